@@ -1,0 +1,41 @@
+//! Makes and drops whole databases; for development and tests only.
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+use crate::config::SchemaName;
+
+/// Creates the database `name` (validated like a schema's name), as a copy of `template` if given. An existing one
+/// stays as it is.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn create_database(
+    server: &SecretString,
+    name: &SchemaName,
+    template: Option<&SchemaName>,
+) -> Result<(), sqlx::Error> {
+    let template = template.map(|t| format!(" TEMPLATE {t}")).unwrap_or_default();
+    match execute(server, format!("CREATE DATABASE {name}{template}")).await {
+        // duplicate_database
+        Err(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code == "42P04") => Ok(()),
+        other => other,
+    }
+}
+
+/// Drops the database `name` and cuts its connections.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn drop_database(server: &SecretString, name: &SchemaName) -> Result<(), sqlx::Error> {
+    execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+}
+
+/// DDL takes no parameters; the names in `statement` are validated identifiers.
+async fn execute(server: &SecretString, statement: String) -> Result<(), sqlx::Error> {
+    let options: PgConnectOptions = server.expose_secret().parse()?;
+    let mut conn = options.connect().await?;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut conn).await?;
+    conn.close().await
+}

@@ -1,0 +1,70 @@
+//! Brings the schema up to date. Safe when several replicas start together: one migrates, the others wait.
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+use super::connect_options;
+use crate::config::DatabaseConfig;
+
+/// All migrations, built into the binary.
+pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// Between two looks at the lock while another replica migrates.
+const LOCK_RETRY: Duration = Duration::from_millis(100);
+
+/// Version that the code of this binary expects.
+#[must_use]
+pub fn expected_version() -> Option<i64> {
+    MIGRATOR.iter().map(|m| m.version).max()
+}
+
+/// Creates the schema if need be and applies what is missing.
+///
+/// # Errors
+/// When the database is away or a migration fails; what was applied before stays applied.
+pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
+    // A migration may run for long; the pool's statement timeout would kill it.
+    let mut options = connect_options(config)?.options([("statement_timeout", "0")]);
+    options = options.application_name(&format!("{}-migrate", config.application_name));
+    let mut conn = options.connect().await?;
+    let outcome = migrate_locked(&mut conn, config).await;
+    // Closing releases the lock, whatever happened.
+    conn.close().await?;
+    outcome
+}
+
+async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), MigrateError> {
+    lock(conn, config).await?;
+    let create = format!("CREATE SCHEMA IF NOT EXISTS {}", config.schema);
+    // The name is a validated identifier; DDL takes no parameters.
+    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *conn).await?;
+    let mut migrator = sqlx::migrate!("./migrations");
+    // Our own lock also covers the creation of the schema.
+    migrator.set_locking(false);
+    // While a newer release rolls out, a replica of this one may restart: migrations only expand.
+    migrator.set_ignore_missing(true);
+    migrator.run_direct(None, conn, false).await
+}
+
+/// Takes the session lock of this schema. Tries instead of waiting inside the database: a waiting session holds a
+/// snapshot, which blocks `CREATE INDEX CONCURRENTLY` of the replica that has the lock.
+async fn lock(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), sqlx::Error> {
+    let key = format!("aponta.migrate.{}", config.schema);
+    let mut told = false;
+    loop {
+        let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
+            .bind(&key)
+            .fetch_one(&mut *conn)
+            .await?;
+        if locked {
+            return Ok(());
+        }
+        if !told {
+            tracing::info!("waiting for another process that migrates this schema");
+            told = true;
+        }
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
+}

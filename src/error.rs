@@ -1,0 +1,133 @@
+//! What can go wrong in a use case, in terms of the application.
+//!
+//! Nothing here knows HTTP: [`crate::http::problem`] turns an [`Error`] into a status and a body.
+//! Sentences inside variants are shown to people and therefore Portuguese; causes are for the log.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Shorthand for results of services.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a use case did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody proved who is calling. Holds the sentence for the caller.
+    #[error("not authenticated: {0}")]
+    Unauthenticated(String),
+    /// The object does not exist, or not for this caller. Holds the sentence for the caller.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// The input is well-formed but names things that do not exist (400).
+    #[error("invalid reference: {0}")]
+    InvalidReference(String),
+    /// The input breaks rules; every failure found is in the list (422).
+    #[error("invalid input: {} failure(s)", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// The state of the object forbids the operation (409).
+    #[error("conflict: {detail}")]
+    Conflict {
+        /// Stable machine-readable code.
+        code: &'static str,
+        /// Sentence for the caller.
+        detail: String,
+    },
+    /// The database is away, restarting, or all its connections stayed busy for too long.
+    #[error("database unavailable")]
+    DatabaseUnavailable(#[source] sqlx::Error),
+    /// A defect of ours. The caller learns nothing but the request id.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// How long a caller should wait before trying again, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::DatabaseUnavailable(_)).then_some(Duration::from_secs(1))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if is_unavailable(&error) {
+            Self::DatabaseUnavailable(error)
+        } else {
+            Self::Internal(Box::new(error))
+        }
+    }
+}
+
+/// Whether the database, not the statement, is the trouble.
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // 08: connection exceptions; 53: out of resources; 57P: shutdown, crash, start-up;
+        // 57014: statement timeout. PostgreSQL manual, appendix A.
+        sqlx::Error::Database(e) => e.code().is_some_and(|code| {
+            code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code == "57014"
+        }),
+        // A server that dies in mid-sentence leaves half a message behind.
+        sqlx::Error::Protocol(_) => true,
+        _ => false,
+    }
+}
+
+/// One broken rule and where it was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// Path from `body`, `query` or `path` to the value.
+    pub loc: Vec<Segment>,
+    /// Stable code, spelled as pydantic 2.5 does (`string_too_short`, `uuid_parsing`, ...).
+    pub kind: &'static str,
+    /// Sentence fragment in Portuguese that can follow the field's name.
+    pub message: String,
+}
+
+/// One step of [`FieldError::loc`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
+pub enum Segment {
+    /// A key of an object, or the part of the request.
+    Key(String),
+    /// A position in a list, from 0.
+    Index(usize),
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => f.write_str(key),
+            Self::Index(index) => write!(f, "{index}"),
+        }
+    }
+}
+
+impl From<&str> for Segment {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_connection_is_the_databases_trouble_and_a_missing_row_is_ours() {
+        let eof = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
+        assert!(matches!(Error::from(eof), Error::DatabaseUnavailable(_)));
+        assert!(matches!(
+            Error::from(sqlx::Error::PoolTimedOut),
+            Error::DatabaseUnavailable(_)
+        ));
+        assert!(matches!(
+            Error::from(sqlx::Error::RowNotFound),
+            Error::Internal(_)
+        ));
+    }
+}

@@ -1,0 +1,6 @@
+//! Domain types: what the product talks about, free of HTTP and SQL.
+
+pub mod atividade;
+pub mod ids;
+pub mod page;
+pub mod projeto;

@@ -1,0 +1,102 @@
+//! Activities: the kinds of work that people log hours on.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::ids::AtividadeId;
+use super::projeto::ProjetoRef;
+
+/// An activity with its projects, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Atividade {
+    /// Key.
+    pub id: AtividadeId,
+    /// Name; two activities may bear the same one.
+    pub nome: String,
+    /// Free text.
+    pub descricao: Option<String>,
+    /// Whether new time entries may use it.
+    pub ativo: bool,
+    /// E-mail of the creator, else the display name.
+    pub criado_por: Option<String>,
+    /// When it was made.
+    pub criado_em: DateTime<Utc>,
+    /// When it, or its set of projects, last changed.
+    pub atualizado_em: DateTime<Utc>,
+    /// Its projects, in the order in which the caller sent them.
+    pub projetos: Vec<ProjetoRef>,
+}
+
+/// Name of an activity: trimmed, 1 to [`NomeAtividade::MAX`] characters, no NUL (PostgreSQL refuses it).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NomeAtividade(String);
+
+impl NomeAtividade {
+    /// Most characters (not bytes) that a name may have; the column is `varchar(255)`.
+    pub const MAX: usize = 255;
+
+    /// Trims `text`; `None` when what is left is not a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = (1..=Self::MAX).contains(&text.chars().count());
+        (fits && !text.contains('\0')).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An activity to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAtividade {
+    /// Name.
+    pub nome: NomeAtividade,
+    /// Free text.
+    pub descricao: Option<String>,
+    /// Whether new time entries may use it.
+    pub ativo: bool,
+    /// At least one project, by our key or by the Azure DevOps GUID.
+    pub projetos: Vec<Uuid>,
+    /// E-mail of the creator, else the display name.
+    pub criado_por: String,
+}
+
+/// Changes to an activity; `None` leaves a part as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AtividadeChanges {
+    /// New name.
+    pub nome: Option<NomeAtividade>,
+    /// New text; `Some(None)` clears it.
+    pub descricao: Option<Option<String>>,
+    /// New state.
+    pub ativo: Option<bool>,
+    /// New set of projects (replaces the old one), by our key or by the Azure DevOps GUID.
+    pub projetos: Option<Vec<Uuid>>,
+}
+
+/// Which activities a list shows; `None` does not restrict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AtividadeFilter {
+    /// Only active or only inactive ones.
+    pub ativo: Option<bool>,
+    /// Only those of this project, by our key or by the Azure DevOps GUID.
+    pub projeto: Option<Uuid>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_trimmed_and_bounded_in_characters() {
+        assert_eq!(NomeAtividade::parse("  Revisão \n").unwrap().as_str(), "Revisão");
+        assert!(NomeAtividade::parse(&"ã".repeat(255)).is_some());
+        assert!(NomeAtividade::parse(&"ã".repeat(256)).is_none());
+        assert!(NomeAtividade::parse(" \t ").is_none());
+        assert!(NomeAtividade::parse("a\0b").is_none());
+    }
+}

@@ -1,0 +1,243 @@
+//! Tables: `atividades`, `atividade_projeto`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
+use crate::models::ids::{AtividadeId, ProjetoId};
+use crate::models::page::{Page, Paged};
+use crate::models::projeto::ProjetoRef;
+
+/// A link names a project that does not exist.
+pub const PROJETO_FK: &str = "atividade_projeto_id_projeto_fkey";
+
+/// An activity with its projects in two parallel arrays; `None` for none.
+struct Row {
+    id: AtividadeId,
+    nome: String,
+    descricao: Option<String>,
+    ativo: bool,
+    criado_por: Option<String>,
+    criado_em: DateTime<Utc>,
+    atualizado_em: DateTime<Utc>,
+    projeto_ids: Option<Vec<Uuid>>,
+    projeto_nomes: Option<Vec<String>>,
+}
+
+impl From<Row> for Atividade {
+    fn from(row: Row) -> Self {
+        let ids = row.projeto_ids.unwrap_or_default();
+        let nomes = row.projeto_nomes.unwrap_or_default();
+        Self {
+            id: row.id,
+            nome: row.nome,
+            descricao: row.descricao,
+            ativo: row.ativo,
+            criado_por: row.criado_por,
+            criado_em: row.criado_em,
+            atualizado_em: row.atualizado_em,
+            projetos: ids
+                .into_iter()
+                .zip(nomes)
+                .map(|(id, nome)| ProjetoRef {
+                    id: ProjetoId(id),
+                    nome,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A page of activities by name without regard to case and accents, then by id, and the count of all that match.
+pub async fn list(
+    conn: &mut PgConnection,
+    filter: AtividadeFilter,
+    page: Page,
+) -> Result<Paged<Atividade>, sqlx::Error> {
+    // One statement, so that the total and the page are of one moment. It yields a row without an activity
+    // when the page is empty.
+    let rows = sqlx::query!(
+        r#"WITH matching AS NOT MATERIALIZED (
+               SELECT a.*
+                 FROM atividades a
+                WHERE ($1::boolean IS NULL OR a.ativo = $1)
+                  AND ($2::uuid IS NULL OR a.id IN (
+                        SELECT ap.id_atividade
+                          FROM atividade_projeto ap
+                          JOIN projetos p ON p.id = ap.id_projeto
+                         WHERE p.id = $2 OR p.external_id = $2)))
+           SELECT total.count AS "total!",
+                  a.id AS "id?: AtividadeId", a.nome AS "nome?", a.descricao AS "descricao?", a.ativo AS "ativo?",
+                  a.criado_por AS "criado_por?", a.criado_em AS "criado_em?", a.atualizado_em AS "atualizado_em?",
+                  p.ids AS "projeto_ids?", p.nomes AS "projeto_nomes?"
+             FROM (SELECT count(*) AS count FROM matching) total
+             LEFT JOIN (SELECT * FROM matching ORDER BY nome_ordem, id LIMIT $3 OFFSET $4) a ON true
+             LEFT JOIN LATERAL (SELECT array_agg(p.id ORDER BY ap.posicao, p.id) AS ids,
+                                       array_agg(p.nome ORDER BY ap.posicao, p.id) AS nomes
+                                  FROM atividade_projeto ap
+                                  JOIN projetos p ON p.id = ap.id_projeto
+                                 WHERE ap.id_atividade = a.id) p ON true
+            ORDER BY a.nome_ordem, a.id"#,
+        filter.ativo,
+        filter.projeto,
+        page.limit,
+        page.skip,
+    )
+    .fetch_all(conn)
+    .await?;
+    let total = rows.first().map_or(0, |row| row.total);
+    let items = rows.into_iter().filter_map(|r| {
+        let row = Row {
+            id: r.id?,
+            nome: r.nome?,
+            descricao: r.descricao,
+            ativo: r.ativo?,
+            criado_por: r.criado_por,
+            criado_em: r.criado_em?,
+            atualizado_em: r.atualizado_em?,
+            projeto_ids: r.projeto_ids,
+            projeto_nomes: r.projeto_nomes,
+        };
+        Some(row.into())
+    });
+    Ok(Paged {
+        items: items.collect(),
+        total,
+    })
+}
+
+/// One activity.
+pub async fn find(conn: &mut PgConnection, id: AtividadeId) -> Result<Option<Atividade>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT a.id AS "id: AtividadeId", a.nome, a.descricao, a.ativo, a.criado_por, a.criado_em, a.atualizado_em,
+                  p.ids AS projeto_ids, p.nomes AS projeto_nomes
+             FROM atividades a
+            CROSS JOIN LATERAL (SELECT array_agg(p.id ORDER BY ap.posicao, p.id) AS ids,
+                                       array_agg(p.nome ORDER BY ap.posicao, p.id) AS nomes
+                                  FROM atividade_projeto ap
+                                  JOIN projetos p ON p.id = ap.id_projeto
+                                 WHERE ap.id_atividade = a.id) p
+            WHERE a.id = $1"#,
+        id as AtividadeId,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Atividade::from))
+}
+
+/// Keeps other writers off an activity until the transaction ends. `false` when there is none.
+pub async fn lock(conn: &mut PgConnection, id: AtividadeId) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT FROM atividades WHERE id = $1 FOR NO KEY UPDATE",
+        id as AtividadeId
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.is_some())
+}
+
+/// Creates an activity without its projects.
+pub async fn insert(conn: &mut PgConnection, id: AtividadeId, new: &NewAtividade) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO atividades (id, nome, descricao, ativo, criado_por) VALUES ($1, $2, $3, $4, left($5, 255))",
+        id as AtividadeId,
+        new.nome.as_str(),
+        new.descricao,
+        new.ativo,
+        new.criado_por,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Changes columns of an activity. `atualizado_em` moves only when a value differs.
+pub async fn update(
+    conn: &mut PgConnection,
+    id: AtividadeId,
+    changes: &AtividadeChanges,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE atividades
+            SET nome = coalesce($2, nome),
+                descricao = CASE WHEN $3 THEN $4 ELSE descricao END,
+                ativo = coalesce($5, ativo)
+          WHERE id = $1",
+        id as AtividadeId,
+        changes
+            .nome
+            .as_ref()
+            .map(crate::models::atividade::NomeAtividade::as_str),
+        changes.descricao.is_some(),
+        changes.descricao.as_ref().and_then(|d| d.as_deref()),
+        changes.ativo,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Moves `atualizado_em` although no column changed: the set of projects did.
+pub async fn touch(conn: &mut PgConnection, id: AtividadeId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE atividades SET atualizado_em = clock_timestamp() WHERE id = $1",
+        id as AtividadeId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The projects of an activity, in their order.
+pub async fn linked_projetos(
+    conn: &mut PgConnection,
+    id: AtividadeId,
+) -> Result<Vec<ProjetoId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT id_projeto AS "id: ProjetoId" FROM atividade_projeto
+            WHERE id_atividade = $1 ORDER BY posicao, id_projeto"#,
+        id as AtividadeId,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Removes all links of an activity.
+pub async fn unlink_projetos(conn: &mut PgConnection, id: AtividadeId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM atividade_projeto WHERE id_atividade = $1",
+        id as AtividadeId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Links an activity to projects, in this order. May fail on [`PROJETO_FK`].
+pub async fn link_projetos(
+    conn: &mut PgConnection,
+    id: AtividadeId,
+    projetos: &[ProjetoId],
+) -> Result<(), sqlx::Error> {
+    let projetos: Vec<Uuid> = projetos.iter().map(|p| p.0).collect();
+    sqlx::query!(
+        "INSERT INTO atividade_projeto (id_atividade, id_projeto, posicao)
+         SELECT $1, projeto.id, projeto.position
+           FROM unnest($2::uuid[]) WITH ORDINALITY AS projeto (id, position)",
+        id as AtividadeId,
+        &projetos,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes an activity and its links. `false` when there is none. Fails on a foreign key when it is in use.
+pub async fn delete(conn: &mut PgConnection, id: AtividadeId) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!("DELETE FROM atividades WHERE id = $1", id as AtividadeId)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
