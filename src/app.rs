@@ -1,0 +1,147 @@
+//! Puts the parts together: one function builds the whole router, for the server, the tests and the document.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::http::StatusCode;
+use axum::middleware;
+use tower::Layer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::normalize_path::NormalizePathLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth::Authenticator;
+use crate::config::{Config, Environment, HttpConfig};
+use crate::db::Db;
+use crate::http::observe::{Observer, observe, panic_response};
+use crate::http::openapi::BaseDocument;
+use crate::http::problem::Problem;
+use crate::http::{cors, rate_limit};
+use crate::lifecycle::Draining;
+use crate::routers;
+use crate::services::atividades::AtividadeService;
+use crate::services::health::HealthService;
+use crate::services::projetos::ProjetoService;
+
+/// Version of the service.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Answers below this many bytes are not worth compressing.
+const COMPRESS_ABOVE: u64 = 4_096;
+
+/// What `/health` and `/api/v1` tell.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceInfo {
+    /// Version of the service.
+    pub version: &'static str,
+    /// Where it runs.
+    pub environment: Environment,
+}
+
+/// Everything that handlers may ask for; each takes only its part.
+#[derive(Debug, Clone, FromRef)]
+pub struct AppState {
+    info: ServiceInfo,
+    authenticator: Authenticator,
+    health: HealthService,
+    atividades: AtividadeService,
+    projetos: ProjetoService,
+}
+
+impl AppState {
+    /// Services over `db`, as configured.
+    #[must_use]
+    pub fn new(config: &Config, db: &Db, draining: &Draining) -> Self {
+        Self {
+            info: ServiceInfo {
+                version: VERSION,
+                environment: config.environment,
+            },
+            authenticator: Authenticator::new(config.auth),
+            health: HealthService::new(db.clone(), draining.clone()),
+            atividades: AtividadeService::new(db.clone()),
+            projetos: ProjetoService::new(db.clone()),
+        }
+    }
+}
+
+/// The OpenAPI document of all routes.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let (_, limited) = documented(routers::limited());
+    let (_, unlimited) = OpenApiRouter::new().merge(routers::unlimited()).split_for_parts();
+    limited.merge_from(unlimited)
+}
+
+fn documented(router: OpenApiRouter<AppState>) -> (Router<AppState>, OpenApi) {
+    OpenApiRouter::with_openapi(BaseDocument::openapi())
+        .merge(router)
+        .split_for_parts()
+}
+
+/// The whole application: routes, limits, CORS, error bodies.
+///
+/// # Errors
+/// When the OpenAPI document cannot be written as JSON.
+pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Result<Router, serde_json::Error> {
+    let (limited, _) = documented(routers::limited());
+    let mut limited = limited.fallback(async || Problem::of_status(StatusCode::NOT_FOUND));
+    if let Some(rate) = config.rate_limit {
+        limited = rate_limit::apply(limited, rate);
+    }
+    let (unlimited, _) = routers::unlimited().split_for_parts();
+    let observer = Observer::new(&config.trusted_proxies, draining.clone());
+    let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
+    let routes = limited
+        .merge(unlimited)
+        .merge(routers::docs::router(&openapi())?)
+        .method_not_allowed_fallback(async || Problem::of_status(StatusCode::METHOD_NOT_ALLOWED))
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(config.max_body_bytes))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            config.request_timeout,
+        ))
+        .layer(CatchPanicLayer::custom(panic_response))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(compress),
+        )
+        .layer(cors::layer(&config.cors_origins))
+        .layer(middleware::from_fn_with_state(observer, observe))
+        .with_state(state);
+    // A layer of a router runs after routing; what changes the path must stand outside.
+    let trimmed = NormalizePathLayer::trim_trailing_slash().layer(routes);
+    Ok(Router::new().fallback_service(trimmed))
+}
+
+/// The pieces that a running server needs.
+#[derive(Debug)]
+pub struct App {
+    /// All routes.
+    pub router: Router,
+    /// The pool, to be closed at the end.
+    pub db: Db,
+    /// Turns readiness red.
+    pub draining: Draining,
+}
+
+impl App {
+    /// Connects (lazily) and builds.
+    ///
+    /// # Errors
+    /// When the database address is malformed.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let db = Db::connect_lazy(&config.database)?;
+        let draining = Draining::default();
+        let state = AppState::new(config, &db, &draining);
+        let router = build(&config.http, state, &draining)?;
+        Ok(Self { router, db, draining })
+    }
+}

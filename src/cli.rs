@@ -1,0 +1,239 @@
+//! What a person types, and what the process answers: exit 0, 1 (it failed) or 2 (the configuration is wrong).
+
+mod healthcheck;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{self, App, VERSION};
+use crate::config::{AuthConfig, Config, DatabaseConfig, Env, Problems};
+use crate::db::{Db, migrate};
+use crate::dev::{self, DevOptions, test_databases};
+use crate::lifecycle::stop_signal;
+use crate::repositories::migrations;
+use crate::server::{self, ServerOptions};
+use crate::telemetry;
+
+/// Exit code of a wrong configuration, as clap has it for a wrong command line.
+const EXIT_CONFIG: u8 = 2;
+/// Between two tries to reach the database at start.
+const STARTUP_RETRY: Duration = Duration::from_millis(500);
+
+/// API Aponta: hours worked on Azure DevOps work items
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a development server with a database of its own, no configuration needed
+    Dev(DevArgs),
+    /// Serve in production, configured by the environment and .env
+    Serve,
+    /// Bring the database up to date and exit
+    Migrate,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Exit 0 if the server of this configuration answers, else 1
+    Healthcheck {
+        /// Ask whether the server is ready for traffic, not only alive
+        #[arg(long)]
+        ready: bool,
+    },
+    /// Check the configuration and say what is wrong with it
+    CheckConfig,
+    /// Lend databases to the test suite over a Unix socket
+    #[command(hide = true)]
+    TestDatabases {
+        /// Where to listen
+        socket: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct DevArgs {
+    /// Port of the API [default: API_PORT, or 8000]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Throw the data away at the end
+    #[arg(long, conflicts_with = "data_dir")]
+    ephemeral: bool,
+    /// Where the data are kept [default: APONTA_DATA_DIR, or ~/.local/share/aponta/dev, for root /var/lib/aponta/dev]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Use this database instead of one of our own; it is migrated and gets sample data
+    #[arg(long, value_name = "URL", conflicts_with_all = ["ephemeral", "data_dir", "only_database"])]
+    database_url: Option<String>,
+    /// Only run the database, print its address, serve nothing
+    #[arg(long)]
+    only_database: bool,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let env = Env::from_process();
+        let outcome = match self.command {
+            Command::Dev(args) => run_dev(args, &env),
+            Command::Serve => run_serve(&env),
+            Command::Migrate => run_migrate(&env),
+            Command::Openapi => print_openapi(),
+            Command::Healthcheck { ready } => healthcheck::run(&env, ready),
+            Command::CheckConfig => check_config(&env),
+            Command::TestDatabases { socket } => block_on(test_databases::lend(&socket, &env)),
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&error),
+        }
+    }
+}
+
+/// Says on standard error what went wrong.
+fn report(error: &anyhow::Error) -> ExitCode {
+    let mut err = std::io::stderr();
+    if let Some(problems) = error.downcast_ref::<Problems>() {
+        let _ = write!(err, "aponta: {problems}");
+        return ExitCode::from(EXIT_CONFIG);
+    }
+    let _ = writeln!(err, "aponta: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+fn run_dev(args: DevArgs, env: &Env) -> anyhow::Result<()> {
+    let options = DevOptions {
+        port: match args.port {
+            Some(port) => port,
+            None => Config::load_http(env)?.port,
+        },
+        ephemeral: args.ephemeral,
+        data_dir: args.data_dir,
+        database_url: args.database_url,
+        only_database: args.only_database,
+    };
+    block_on(dev::run(options, env))
+}
+
+fn run_serve(env: &Env) -> anyhow::Result<()> {
+    let config = Config::load(env)?;
+    telemetry::init(&config.log);
+    if config.auth == AuthConfig::Off {
+        tracing::warn!("authentication is off: every caller is an administrator");
+    }
+    block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(config.http.address())
+        .await
+        .with_context(|| format!("cannot listen on {}", config.http.address()))?;
+    let app = App::new(&config)?;
+    prepare_database(&config.database, &app.db).await?;
+    tracing::info!(version = VERSION, environment = %config.environment, address = %listener.local_addr()?, "serving");
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    server::serve(
+        listener,
+        app.router,
+        ServerOptions::from(&config.http),
+        app.draining,
+        stop,
+    )
+    .await;
+    app.db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The first signal drains; a second one ends the process at once.
+async fn stop_on_signal(stop: CancellationToken) {
+    stop_signal().await;
+    tracing::info!("stopping; running requests may finish");
+    stop.cancel();
+    stop_signal().await;
+    tracing::warn!("told to stop again: not waiting any longer");
+    std::process::exit(1);
+}
+
+/// Waits for the database, then migrates or, if told not to, makes sure that somebody did.
+async fn prepare_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()> {
+    wait_for_database(config, db).await?;
+    if config.auto_migrate {
+        return migrate::migrate(config)
+            .await
+            .context("cannot migrate the database");
+    }
+    let mut conn = db.acquire().await?;
+    let applied = migrations::applied_version(&mut conn).await?;
+    if applied < migrate::expected_version() {
+        bail!("the database lacks migrations and AUTO_MIGRATE=false: run `aponta migrate` first");
+    }
+    Ok(())
+}
+
+async fn wait_for_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()> {
+    let deadline = Instant::now() + config.startup_timeout;
+    loop {
+        match db.acquire().await {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() < deadline => {
+                tracing::warn!(%error, "waiting for the database");
+                tokio::time::sleep(STARTUP_RETRY).await;
+            }
+            Err(error) => return Err(error).context("the database does not answer"),
+        }
+    }
+}
+
+fn run_migrate(env: &Env) -> anyhow::Result<()> {
+    let (database, log) = Config::load_database(env)?;
+    telemetry::init(&log);
+    block_on(async {
+        migrate::migrate(&database)
+            .await
+            .context("cannot migrate the database")?;
+        tracing::info!(schema = %database.schema, version = migrate::expected_version(), "the schema is up to date");
+        Ok(())
+    })
+}
+
+fn print_openapi() -> anyhow::Result<()> {
+    print(&app::openapi().to_pretty_json()?)
+}
+
+fn check_config(env: &Env) -> anyhow::Result<()> {
+    let config = Config::load(env)?;
+    let auth = if config.auth == AuthConfig::Required {
+        "on"
+    } else {
+        "OFF"
+    };
+    print(&format!(
+        "the configuration is complete: environment {}, listening on {}, schema {}, authentication {auth}",
+        config.environment,
+        config.http.address(),
+        config.database.schema
+    ))
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")
+}

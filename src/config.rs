@@ -1,0 +1,180 @@
+//! Configuration: read once, checked as a whole, then handed out in parts.
+//!
+//! The environment wins over `.env`. All problems are reported together, each with the variable, what is
+//! wrong and an example. Only [`env`] reads the environment. README and `.env.example` list the variables.
+
+pub mod auth;
+pub mod database;
+pub mod env;
+pub mod http;
+pub mod log;
+
+use std::fmt;
+
+pub use auth::AuthConfig;
+pub use database::{DatabaseConfig, SchemaName};
+pub use env::{Env, Problem, Problems};
+pub use http::{HttpConfig, RateLimitConfig};
+pub use log::{LogConfig, LogFormat};
+
+use env::Reader;
+
+/// Everything that `aponta serve` needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where this process runs.
+    pub environment: Environment,
+    /// Listener, limits, CORS, rate limit.
+    pub http: HttpConfig,
+    /// Connection and pool.
+    pub database: DatabaseConfig,
+    /// Who may call.
+    pub auth: AuthConfig,
+    /// Log format and filter.
+    pub log: LogConfig,
+    /// Whether `aponta dev` plants sample data in an empty database.
+    pub seed_initial_data: bool,
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// All problems found, in the order in which the variables are read.
+    pub fn load(env: &Env) -> Result<Self, Problems> {
+        let mut reader = Reader::new(env);
+        let environment = read_environment(&mut reader);
+        let http = HttpConfig::read(&mut reader, environment);
+        let database = DatabaseConfig::read(&mut reader, environment);
+        let auth = AuthConfig::read(&mut reader, environment, &http);
+        let log = LogConfig::read(&mut reader, environment);
+        let seed_initial_data = reader.boolean("SEED_INITIAL_DATA", true);
+        reader.finish(Self {
+            environment,
+            http,
+            database,
+            auth,
+            log,
+            seed_initial_data,
+        })
+    }
+
+    /// Reads only what a command that never serves needs: database and log.
+    ///
+    /// # Errors
+    /// All problems found.
+    pub fn load_database(env: &Env) -> Result<(DatabaseConfig, LogConfig), Problems> {
+        let mut reader = Reader::new(env);
+        let environment = read_environment(&mut reader);
+        let database = DatabaseConfig::read(&mut reader, environment);
+        let log = LogConfig::read(&mut reader, environment);
+        reader.finish((database, log))
+    }
+
+    /// Reads only where the server listens.
+    ///
+    /// # Errors
+    /// All problems found.
+    pub fn load_http(env: &Env) -> Result<HttpConfig, Problems> {
+        let mut reader = Reader::new(env);
+        let environment = read_environment(&mut reader);
+        let http = HttpConfig::read(&mut reader, environment);
+        reader.finish(http)
+    }
+}
+
+/// Where a process runs; `/health` reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// A developer's machine.
+    Development,
+    /// An automated test.
+    Test,
+    /// A rehearsal of production.
+    Staging,
+    /// The real thing: insecure settings are refused.
+    Production,
+}
+
+impl Environment {
+    /// The value of `ENVIRONMENT`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Test => "test",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        [Self::Development, Self::Test, Self::Staging, Self::Production]
+            .into_iter()
+            .find(|e| e.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| "is none of development, test, staging, production".to_owned())
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+fn read_environment(reader: &mut Reader<'_>) -> Environment {
+    reader.parse(
+        "ENVIRONMENT",
+        Environment::Development,
+        "production",
+        Environment::parse,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_environment_lacks_only_a_database() {
+        let problems = Config::load(&Env::from_pairs([])).unwrap_err();
+        assert_eq!(problems.variables(), ["DATABASE_URL"]);
+    }
+
+    #[test]
+    fn authentication_is_on_unless_switched_off() {
+        let config = Config::load(&Env::from_pairs([("DATABASE_HOST", "db")])).unwrap();
+        assert_eq!(config.auth, AuthConfig::Required);
+        assert_eq!(config.database.schema.as_str(), "api_aponta");
+    }
+
+    #[test]
+    fn all_problems_come_at_once() {
+        let problems = Config::load(&Env::from_pairs([
+            ("ENVIRONMENT", "prod"),
+            ("API_PORT", "eighty"),
+            ("CORS_ORIGINS", "*"),
+            ("DATABASE_URL", "mysql://db/aponta"),
+            ("DATABASE_SCHEMA", "api aponta; DROP"),
+            ("AUTH_ENABLED", "talvez"),
+            ("TRUSTED_PROXIES", "10.0.0.0/99"),
+            ("RATE_LIMIT_PER_SECOND", "0"),
+            ("LOG_FORMAT", "xml"),
+        ]))
+        .unwrap_err();
+        assert_eq!(
+            problems.variables(),
+            [
+                "ENVIRONMENT",
+                "API_PORT",
+                "TRUSTED_PROXIES",
+                "CORS_ORIGINS",
+                "RATE_LIMIT_PER_SECOND",
+                "DATABASE_URL",
+                "DATABASE_SCHEMA",
+                "AUTH_ENABLED",
+                "LOG_FORMAT",
+            ]
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! Where the database is and how its pool behaves.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+
+use super::Environment;
+use super::env::Reader;
+
+/// Connection and pool settings. Durations are what the pool and the server enforce, not hints.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// Address of the database with its credentials; [`connect_options`](Self::connect_options) reads it.
+    pub url: SecretString,
+    /// Schema that holds every object of ours.
+    pub schema: SchemaName,
+    /// Name shown in `pg_stat_activity`.
+    pub application_name: String,
+    /// Connections kept open even when idle.
+    pub pool_min: u32,
+    /// Connections at the most.
+    pub pool_max: u32,
+    /// How long a request waits for a free connection before it gets 503.
+    pub acquire_timeout: Duration,
+    /// How long one statement may run.
+    pub statement_timeout: Duration,
+    /// A connection idle for longer than this is pinged before use.
+    pub idle_ping_after: Duration,
+    /// Age at which a connection is replaced.
+    pub max_lifetime: Duration,
+    /// How long a starting server waits for the database to answer.
+    pub startup_timeout: Duration,
+    /// Whether `serve` migrates at start.
+    pub auto_migrate: bool,
+}
+
+impl DatabaseConfig {
+    pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
+        let url = read_url(reader, environment);
+        let schema = reader.parse(
+            "DATABASE_SCHEMA",
+            SchemaName::default(),
+            "api_aponta",
+            SchemaName::parse,
+        );
+        let application_name = reader.parse("DATABASE_APPLICATION_NAME", "aponta".into(), "aponta", |text| {
+            // PostgreSQL cuts longer names silently (NAMEDATALEN).
+            if text.len() < 64 {
+                Ok(text.to_owned())
+            } else {
+                Err("is longer than 63 bytes".into())
+            }
+        });
+        let pool_max = reader.number("DATABASE_POOL_MAX", 10, 1, 500);
+        // In production a cold pool would turn the first burst into a connection storm.
+        let warm = if environment == Environment::Production {
+            pool_max
+        } else {
+            1
+        };
+        let pool_min = reader.number("DATABASE_POOL_MIN", warm, 0, 500);
+        if pool_min > pool_max {
+            reader.problem(
+                "DATABASE_POOL_MIN",
+                "is larger than DATABASE_POOL_MAX",
+                &pool_max.to_string(),
+            );
+        }
+        Self {
+            url,
+            schema,
+            application_name,
+            pool_min,
+            pool_max,
+            acquire_timeout: reader.millis("DATABASE_ACQUIRE_TIMEOUT_MS", 3_000, 100, 60_000),
+            statement_timeout: reader.millis("DATABASE_STATEMENT_TIMEOUT_MS", 10_000, 100, 600_000),
+            idle_ping_after: reader.seconds("DATABASE_IDLE_PING_SECONDS", 5, 0, 3_600),
+            max_lifetime: reader.seconds("DATABASE_MAX_LIFETIME_SECONDS", 1_800, 10, 86_400),
+            startup_timeout: reader.seconds("DATABASE_STARTUP_TIMEOUT_SECONDS", 30, 1, 600),
+            auto_migrate: reader.boolean("AUTO_MIGRATE", true),
+        }
+    }
+
+    /// The address, checked when the configuration was read.
+    ///
+    /// # Errors
+    /// When the address was not made by [`Config::load`](super::Config::load) and is malformed.
+    pub fn connect_options(&self) -> Result<PgConnectOptions, sqlx::Error> {
+        PgConnectOptions::from_str(self.url.expose_secret())
+    }
+}
+
+/// A PostgreSQL identifier that needs no quoting: `[a-z_][a-z0-9_]*`, at most 63 bytes, not `pg_*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaName(String);
+
+impl SchemaName {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// A phrase that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let first_ok = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        let rest_ok = text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !first_ok || !rest_ok || text.len() > 63 {
+            return Err("is not a lower-case identifier of at most 63 letters, digits and _".into());
+        }
+        if text.starts_with("pg_") || text == "information_schema" {
+            return Err("names a schema of PostgreSQL itself".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The identifier; safe to put into SQL as it is.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for SchemaName {
+    fn default() -> Self {
+        Self("api_aponta".to_owned())
+    }
+}
+
+impl fmt::Display for SchemaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const URL_EXAMPLE: &str = "postgres://aponta:secret@localhost:5432/aponta";
+
+/// Passwords that scanners try first.
+const WELL_KNOWN_PASSWORDS: [&str; 6] = ["postgres", "password", "admin", "aponta", "changeme", "123456"];
+
+/// `DATABASE_URL`, or one made of `DATABASE_HOST`, `_PORT`, `_NAME`, `_USER`, `_PASSWORD`.
+fn read_url(reader: &mut Reader<'_>, environment: Environment) -> SecretString {
+    let (variable, url) = if let Some(url) = reader.get("DATABASE_URL") {
+        ("DATABASE_URL", without_driver(url))
+    } else if let Some(host) = reader.get("DATABASE_HOST") {
+        let port: u16 = reader.number("DATABASE_PORT", 5432, 1, u16::MAX);
+        ("DATABASE_HOST", url_from_parts(reader, host, port))
+    } else {
+        reader.problem(
+            "DATABASE_URL",
+            "is required (or DATABASE_HOST and its companions)",
+            URL_EXAMPLE,
+        );
+        return SecretString::default();
+    };
+    let scheme_ok = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if !scheme_ok || PgConnectOptions::from_str(&url).is_err() {
+        reader.problem(
+            variable,
+            "is not an address of a PostgreSQL database",
+            URL_EXAMPLE,
+        );
+    }
+    if environment == Environment::Production && has_well_known_password(&url) {
+        reader.problem(variable, "has a password that everybody tries first", URL_EXAMPLE);
+    }
+    SecretString::from(url)
+}
+
+/// Settings written for SQLAlchemy name a driver: `postgresql+psycopg2://`.
+fn without_driver(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) if scheme.starts_with("postgresql+") => format!("postgresql://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn url_from_parts(reader: &Reader<'_>, host: &str, port: u16) -> String {
+    let encode = |text: &str| {
+        form_urlencoded::byte_serialize(text.as_bytes())
+            .collect::<String>()
+            .replace('+', "%20")
+    };
+    let user = encode(reader.get("DATABASE_USER").unwrap_or("postgres"));
+    let name = encode(reader.get("DATABASE_NAME").unwrap_or("aponta_db"));
+    let password = reader
+        .get("DATABASE_PASSWORD")
+        .map(|p| format!(":{}", encode(p)))
+        .unwrap_or_default();
+    if host.starts_with('/') {
+        let host = encode(host);
+        return format!("postgres://{user}{password}@localhost:{port}/{name}?host={host}");
+    }
+    format!("postgres://{user}{password}@{host}:{port}/{name}")
+}
+
+fn has_well_known_password(url: &str) -> bool {
+    let authority = url
+        .split_once("://")
+        .map_or("", |(_, rest)| rest.split('/').next().unwrap_or(""));
+    let password = authority
+        .rsplit_once('@')
+        .and_then(|(user, _)| user.split_once(':'))
+        .map(|(_, p)| p);
+    password.is_some_and(|p| WELL_KNOWN_PASSWORDS.contains(&p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Env};
+    use super::*;
+
+    fn load(pairs: &[(&str, &str)]) -> Result<DatabaseConfig, super::super::Problems> {
+        Config::load_database(&Env::from_pairs(pairs.iter().copied())).map(|(database, _)| database)
+    }
+
+    #[test]
+    fn parts_and_url_lead_to_the_same_place() {
+        let parts = load(&[
+            ("DATABASE_HOST", "db"),
+            ("DATABASE_PORT", "6543"),
+            ("DATABASE_USER", "ana"),
+            ("DATABASE_PASSWORD", "p@ss/wörd +1"),
+            ("DATABASE_NAME", "gestao"),
+        ])
+        .unwrap();
+        let options = parts.connect_options().unwrap();
+        assert_eq!(options.get_host(), "db");
+        assert_eq!(options.get_port(), 6543);
+        assert_eq!(options.get_username(), "ana");
+        assert_eq!(options.get_database(), Some("gestao"));
+        assert!(parts.url.expose_secret().contains("p%40ss%2Fw%C3%B6rd%20%2B1"));
+    }
+
+    #[test]
+    fn an_sqlalchemy_address_is_understood() {
+        let database = load(&[("DATABASE_URL", "postgresql+psycopg2://ana:x@db/gestao")]).unwrap();
+        assert_eq!(database.connect_options().unwrap().get_host(), "db");
+    }
+
+    #[test]
+    fn production_refuses_the_default_password() {
+        let problems = load(&[
+            ("ENVIRONMENT", "production"),
+            ("DATABASE_URL", "postgres://postgres:postgres@db/a"),
+        ])
+        .unwrap_err();
+        assert_eq!(problems.variables(), ["DATABASE_URL"]);
+        assert!(!problems.to_string().contains("postgres:postgres"));
+    }
+
+    #[test]
+    fn debug_output_hides_the_password() {
+        let database = load(&[("DATABASE_URL", "postgres://ana:hunter2@db/a")]).unwrap();
+        assert!(!format!("{database:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_schema_name_is_an_identifier() {
+        for good in ["api_aponta", "_x", "a1"] {
+            assert!(SchemaName::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "1a",
+            "Api",
+            "a-b",
+            "a\"b",
+            "pg_temp",
+            "information_schema",
+            &"a".repeat(64),
+        ] {
+            assert!(SchemaName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

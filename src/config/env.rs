@@ -1,0 +1,269 @@
+//! The only reader of the environment and of `.env`, and the collector of what is wrong with them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Variables by name: the process environment over `.env`.
+#[derive(Clone, Default)]
+pub struct Env {
+    variables: HashMap<String, String>,
+    /// Why `.env` could not be read to its end.
+    broken_file: Option<String>,
+}
+
+impl Env {
+    /// The process environment, and for what it lacks the `.env` of the current folder.
+    #[must_use]
+    pub fn from_process() -> Self {
+        let mut env = Self::from_file(Path::new(".env"));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the environment"
+        )]
+        let process = std::env::vars_os();
+        for (name, value) in process {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                env.variables.insert(name, value);
+            }
+        }
+        env
+    }
+
+    /// Exactly these variables.
+    #[must_use]
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let variables = pairs
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
+        Self {
+            variables,
+            broken_file: None,
+        }
+    }
+
+    /// The same with one variable set.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same without variables whose name begins so.
+    #[must_use]
+    pub fn without_prefix(mut self, prefix: &str) -> Self {
+        self.variables.retain(|name, _| !name.starts_with(prefix));
+        self
+    }
+
+    /// The value, trimmed; `None` when unset or blank (compose files pass `NAME=` for unset ones).
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(|v| v.trim())
+            .filter(|v| !v.is_empty())
+    }
+
+    fn from_file(path: &Path) -> Self {
+        let mut env = Self::default();
+        let Ok(entries) = dotenvy::from_path_iter(path) else {
+            return env;
+        };
+        let mut last = None;
+        for entry in entries {
+            match entry {
+                Ok((name, value)) => {
+                    last = Some(name.clone());
+                    env.variables.insert(name, value);
+                }
+                // The error of dotenvy quotes the line, which may hold a secret.
+                Err(_) => {
+                    env.broken_file = Some(match last {
+                        Some(name) => format!("the line after {name} is not NAME=value"),
+                        None => "the first line is not NAME=value".to_owned(),
+                    });
+                    break;
+                }
+            }
+        }
+        env
+    }
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Name of the variable.
+    pub variable: String,
+    /// What is wrong, never quoting a secret.
+    pub problem: String,
+    /// A value that would do.
+    pub example: String,
+}
+
+/// Everything that is wrong with the configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The names concerned, in the order found.
+    #[must_use]
+    pub fn variables(&self) -> Vec<&str> {
+        self.0.iter().map(|p| p.variable.as_str()).collect()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the configuration has {} problem(s):", self.0.len())?;
+        for Problem {
+            variable,
+            problem,
+            example,
+        } in &self.0
+        {
+            writeln!(f, "  {variable}: {problem} (example: {variable}={example})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Reads typed values and remembers every problem instead of stopping at the first.
+pub(super) struct Reader<'a> {
+    env: &'a Env,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(env: &'a Env) -> Self {
+        let mut reader = Self {
+            env,
+            problems: Vec::new(),
+        };
+        if let Some(why) = &env.broken_file {
+            reader.problem(".env", why, "value");
+        }
+        reader
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+        self.env.get(name)
+    }
+
+    pub(super) fn problem(&mut self, variable: &str, problem: &str, example: &str) {
+        self.problems.push(Problem {
+            variable: variable.to_owned(),
+            problem: problem.to_owned(),
+            example: example.to_owned(),
+        });
+    }
+
+    /// The parsed value, or `default` when unset or wrong (a wrong one is remembered).
+    pub(super) fn parse<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        match self.get(name).map(parse) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(problem)) => {
+                self.problem(name, &problem, example);
+                default
+            }
+        }
+    }
+
+    /// A whole number from `min` to `max`.
+    pub(super) fn number<T>(&mut self, name: &str, default: T, min: T, max: T) -> T
+    where
+        T: FromStr + PartialOrd + fmt::Display + Copy,
+    {
+        self.parse(name, default, &default.to_string(), |text| {
+            match text.parse::<T>() {
+                Ok(n) if n >= min && n <= max => Ok(n),
+                _ => Err(format!("is not a whole number from {min} to {max}")),
+            }
+        })
+    }
+
+    /// A duration in whole seconds from `min` to `max`.
+    pub(super) fn seconds(&mut self, name: &str, default: u64, min: u64, max: u64) -> Duration {
+        Duration::from_secs(self.number(name, default, min, max))
+    }
+
+    /// A duration in whole milliseconds from `min` to `max`.
+    pub(super) fn millis(&mut self, name: &str, default: u64, min: u64, max: u64) -> Duration {
+        Duration::from_millis(self.number(name, default, min, max))
+    }
+
+    /// The spellings that the FastAPI service took.
+    pub(super) fn boolean(&mut self, name: &str, default: bool) -> bool {
+        self.parse(
+            name,
+            default,
+            if default { "true" } else { "false" },
+            |text| match text.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" | "t" | "y" => Ok(true),
+                "false" | "0" | "no" | "off" | "f" | "n" => Ok(false),
+                _ => Err("is neither true nor false".to_owned()),
+            },
+        )
+    }
+
+    /// The parts of a comma-separated list, blank ones left out.
+    pub(super) fn list<T>(
+        &mut self,
+        name: &str,
+        default: Vec<T>,
+        example: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        self.parse(name, default, example, |text| {
+            text.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(parse)
+                .collect()
+        })
+    }
+
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
+        if self.problems.is_empty() {
+            Ok(value)
+        } else {
+            Err(Problems(self.problems))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_env_file_is_named_without_quoting_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".env");
+        std::fs::write(&path, "API_PORT=8001\nDATABASE_PASSWORD 'hunter2\n").unwrap();
+        let env = Env::from_file(&path);
+        assert_eq!(env.get("API_PORT"), Some("8001"));
+        let problems = Reader::new(&env).finish(()).unwrap_err().to_string();
+        assert!(problems.contains("the line after API_PORT"), "{problems}");
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
+
+    #[test]
+    fn blank_means_unset() {
+        let env = Env::from_pairs([("API_PORT", "  ")]);
+        assert_eq!(Reader::new(&env).number("API_PORT", 8000_u16, 1, 9000), 8000);
+    }
+}

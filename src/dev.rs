@@ -1,0 +1,219 @@
+//! `aponta dev`: everything that a newcomer needs, started and stopped with one command.
+
+pub mod data_dir;
+pub mod postgres;
+pub mod progress;
+pub mod seed;
+pub mod test_databases;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, VERSION};
+use crate::config::{Config, Env, SchemaName};
+use crate::db::{admin, migrate};
+use crate::lifecycle::stop_signal;
+use crate::server::{self, ServerOptions};
+use crate::telemetry;
+use data_dir::DataDir;
+use postgres::{Durability, EmbeddedPostgres, SUPERUSER};
+use progress::Progress;
+
+/// Name of the development database.
+const DATABASE: &str = "aponta";
+
+/// What the command line said.
+#[derive(Debug, Clone, Default)]
+pub struct DevOptions {
+    /// Port of the API.
+    pub port: u16,
+    /// Throw the data away at the end.
+    pub ephemeral: bool,
+    /// Where the data are kept.
+    pub data_dir: Option<PathBuf>,
+    /// Use this database instead of one of our own.
+    pub database_url: Option<String>,
+    /// Only run the database, serve nothing.
+    pub only_database: bool,
+}
+
+/// Runs until Ctrl-C, then stops everything.
+///
+/// # Errors
+/// With a text for the person at the terminal.
+pub async fn run(options: DevOptions, env: &Env) -> anyhow::Result<()> {
+    let Some(url) = &options.database_url else {
+        return run_with_own_database(&options, env).await;
+    };
+    let config = dev_config(env, &SecretString::from(url.as_str()), options.port)?;
+    telemetry::init(&config.log);
+    let listener = listen(options.port).await?;
+    serve(&config, listener, "the database of --database-url", None).await
+}
+
+async fn run_with_own_database(options: &DevOptions, env: &Env) -> anyhow::Result<()> {
+    let progress = Progress::visible();
+    let mut folder = open_folder(options, env).await?;
+    // Before the slow steps: a taken port should be known at once.
+    let listener = if options.only_database {
+        None
+    } else {
+        Some(listen(options.port).await?)
+    };
+    let address = listener
+        .as_ref()
+        .map_or_else(String::new, |_| format!(", http://127.0.0.1:{}", options.port));
+    folder.sign(&format!("process {}{address}", std::process::id()))?;
+    let durability = if options.ephemeral {
+        Durability::Disposable
+    } else {
+        Durability::Durable
+    };
+
+    let starting = EmbeddedPostgres::start(folder.path(), durability, env, progress);
+    let postgres = tokio::select! {
+        started = starting => started?,
+        () = stop_signal() => bail!("stopped while the database was starting"),
+    };
+    let outcome = match listener {
+        Some(listener) => serve_from(&postgres, &folder, env, listener, options).await,
+        None => wait_with_database(&postgres).await,
+    };
+    // Whatever happened above, the server must not outlive us.
+    let stopped = postgres.stop().await;
+    outcome.and(stopped)?;
+    folder.remove_if_ephemeral()?;
+    say(&["aponta: stopped"]);
+    Ok(())
+}
+
+async fn open_folder(options: &DevOptions, env: &Env) -> anyhow::Result<DataDir> {
+    if !options.ephemeral {
+        let path = options
+            .data_dir
+            .clone()
+            .map_or_else(|| data_dir::default_path(env), Ok)?;
+        return DataDir::open(&path);
+    }
+    for abandoned in data_dir::abandoned() {
+        postgres::stop_abandoned(abandoned.path()).await?;
+        abandoned.remove_if_ephemeral()?;
+    }
+    DataDir::ephemeral()
+}
+
+async fn serve_from(
+    postgres: &EmbeddedPostgres,
+    folder: &DataDir,
+    env: &Env,
+    listener: TcpListener,
+    options: &DevOptions,
+) -> anyhow::Result<()> {
+    let database = SchemaName::parse(DATABASE).map_err(anyhow::Error::msg)?;
+    admin::create_database(&postgres.url("postgres"), &database, None).await?;
+    let config = dev_config(env, &postgres.url(DATABASE), options.port)?;
+    telemetry::init(&config.log);
+    let fate = if folder.is_ephemeral() {
+        "thrown away at the end"
+    } else {
+        "kept between runs"
+    };
+    let data = format!(
+        "{}  (PostgreSQL {}, {fate})",
+        folder.path().display(),
+        postgres.version()
+    );
+    let psql = format!(
+        "PGPASSWORD=$(cat {}) psql -h {} -U {SUPERUSER} {DATABASE}",
+        folder.path().join("password").display(),
+        postgres.socket_folder().display()
+    );
+    serve(&config, listener, &data, Some(&psql)).await
+}
+
+/// Migrates, plants the sample data, says where everything is and serves until told to stop.
+async fn serve(config: &Config, listener: TcpListener, data: &str, psql: Option<&str>) -> anyhow::Result<()> {
+    migrate::migrate(&config.database)
+        .await
+        .context("cannot migrate the database")?;
+    let app = App::new(config)?;
+    if config.seed_initial_data && seed::plant(&app.db).await? {
+        say(&["aponta: planted three projects and eight activities to try things on"]);
+    }
+    greet(listener.local_addr()?, data, psql);
+    let stop = CancellationToken::new();
+    let server = server::serve(
+        listener,
+        app.router,
+        ServerOptions::from(&config.http),
+        app.draining,
+        stop.clone(),
+    );
+    let wait = async {
+        stop_signal().await;
+        stop.cancel();
+    };
+    tokio::join!(server, wait);
+    app.db.close().await;
+    Ok(())
+}
+
+async fn wait_with_database(postgres: &EmbeddedPostgres) -> anyhow::Result<()> {
+    let database = SchemaName::parse(DATABASE).map_err(anyhow::Error::msg)?;
+    admin::create_database(&postgres.url("postgres"), &database, None).await?;
+    say(&[postgres.url(DATABASE).expose_secret()]);
+    stop_signal().await;
+    Ok(())
+}
+
+/// The configuration of the environment, but for what makes it a development server: own database, no
+/// authentication, loopback only, quick shutdown.
+fn dev_config(env: &Env, database: &SecretString, port: u16) -> anyhow::Result<Config> {
+    let env = env
+        .clone()
+        .without_prefix("DATABASE_")
+        .with("DATABASE_URL", database.expose_secret())
+        .with("ENVIRONMENT", "development")
+        .with("AUTH_ENABLED", "false")
+        .with("API_HOST", "127.0.0.1")
+        .with("API_PORT", port.to_string())
+        .with("SHUTDOWN_DELAY_SECONDS", "0")
+        .with("SHUTDOWN_TIMEOUT_SECONDS", "5");
+    Ok(Config::load(&env)?)
+}
+
+async fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))
+        .await
+        .with_context(|| format!("cannot listen on port {port}; choose another one with --port"))
+}
+
+fn greet(address: SocketAddr, data: &str, psql: Option<&str>) {
+    let mut lines = vec![
+        String::new(),
+        format!("API Aponta {VERSION}, development server"),
+        format!("  API      http://{address}/api/v1"),
+        format!("  Docs     http://{address}/docs  (Swagger UI), http://{address}/redoc"),
+        format!("  Data     {data}"),
+    ];
+    lines.extend(psql.map(|psql| format!("  psql     {psql}")));
+    lines.push("  Auth     off: every caller is dev-user-001".to_owned());
+    lines.push("  Stop     Ctrl-C".to_owned());
+    lines.push(String::new());
+    say(&lines);
+}
+
+/// Lines for the person at the terminal.
+fn say(lines: &[impl AsRef<str>]) {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        // A closed terminal is no reason to stop.
+        let _ = writeln!(out, "{}", line.as_ref());
+    }
+}

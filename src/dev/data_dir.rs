@@ -1,0 +1,176 @@
+//! The folder that holds a development database, and the lock that makes one `aponta dev` its only user.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use uuid::Uuid;
+
+use crate::config::Env;
+
+/// Beginning of the names of throw-away folders.
+const EPHEMERAL_PREFIX: &str = "aponta-ephemeral-";
+
+/// A locked folder. The lock goes with the value, or with the process however it dies.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    lock: File,
+    ephemeral: bool,
+}
+
+impl DataDir {
+    /// The folder at `path`, kept between runs.
+    ///
+    /// # Errors
+    /// When it cannot be made, or another `aponta dev` uses it; the text says which.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let path = std::path::absolute(path)?;
+        Self::lock(path, false)
+    }
+
+    /// A new folder that [`DataDir::remove_if_ephemeral`] removes again.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn ephemeral() -> anyhow::Result<Self> {
+        let name = format!("{EPHEMERAL_PREFIX}{}", &Uuid::new_v4().simple().to_string()[..8]);
+        Self::lock(std::env::temp_dir().join(name), true)
+    }
+
+    fn lock(path: PathBuf, ephemeral: bool) -> anyhow::Result<Self> {
+        let made = !path.exists();
+        fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        if made && rustix::process::geteuid().is_root() {
+            // The server runs as another user and must get in, whatever our umask.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+        let lock_path = path.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
+            .with_context(|| format!("cannot use the folder {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path,
+                lock,
+                ephemeral,
+            }),
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                lock.read_to_string(&mut holder)?;
+                bail!(
+                    "another `aponta dev` already uses {}{}.\n\
+                     Stop it, or start a second one with --ephemeral or --data-dir, and another --port.",
+                    path.display(),
+                    if holder.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" ({holder})")
+                    }
+                );
+            }
+            Err(TryLockError::Error(error)) => Err(error).context("cannot lock the data folder"),
+        }
+    }
+
+    /// Leaves a note for whoever finds the folder locked.
+    ///
+    /// # Errors
+    /// When the lock file cannot be written.
+    pub fn sign(&mut self, note: &str) -> anyhow::Result<()> {
+        self.lock.set_len(0)?;
+        self.lock.rewind()?;
+        self.lock.write_all(note.as_bytes())?;
+        Ok(())
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the folder goes away at the end.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> bool {
+        self.ephemeral
+    }
+
+    /// Removes a throw-away folder; leaves others alone.
+    ///
+    /// # Errors
+    /// When files cannot be removed.
+    pub fn remove_if_ephemeral(self) -> anyhow::Result<()> {
+        if self.ephemeral {
+            fs::remove_dir_all(&self.path)
+                .with_context(|| format!("cannot remove {}", self.path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Throw-away folders whose owner died without removing them, now ours.
+#[must_use]
+pub fn abandoned() -> Vec<DataDir> {
+    let Ok(entries) = std::env::temp_dir().read_dir() else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let ours = entry.file_name().to_str()?.starts_with(EPHEMERAL_PREFIX);
+            let folder = ours && entry.file_type().ok()?.is_dir() && entry.path().join("lock").is_file();
+            folder.then(|| DataDir::lock(entry.path(), true).ok()).flatten()
+        })
+        .collect()
+}
+
+/// Where the data are kept unless a person says otherwise: `/var/lib/aponta/dev` for root, whose home no other user
+/// can enter, else `$XDG_DATA_HOME/aponta/dev`, by default `~/.local/share/aponta/dev`.
+///
+/// # Errors
+/// When there is no home folder.
+pub fn default_path(env: &Env) -> anyhow::Result<PathBuf> {
+    if let Some(path) = env.get("APONTA_DATA_DIR") {
+        return Ok(PathBuf::from(path));
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/aponta/dev"));
+    }
+    let base = match env.get("XDG_DATA_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => {
+            let home = env
+                .get("HOME")
+                .context("HOME is not set; say where the data go with --data-dir")?;
+            PathBuf::from(home).join(".local/share")
+        }
+    };
+    Ok(base.join("aponta/dev"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_user_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut first = DataDir::open(&path).unwrap();
+        first.sign("process 42").unwrap();
+        let refused = DataDir::open(&path).unwrap_err().to_string();
+        assert!(
+            refused.contains("already uses") && refused.contains("process 42"),
+            "{refused}"
+        );
+        drop(first);
+        DataDir::open(&path).unwrap();
+    }
+}

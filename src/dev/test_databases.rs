@@ -1,0 +1,115 @@
+//! Lends empty, migrated databases to tests: one server for a whole test run, however many processes it has.
+//!
+//! A test process connects to a Unix socket, reads the address of a database of its own and keeps the connection
+//! for as long as it needs it; when the connection closes, because the test ended or its process died, the database
+//! is dropped. With nobody connected for [`IDLE`], the server stops and its folder is removed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::data_dir::DataDir;
+use super::postgres::{Addresses, Durability, EmbeddedPostgres};
+use super::progress::Progress;
+use crate::config::{Config, Env, SchemaName};
+use crate::db::{admin, migrate};
+
+/// How long the server outlives its last user; the next test process may be a moment away.
+const IDLE: Duration = Duration::from_secs(5);
+/// Databases copied at the same time; more only queue for the disk.
+const PARALLEL_COPIES: usize = 4;
+
+struct Lender {
+    server: SecretString,
+    template: SchemaName,
+    addresses: Addresses,
+    next: AtomicU64,
+    copies: Semaphore,
+}
+
+/// Serves at `socket` until nobody needs it any more.
+///
+/// # Errors
+/// When the server does not start or the socket cannot be made.
+pub async fn lend(socket: &Path, env: &Env) -> anyhow::Result<()> {
+    let folder = DataDir::ephemeral()?;
+    let postgres =
+        EmbeddedPostgres::start(folder.path(), Durability::Disposable, env, Progress::visible()).await?;
+    let outcome = lend_from(&postgres, socket).await;
+    postgres.stop().await?;
+    folder.remove_if_ephemeral()?;
+    outcome
+}
+
+async fn lend_from(postgres: &EmbeddedPostgres, socket: &Path) -> anyhow::Result<()> {
+    let template = name("aponta_template")?;
+    let server = postgres.url("postgres");
+    admin::create_database(&server, &template, None).await?;
+    let url = postgres.url(template.as_str());
+    let env = Env::from_pairs([("DATABASE_URL", url.expose_secret())]);
+    let (config, _) = Config::load_database(&env)?;
+    migrate::migrate(&config).await?;
+
+    let lender = Arc::new(Lender {
+        server,
+        template,
+        addresses: postgres.addresses(),
+        next: AtomicU64::new(1),
+        copies: Semaphore::new(PARALLEL_COPIES),
+    });
+    let listener =
+        UnixListener::bind(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    let mut loans = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (stream, _) = accepted?;
+                loans.spawn(Arc::clone(&lender).serve(stream));
+            }
+            Some(_) = loans.join_next() => {}
+            () = tokio::time::sleep(IDLE), if loans.is_empty() => break,
+        }
+    }
+    // From here a new process finds no socket and starts a lender of its own.
+    std::fs::remove_file(socket)?;
+    Ok(())
+}
+
+impl Lender {
+    /// One loan, from the copy to the drop.
+    async fn serve(self: Arc<Self>, mut stream: UnixStream) {
+        if let Err(error) = self.lend_one(&mut stream).await {
+            // The borrower sees the connection end without an address.
+            tracing::warn!("cannot lend a database: {error:#}");
+        }
+    }
+
+    async fn lend_one(&self, stream: &mut UnixStream) -> anyhow::Result<()> {
+        let database = name(&format!("test_{}", self.next.fetch_add(1, Ordering::Relaxed)))?;
+        {
+            let _copying = self.copies.acquire().await?;
+            admin::create_database(&self.server, &database, Some(&self.template)).await?;
+        }
+        let url = self.addresses.url(database.as_str());
+        stream
+            .write_all(format!("{}\n", url.expose_secret()).as_bytes())
+            .await?;
+        // Nothing is ever sent; this waits for the end.
+        let mut nothing = [0];
+        let _ = stream.read(&mut nothing).await;
+        admin::drop_database(&self.server, &database).await?;
+        Ok(())
+    }
+}
+
+fn name(text: &str) -> anyhow::Result<SchemaName> {
+    SchemaName::parse(text).map_err(anyhow::Error::msg)
+}

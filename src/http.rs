@@ -1,0 +1,11 @@
+//! The edge of the service that no resource owns: errors, extractors, limits, CORS, request ids, docs document.
+
+pub mod client_ip;
+pub mod cors;
+pub mod extract;
+pub mod fields;
+pub mod observe;
+pub mod openapi;
+pub mod pagination;
+pub mod problem;
+pub mod rate_limit;

@@ -1,0 +1,52 @@
+//! Which web pages may call: the extension's frontends run on other origins.
+
+use std::time::Duration;
+
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER};
+use axum::http::{HeaderName, Method};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::config::http::OriginPattern;
+
+/// How long a browser may remember a preflight; what the FastAPI service said.
+const MAX_AGE: Duration = Duration::from_secs(600);
+
+/// The layer; answers preflights itself and puts its headers on every other answer, errors included (D-10).
+#[must_use]
+pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
+    let origins = origins.to_vec();
+    let allow_origin = AllowOrigin::predicate(move |origin, _| {
+        origin
+            .to_str()
+            .is_ok_and(|origin| origins.iter().any(|pattern| pattern.matches(origin)))
+    });
+    CorsLayer::new()
+        .allow_origin(allow_origin)
+        .allow_credentials(true)
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            IF_MATCH,
+            IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("x-azure-access-token"),
+            HeaderName::from_static("x-custom-header"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .expose_headers([
+            ETAG,
+            RETRY_AFTER,
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(MAX_AGE)
+}

@@ -1,0 +1,164 @@
+//! Extractors whose rejections are the service's own errors. Handlers use these, never axum's.
+#![expect(clippy::disallowed_types, reason = "this is where axum's Path is wrapped")]
+
+use std::collections::HashSet;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+use validator::Validate;
+
+use super::fields::{self, Fields};
+use super::problem::Problem;
+use crate::error::{Error, FieldError};
+
+/// A JSON body. A missing `Content-Type` counts as JSON, any other type is 415, and all failures come at once.
+#[derive(Debug)]
+pub struct ApiJson<T>(pub T);
+
+impl<S, T> FromRequest<S> for ApiJson<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Fields + Validate,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(&request) {
+            return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Problem::of_status(rejection.status()))?;
+        let value = parse_json(&bytes).map_err(|failure| Error::Invalid(vec![failure]))?;
+        let body = fields::read("body", value).map_err(Error::Invalid)?;
+        Ok(Self(body))
+    }
+}
+
+/// `application/json`, `application/*+json`, or nothing at all.
+fn is_json(request: &Request) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else {
+        return true;
+    };
+    let essence = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let Some((kind, subtype)) = essence.split_once('/') else {
+        return essence.is_empty();
+    };
+    let subtype = subtype.to_ascii_lowercase();
+    kind.eq_ignore_ascii_case("application") && (subtype == "json" || subtype.ends_with("+json"))
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Value, FieldError> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(FieldError {
+            loc: vec!["body".into()],
+            kind: "missing",
+            message: "o corpo é obrigatório".to_owned(),
+        });
+    }
+    serde_json::from_slice(bytes).map_err(|error| FieldError {
+        loc: vec!["body".into()],
+        kind: "json_invalid",
+        message: format!(
+            "JSON inválido (linha {}, coluna {})",
+            error.line(),
+            error.column()
+        ),
+    })
+}
+
+/// The query, as one or two request structs that share it. Unknown keys are ignored, a repeated key is refused.
+#[derive(Debug)]
+pub struct ApiQuery<A, B = Nothing>(pub A, pub B);
+
+/// The second half of an [`ApiQuery`] that has only one.
+#[derive(Debug, Default, Deserialize, Validate)]
+pub struct Nothing {}
+
+impl Fields for Nothing {
+    fn fields(&self) -> Vec<(&'static str, &[fields::Failure])> {
+        Vec::new()
+    }
+}
+
+impl<S, A, B> FromRequestParts<S> for ApiQuery<A, B>
+where
+    S: Send + Sync,
+    A: DeserializeOwned + Fields + Validate,
+    B: DeserializeOwned + Fields + Validate,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
+        let value = parse_query(parts.uri.query().unwrap_or_default()).map_err(Error::Invalid)?;
+        match (fields::read("query", value.clone()), fields::read("query", value)) {
+            (Ok(a), Ok(b)) => Ok(Self(a, b)),
+            (a, b) => {
+                let a = a.err().unwrap_or_default();
+                Err(Error::Invalid(
+                    a.into_iter().chain(b.err().unwrap_or_default()).collect(),
+                ))
+            }
+        }
+    }
+}
+
+fn parse_query(query: &str) -> Result<Value, Vec<FieldError>> {
+    let mut object = Map::new();
+    let mut repeated = HashSet::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if object
+            .insert(name.to_string(), Value::String(value.into_owned()))
+            .is_some()
+        {
+            repeated.insert(name.into_owned());
+        }
+    }
+    if repeated.is_empty() {
+        return Ok(Value::Object(object));
+    }
+    let failure = |name: String| FieldError {
+        loc: vec!["query".into(), name.as_str().into()],
+        kind: "value_error",
+        message: "foi informado mais de uma vez".to_owned(),
+    };
+    Err(repeated.into_iter().map(failure).collect())
+}
+
+/// The only path parameter, a UUID in any of its spellings.
+#[derive(Debug)]
+pub struct ApiPath(pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for ApiPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(entries) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::of_status(StatusCode::NOT_FOUND))?;
+        let Some((name, text)) = entries.into_iter().next() else {
+            return Err(Problem::of_status(StatusCode::NOT_FOUND));
+        };
+        Uuid::parse_str(&text).map(Self).map_err(|_| {
+            let failure = FieldError {
+                loc: vec!["path".into(), name.as_str().into()],
+                kind: "uuid_parsing",
+                message: "deve ser um UUID válido".to_owned(),
+            };
+            Error::Invalid(vec![failure]).into()
+        })
+    }
+}

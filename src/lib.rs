@@ -1,0 +1,26 @@
+//! API Aponta: the REST backend of an Azure DevOps extension with which people log the hours they work.
+//!
+//! Who may import whom (held by `tests/api/architecture.rs`):
+//!
+//! - [`routers`] turn HTTP into calls of [`services`], which hold rules and transactions and call [`repositories`],
+//!   which hold all SQL. Nobody calls back.
+//! - [`models`] are plain domain types; [`error`] is what can go wrong; neither knows HTTP.
+//! - [`http`] is the edge that no resource owns, [`auth`] proves callers, [`db`] is the pool and the migrator.
+//! - [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together; [`cli`] and
+//!   [`dev`] are what a person types.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod db;
+pub mod dev;
+pub mod error;
+pub mod http;
+pub mod lifecycle;
+pub mod models;
+pub mod repositories;
+pub mod routers;
+pub mod server;
+pub mod services;
+pub mod telemetry;

@@ -1,0 +1,32 @@
+//! HTTP in and out: handlers extract, convert, call one service method and shape the reply.
+
+pub mod atividades;
+pub mod docs;
+pub mod health;
+pub mod projetos;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::AppState;
+
+/// Where the resources live.
+pub const API_PREFIX: &str = "/api/v1";
+
+/// Routes under the rate limit.
+#[must_use]
+pub fn limited() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .nest(
+            API_PREFIX,
+            OpenApiRouter::new()
+                .merge(atividades::router())
+                .merge(projetos::router()),
+        )
+        .merge(health::info_router())
+}
+
+/// Routes that probes and people must always reach.
+#[must_use]
+pub fn unlimited() -> OpenApiRouter<AppState> {
+    health::router()
+}

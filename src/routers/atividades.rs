@@ -1,0 +1,180 @@
+//! `/atividades`: any caller may read and write activities.
+
+mod dto;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::dto::{
+    AtividadeCreate, AtividadeFilterParams, AtividadeIdParam, AtividadeListResponse, AtividadeResponse,
+    AtividadeUpdate,
+};
+use crate::app::AppState;
+use crate::auth::CurrentUser;
+use crate::error::Result;
+use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::http::openapi::{ATIVIDADES, InvalidBody, InvalidInput, ProtectedResponses};
+use crate::http::pagination::PageParams;
+use crate::http::problem::ProblemBody;
+use crate::models::ids::AtividadeId;
+use crate::services::atividades::AtividadeService;
+
+/// Routes of activities.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_atividades, create_atividade))
+        .routes(routes!(list_atividades_gestao))
+        .routes(routes!(
+            get_atividade,
+            update_atividade,
+            patch_atividade,
+            delete_atividade
+        ))
+}
+
+/// List activities
+///
+/// Ordered by name without regard to case and accents, then by id, over all pages; `order` counts on from page to
+/// page. `total` counts all activities that match.
+#[utoipa::path(get, path = "/atividades", tag = ATIVIDADES, params(PageParams, AtividadeFilterParams),
+    responses(
+        (status = 200, body = AtividadeListResponse, description = "A page of activities"),
+        InvalidInput, ProtectedResponses
+    ))]
+async fn list_atividades(
+    _user: CurrentUser,
+    State(service): State<AtividadeService>,
+    ApiQuery(page, filter): ApiQuery<PageParams, AtividadeFilterParams>,
+) -> Result<Json<AtividadeListResponse>> {
+    list(&service, page, filter).await
+}
+
+/// List activities for management
+///
+/// The same answer as `GET /atividades`.
+#[utoipa::path(get, path = "/atividades/gestao", tag = ATIVIDADES, params(PageParams, AtividadeFilterParams),
+    responses(
+        (status = 200, body = AtividadeListResponse, description = "A page of activities"),
+        InvalidInput, ProtectedResponses
+    ))]
+async fn list_atividades_gestao(
+    _user: CurrentUser,
+    State(service): State<AtividadeService>,
+    ApiQuery(page, filter): ApiQuery<PageParams, AtividadeFilterParams>,
+) -> Result<Json<AtividadeListResponse>> {
+    list(&service, page, filter).await
+}
+
+async fn list(
+    service: &AtividadeService,
+    page: PageParams,
+    filter: AtividadeFilterParams,
+) -> Result<Json<AtividadeListResponse>> {
+    let page = page.into();
+    let found = service.list(filter.into(), page).await?;
+    Ok(Json(AtividadeListResponse::new(found, page)))
+}
+
+/// Create an activity
+///
+/// Links it to the projects of `ids_projetos`, or else to that of `id_projeto`; each is a project's `id` or its
+/// Azure DevOps GUID.
+#[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, request_body = AtividadeCreate,
+    responses(
+        (status = 201, body = AtividadeResponse, description = "Created"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json",
+            description = "A project does not exist"),
+        InvalidBody, ProtectedResponses
+    ))]
+async fn create_atividade(
+    user: CurrentUser,
+    State(service): State<AtividadeService>,
+    ApiJson(body): ApiJson<AtividadeCreate>,
+) -> Result<(StatusCode, Json<AtividadeResponse>)> {
+    let created = service.create(body.into_new(user.signature())?).await?;
+    Ok((StatusCode::CREATED, Json(created.into())))
+}
+
+/// Get an activity
+///
+/// With its projects, in the order in which they were given.
+#[utoipa::path(get, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
+    responses(
+        (status = 200, body = AtividadeResponse, description = "The activity"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such activity"),
+        InvalidInput, ProtectedResponses
+    ))]
+async fn get_atividade(
+    _user: CurrentUser,
+    State(service): State<AtividadeService>,
+    ApiPath(id): ApiPath,
+) -> Result<Json<AtividadeResponse>> {
+    Ok(Json(service.get(AtividadeId(id)).await?.into()))
+}
+
+/// Change an activity
+///
+/// Applies only the keys that are present. `descricao: null` clears it; `ids_projetos` replaces the whole set.
+#[utoipa::path(put, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
+    request_body = AtividadeUpdate,
+    responses(
+        (status = 200, body = AtividadeResponse, description = "Changed"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json",
+            description = "A project does not exist"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such activity"),
+        InvalidBody, ProtectedResponses
+    ))]
+async fn update_atividade(
+    _user: CurrentUser,
+    State(service): State<AtividadeService>,
+    ApiPath(id): ApiPath,
+    ApiJson(body): ApiJson<AtividadeUpdate>,
+) -> Result<Json<AtividadeResponse>> {
+    let updated = service.update(AtividadeId(id), body.into_changes()?).await?;
+    Ok(Json(updated.into()))
+}
+
+/// Change an activity (PATCH)
+///
+/// The same as PUT, which is partial too.
+#[utoipa::path(patch, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
+    request_body = AtividadeUpdate,
+    responses(
+        (status = 200, body = AtividadeResponse, description = "Changed"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json",
+            description = "A project does not exist"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such activity"),
+        InvalidBody, ProtectedResponses
+    ))]
+async fn patch_atividade(
+    user: CurrentUser,
+    service: State<AtividadeService>,
+    id: ApiPath,
+    body: ApiJson<AtividadeUpdate>,
+) -> Result<Json<AtividadeResponse>> {
+    update_atividade(user, service, id, body).await
+}
+
+/// Delete an activity
+///
+/// Refused while something refers to it; set `ativo` to false instead.
+#[utoipa::path(delete, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such activity"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+            description = "The activity is in use"),
+        InvalidInput, ProtectedResponses
+    ))]
+async fn delete_atividade(
+    _user: CurrentUser,
+    State(service): State<AtividadeService>,
+    ApiPath(id): ApiPath,
+) -> Result<StatusCode> {
+    service.delete(AtividadeId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

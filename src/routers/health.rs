@@ -1,0 +1,179 @@
+//! `/`, `/health`, `/healthz`, `/ready` for probes and `/api/v1` for the curious. No credential needed.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::{AppState, ServiceInfo};
+use crate::http::openapi::HEALTH;
+use crate::services::health::{Check, HealthService, Readiness};
+
+/// Liveness and readiness.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(get_root))
+        .routes(routes!(get_health))
+        .routes(routes!(get_healthz))
+        .routes(routes!(get_ready))
+}
+
+/// What the API is.
+#[must_use]
+pub fn info_router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(get_api_info))
+}
+
+/// Tell whether the process lives
+///
+/// Asks no dependency: 200 for as long as the process answers.
+#[utoipa::path(get, path = "/", tag = HEALTH, security(()),
+    responses((status = 200, body = HealthResponse, description = "The process lives")))]
+async fn get_root(State(info): State<ServiceInfo>) -> Json<HealthResponse> {
+    health(info)
+}
+
+/// Tell whether the process lives (health)
+///
+/// The same as `/`.
+#[utoipa::path(get, path = "/health", tag = HEALTH, security(()),
+    responses((status = 200, body = HealthResponse, description = "The process lives")))]
+async fn get_health(State(info): State<ServiceInfo>) -> Json<HealthResponse> {
+    health(info)
+}
+
+/// Tell whether the process lives (healthz)
+///
+/// The same as `/`.
+#[utoipa::path(get, path = "/healthz", tag = HEALTH, security(()),
+    responses((status = 200, body = HealthResponse, description = "The process lives")))]
+async fn get_healthz(State(info): State<ServiceInfo>) -> Json<HealthResponse> {
+    health(info)
+}
+
+fn health(info: ServiceInfo) -> Json<HealthResponse> {
+    Json(HealthResponse {
+        status: "healthy",
+        version: info.version,
+        environment: info.environment.as_str(),
+    })
+}
+
+/// Tell whether to send traffic here
+///
+/// Asks the database with a short deadline. Azure DevOps being away does not make the service unready.
+#[utoipa::path(get, path = "/ready", tag = HEALTH, security(()),
+    responses(
+        (status = 200, body = ReadyResponse, description = "Send traffic"),
+        (status = 503, body = ReadyResponse, description = "Do not send traffic: the database or a migration is \
+            missing, or the process is stopping",
+            example = json!({"status": "unavailable", "checks": {"database": "unavailable", "migrations": "unknown", "azure_devops": "not_configured"}})),
+    ))]
+async fn get_ready(State(service): State<HealthService>) -> (StatusCode, Json<ReadyResponse>) {
+    let readiness = service.readiness().await;
+    let status = if readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(readiness.into()))
+}
+
+/// Name and version of the API
+///
+/// Says where the documentation is.
+#[utoipa::path(get, path = "/api/v1", tag = HEALTH, security(()),
+    responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation")))]
+async fn get_api_info(State(info): State<ServiceInfo>) -> Json<ApiInfoResponse> {
+    Json(ApiInfoResponse {
+        name: "API Aponta",
+        version: info.version,
+        docs: "/docs",
+        redoc: "/redoc",
+    })
+}
+
+/// The process lives.
+#[derive(Debug, Serialize, ToSchema)]
+struct HealthResponse {
+    /// Always `healthy`.
+    #[schema(example = "healthy")]
+    status: &'static str,
+    /// Version of the service.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// `development`, `test`, `staging` or `production`.
+    #[schema(example = "production")]
+    environment: &'static str,
+}
+
+/// Whether to send traffic, and why.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReadyResponse {
+    /// `ready`, `unavailable` or `draining`.
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// What was looked at.
+    checks: ReadyChecks,
+}
+
+/// State of each dependency.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReadyChecks {
+    /// `ok` or `unavailable`.
+    #[schema(example = "ok")]
+    database: &'static str,
+    /// `ok`, `pending` or `unknown`.
+    #[schema(example = "ok")]
+    migrations: &'static str,
+    /// `not_configured` until the service has an Azure DevOps organisation to ask.
+    #[schema(example = "not_configured")]
+    azure_devops: &'static str,
+}
+
+impl From<Readiness> for ReadyResponse {
+    fn from(readiness: Readiness) -> Self {
+        let status = match (readiness.draining, readiness.is_ready()) {
+            (true, _) => "draining",
+            (false, true) => "ready",
+            (false, false) => "unavailable",
+        };
+        let checks = ReadyChecks {
+            database: word(readiness.database),
+            migrations: word(readiness.migrations),
+            azure_devops: word(readiness.azure_devops),
+        };
+        Self { status, checks }
+    }
+}
+
+fn word(check: Check) -> &'static str {
+    match check {
+        Check::Ok => "ok",
+        Check::Unavailable => "unavailable",
+        Check::Pending => "pending",
+        Check::Unknown => "unknown",
+        Check::NotConfigured => "not_configured",
+    }
+}
+
+/// What the API is.
+#[derive(Debug, Serialize, ToSchema)]
+struct ApiInfoResponse {
+    /// Name of the API.
+    #[schema(example = "API Aponta")]
+    name: &'static str,
+    /// Version of the service.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// Path of Swagger UI.
+    #[schema(example = "/docs")]
+    docs: &'static str,
+    /// Path of `ReDoc`.
+    #[schema(example = "/redoc")]
+    redoc: &'static str,
+}

@@ -1,0 +1,103 @@
+//! `/projetos`: read-only for callers; a sync with Azure DevOps writes them.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::app::AppState;
+use crate::auth::CurrentUser;
+use crate::error::Result;
+use crate::http::extract::ApiQuery;
+use crate::http::openapi::{InvalidInput, PROJETOS, ProtectedResponses};
+use crate::http::pagination::OptionalPageParams;
+use crate::models::projeto::Projeto;
+use crate::services::projetos::ProjetoService;
+
+/// Routes of projects.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_projetos))
+}
+
+/// List projects
+///
+/// A bare array by name, without regard to case and accents, then by id. All projects, unless `skip` or `limit`
+/// is given.
+#[utoipa::path(get, path = "/projetos", tag = PROJETOS, params(OptionalPageParams),
+    responses(
+        (status = 200, body = Vec<ProjetoResponse>, description = "The projects"),
+        InvalidInput, ProtectedResponses
+    ))]
+async fn list_projetos(
+    _user: CurrentUser,
+    State(service): State<ProjetoService>,
+    ApiQuery(page, _): ApiQuery<OptionalPageParams>,
+) -> Result<Json<Vec<ProjetoResponse>>> {
+    let projetos = service.list(page.page()).await?;
+    Ok(Json(projetos.into_iter().map(ProjetoResponse::from).collect()))
+}
+
+/// A project. Several keys say the same, because different clients read different ones.
+#[derive(Debug, Serialize, ToSchema)]
+struct ProjetoResponse {
+    /// Key; equals `external_id` except for rows taken over from older databases.
+    id: Uuid,
+    /// GUID in Azure DevOps.
+    external_id: Uuid,
+    /// Equal to `external_id`.
+    azure_project_id: Uuid,
+    /// Name in Azure DevOps.
+    #[schema(example = "Portal do Contribuinte")]
+    nome: String,
+    /// Description in Azure DevOps.
+    #[schema(example = "Serviços ao cidadão")]
+    descricao: Option<String>,
+    /// REST address in Azure DevOps.
+    #[schema(example = "https://dev.azure.com/contoso/_apis/projects/6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    url: Option<String>,
+    /// State as Azure DevOps spells it; `deleted` once it vanished there.
+    #[schema(example = "wellFormed")]
+    estado: Option<String>,
+    /// Equal to `estado`.
+    #[schema(example = "wellFormed")]
+    state: Option<String>,
+    /// Azure DevOps organisation.
+    #[schema(example = "contoso")]
+    organizacao: Option<String>,
+    /// When a sync last saw it.
+    last_sync_at: Option<DateTime<Utc>>,
+    /// When the row was made.
+    created_at: DateTime<Utc>,
+    /// When the row last changed.
+    updated_at: DateTime<Utc>,
+    /// Equal to `created_at`.
+    criado_em: DateTime<Utc>,
+    /// Equal to `updated_at`.
+    atualizado_em: DateTime<Utc>,
+}
+
+impl From<Projeto> for ProjetoResponse {
+    fn from(projeto: Projeto) -> Self {
+        Self {
+            id: projeto.id.0,
+            external_id: projeto.external_id,
+            azure_project_id: projeto.external_id,
+            nome: projeto.nome,
+            descricao: projeto.descricao,
+            url: projeto.url,
+            state: projeto.estado.clone(),
+            estado: projeto.estado,
+            organizacao: projeto.organizacao,
+            last_sync_at: projeto.last_sync_at,
+            created_at: projeto.created_at,
+            updated_at: projeto.updated_at,
+            criado_em: projeto.created_at,
+            atualizado_em: projeto.updated_at,
+        }
+    }
+}

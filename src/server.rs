@@ -1,0 +1,163 @@
+//! Accepts connections and stops without dropping one.
+//!
+//! Not `axum::serve`: that has no deadline for the head of a request, so slow senders would hold sockets for ever.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::config::HttpConfig;
+use crate::lifecycle::Draining;
+
+/// Pause after a failed accept: the process is out of file descriptors, and only time frees some.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// How the server treats connections.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerOptions {
+    /// Deadline for the head of a request, and life of an idle connection.
+    pub header_read_timeout: Duration,
+    /// Most connections at once.
+    pub max_connections: usize,
+    /// How long readiness is red before the listener closes.
+    pub shutdown_delay: Duration,
+    /// How long running requests may go on after that.
+    pub shutdown_timeout: Duration,
+}
+
+impl From<&HttpConfig> for ServerOptions {
+    fn from(config: &HttpConfig) -> Self {
+        Self {
+            header_read_timeout: config.header_read_timeout,
+            max_connections: config.max_connections,
+            shutdown_delay: config.shutdown_delay,
+            shutdown_timeout: config.shutdown_timeout,
+        }
+    }
+}
+
+/// Serves until `stop` is cancelled, then drains: readiness turns red, after the delay the listener closes, and
+/// running requests finish within the timeout. Returns how many connections had to be cut.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: ServerOptions,
+    draining: Draining,
+    stop: CancellationToken,
+) -> usize {
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(options.max_connections));
+    let acceptor = Acceptor {
+        router,
+        options,
+        slots,
+    };
+    let close_listener = async {
+        stop.cancelled().await;
+        draining.begin();
+        tokio::time::sleep(options.shutdown_delay).await;
+    };
+    tokio::pin!(close_listener);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut close_listener => break,
+            accepted = acceptor.accept(&listener) => acceptor.spawn(accepted, graceful.watcher()),
+        }
+    }
+    // Clients in the queue were told that they are connected; closing the listener would reset them.
+    while let Some(waiting) = acceptor.accept_waiting(&listener).await {
+        acceptor.spawn(waiting, graceful.watcher());
+    }
+    drop(listener);
+    let open = graceful.count();
+    match tokio::time::timeout(options.shutdown_timeout, graceful.shutdown()).await {
+        Ok(()) => 0,
+        Err(_) => {
+            let cut = options.max_connections - acceptor.slots.available_permits();
+            tracing::warn!(open, cut, "the shutdown timeout cut requests that still ran");
+            cut
+        }
+    }
+}
+
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    /// Held for as long as the connection is open.
+    slot: OwnedSemaphorePermit,
+}
+
+struct Acceptor {
+    router: Router,
+    options: ServerOptions,
+    slots: Arc<Semaphore>,
+}
+
+impl Acceptor {
+    /// The next connection, once there is room for it.
+    async fn accept(&self, listener: &TcpListener) -> Accepted {
+        loop {
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+                // Nobody closes the semaphore.
+                std::future::pending().await
+            };
+            match listener.accept().await {
+                Ok((stream, peer)) => return Accepted { stream, peer, slot },
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// A connection that already waits in the listener's queue.
+    async fn accept_waiting(&self, listener: &TcpListener) -> Option<Accepted> {
+        let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        let (stream, peer) = tokio::time::timeout(Duration::ZERO, listener.accept())
+            .await
+            .ok()?
+            .ok()?;
+        Some(Accepted { stream, peer, slot })
+    }
+
+    fn spawn(&self, accepted: Accepted, watcher: Watcher) {
+        let Accepted { stream, peer, slot } = accepted;
+        // Answers are written whole; waiting for more to send would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let router = self.router.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.options.header_read_timeout)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = watcher.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, %peer, "connection ended early");
+            }
+            drop(slot);
+        });
+    }
+}

@@ -1,0 +1,5 @@
+//! Use cases: rules and transactions. No HTTP above, no SQL text below.
+
+pub mod atividades;
+pub mod health;
+pub mod projetos;

@@ -1,0 +1,125 @@
+//! Activities: created, changed and removed by people; linked to at least one project.
+//!
+//! Rules: projects are named by our key or by the Azure DevOps GUID and must exist; a change of the set of
+//! projects counts as a change of the activity; an activity in use cannot be removed.
+
+use uuid::Uuid;
+
+use crate::db::{Db, OnConstraint, PgConnection};
+use crate::error::{Error, Result};
+use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
+use crate::models::ids::{AtividadeId, ProjetoId};
+use crate::models::page::{Page, Paged};
+use crate::repositories::{atividades as repo, projetos};
+
+/// Use cases of `atividades`.
+#[derive(Debug, Clone)]
+pub struct AtividadeService {
+    db: Db,
+}
+
+impl AtividadeService {
+    /// Works on `db`.
+    #[must_use]
+    pub fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// A page of the activities that match, in name order.
+    pub async fn list(&self, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>> {
+        let mut conn = self.db.acquire().await?;
+        Ok(repo::list(&mut conn, filter, page).await?)
+    }
+
+    /// Creates an activity. [`Error::InvalidReference`] when a project does not exist.
+    pub async fn create(&self, new: NewAtividade) -> Result<Atividade> {
+        let mut tx = self.db.begin().await?;
+        let projetos = existing_projetos(&mut tx, &new.projetos).await?;
+        let id = AtividadeId::generate();
+        repo::insert(&mut tx, id, &new).await?;
+        link(&mut tx, id, &projetos, &new.projetos).await?;
+        let created = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+        tx.commit().await?;
+        Ok(created)
+    }
+
+    /// One activity.
+    pub async fn get(&self, id: AtividadeId) -> Result<Atividade> {
+        let mut conn = self.db.acquire().await?;
+        repo::find(&mut conn, id).await?.ok_or_else(|| not_found(id))
+    }
+
+    /// Applies changes. A missing activity wins over missing projects.
+    pub async fn update(&self, id: AtividadeId, changes: AtividadeChanges) -> Result<Atividade> {
+        let mut tx = self.db.begin().await?;
+        // The lock makes concurrent replacements of the set of projects come one after the other.
+        if !repo::lock(&mut tx, id).await? {
+            return Err(not_found(id));
+        }
+        repo::update(&mut tx, id, &changes).await?;
+        if let Some(asked) = &changes.projetos {
+            let projetos = existing_projetos(&mut tx, asked).await?;
+            if repo::linked_projetos(&mut tx, id).await? != projetos {
+                repo::unlink_projetos(&mut tx, id).await?;
+                link(&mut tx, id, &projetos, asked).await?;
+                repo::touch(&mut tx, id).await?;
+            }
+        }
+        let updated = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+        tx.commit().await?;
+        Ok(updated)
+    }
+
+    /// Removes an activity. [`Error::Conflict`] while something refers to it (D-23).
+    pub async fn delete(&self, id: AtividadeId) -> Result<()> {
+        let mut conn = self.db.acquire().await?;
+        let deleted = repo::delete(&mut conn, id)
+            .await
+            .on_foreign_key(|| Error::Conflict {
+                code: "atividade_em_uso",
+                detail: format!("Atividade com ID {id} está em uso e não pode ser excluída; desative-a"),
+            })?;
+        if deleted { Ok(()) } else { Err(not_found(id)) }
+    }
+}
+
+fn not_found(id: AtividadeId) -> Error {
+    Error::NotFound(format!("Atividade com ID {id} não encontrada"))
+}
+
+/// The projects that `asked` names, each once, in the order asked.
+async fn existing_projetos(conn: &mut PgConnection, asked: &[Uuid]) -> Result<Vec<ProjetoId>> {
+    let resolved = projetos::resolve(conn, asked).await?;
+    let missing: Vec<Uuid> = resolved
+        .iter()
+        .filter(|r| r.projeto.is_none())
+        .map(|r| r.asked)
+        .collect();
+    if !missing.is_empty() {
+        return Err(unknown_projetos(&missing));
+    }
+    let mut found = Vec::with_capacity(resolved.len());
+    for projeto in resolved.into_iter().filter_map(|r| r.projeto) {
+        if !found.contains(&projeto) {
+            found.push(projeto);
+        }
+    }
+    Ok(found)
+}
+
+/// Links; a project that vanished since it was looked up is an unknown one.
+async fn link(
+    conn: &mut PgConnection,
+    id: AtividadeId,
+    projetos: &[ProjetoId],
+    asked: &[Uuid],
+) -> Result<()> {
+    repo::link_projetos(conn, id, projetos)
+        .await
+        .on_constraint(repo::PROJETO_FK, || unknown_projetos(asked))
+}
+
+fn unknown_projetos(ids: &[Uuid]) -> Error {
+    let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    Error::InvalidReference(format!("Projetos não encontrados: {}", ids.join(", ")))
+}

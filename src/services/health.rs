@@ -1,0 +1,90 @@
+//! Whether this process should get traffic.
+
+use std::time::Duration;
+
+use crate::db::{Db, migrate};
+use crate::lifecycle::Draining;
+use crate::repositories::migrations;
+
+/// Longest wait for the database; a slower one is as good as none.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// State of one thing that the service depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Works.
+    Ok,
+    /// Does not answer.
+    Unavailable,
+    /// The schema is older than this binary.
+    Pending,
+    /// Could not be looked at.
+    Unknown,
+    /// Not part of this configuration.
+    NotConfigured,
+}
+
+/// What `/ready` reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    /// The database answers.
+    pub database: Check,
+    /// The schema is at least as new as this binary.
+    pub migrations: Check,
+    /// Azure DevOps; never decides readiness, or an outage there would take every replica away.
+    pub azure_devops: Check,
+    /// The process is about to stop.
+    pub draining: bool,
+}
+
+impl Readiness {
+    /// Whether a balancer should send requests.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.draining && self.database == Check::Ok && self.migrations == Check::Ok
+    }
+}
+
+/// Looks at the dependencies.
+#[derive(Debug, Clone)]
+pub struct HealthService {
+    db: Db,
+    draining: Draining,
+}
+
+impl HealthService {
+    /// Looks at `db`; `draining` is shared with the server.
+    #[must_use]
+    pub fn new(db: Db, draining: Draining) -> Self {
+        Self { db, draining }
+    }
+
+    /// One cheap query with a short deadline.
+    pub async fn readiness(&self) -> Readiness {
+        let applied = tokio::time::timeout(DEADLINE, self.applied_version()).await;
+        let (database, migrations) = match applied {
+            Ok(Ok(applied)) if applied >= migrate::expected_version() => (Check::Ok, Check::Ok),
+            Ok(Ok(_)) => (Check::Ok, Check::Pending),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "readiness: the database does not answer");
+                (Check::Unavailable, Check::Unknown)
+            }
+            Err(_) => {
+                tracing::warn!("readiness: the database did not answer in time");
+                (Check::Unavailable, Check::Unknown)
+            }
+        };
+        let draining = self.draining.is_set();
+        Readiness {
+            database,
+            migrations,
+            azure_devops: Check::NotConfigured,
+            draining,
+        }
+    }
+
+    async fn applied_version(&self) -> Result<Option<i64>, sqlx::Error> {
+        let mut conn = self.db.acquire().await?;
+        migrations::applied_version(&mut conn).await
+    }
+}

@@ -1,0 +1,27 @@
+//! Projects: listed as mirrored from Azure DevOps.
+
+use crate::db::Db;
+use crate::error::Result;
+use crate::models::page::Page;
+use crate::models::projeto::Projeto;
+use crate::repositories::projetos as repo;
+
+/// Use cases of `projetos`.
+#[derive(Debug, Clone)]
+pub struct ProjetoService {
+    db: Db,
+}
+
+impl ProjetoService {
+    /// Works on `db`.
+    #[must_use]
+    pub fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// All projects, or a page of them, in name order.
+    pub async fn list(&self, page: Option<Page>) -> Result<Vec<Projeto>> {
+        let mut conn = self.db.acquire().await?;
+        Ok(repo::list(&mut conn, page).await?)
+    }
+}
