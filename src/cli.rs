@@ -62,14 +62,16 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct DevArgs {
-    /// Port of the API [default: API_PORT, or 8000]
-    #[arg(long)]
+    #[arg(long, help = "Port of the API [default: API_PORT, or 8000]")]
     port: Option<u16>,
     /// Throw the data away at the end
     #[arg(long, conflicts_with = "data_dir")]
     ephemeral: bool,
-    /// Where the data are kept [default: APONTA_DATA_DIR, or ~/.local/share/aponta/dev, for root /var/lib/aponta/dev]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        help = "Where the data are kept [default: APONTA_DATA_DIR, or a folder that is printed at start]"
+    )]
     data_dir: Option<PathBuf>,
     /// Use this database instead of one of our own; it is migrated and gets sample data
     #[arg(long, value_name = "URL", conflicts_with_all = ["ephemeral", "data_dir", "only_database"])]

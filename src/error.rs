@@ -61,8 +61,10 @@ impl From<sqlx::Error> for Error {
 /// Whether the database, not the statement, is the trouble.
 fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
+        // Protocol: a server that dies in mid-sentence leaves half a message behind.
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
@@ -71,8 +73,6 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(e) => e.code().is_some_and(|code| {
             code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code == "57014"
         }),
-        // A server that dies in mid-sentence leaves half a message behind.
-        sqlx::Error::Protocol(_) => true,
         _ => false,
     }
 }

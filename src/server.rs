@@ -85,13 +85,12 @@ pub async fn serve(
     }
     drop(listener);
     let open = graceful.count();
-    match tokio::time::timeout(options.shutdown_timeout, graceful.shutdown()).await {
-        Ok(()) => 0,
-        Err(_) => {
-            let cut = options.max_connections - acceptor.slots.available_permits();
-            tracing::warn!(open, cut, "the shutdown timeout cut requests that still ran");
-            cut
-        }
+    if let Ok(()) = tokio::time::timeout(options.shutdown_timeout, graceful.shutdown()).await {
+        0
+    } else {
+        let cut = options.max_connections - acceptor.slots.available_permits();
+        tracing::warn!(open, cut, "the shutdown timeout cut requests that still ran");
+        cut
     }
 }
 

@@ -19,12 +19,7 @@ impl Env {
     #[must_use]
     pub fn from_process() -> Self {
         let mut env = Self::from_file(Path::new(".env"));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one place that reads the environment"
-        )]
-        let process = std::env::vars_os();
-        for (name, value) in process {
+        for (name, value) in std::env::vars_os() {
             if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
                 env.variables.insert(name, value);
             }
@@ -75,20 +70,16 @@ impl Env {
         };
         let mut last = None;
         for entry in entries {
-            match entry {
-                Ok((name, value)) => {
-                    last = Some(name.clone());
-                    env.variables.insert(name, value);
-                }
+            let Ok((name, value)) = entry else {
                 // The error of dotenvy quotes the line, which may hold a secret.
-                Err(_) => {
-                    env.broken_file = Some(match last {
-                        Some(name) => format!("the line after {name} is not NAME=value"),
-                        None => "the first line is not NAME=value".to_owned(),
-                    });
-                    break;
-                }
-            }
+                env.broken_file = Some(match last {
+                    Some(name) => format!("the line after {name} is not NAME=value"),
+                    None => "the first line is not NAME=value".to_owned(),
+                });
+                break;
+            };
+            last = Some(name.clone());
+            env.variables.insert(name, value);
         }
         env
     }

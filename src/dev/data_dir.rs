@@ -143,14 +143,13 @@ pub fn default_path(env: &Env) -> anyhow::Result<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib/aponta/dev"));
     }
-    let base = match env.get("XDG_DATA_HOME") {
-        Some(folder) => PathBuf::from(folder),
-        None => {
-            let home = env
-                .get("HOME")
-                .context("HOME is not set; say where the data go with --data-dir")?;
-            PathBuf::from(home).join(".local/share")
-        }
+    let base = if let Some(folder) = env.get("XDG_DATA_HOME") {
+        PathBuf::from(folder)
+    } else {
+        let home = env
+            .get("HOME")
+            .context("HOME is not set; say where the data go with --data-dir")?;
+        PathBuf::from(home).join(".local/share")
     };
     Ok(base.join("aponta/dev"))
 }

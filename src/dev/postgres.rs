@@ -29,7 +29,7 @@ use owner::Owner;
 pub const SUPERUSER: &str = "aponta";
 
 /// How long a server may take to start; recovery after a crash is the slow case.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long the remains of a killed server may keep its shared memory.
 const LEFTOVER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two looks at a file that PostgreSQL writes.

@@ -9,10 +9,9 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::config::http::OriginPattern;
 
 /// How long a browser may remember a preflight; what the FastAPI service said.
-const MAX_AGE: Duration = Duration::from_secs(600);
+const MAX_AGE: Duration = Duration::from_mins(10);
 
 /// The layer; answers preflights itself and puts its headers on every other answer, errors included (D-10).
-#[must_use]
 pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
     let origins = origins.to_vec();
     let allow_origin = AllowOrigin::predicate(move |origin, _| {

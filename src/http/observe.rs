@@ -73,7 +73,7 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let span = tracing::info_span!("request", request_id = %id, method = %method, route);
+    let span = tracing::info_span!("http", request_id = %id, method = %method, route);
 
     let mut response = next.run(request).instrument(span.clone()).await;
     let problem = take_problem(&mut response);
@@ -153,7 +153,7 @@ fn set_common_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
 fn log(span: &Span, response: &Response, problem: Option<&Problem>, client: IpAddr, started: Instant) {
     let _entered = span.enter();
     let status = response.status().as_u16();
-    let elapsed_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    let elapsed_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let code = problem.map(|p| p.code);
     match problem.and_then(|p| p.cause.as_deref()) {
         Some(cause) if status >= 500 => {

@@ -78,7 +78,6 @@ impl Problem {
     }
 
     /// The body, once the request id is known.
-    #[must_use]
     pub fn body(&self, request_id: &str) -> Body {
         let errors = (self.status == StatusCode::UNPROCESSABLE_ENTITY)
             .then(|| self.errors.iter().map(FieldErrorBody::from).collect());

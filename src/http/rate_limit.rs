@@ -90,9 +90,9 @@ pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLi
     };
     let (by_caller, by_address) = (Arc::new(by_caller), Arc::new(by_address));
     let buckets = Arc::clone(by_caller.limiter());
-    sweep(&buckets, |limiter| limiter.retain_recent());
+    sweep(&buckets, governor::RateLimiter::retain_recent);
     let buckets = Arc::clone(by_address.limiter());
-    sweep(&buckets, |limiter| limiter.retain_recent());
+    sweep(&buckets, governor::RateLimiter::retain_recent);
     let refuse = move |error| refusal(&error, config);
     router
         .layer(GovernorLayer::new(by_caller).error_handler(refuse))

@@ -12,7 +12,7 @@ use crate::dev::progress::Progress;
 /// The exact version: one file of a release is asked for, without the rate-limited listing of releases.
 const VERSION: &str = "=18.4.0";
 /// After this long the network counts as absent.
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Puts `bin/postgres` and its companions into `folder`. The archive's checksum is verified by the crate.
 pub(super) async fn fetch(folder: &Path, progress: Progress) -> anyhow::Result<()> {

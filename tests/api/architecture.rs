@@ -1,0 +1,227 @@
+//! The rules of who may import whom, read out of the source; and a few others that no compiler checks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Layer, modules of ours that it must not use, crates that it must not use. `src/lib.rs` says why.
+const RULES: &[(&str, &[&str], &[&str])] = &[
+    (
+        "routers",
+        &["repositories", "db", "server", "cli", "dev", "config"],
+        &["sqlx", "reqwest"],
+    ),
+    (
+        "services",
+        &["http", "routers", "app", "server", "cli", "dev"],
+        &["axum", "tower", "utoipa"],
+    ),
+    (
+        "repositories",
+        &["services", "http", "routers", "auth", "app", "error", "server"],
+        &["axum", "serde_json", "utoipa"],
+    ),
+    (
+        "auth",
+        &["repositories", "services", "http", "routers", "app", "db"],
+        &["sqlx", "utoipa"],
+    ),
+    (
+        "models",
+        &[
+            "repositories",
+            "services",
+            "http",
+            "routers",
+            "auth",
+            "app",
+            "db",
+            "error",
+            "config",
+        ],
+        &["axum", "serde_json", "tokio"],
+    ),
+    (
+        "db",
+        &["repositories", "services", "http", "routers", "auth", "app"],
+        &["axum", "utoipa"],
+    ),
+    (
+        "error",
+        &["repositories", "services", "http", "routers", "auth", "app", "db"],
+        &["axum", "utoipa"],
+    ),
+    (
+        "lifecycle",
+        &["repositories", "services", "http", "routers", "auth", "app", "db"],
+        &["axum", "sqlx"],
+    ),
+    (
+        "http",
+        &["repositories", "services", "routers", "app", "db", "auth"],
+        &["sqlx"],
+    ),
+    (
+        "config",
+        &[
+            "repositories",
+            "services",
+            "http",
+            "routers",
+            "auth",
+            "app",
+            "db",
+            "error",
+        ],
+        &["axum"],
+    ),
+    (
+        "server",
+        &["repositories", "services", "routers", "db"],
+        &["sqlx"],
+    ),
+    ("app", &["repositories", "cli", "dev"], &["sqlx"]),
+];
+
+/// Most lines of a source file.
+const LONGEST_FILE: usize = 600;
+
+fn source_files() -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let relative = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_owned();
+    files
+        .iter()
+        .map(|path| (relative(path), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// The code without its unit tests and comments.
+fn production_code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// `services` of `services/atividades.rs`, `error` of `error.rs`.
+fn layer(path: &Path) -> String {
+    let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.strip_suffix(".rs").unwrap_or(first).to_owned()
+}
+
+/// Names that follow `start` in the code: one, or the list in braces.
+fn names_after(code: &str, start: &str) -> Vec<String> {
+    let word = |text: &str| {
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
+    let mut found = Vec::new();
+    for rest in code.split(start).skip(1) {
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                let list = list.split(';').next().unwrap();
+                found.extend(list.split([',', '{', '}']).map(|part| word(part.trim())));
+            }
+            None => found.push(word(rest)),
+        }
+    }
+    found
+}
+
+#[test]
+fn layers_import_only_what_they_may() {
+    let mut broken = Vec::new();
+    for (path, text) in source_files() {
+        let code = production_code(&text);
+        let layer = layer(&path);
+        // The extractor is the one part of auth that knows axum; AppState is what routers are made for.
+        let extractor = path == Path::new("auth/extractor.rs");
+        for (_, modules, crates) in RULES.iter().filter(|(name, ..)| *name == layer) {
+            let used = names_after(&code, "crate::");
+            for module in modules
+                .iter()
+                .filter(|module| used.iter().any(|used| used == *module))
+            {
+                broken.push(format!("{} uses crate::{module}", path.display()));
+            }
+            for name in crates
+                .iter()
+                .filter(|name| !extractor && code.contains(&format!("{name}::")))
+            {
+                broken.push(format!("{} uses the crate {name}", path.display()));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[test]
+fn the_rules_catch_what_they_forbid() {
+    assert_eq!(
+        names_after("use crate::{db::Db, http};\ncrate::error::X", "crate::"),
+        ["db", "http", "", "error"]
+    );
+    assert_eq!(layer(Path::new("routers/atividades/dto.rs")), "routers");
+    assert_eq!(production_code("a\n// crate::db\n#[cfg(test)]\ncrate::db"), "a");
+    let layers: Vec<String> = source_files().iter().map(|(path, _)| layer(path)).collect();
+    for (name, ..) in RULES {
+        assert!(
+            layers.iter().any(|layer| layer == name),
+            "there is no layer {name}"
+        );
+    }
+}
+
+#[test]
+fn sql_lives_in_repositories_and_db() {
+    for (path, text) in source_files() {
+        let layer = layer(&path);
+        let code = production_code(&text);
+        let has_sql =
+            code.contains("sqlx::query") || code.contains("sqlx::raw_sql") || code.contains("QueryBuilder");
+        assert!(
+            !has_sql || layer == "repositories" || layer == "db",
+            "{} has SQL",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn only_config_reads_the_environment() {
+    for (path, text) in source_files() {
+        let code = production_code(&text);
+        let reads = code.contains("env::var") || code.contains("dotenvy::");
+        assert!(
+            !reads || path == Path::new("config/env.rs"),
+            "{} reads the environment",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn files_say_what_they_are_and_stay_short() {
+    for (path, text) in source_files() {
+        assert!(
+            text.starts_with("//! "),
+            "{} does not say what lives in it",
+            path.display()
+        );
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines", path.display());
+    }
+}

@@ -1,0 +1,181 @@
+//! The program as an operator meets it: exit codes and what it prints.
+
+use std::fs;
+
+use crate::support::TestDatabase;
+use crate::support::process::{Running, aponta, run};
+
+#[tokio::test]
+async fn a_wrong_configuration_names_every_variable_and_exits_2() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join(".env"),
+        "API_PORT=eighty\nDATABASE_PASSWORD=segredo\n",
+    )
+    .unwrap();
+    for command in ["serve", "check-config"] {
+        let mut serve = aponta(folder.path(), &[command]);
+        serve
+            .env("ENVIRONMENT", "production")
+            .env("AUTH_ENABLED", "false")
+            .env("RATE_LIMIT_BURST", "-1");
+        let (code, out, err) = run(serve).await;
+        assert_eq!(code, 2, "{out}{err}");
+        for variable in ["API_PORT", "AUTH_ENABLED", "RATE_LIMIT_BURST", "DATABASE_URL"] {
+            assert!(err.contains(&format!("  {variable}: ")), "{err}");
+            assert!(err.contains(&format!("(example: {variable}=")), "{err}");
+        }
+        assert!(!err.contains("segredo"), "{err}");
+    }
+}
+
+#[tokio::test]
+async fn the_environment_wins_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join(".env"),
+        "API_PORT=8001\nDATABASE_HOST=db\nAPI_HOST=127.0.0.1\n",
+    )
+    .unwrap();
+    let mut check = aponta(folder.path(), &["check-config"]);
+    check.env("API_PORT", "8002");
+    let (code, out, err) = run(check).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("listening on 127.0.0.1:8002") && out.contains("authentication on"),
+        "{out}"
+    );
+}
+
+#[tokio::test]
+async fn openapi_prints_the_document_without_any_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = run(aponta(folder.path(), &["openapi"])).await;
+    assert_eq!(code, 0, "{err}");
+    let printed: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(printed["info"]["title"], "API Aponta");
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_exits_2() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(aponta(folder.path(), &["fly"])).await.0, 2);
+    assert_eq!(
+        run(aponta(folder.path(), &["dev", "--ephemeral", "--data-dir", "x"]))
+            .await
+            .0,
+        2
+    );
+}
+
+#[tokio::test]
+async fn healthcheck_without_a_server_exits_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut check = aponta(folder.path(), &["healthcheck"]);
+    // Port 1 is reserved; nothing of ours listens there.
+    check.env("API_PORT", "1").env("API_HOST", "127.0.0.1");
+    let (code, _, err) = run(check).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("no answer from http://127.0.0.1:1/health"), "{err}");
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+        .to_string()
+}
+
+#[tokio::test]
+async fn serve_runs_is_healthy_and_stops_on_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::new().await;
+    let port = free_port();
+    let command = |arguments: &[&str]| {
+        let mut command = aponta(folder.path(), arguments);
+        command
+            .env("DATABASE_URL", &database.url)
+            .env("API_HOST", "127.0.0.1")
+            .env("API_PORT", &port);
+        command
+            .env("LOG_FORMAT", "json")
+            .env("SHUTDOWN_DELAY_SECONDS", "0");
+        command
+    };
+    let mut server = Running::start(command(&["serve"]));
+    let line = server.line_with("\"serving\"").await;
+    let line: serde_json::Value = serde_json::from_str(&line).expect("production logs are JSON");
+    assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+
+    assert_eq!(run(command(&["healthcheck"])).await.0, 0);
+    assert_eq!(run(command(&["healthcheck", "--ready"])).await.0, 0);
+    let url = format!("http://127.0.0.1:{port}/api/v1/projetos");
+    let reply = reqwest::Client::new()
+        .get(url)
+        .header("x-request-id", "do-log")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 401, "authentication is on by default");
+    let logged: serde_json::Value = serde_json::from_str(&server.line_with("do-log").await).unwrap();
+    assert_eq!(
+        (&logged["status"], &logged["code"]),
+        (&401.into(), &"nao_autenticado".into()),
+        "{logged}"
+    );
+    assert_eq!(logged["span"]["request_id"], "do-log");
+
+    assert_eq!(server.signal("TERM").await, 0);
+    assert_eq!(run(command(&["healthcheck"])).await.0, 1);
+}
+
+#[tokio::test]
+async fn serve_without_auto_migrate_refuses_a_schema_that_is_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::new().await;
+    sqlx::raw_sql("DROP SCHEMA api_aponta CASCADE")
+        .execute(&database.pool().await)
+        .await
+        .unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = aponta(folder.path(), arguments);
+        command
+            .env("DATABASE_URL", &database.url)
+            .env("API_HOST", "127.0.0.1")
+            .env("API_PORT", "0");
+        command
+            .env("AUTO_MIGRATE", "false")
+            .env("SHUTDOWN_DELAY_SECONDS", "0");
+        command
+    };
+    let (code, _, err) = run(command(&["serve"])).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("run `aponta migrate` first"), "{err}");
+
+    let (code, out, err) = run(command(&["migrate"])).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("the schema is up to date"), "{out}");
+    let mut server = Running::start(command(&["serve"]));
+    server.line_with("serving").await;
+    assert_eq!(server.signal("INT").await, 0);
+}
+
+#[tokio::test]
+async fn serve_gives_up_on_a_database_that_never_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = aponta(folder.path(), &["serve"]);
+    serve
+        .env("DATABASE_URL", "postgres://a:segredo@127.0.0.1:1/a")
+        .env("DATABASE_STARTUP_TIMEOUT_SECONDS", "1");
+    serve
+        .env("DATABASE_ACQUIRE_TIMEOUT_MS", "200")
+        .env("API_PORT", "0")
+        .env("API_HOST", "127.0.0.1");
+    let (code, out, err) = run(serve).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("the database does not answer"), "{err}");
+    assert!(!format!("{out}{err}").contains("segredo"), "{out}{err}");
+}

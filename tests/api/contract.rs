@@ -1,0 +1,119 @@
+//! The OpenAPI document as a contract: committed, complete, and no operation open by accident.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use axum::http::Method;
+use serde_json::Value;
+
+use crate::support::{Request, TestApp};
+
+/// Operations that answer without credentials. This list only shrinks.
+const OPEN: [&str; 5] = [
+    "GET /",
+    "GET /health",
+    "GET /healthz",
+    "GET /ready",
+    "GET /api/v1",
+];
+
+/// Method, path and description of each operation.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            found.push((method.to_uppercase(), path.clone(), operation.clone()));
+        }
+    }
+    found
+}
+
+fn document() -> Value {
+    serde_json::to_value(aponta::app::openapi()).unwrap()
+}
+
+#[test]
+fn the_committed_document_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    let current = aponta::app::openapi().to_pretty_json().unwrap() + "\n";
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == current,
+        "docs/openapi.json is stale: run `aponta openapi > docs/openapi.json`"
+    );
+}
+
+#[tokio::test]
+async fn every_operation_off_the_list_demands_credentials() {
+    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let mut open: HashSet<&str> = OPEN.into();
+    for (method, path, operation) in operations(&document()) {
+        let name = format!("{method} {path}");
+        let filled = path.replace("{atividade_id}", "0190b5a0-0000-7000-8000-000000000000");
+        assert!(!filled.contains('{'), "give {name} an example here");
+        let reply = app
+            .send(Request::new(method.parse::<Method>().unwrap(), &filled))
+            .await;
+        let needs_none = operation["security"]
+            .as_array()
+            .is_some_and(|s| s.iter().any(|r| *r == serde_json::json!({})));
+        if open.remove(name.as_str()) {
+            assert_eq!(reply.status.as_u16(), 200, "{name}");
+            assert!(needs_none, "{name} must declare that it needs no credentials");
+        } else {
+            assert_eq!(reply.problem(401)["code"], "nao_autenticado", "{name}");
+            assert!(!needs_none, "{name} declares that it needs no credentials");
+        }
+    }
+    assert!(open.is_empty(), "not operations any more: {open:?}");
+}
+
+#[test]
+fn every_operation_is_described_in_full() {
+    let document = document();
+    let mut ids = HashSet::new();
+    for (method, path, operation) in operations(&document) {
+        let name = format!("{method} {path}");
+        for key in ["summary", "description", "operationId"] {
+            assert!(
+                operation[key].as_str().is_some_and(|text| !text.is_empty()),
+                "{name} lacks {key}"
+            );
+        }
+        assert!(
+            ids.insert(operation["operationId"].to_string()),
+            "{name} repeats an operationId"
+        );
+        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name}");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(
+                parameter["description"].as_str().is_some_and(|d| !d.is_empty()),
+                "{name}: {parameter}"
+            );
+        }
+        let responses = operation["responses"].as_object().unwrap();
+        for (status, response) in responses {
+            assert!(
+                response["description"].as_str().is_some_and(|d| !d.is_empty()),
+                "{name} {status}"
+            );
+            let content = response["content"].as_object();
+            assert_eq!(content.is_none(), status == "204", "{name} {status}");
+            let problem = content.is_some_and(|c| c.contains_key("application/problem+json"));
+            let is_error = status.starts_with(['4', '5']) && path != "/ready";
+            assert_eq!(problem, is_error, "{name} {status}");
+        }
+        if !OPEN.contains(&name.as_str()) {
+            for status in ["401", "429", "500", "503", "504"] {
+                assert!(responses.contains_key(status), "{name} lacks {status}");
+            }
+        }
+        if operation.get("requestBody").is_some() {
+            for status in ["413", "415", "422"] {
+                assert!(responses.contains_key(status), "{name} lacks {status}");
+            }
+        }
+    }
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["basic", "bearer"]);
+}

@@ -1,0 +1,78 @@
+//! Liveness, readiness and service information.
+
+use serde_json::json;
+
+use crate::support::{Request, TestApp};
+
+#[tokio::test]
+async fn liveness_tells_version_and_environment() {
+    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let expected = json!({"status": "healthy", "version": env!("CARGO_PKG_VERSION"), "environment": "test"});
+    for path in ["/", "/health", "/healthz", "/health/", "/healthz/"] {
+        assert_eq!(app.get(path).await.expect(200), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn api_info_points_at_the_docs() {
+    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let expected = json!({"name": "API Aponta", "version": env!("CARGO_PKG_VERSION"), "docs": "/docs", "redoc": "/redoc"});
+    assert_eq!(app.get("/api/v1").await.expect(200), expected);
+    assert_eq!(app.get("/api/v1/").await.expect(200), expected);
+}
+
+#[tokio::test]
+async fn ready_means_database_and_migrations() {
+    let app = TestApp::new().await;
+    let ready = app.get("/ready").await.expect(200);
+    let checks = json!({"database": "ok", "migrations": "ok", "azure_devops": "not_configured"});
+    assert_eq!(ready, json!({"status": "ready", "checks": checks}));
+
+    sqlx::query("DELETE FROM _sqlx_migrations")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let behind = app.get("/ready").await.expect(503);
+    assert_eq!(
+        (&behind["status"], &behind["checks"]["migrations"]),
+        (&json!("unavailable"), &json!("pending"))
+    );
+    sqlx::query("DROP TABLE _sqlx_migrations")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(
+        app.get("/ready").await.expect(503)["checks"]["migrations"],
+        "pending"
+    );
+}
+
+#[tokio::test]
+async fn a_draining_process_is_alive_but_not_ready() {
+    let app = TestApp::new().await;
+    app.app.draining.begin();
+    let reply = app.get("/ready").await;
+    assert_eq!(reply.expect(503)["status"], "draining");
+    assert_eq!(reply.header("connection"), "close");
+    app.get("/health").await.expect(200);
+}
+
+#[tokio::test]
+async fn head_works_wherever_get_does() {
+    let app = TestApp::new().await;
+    for path in [
+        "/",
+        "/health",
+        "/ready",
+        "/api/v1",
+        "/api/v1/atividades",
+        "/api/v1/projetos",
+        "/docs",
+        "/openapi.json",
+    ] {
+        let reply = app.send(Request::new(axum::http::Method::HEAD, path)).await;
+        assert_eq!((reply.status.as_u16(), reply.bytes.len()), (200, 0), "{path}");
+    }
+    let missing = app.send(Request::new(axum::http::Method::HEAD, "/nada")).await;
+    assert_eq!((missing.status.as_u16(), missing.bytes.len()), (404, 0));
+}

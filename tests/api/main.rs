@@ -1,0 +1,24 @@
+//! All integration tests, in one binary so that they link once. One module a resource, as in `src/`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first surprise"
+)]
+#![expect(unreachable_pub, reason = "nobody imports tests")]
+
+mod architecture;
+mod atividades;
+mod auth;
+mod cli;
+mod contract;
+mod cors;
+mod dev;
+mod docs;
+mod errors;
+mod health;
+mod migrations;
+mod outage;
+mod projetos;
+mod rate_limit;
+mod server;
+mod support;

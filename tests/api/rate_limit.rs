@@ -1,0 +1,146 @@
+//! The budget of a caller. The refill is slow enough here that a test is over before a token comes back.
+
+use crate::support::{Reply, Request, TestApp};
+
+const PATH: &str = "/api/v1/projetos";
+
+async fn app(variables: &[(&str, &str)]) -> TestApp {
+    let limits = [
+        ("RATE_LIMIT_ENABLED", "true"),
+        ("RATE_LIMIT_PER_SECOND", "1"),
+        ("RATE_LIMIT_BURST", "3"),
+    ];
+    TestApp::with(limits.into_iter().chain(variables.iter().copied())).await
+}
+
+async fn statuses(app: &TestApp, n: usize, request: impl Fn() -> Request) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..n {
+        statuses.push(app.send(request()).await.status.as_u16());
+    }
+    statuses
+}
+
+fn from(peer: &str) -> Request {
+    Request::get(PATH).from(peer)
+}
+
+#[tokio::test]
+async fn beyond_the_burst_the_answer_is_a_429_problem_with_its_headers() {
+    let app = app(&[]).await;
+    let first = app.send(from("192.0.2.1:1")).await;
+    assert_eq!(first.header("ratelimit-policy"), "\"default\";q=3;w=3");
+    assert_eq!(first.header("ratelimit"), "\"default\";r=2;t=1");
+    assert_eq!(statuses(&app, 2, || from("192.0.2.1:2")).await, [200, 200]);
+
+    let refused: Reply = app.send(from("192.0.2.1:3")).await;
+
+    assert_eq!(refused.problem(429)["code"], "muitas_requisicoes");
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(refused.header("ratelimit"), "\"default\";r=0;t=1");
+    assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=3;w=3");
+}
+
+#[tokio::test]
+async fn each_caller_has_a_budget() {
+    let app = app(&[]).await;
+    assert_eq!(
+        statuses(&app, 4, || from("192.0.2.1:1")).await,
+        [200, 200, 200, 429]
+    );
+    assert_eq!(
+        app.send(from("192.0.2.2:1")).await.status.as_u16(),
+        200,
+        "another address"
+    );
+    let with_token = |token: &str| from("192.0.2.1:1").header("authorization", token);
+    assert_eq!(
+        statuses(&app, 4, || with_token("Bearer a")).await,
+        [200, 200, 200, 429]
+    );
+    assert_eq!(
+        app.send(with_token("Bearer b")).await.status.as_u16(),
+        200,
+        "another credential"
+    );
+    let neighbour = || from("[2001:db8::1]:1");
+    assert_eq!(statuses(&app, 3, neighbour).await, [200, 200, 200]);
+    assert_eq!(
+        app.send(from("[2001:db8::2]:1")).await.status.as_u16(),
+        429,
+        "one subscriber's network"
+    );
+}
+
+#[tokio::test]
+async fn made_up_credentials_run_into_the_budget_of_their_address() {
+    let app = app(&[]).await;
+    let mut refused = None;
+    for n in 0..100 {
+        let reply = app
+            .send(from("192.0.2.1:1").header("authorization", &format!("Bearer {n}")))
+            .await;
+        if reply.status.as_u16() == 429 {
+            refused = Some((n, reply));
+            break;
+        }
+    }
+    let (n, reply) = refused.expect("a flood of credentials is never refused");
+    assert!(n >= 60, "an office of {n} callers is refused already");
+    reply.problem(429);
+    assert_eq!(app.send(from("192.0.2.2:1")).await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn forwarded_addresses_count_only_from_trusted_proxies() {
+    let forwarded = |peer: &str, client: &str| from(peer).header("x-forwarded-for", client);
+    let app = app(&[("TRUSTED_PROXIES", "10.0.0.0/8")]).await;
+    assert_eq!(
+        statuses(&app, 4, || forwarded("10.0.0.1:1", "192.0.2.1")).await,
+        [200, 200, 200, 429]
+    );
+    assert_eq!(
+        app.send(forwarded("10.0.0.1:1", "192.0.2.2"))
+            .await
+            .status
+            .as_u16(),
+        200
+    );
+    // A stranger who invents addresses stays one caller.
+    for n in 0..3 {
+        app.send(forwarded("198.51.100.1:1", &format!("203.0.113.{n}")))
+            .await
+            .expect(200);
+    }
+    app.send(forwarded("198.51.100.1:1", "203.0.113.99"))
+        .await
+        .problem(429);
+}
+
+#[tokio::test]
+async fn health_and_docs_are_exempt_and_unknown_paths_are_not() {
+    let app = app(&[]).await;
+    for path in [
+        "/",
+        "/health",
+        "/healthz",
+        "/ready",
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+    ] {
+        let seen = statuses(&app, 6, || Request::get(path).from("192.0.2.1:1")).await;
+        assert_eq!(seen, [200; 6], "{path}");
+    }
+    assert_eq!(
+        statuses(&app, 4, || Request::get("/nada").from("192.0.2.1:1")).await,
+        [404, 404, 404, 429]
+    );
+}
+
+#[tokio::test]
+async fn the_limit_can_be_switched_off() {
+    let app = app(&[("RATE_LIMIT_ENABLED", "false")]).await;
+    assert_eq!(statuses(&app, 10, || from("192.0.2.1:1")).await, [200; 10]);
+    assert_eq!(app.send(from("192.0.2.1:1")).await.header("ratelimit"), "");
+}

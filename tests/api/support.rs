@@ -1,0 +1,24 @@
+//! What tests are written with. `TestApp` is the whole application in process; `RunningServer` listens on a port.
+
+pub mod app;
+pub mod client;
+pub mod data;
+pub mod database;
+pub mod process;
+pub mod server;
+
+pub use app::TestApp;
+pub use client::{Reply, Request};
+pub use database::TestDatabase;
+pub use server::RunningServer;
+
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds; panics after ten seconds.
+pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

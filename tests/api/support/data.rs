@@ -1,0 +1,31 @@
+//! Rows that tests start from.
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// A project whose key is its Azure DevOps GUID, as a sync makes it.
+pub async fn projeto(pool: &PgPool, nome: &str) -> Uuid {
+    let id = Uuid::new_v4();
+    projeto_with_ids(pool, id, id, nome).await;
+    id
+}
+
+/// A project as older databases hold it: key and GUID differ.
+pub async fn projeto_with_ids(pool: &PgPool, id: Uuid, external_id: Uuid, nome: &str) {
+    sqlx::query("INSERT INTO projetos (id, external_id, nome) VALUES ($1, $2, $3)")
+        .bind(id)
+        .bind(external_id)
+        .bind(nome)
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+/// How many rows a table has.
+pub async fn count(pool: &PgPool, table: &'static str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}
