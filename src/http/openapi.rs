@@ -59,9 +59,10 @@ pub enum ProtectedResponses<'a> {
     #[response(
         status = 401,
         content_type = "application/problem+json",
-        headers(("WWW-Authenticate" = String, description = "Always `Bearer`"))
+        headers(("WWW-Authenticate" = String, description = "Always `Bearer`")),
+        example = json!(examples::unauthenticated())
     )]
-    Unauthenticated(#[to_schema] ProblemBody<'a>),
+    Unauthenticated(ProblemBody<'a>),
     /// The caller's rate limit is exceeded
     #[response(
         status = 429,
@@ -70,42 +71,97 @@ pub enum ProtectedResponses<'a> {
             ("Retry-After" = u64, description = "Seconds to wait before the next try"),
             ("RateLimit" = String, description = "Requests left and seconds until the quota is full again"),
             ("RateLimit-Policy" = String, description = "Quota and its window in seconds")
-        )
+        ),
+        example = json!(examples::too_many_requests())
     )]
-    TooManyRequests(#[to_schema] ProblemBody<'a>),
+    TooManyRequests(ProblemBody<'a>),
     /// Internal error; the log has the cause under the request id
-    #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] ProblemBody<'a>),
+    #[response(status = 500, content_type = "application/problem+json", example = json!(examples::internal()))]
+    Internal(ProblemBody<'a>),
     /// The database is unavailable
     #[response(
         status = 503,
         content_type = "application/problem+json",
-        headers(("Retry-After" = u64, description = "Seconds to wait before the next try"))
+        headers(("Retry-After" = u64, description = "Seconds to wait before the next try")),
+        example = json!(examples::unavailable())
     )]
-    Unavailable(#[to_schema] ProblemBody<'a>),
+    Unavailable(ProblemBody<'a>),
     /// The request took too long
-    #[response(status = 504, content_type = "application/problem+json")]
-    Timeout(#[to_schema] ProblemBody<'a>),
+    #[response(status = 504, content_type = "application/problem+json", example = json!(examples::timeout()))]
+    Timeout(ProblemBody<'a>),
 }
 
 /// What an operation with query or path parameters may answer besides.
 #[derive(Debug, IntoResponses)]
 pub enum InvalidInput<'a> {
     /// Invalid input; `errors` lists every failure
-    #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] ProblemBody<'a>),
+    #[response(status = 422, content_type = "application/problem+json", example = json!(examples::invalid()))]
+    Invalid(ProblemBody<'a>),
 }
 
 /// What an operation with a JSON body may answer besides.
 #[derive(Debug, IntoResponses)]
 pub enum InvalidBody<'a> {
     /// The body is too large
-    #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] ProblemBody<'a>),
+    #[response(status = 413, content_type = "application/problem+json", example = json!(examples::too_large()))]
+    TooLarge(ProblemBody<'a>),
     /// The body is not JSON
-    #[response(status = 415, content_type = "application/problem+json")]
-    UnsupportedType(#[to_schema] ProblemBody<'a>),
+    #[response(status = 415, content_type = "application/problem+json", example = json!(examples::unsupported_type()))]
+    UnsupportedType(ProblemBody<'a>),
     /// Invalid input; `errors` lists every failure
-    #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] ProblemBody<'a>),
+    #[response(status = 422, content_type = "application/problem+json", example = json!(examples::invalid()))]
+    Invalid(ProblemBody<'a>),
+}
+
+/// Examples made by the code that makes the answers.
+mod examples {
+    use std::time::Duration;
+
+    use axum::http::StatusCode;
+    use serde_json::Value;
+
+    use crate::error::{Error, FieldError};
+    use crate::http::problem::Problem;
+
+    pub(super) fn unauthenticated() -> Value {
+        Problem::from(Error::Unauthenticated(
+            "Token de autenticação não fornecido".to_owned(),
+        ))
+        .example()
+    }
+
+    pub(super) fn too_many_requests() -> Value {
+        Problem::of_status(StatusCode::TOO_MANY_REQUESTS)
+            .retry_after(Duration::from_secs(1))
+            .example()
+    }
+
+    pub(super) fn internal() -> Value {
+        Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).example()
+    }
+
+    pub(super) fn unavailable() -> Value {
+        Problem::from(Error::from(sqlx::Error::PoolTimedOut)).example()
+    }
+
+    pub(super) fn timeout() -> Value {
+        Problem::of_status(StatusCode::GATEWAY_TIMEOUT).example()
+    }
+
+    pub(super) fn too_large() -> Value {
+        Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).example()
+    }
+
+    pub(super) fn unsupported_type() -> Value {
+        Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE).example()
+    }
+
+    pub(super) fn invalid() -> Value {
+        let failure = FieldError {
+            loc: vec!["query".into(), "limit".into()],
+            kind: "less_than_equal",
+            message: "deve ser menor ou igual a 1000".to_owned(),
+        };
+        Problem::from(Error::Invalid(vec![failure])).example()
+    }
 }

@@ -14,15 +14,16 @@ const DEFAULT_LIMIT: i64 = 100;
 /// Which part of a list to return.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
 pub struct PageParams {
     /// Items to leave out.
     #[validate(range(min = 0))]
     #[param(value_type = Option<i64>, nullable = false, minimum = 0, default = 0, example = 0)]
+    #[serde(default)]
     skip: Field<i64>,
     /// Items to return at the most.
     #[validate(range(min = 1, max = 1000))]
     #[param(value_type = Option<i64>, nullable = false, minimum = 1, maximum = 1000, default = 100, example = 100)]
+    #[serde(default)]
     limit: Field<i64>,
 }
 fields!(PageParams { skip, limit });
@@ -39,15 +40,16 @@ impl From<PageParams> for Page {
 /// As [`PageParams`], for lists that old clients expect whole: without any parameter, everything.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
 pub struct OptionalPageParams {
     /// Items to leave out.
     #[validate(range(min = 0))]
     #[param(value_type = Option<i64>, nullable = false, minimum = 0, default = 0, example = 0)]
+    #[serde(default)]
     skip: Field<i64>,
     /// Items to return at the most; all without it.
     #[validate(range(min = 1, max = 1000))]
     #[param(value_type = Option<i64>, nullable = false, minimum = 1, maximum = 1000, example = 100)]
+    #[serde(default)]
     limit: Field<i64>,
 }
 fields!(OptionalPageParams { skip, limit });

@@ -79,9 +79,19 @@ impl Problem {
 
     /// The body, once the request id is known.
     pub fn body(&self, request_id: &str) -> Body {
+        serde_json::to_vec(&self.document(request_id)).map_or_else(|_| Body::empty(), Body::from)
+    }
+
+    /// The body for the OpenAPI document.
+    #[must_use]
+    pub fn example(&self) -> serde_json::Value {
+        serde_json::to_value(self.document("019aa3f0-7c1b-7d2e-8f4a-2f8f6f2f1a10")).unwrap_or_default()
+    }
+
+    fn document<'a>(&'a self, request_id: &'a str) -> ProblemBody<'a> {
         let errors = (self.status == StatusCode::UNPROCESSABLE_ENTITY)
             .then(|| self.errors.iter().map(FieldErrorBody::from).collect());
-        let body = ProblemBody {
+        ProblemBody {
             kind: format!("urn:aponta:erro:{}", self.code),
             title: title(self.status),
             status: self.status.as_u16(),
@@ -90,8 +100,7 @@ impl Problem {
             code: self.code,
             message: &self.detail,
             errors,
-        };
-        serde_json::to_vec(&body).map_or_else(|_| Body::empty(), Body::from)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/atividades`: any caller may read and write activities.
 
 mod dto;
+mod problems;
 
 use axum::Json;
 use axum::extract::State;
@@ -12,13 +13,13 @@ use self::dto::{
     AtividadeCreate, AtividadeFilterParams, AtividadeIdParam, AtividadeListResponse, AtividadeResponse,
     AtividadeUpdate,
 };
+use self::problems::{AtividadeInUse, AtividadeNotFound, UnknownProjetos};
 use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::error::Result;
 use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::http::openapi::{ATIVIDADES, InvalidBody, InvalidInput, ProtectedResponses};
 use crate::http::pagination::PageParams;
-use crate::http::problem::ProblemBody;
 use crate::models::ids::AtividadeId;
 use crate::services::atividades::AtividadeService;
 
@@ -86,8 +87,7 @@ async fn list(
 #[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, request_body = AtividadeCreate,
     responses(
         (status = 201, body = AtividadeResponse, description = "Created"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json",
-            description = "A project does not exist"),
+        UnknownProjetos,
         InvalidBody, ProtectedResponses
     ))]
 async fn create_atividade(
@@ -105,7 +105,7 @@ async fn create_atividade(
 #[utoipa::path(get, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
     responses(
         (status = 200, body = AtividadeResponse, description = "The activity"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such activity"),
+        AtividadeNotFound,
         InvalidInput, ProtectedResponses
     ))]
 async fn get_atividade(
@@ -123,9 +123,8 @@ async fn get_atividade(
     request_body = AtividadeUpdate,
     responses(
         (status = 200, body = AtividadeResponse, description = "Changed"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json",
-            description = "A project does not exist"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such activity"),
+        UnknownProjetos,
+        AtividadeNotFound,
         InvalidBody, ProtectedResponses
     ))]
 async fn update_atividade(
@@ -145,9 +144,8 @@ async fn update_atividade(
     request_body = AtividadeUpdate,
     responses(
         (status = 200, body = AtividadeResponse, description = "Changed"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json",
-            description = "A project does not exist"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such activity"),
+        UnknownProjetos,
+        AtividadeNotFound,
         InvalidBody, ProtectedResponses
     ))]
 async fn patch_atividade(
@@ -165,9 +163,8 @@ async fn patch_atividade(
 #[utoipa::path(delete, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such activity"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json",
-            description = "The activity is in use"),
+        AtividadeNotFound,
+        AtividadeInUse,
         InvalidInput, ProtectedResponses
     ))]
 async fn delete_atividade(

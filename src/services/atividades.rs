@@ -73,17 +73,23 @@ impl AtividadeService {
     /// Removes an activity. [`Error::Conflict`] while something refers to it (D-23).
     pub async fn delete(&self, id: AtividadeId) -> Result<()> {
         let mut conn = self.db.acquire().await?;
-        let deleted = repo::delete(&mut conn, id)
-            .await
-            .on_foreign_key(|| Error::Conflict {
-                code: "atividade_em_uso",
-                detail: format!("Atividade com ID {id} está em uso e não pode ser excluída; desative-a"),
-            })?;
+        let deleted = repo::delete(&mut conn, id).await.on_foreign_key(|| in_use(id))?;
         if deleted { Ok(()) } else { Err(not_found(id)) }
     }
 }
 
-fn not_found(id: AtividadeId) -> Error {
+/// What a caller learns who would remove an activity that something refers to.
+#[must_use]
+pub fn in_use(id: AtividadeId) -> Error {
+    Error::Conflict {
+        code: "atividade_em_uso",
+        detail: format!("Atividade com ID {id} está em uso e não pode ser excluída; desative-a"),
+    }
+}
+
+/// What a caller learns about an activity that is not there.
+#[must_use]
+pub fn not_found(id: AtividadeId) -> Error {
     Error::NotFound(format!("Atividade com ID {id} não encontrada"))
 }
 
@@ -119,7 +125,9 @@ async fn link(
         .on_constraint(repo::PROJETO_FK, || unknown_projetos(asked))
 }
 
-fn unknown_projetos(ids: &[Uuid]) -> Error {
+/// What a caller learns about projects that are not there.
+#[must_use]
+pub fn unknown_projetos(ids: &[Uuid]) -> Error {
     let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
     Error::InvalidReference(format!("Projetos não encontrados: {}", ids.join(", ")))
 }

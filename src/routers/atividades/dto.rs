@@ -31,13 +31,14 @@ pub(super) struct AtividadeIdParam {
 /// Which activities to list.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
 pub(super) struct AtividadeFilterParams {
     /// Only active (`true`) or only inactive ones (`false`).
     #[param(value_type = Option<bool>, nullable = false, example = true)]
+    #[serde(default)]
     ativo: Field<bool>,
     /// Only those of the project with this `id` or Azure DevOps GUID.
-    #[param(value_type = Option<Uuid>, nullable = false)]
+    #[param(value_type = Option<Uuid>, nullable = false, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[serde(default)]
     id_projeto: Field<Uuid>,
 }
 fields!(AtividadeFilterParams { ativo, id_projeto });
@@ -54,26 +55,30 @@ impl From<AtividadeFilterParams> for AtividadeFilter {
 /// A new activity. `ids_projetos` or `id_projeto` must be there; the first wins.
 #[derive(Debug, Default, Deserialize, Validate, ToSchema)]
 #[validate(schema(function = "names_a_project", skip_on_field_errors = false))]
-#[serde(default)]
 #[schema(example = json!({"nome": "Desenvolvimento", "descricao": "Codificação e revisão", "ativo": true, "ids_projetos": ["6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001"]}))]
 pub(super) struct AtividadeCreate {
     /// Name; surrounding white space is removed.
     #[validate(required, length(min = 1, max = 255))]
-    #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"\S")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 255, pattern = r"\S")]
+    #[serde(default)]
     nome: Field<Trimmed>,
     /// Free text.
     #[validate(length(max = "DESCRICAO_MAX"))]
     #[schema(value_type = Option<String>, required = false, max_length = 10_000)]
+    #[serde(default)]
     descricao: Field<Option<String>>,
     /// Whether new time entries may use it.
     #[schema(value_type = bool, required = false, default = true)]
+    #[serde(default)]
     ativo: Field<bool>,
     /// Projects, each by `id` or Azure DevOps GUID.
     #[validate(length(min = 1, max = "PROJETOS_MAX"))]
     #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 200)]
+    #[serde(default)]
     ids_projetos: Field<Option<Vec<Uuid>>>,
     /// The only project, where there is one; for clients that know no lists.
     #[schema(value_type = Option<Uuid>, required = false)]
+    #[serde(default)]
     id_projeto: Field<Option<Uuid>>,
 }
 fields!(AtividadeCreate {
@@ -110,26 +115,30 @@ impl AtividadeCreate {
 
 /// Changes to an activity; a key that is absent changes nothing.
 #[derive(Debug, Default, Deserialize, Validate, ToSchema)]
-#[serde(default)]
 #[schema(example = json!({"nome": "Desenvolvimento de software", "ativo": true}))]
 pub(super) struct AtividadeUpdate {
     /// New name; surrounding white space is removed.
     #[validate(length(min = 1, max = 255))]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 255, pattern = r"\S")]
+    #[serde(default)]
     nome: Field<Trimmed>,
     /// New text; null clears it.
     #[validate(length(max = "DESCRICAO_MAX"))]
     #[schema(value_type = Option<String>, required = false, max_length = 10_000)]
+    #[serde(default)]
     descricao: Field<Option<String>>,
     /// Whether new time entries may use it.
     #[schema(value_type = bool, required = false)]
+    #[serde(default)]
     ativo: Field<bool>,
     /// The new set of projects, each by `id` or Azure DevOps GUID; null changes nothing.
     #[validate(length(min = 1, max = "PROJETOS_MAX"))]
     #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 200)]
+    #[serde(default)]
     ids_projetos: Field<Option<Vec<Uuid>>>,
     /// The only project of the new set; null changes nothing.
     #[schema(value_type = Option<Uuid>, required = false)]
+    #[serde(default)]
     id_projeto: Field<Option<Uuid>>,
 }
 fields!(AtividadeUpdate {
