@@ -3,6 +3,8 @@
 //! Rules: projects are named by our key or by the Azure DevOps GUID and must exist; a change of the set of
 //! projects counts as a change of the activity; an activity in use cannot be removed.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use crate::db::{Db, OnConstraint, PgConnection};
@@ -10,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::page::{Page, Paged};
+use crate::models::projeto::ProjetoRef;
 use crate::repositories::{atividades as repo, projetos};
 
 /// Use cases of `atividades`.
@@ -28,7 +31,22 @@ impl AtividadeService {
     /// A page of the activities that match, in name order.
     pub async fn list(&self, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>> {
         let mut conn = self.db.acquire().await?;
-        Ok(repo::list(&mut conn, filter, page).await?)
+        let mut found = repo::list(&mut conn, filter, page).await?;
+        if found.items.is_empty() {
+            // Beyond the last page no row tells the total.
+            found.total = if page.skip == 0 {
+                0
+            } else {
+                repo::count(&mut conn, filter).await?
+            };
+            return Ok(found);
+        }
+        let ids: Vec<AtividadeId> = found.items.iter().map(|a| a.id).collect();
+        let links = repo::projetos_of(&mut conn, &ids).await?;
+        // The connection is free for others while the page is put together.
+        drop(conn);
+        attach(&mut found.items, links);
+        Ok(found)
     }
 
     /// Creates an activity. [`Error::InvalidReference`] when a project does not exist.
@@ -91,6 +109,16 @@ pub fn in_use(id: AtividadeId) -> Error {
 #[must_use]
 pub fn not_found(id: AtividadeId) -> Error {
     Error::NotFound(format!("Atividade com ID {id} não encontrada"))
+}
+
+/// Gives each activity its projects, which come in their order.
+fn attach(atividades: &mut [Atividade], links: Vec<(AtividadeId, ProjetoRef)>) {
+    let places: HashMap<AtividadeId, usize> = atividades.iter().enumerate().map(|(n, a)| (a.id, n)).collect();
+    for (id, projeto) in links {
+        if let Some(atividade) = places.get(&id).and_then(|n| atividades.get_mut(*n)) {
+            atividade.projetos.push(projeto);
+        }
+    }
 }
 
 /// The projects that `asked` names, each once, in the order asked.
