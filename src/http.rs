@@ -4,6 +4,7 @@ pub mod client_ip;
 pub mod cors;
 pub mod extract;
 pub mod fields;
+pub mod instant;
 pub mod observe;
 pub mod openapi;
 pub mod pagination;

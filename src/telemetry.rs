@@ -1,27 +1,39 @@
-//! Where log lines go and what they look like.
+//! Where log lines go and what they look like. Every line that is written while a request runs bears its id.
+
+pub mod request;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format;
 
 use crate::config::{LogConfig, LogFormat};
+use request::{JsonWithRequest, TextWithRequest};
 
 /// Starts logging to standard output and makes panics log lines. The first call of a process counts.
 pub fn init(config: &LogConfig) {
     let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match config.format {
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .try_init(),
-        LogFormat::Text => builder
-            .compact()
-            .with_ansi(std::io::stdout().is_terminal())
-            .try_init(),
+        LogFormat::Json => {
+            let inner = format()
+                .json()
+                .with_target(false)
+                .flatten_event(true)
+                .with_current_span(false);
+            builder
+                .json()
+                .event_format(JsonWithRequest::new(inner))
+                .try_init()
+        }
+        LogFormat::Text => {
+            let color = std::io::stdout().is_terminal();
+            let inner = format().compact().with_target(false).with_ansi(color);
+            builder
+                .with_ansi(color)
+                .event_format(TextWithRequest::new(inner))
+                .try_init()
+        }
     };
     if started.is_ok() {
         log_panics();

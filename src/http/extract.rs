@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::request::Parts;
-use serde::Deserialize;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use validator::Validate;
@@ -18,9 +19,27 @@ use super::fields::{self, Fields};
 use super::problem::Problem;
 use crate::error::{Error, FieldError};
 
-/// A JSON body. A missing `Content-Type` counts as JSON, any other type is 415, and all failures come at once.
+/// A JSON body. As an argument: a missing `Content-Type` counts as JSON, any other type is 415, and all failures come at
+/// once. As an answer: written in one go.
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
+
+/// Room that most answers fit in; larger ones double it.
+const ANSWER_BYTES: usize = 8 * 1024;
+
+impl<T: Serialize> IntoResponse for ApiJson<T> {
+    fn into_response(self) -> Response {
+        let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+        match serde_json::to_writer(&mut bytes, &self.0) {
+            Ok(()) => (
+                [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+                bytes,
+            )
+                .into_response(),
+            Err(error) => Error::Internal(Box::new(error)).into_response(),
+        }
+    }
+}
 
 impl<S, T> FromRequest<S> for ApiJson<T>
 where

@@ -15,12 +15,12 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
-use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::client_ip::client_ip;
 use super::problem::{CONTENT_TYPE_PROBLEM, Problem};
 use crate::lifecycle::Draining;
+use crate::telemetry::request::{self, RequestContext};
 
 /// Name of the header that carries the request id both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -71,18 +71,27 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let client = observer.client_ip(&request);
     request.extensions_mut().insert(ClientIp(client));
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let span = tracing::info_span!("http", request_id = %id, method = %method, route);
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str);
+    let context = RequestContext {
+        id: id.clone(),
+        method: method.to_string(),
+        route: route.to_owned(),
+    };
 
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let problem = take_problem(&mut response);
-    if let Some(problem) = &problem {
-        write_problem(&mut response, problem, &id, &method);
-    }
-    set_common_headers(response.headers_mut(), &id, observer.draining.is_set());
-    log(&span, &response, problem.as_ref(), client, started);
-    response
+    request::scope(context, async move {
+        let mut response = next.run(request).await;
+        let problem = take_problem(&mut response);
+        if let Some(problem) = &problem {
+            write_problem(&mut response, problem, &id, &method);
+        }
+        set_common_headers(response.headers_mut(), &id, observer.draining.is_set());
+        log(&response, problem.as_ref(), client, started);
+        response
+    })
+    .await
 }
 
 /// For [`tower_http::catch_panic`]: the panic hook has logged what happened.
@@ -150,8 +159,7 @@ fn set_common_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
     }
 }
 
-fn log(span: &Span, response: &Response, problem: Option<&Problem>, client: IpAddr, started: Instant) {
-    let _entered = span.enter();
+fn log(response: &Response, problem: Option<&Problem>, client: IpAddr, started: Instant) {
     let status = response.status().as_u16();
     let elapsed_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let code = problem.map(|p| p.code);

@@ -3,7 +3,6 @@
 mod dto;
 mod problems;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
@@ -50,7 +49,7 @@ async fn list_atividades(
     _user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiQuery(page, filter): ApiQuery<PageParams, AtividadeFilterParams>,
-) -> Result<Json<AtividadeListResponse>> {
+) -> Result<ApiJson<AtividadeListResponse>> {
     list(&service, page, filter).await
 }
 
@@ -66,7 +65,7 @@ async fn list_atividades_gestao(
     _user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiQuery(page, filter): ApiQuery<PageParams, AtividadeFilterParams>,
-) -> Result<Json<AtividadeListResponse>> {
+) -> Result<ApiJson<AtividadeListResponse>> {
     list(&service, page, filter).await
 }
 
@@ -74,10 +73,10 @@ async fn list(
     service: &AtividadeService,
     page: PageParams,
     filter: AtividadeFilterParams,
-) -> Result<Json<AtividadeListResponse>> {
+) -> Result<ApiJson<AtividadeListResponse>> {
     let page = page.into();
     let found = service.list(filter.into(), page).await?;
-    Ok(Json(AtividadeListResponse::new(found, page)))
+    Ok(ApiJson(AtividadeListResponse::new(found, page)))
 }
 
 /// Create an activity
@@ -94,9 +93,9 @@ async fn create_atividade(
     user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiJson(body): ApiJson<AtividadeCreate>,
-) -> Result<(StatusCode, Json<AtividadeResponse>)> {
+) -> Result<(StatusCode, ApiJson<AtividadeResponse>)> {
     let created = service.create(body.into_new(user.signature())?).await?;
-    Ok((StatusCode::CREATED, Json(created.into())))
+    Ok((StatusCode::CREATED, ApiJson(created.into())))
 }
 
 /// Get an activity
@@ -112,8 +111,8 @@ async fn get_atividade(
     _user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiPath(id): ApiPath,
-) -> Result<Json<AtividadeResponse>> {
-    Ok(Json(service.get(AtividadeId(id)).await?.into()))
+) -> Result<ApiJson<AtividadeResponse>> {
+    Ok(ApiJson(service.get(AtividadeId(id)).await?.into()))
 }
 
 /// Change an activity
@@ -132,9 +131,9 @@ async fn update_atividade(
     State(service): State<AtividadeService>,
     ApiPath(id): ApiPath,
     ApiJson(body): ApiJson<AtividadeUpdate>,
-) -> Result<Json<AtividadeResponse>> {
+) -> Result<ApiJson<AtividadeResponse>> {
     let updated = service.update(AtividadeId(id), body.into_changes()?).await?;
-    Ok(Json(updated.into()))
+    Ok(ApiJson(updated.into()))
 }
 
 /// Change an activity (PATCH)
@@ -153,7 +152,7 @@ async fn patch_atividade(
     service: State<AtividadeService>,
     id: ApiPath,
     body: ApiJson<AtividadeUpdate>,
-) -> Result<Json<AtividadeResponse>> {
+) -> Result<ApiJson<AtividadeResponse>> {
     update_atividade(user, service, id, body).await
 }
 

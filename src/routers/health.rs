@@ -1,6 +1,5 @@
 //! `/`, `/health`, `/healthz`, `/ready` for probes and `/api/v1` for the curious. No credential needed.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -9,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::{AppState, ServiceInfo};
+use crate::http::extract::ApiJson;
 use crate::http::openapi::HEALTH;
 use crate::services::health::{Check, HealthService, Readiness};
 
@@ -33,7 +33,7 @@ pub fn info_router() -> OpenApiRouter<AppState> {
 /// Asks no dependency: 200 for as long as the process answers.
 #[utoipa::path(get, path = "/", tag = HEALTH, security(()),
     responses((status = 200, body = HealthResponse, description = "The process lives")))]
-async fn get_root(State(info): State<ServiceInfo>) -> Json<HealthResponse> {
+async fn get_root(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
 
@@ -42,7 +42,7 @@ async fn get_root(State(info): State<ServiceInfo>) -> Json<HealthResponse> {
 /// The same as `/`.
 #[utoipa::path(get, path = "/health", tag = HEALTH, security(()),
     responses((status = 200, body = HealthResponse, description = "The process lives")))]
-async fn get_health(State(info): State<ServiceInfo>) -> Json<HealthResponse> {
+async fn get_health(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
 
@@ -51,12 +51,12 @@ async fn get_health(State(info): State<ServiceInfo>) -> Json<HealthResponse> {
 /// The same as `/`.
 #[utoipa::path(get, path = "/healthz", tag = HEALTH, security(()),
     responses((status = 200, body = HealthResponse, description = "The process lives")))]
-async fn get_healthz(State(info): State<ServiceInfo>) -> Json<HealthResponse> {
+async fn get_healthz(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
 
-fn health(info: ServiceInfo) -> Json<HealthResponse> {
-    Json(HealthResponse {
+fn health(info: ServiceInfo) -> ApiJson<HealthResponse> {
+    ApiJson(HealthResponse {
         status: "healthy",
         version: info.version,
         environment: info.environment.as_str(),
@@ -73,14 +73,14 @@ fn health(info: ServiceInfo) -> Json<HealthResponse> {
             missing, or the process is stopping",
             example = json!({"status": "unavailable", "checks": {"database": "unavailable", "migrations": "unknown", "azure_devops": "not_configured"}})),
     ))]
-async fn get_ready(State(service): State<HealthService>) -> (StatusCode, Json<ReadyResponse>) {
+async fn get_ready(State(service): State<HealthService>) -> (StatusCode, ApiJson<ReadyResponse>) {
     let readiness = service.readiness().await;
     let status = if readiness.is_ready() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(readiness.into()))
+    (status, ApiJson(readiness.into()))
 }
 
 /// Name and version of the API
@@ -88,8 +88,8 @@ async fn get_ready(State(service): State<HealthService>) -> (StatusCode, Json<Re
 /// Says where the documentation is.
 #[utoipa::path(get, path = "/api/v1", tag = HEALTH, security(()),
     responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation")))]
-async fn get_api_info(State(info): State<ServiceInfo>) -> Json<ApiInfoResponse> {
-    Json(ApiInfoResponse {
+async fn get_api_info(State(info): State<ServiceInfo>) -> ApiJson<ApiInfoResponse> {
+    ApiJson(ApiInfoResponse {
         name: "API Aponta",
         version: info.version,
         docs: "/docs",

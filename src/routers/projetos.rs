@@ -1,8 +1,6 @@
 //! `/projetos`: read-only for callers; a sync with Azure DevOps writes them.
 
-use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,7 +10,8 @@ use uuid::Uuid;
 use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::error::Result;
-use crate::http::extract::ApiQuery;
+use crate::http::extract::{ApiJson, ApiQuery};
+use crate::http::instant::Instant;
 use crate::http::openapi::{InvalidInput, PROJETOS, ProtectedResponses};
 use crate::http::pagination::OptionalPageParams;
 use crate::models::projeto::Projeto;
@@ -37,9 +36,9 @@ async fn list_projetos(
     _user: CurrentUser,
     State(service): State<ProjetoService>,
     ApiQuery(page, _): ApiQuery<OptionalPageParams>,
-) -> Result<Json<Vec<ProjetoResponse>>> {
+) -> Result<ApiJson<Vec<ProjetoResponse>>> {
     let projetos = service.list(page.page()).await?;
-    Ok(Json(projetos.into_iter().map(ProjetoResponse::from).collect()))
+    Ok(ApiJson(projetos.into_iter().map(ProjetoResponse::from).collect()))
 }
 
 /// A project. Several keys say the same, because different clients read different ones.
@@ -70,15 +69,15 @@ struct ProjetoResponse {
     #[schema(example = "contoso")]
     organizacao: Option<String>,
     /// When a sync last saw it.
-    last_sync_at: Option<DateTime<Utc>>,
+    last_sync_at: Option<Instant>,
     /// When the row was made.
-    created_at: DateTime<Utc>,
+    created_at: Instant,
     /// When the row last changed.
-    updated_at: DateTime<Utc>,
+    updated_at: Instant,
     /// Equal to `created_at`.
-    criado_em: DateTime<Utc>,
+    criado_em: Instant,
     /// Equal to `updated_at`.
-    atualizado_em: DateTime<Utc>,
+    atualizado_em: Instant,
 }
 
 impl From<Projeto> for ProjetoResponse {
@@ -93,11 +92,11 @@ impl From<Projeto> for ProjetoResponse {
             state: projeto.estado.clone(),
             estado: projeto.estado,
             organizacao: projeto.organizacao,
-            last_sync_at: projeto.last_sync_at,
-            created_at: projeto.created_at,
-            updated_at: projeto.updated_at,
-            criado_em: projeto.created_at,
-            atualizado_em: projeto.updated_at,
+            last_sync_at: projeto.last_sync_at.map(Instant),
+            created_at: projeto.created_at.into(),
+            updated_at: projeto.updated_at.into(),
+            criado_em: projeto.created_at.into(),
+            atualizado_em: projeto.updated_at.into(),
         }
     }
 }

@@ -126,7 +126,7 @@ async fn serve_runs_is_healthy_and_stops_on_sigterm() {
         (&401.into(), &"nao_autenticado".into()),
         "{logged}"
     );
-    assert_eq!(logged["span"]["request_id"], "do-log");
+    assert_eq!(logged["request_id"], "do-log");
 
     assert_eq!(server.signal("TERM").await, 0);
     assert_eq!(run(command(&["healthcheck"])).await.0, 1);

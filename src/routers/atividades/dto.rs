@@ -1,6 +1,5 @@
 //! Bodies and parameters of `/atividades`, and their conversion to and from the domain.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -9,6 +8,7 @@ use validator::{Validate, ValidationError};
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
 use crate::http::fields::{Field, Trimmed, missing};
+use crate::http::instant::Instant;
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade, NomeAtividade};
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;
@@ -204,9 +204,9 @@ pub(super) struct AtividadeResponse {
     #[schema(example = "ana@contoso.com")]
     criado_por: Option<String>,
     /// When it was made.
-    criado_em: DateTime<Utc>,
+    criado_em: Instant,
     /// When it, or its set of projects, last changed.
-    atualizado_em: DateTime<Utc>,
+    atualizado_em: Instant,
     /// Key of the first project.
     id_projeto: Option<Uuid>,
     /// Name of the first project.
@@ -245,8 +245,8 @@ impl From<Atividade> for AtividadeResponse {
             id: atividade.id.0,
             projetos: atividade.projetos.into_iter().map(Into::into).collect(),
             criado_por: atividade.criado_por,
-            criado_em: atividade.criado_em,
-            atualizado_em: atividade.atualizado_em,
+            criado_em: atividade.criado_em.into(),
+            atualizado_em: atividade.atualizado_em.into(),
         }
     }
 }
