@@ -66,9 +66,10 @@ async fn run_with_own_database(options: &DevOptions, env: &Env) -> anyhow::Resul
     } else {
         Some(listen(options.port).await?)
     };
-    let address = listener
-        .as_ref()
-        .map_or_else(String::new, |_| format!(", http://127.0.0.1:{}", options.port));
+    let address = match &listener {
+        Some(listener) => format!(", http://{}", listener.local_addr()?),
+        None => String::new(),
+    };
     folder.sign(&format!("process {}{address}", std::process::id()))?;
     let durability = if options.ephemeral {
         Durability::Disposable
@@ -88,7 +89,7 @@ async fn run_with_own_database(options: &DevOptions, env: &Env) -> anyhow::Resul
     // Whatever happened above, the server must not outlive us.
     let stopped = postgres.stop().await;
     outcome.and(stopped)?;
-    folder.remove_if_ephemeral()?;
+    drop(folder);
     say(&["aponta: stopped"]);
     Ok(())
 }
@@ -103,7 +104,6 @@ async fn open_folder(options: &DevOptions, env: &Env) -> anyhow::Result<DataDir>
     }
     for abandoned in data_dir::abandoned() {
         postgres::stop_abandoned(abandoned.path()).await?;
-        abandoned.remove_if_ephemeral()?;
     }
     DataDir::ephemeral()
 }

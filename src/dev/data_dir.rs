@@ -31,7 +31,7 @@ impl DataDir {
         Self::lock(path, false)
     }
 
-    /// A new folder that [`DataDir::remove_if_ephemeral`] removes again.
+    /// A new folder that goes away with the value.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -101,17 +101,14 @@ impl DataDir {
     pub fn is_ephemeral(&self) -> bool {
         self.ephemeral
     }
+}
 
-    /// Removes a throw-away folder; leaves others alone.
-    ///
-    /// # Errors
-    /// When files cannot be removed.
-    pub fn remove_if_ephemeral(self) -> anyhow::Result<()> {
+impl Drop for DataDir {
+    fn drop(&mut self) {
         if self.ephemeral {
-            fs::remove_dir_all(&self.path)
-                .with_context(|| format!("cannot remove {}", self.path.display()))?;
+            // What cannot be removed now, the next ephemeral run removes.
+            let _ = fs::remove_dir_all(&self.path);
         }
-        Ok(())
     }
 }
 

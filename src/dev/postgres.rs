@@ -181,6 +181,9 @@ async fn find_or_fetch(cluster: &Cluster, env: &Env, progress: Progress) -> anyh
     if let Some(binaries) = binaries::choose(&found, wanted) {
         return Ok(binaries.clone());
     }
+    if let (Some(folder), true) = (env.get("PG_BIN_DIR"), found.is_empty()) {
+        bail!("PG_BIN_DIR={folder} holds no initdb and postgres of a version that will do");
+    }
     if let (Some(wanted), false) = (wanted, found.is_empty()) {
         let versions: Vec<&str> = found.iter().map(|b| b.version.as_str()).collect();
         bail!(

@@ -45,7 +45,6 @@ pub async fn lend(socket: &Path, env: &Env) -> anyhow::Result<()> {
         EmbeddedPostgres::start(folder.path(), Durability::Disposable, env, Progress::visible()).await?;
     let outcome = lend_from(&postgres, socket).await;
     postgres.stop().await?;
-    folder.remove_if_ephemeral()?;
     outcome
 }
 

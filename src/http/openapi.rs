@@ -141,7 +141,7 @@ mod examples {
     }
 
     pub(super) fn unavailable() -> Value {
-        Problem::from(Error::from(sqlx::Error::PoolTimedOut)).example()
+        Problem::database_unavailable().example()
     }
 
     pub(super) fn timeout() -> Value {

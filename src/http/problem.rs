@@ -70,6 +70,13 @@ impl Problem {
         Self::new(status, code, detail)
     }
 
+    /// The database is away or too busy.
+    #[must_use]
+    pub fn database_unavailable() -> Self {
+        let detail = "O banco de dados está indisponível no momento; tente novamente";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "banco_indisponivel", detail)
+    }
+
     /// The same, to be tried again after `wait` (told in whole seconds, at least one).
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
@@ -106,41 +113,31 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let retry_after = error.retry_after();
-        let (status, code, detail) = match &error {
-            Error::Unauthenticated(detail) => (StatusCode::UNAUTHORIZED, "nao_autenticado", detail.clone()),
-            Error::NotFound(detail) => (StatusCode::NOT_FOUND, "nao_encontrado", detail.clone()),
+        let problem = match &error {
+            Error::Unauthenticated(detail) => Self::new(StatusCode::UNAUTHORIZED, "nao_autenticado", detail),
+            Error::NotFound(detail) => Self::new(StatusCode::NOT_FOUND, "nao_encontrado", detail),
             Error::InvalidReference(detail) => {
-                (StatusCode::BAD_REQUEST, "referencia_invalida", detail.clone())
+                Self::new(StatusCode::BAD_REQUEST, "referencia_invalida", detail)
             }
-            Error::Invalid(errors) => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "dados_invalidos",
-                summary(errors),
-            ),
-            Error::Conflict { code, detail } => (StatusCode::CONFLICT, *code, detail.clone()),
-            Error::DatabaseUnavailable(_) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "banco_indisponivel",
-                "O banco de dados está indisponível no momento; tente novamente".to_owned(),
-            ),
-            Error::Internal(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "erro_interno",
-                "Erro interno do servidor".to_owned(),
-            ),
-        };
-        let errors = match &error {
-            Error::Invalid(errors) => errors.clone(),
-            _ => Vec::new(),
+            Error::Invalid(errors) => {
+                let problem = Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "dados_invalidos",
+                    summary(errors),
+                );
+                Self {
+                    errors: errors.clone(),
+                    ..problem
+                }
+            }
+            Error::Conflict { code, detail } => Self::new(StatusCode::CONFLICT, code, detail),
+            Error::DatabaseUnavailable(_) => Self::database_unavailable(),
+            Error::Internal(_) => Self::of_status(StatusCode::INTERNAL_SERVER_ERROR),
         };
         Self {
-            status,
-            code,
-            detail,
-            errors,
-            retry_after,
+            retry_after: error.retry_after(),
             cause: Some(Arc::new(error)),
+            ..problem
         }
     }
 }

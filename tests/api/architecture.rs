@@ -21,6 +21,11 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &["axum", "serde_json", "utoipa"],
     ),
     (
+        "telemetry",
+        &["repositories", "services", "http", "routers", "auth", "app", "db"],
+        &["axum", "sqlx"],
+    ),
+    (
         "auth",
         &["repositories", "services", "http", "routers", "app", "db"],
         &["sqlx", "utoipa"],
@@ -223,5 +228,51 @@ fn files_say_what_they_are_and_stay_short() {
         );
         let lines = text.lines().count();
         assert!(lines <= LONGEST_FILE, "{} has {lines} lines", path.display());
+    }
+}
+
+/// Names of variables in the configuration's code: literals of capitals that a reader is asked for.
+fn variables() -> std::collections::BTreeSet<String> {
+    let mut found = std::collections::BTreeSet::new();
+    for (path, text) in source_files() {
+        let reads = path.starts_with("config") || path == Path::new("config.rs") || path.starts_with("dev");
+        if !reads || path == Path::new("config/env.rs") {
+            continue;
+        }
+        for literal in production_code(&text).split('"').skip(1).step_by(2) {
+            let shape = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            if literal.len() > 3 && literal.contains('_') && literal.chars().all(shape) {
+                found.insert(literal.to_owned());
+            }
+        }
+    }
+    // Not ours to document; LC_ALL is given to the database.
+    for foreign in ["XDG_DATA_HOME", "PG_VERSION", "LC_ALL", "DATABASE_"] {
+        found.remove(foreign);
+    }
+    found
+}
+
+#[test]
+fn every_variable_is_in_the_readme_and_the_example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let example = fs::read_to_string(root.join(".env.example")).unwrap();
+    let variables = variables();
+    assert!(variables.len() > 30, "{variables:?}");
+    for name in variables {
+        let shortened = name
+            .strip_prefix("DATABASE")
+            .is_some_and(|rest| readme.contains(&format!("`{rest}`")));
+        assert!(
+            readme.contains(&format!("`{name}`")) || shortened || readme.contains(&format!("`{name}=")),
+            "README.md lacks {name}"
+        );
+        assert!(
+            example
+                .lines()
+                .any(|l| l.trim_start_matches('#').starts_with(&format!("{name}="))),
+            ".env.example lacks {name}"
+        );
     }
 }

@@ -50,7 +50,7 @@ fn borrow() -> TestDatabase {
         assert!(
             Instant::now() < deadline,
             "no test database; see {}",
-            log_path(&socket).display()
+            log_path().display()
         );
         start_lender(&socket);
     }
@@ -70,7 +70,7 @@ fn start_lender(socket: &Path) {
         .write(true)
         .create(true)
         .truncate(false)
-        .open(socket.with_extension("lock"))
+        .open(std::env::temp_dir().join("aponta-test.lock"))
         .unwrap();
     lock.lock().unwrap();
     if UnixStream::connect(socket).is_ok() {
@@ -78,7 +78,7 @@ fn start_lender(socket: &Path) {
     }
     // A socket that nobody answers is that of a lender that was killed.
     let _ = std::fs::remove_file(socket);
-    let log = File::create(log_path(socket)).unwrap();
+    let log = File::create(log_path()).unwrap();
     let mut lender = Command::new(PROGRAM)
         .arg("test-databases")
         .arg(socket)
@@ -91,7 +91,7 @@ fn start_lender(socket: &Path) {
         .unwrap();
     while UnixStream::connect(socket).is_err() {
         if let Some(status) = lender.try_wait().unwrap() {
-            let log = std::fs::read_to_string(log_path(socket)).unwrap_or_default();
+            let log = std::fs::read_to_string(log_path()).unwrap_or_default();
             panic!("the test database server ended ({status}):\n{log}");
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -100,8 +100,9 @@ fn start_lender(socket: &Path) {
     std::thread::spawn(move || lender.wait());
 }
 
-fn log_path(socket: &Path) -> PathBuf {
-    socket.with_extension("log")
+/// The log of the lender that was started last.
+fn log_path() -> PathBuf {
+    std::env::temp_dir().join("aponta-test.log")
 }
 
 /// One socket per build of the program: a rebuilt one may have other migrations.
