@@ -208,6 +208,7 @@ async fn fetch(cluster: &Cluster, progress: Progress) -> anyhow::Result<Binaries
 }
 
 #[cfg(not(feature = "download-postgres"))]
+#[expect(clippy::unused_async, reason = "its other form downloads")]
 async fn fetch(_cluster: &Cluster, _progress: Progress) -> anyhow::Result<Binaries> {
     bail!("this build of aponta cannot download PostgreSQL (feature download-postgres)")
 }
