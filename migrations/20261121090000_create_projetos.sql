@@ -1,8 +1,13 @@
--- What lists are ordered by: the text without case and accents. An expression of core functions, because the
--- unaccent extension is not there on every server; it covers every script that Unicode decomposes.
+-- What lists are ordered by: the text without case and accents, the same on every server, whatever its locale. Marks
+-- are stripped after decomposition (unaccent is not installed everywhere); lower() under "C" knows only ASCII, so the
+-- letters that do not decompose are named.
 CREATE FUNCTION sort_key(value text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN lower(regexp_replace(normalize(value, NFKD), '[\u0300-\u036f]', '', 'g'));
+    RETURN lower(translate(
+        regexp_replace(normalize(value, NFKD), '[\u0300-\u036f]', '', 'g'),
+        'ÆŒØÞÐĐŁĦŊΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ',
+        'æœøþðđłħŋαβγδεζηθικλμνξοπρστυφχψωабвгдежзийклмнопрстуфхцчшщъыьэюя'
+    ) COLLATE "C");
 
 -- Projects of Azure DevOps. A sync creates them with id = external_id; older databases hold other ids.
 CREATE TABLE projetos (

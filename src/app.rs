@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Authenticator;
 use crate::config::{Config, Environment, HttpConfig};
-use crate::db::Db;
+use crate::db::{Db, DbError};
 use crate::http::observe::{Observer, observe, panic_response};
 use crate::http::openapi::BaseDocument;
 use crate::http::problem::Problem;
@@ -90,17 +90,32 @@ fn documented(router: OpenApiRouter<AppState>) -> (Router<AppState>, OpenApi) {
 /// When the OpenAPI document cannot be written as JSON.
 pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Result<Router, serde_json::Error> {
     let (limited, _) = documented(routers::limited());
-    let mut limited = limited.fallback(async || Problem::of_status(StatusCode::NOT_FOUND));
+    let mut limited = limited
+        .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(method_not_allowed);
     if let Some(rate) = config.rate_limit {
         limited = rate_limit::apply(limited, rate);
     }
     let (unlimited, _) = routers::unlimited().split_for_parts();
+    let unlimited = unlimited
+        .merge(routers::docs::router(&openapi())?)
+        .method_not_allowed_fallback(method_not_allowed);
+    Ok(with_edge(
+        limited.merge(unlimited).with_state(state),
+        config,
+        draining,
+    ))
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// What surrounds every route, whatever it does. The last layer is the outermost.
+pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
     let observer = Observer::new(&config.trusted_proxies, draining.clone());
     let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
-    let routes = limited
-        .merge(unlimited)
-        .merge(routers::docs::router(&openapi())?)
-        .method_not_allowed_fallback(async || Problem::of_status(StatusCode::METHOD_NOT_ALLOWED))
+    let routes = routes
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(config.max_body_bytes))
         .layer(TimeoutLayer::with_status_code(
@@ -114,11 +129,20 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Resul
                 .compress_when(compress),
         )
         .layer(cors::layer(&config.cors_origins))
-        .layer(middleware::from_fn_with_state(observer, observe))
-        .with_state(state);
+        .layer(middleware::from_fn_with_state(observer, observe));
     // A layer of a router runs after routing; what changes the path must stand outside.
-    let trimmed = NormalizePathLayer::trim_trailing_slash().layer(routes);
-    Ok(Router::new().fallback_service(trimmed))
+    Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(routes))
+}
+
+/// Why an application could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The database address is malformed.
+    #[error("the database address is malformed")]
+    Database(#[from] DbError),
+    /// The OpenAPI document cannot be written.
+    #[error("the OpenAPI document cannot be written")]
+    Document(#[from] serde_json::Error),
 }
 
 /// The pieces that a running server needs.
@@ -136,8 +160,8 @@ impl App {
     /// Connects (lazily) and builds.
     ///
     /// # Errors
-    /// When the database address is malformed.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    /// When the database address is malformed, which a loaded configuration excludes.
+    pub fn new(config: &Config) -> Result<Self, BuildError> {
         let db = Db::connect_lazy(&config.database)?;
         let draining = Draining::default();
         let state = AppState::new(config, &db, &draining);

@@ -16,7 +16,7 @@ use crate::app::{self, App, VERSION};
 use crate::config::{AuthConfig, Config, DatabaseConfig, Env, Problems};
 use crate::db::{Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
-use crate::lifecycle::stop_signal;
+use crate::lifecycle::StopSignals;
 use crate::repositories::migrations;
 use crate::server::{self, ServerOptions};
 use crate::telemetry;
@@ -121,11 +121,12 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 }
 
 fn run_dev(args: DevArgs, env: &Env) -> anyhow::Result<()> {
+    let port = match args.port {
+        Some(port) => port,
+        None => Config::load_http(&dev::overlay(env))?.port,
+    };
     let options = DevOptions {
-        port: match args.port {
-            Some(port) => port,
-            None => Config::load_http(env)?.port,
-        },
+        port,
         ephemeral: args.ephemeral,
         data_dir: args.data_dir,
         database_url: args.database_url,
@@ -144,14 +145,18 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    // Before anything slow: as process 1 of a container we would otherwise not even die of SIGTERM.
+    tokio::spawn(stop_on_signal(StopSignals::listen()?, stop.clone()));
     let listener = TcpListener::bind(config.http.address())
         .await
         .with_context(|| format!("cannot listen on {}", config.http.address()))?;
     let app = App::new(&config)?;
-    prepare_database(&config.database, &app.db).await?;
+    tokio::select! {
+        prepared = prepare_database(&config.database, &app.db) => prepared?,
+        () = stop.cancelled() => return Ok(()),
+    }
     tracing::info!(version = VERSION, environment = %config.environment, address = %listener.local_addr()?, "serving");
-    let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
     server::serve(
         listener,
         app.router,
@@ -166,11 +171,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 /// The first signal drains; a second one ends the process at once.
-async fn stop_on_signal(stop: CancellationToken) {
-    stop_signal().await;
+async fn stop_on_signal(mut signals: StopSignals, stop: CancellationToken) {
+    signals.next().await;
     tracing::info!("stopping; running requests may finish");
     stop.cancel();
-    stop_signal().await;
+    signals.next().await;
     tracing::warn!("told to stop again: not waiting any longer");
     std::process::exit(1);
 }

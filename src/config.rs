@@ -12,7 +12,7 @@ pub mod log;
 use std::fmt;
 
 pub use auth::AuthConfig;
-pub use database::{DatabaseConfig, SchemaName};
+pub use database::{DatabaseConfig, Identifier};
 pub use env::{Env, Problem, Problems};
 pub use http::{HttpConfig, RateLimitConfig};
 pub use log::{LogConfig, LogFormat};

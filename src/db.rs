@@ -15,10 +15,13 @@ use tracing::log::LevelFilter;
 use crate::config::DatabaseConfig;
 
 pub use constraint::OnConstraint;
-pub use sqlx::PgConnection;
+pub use sqlx::{Error as DbError, PgConnection};
 
 /// Statements slower than this are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
+
+/// How long the end of the process may wait for the database.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The database as services see it: a connection for reads, a transaction for writes.
 #[derive(Debug, Clone)]
@@ -72,9 +75,14 @@ impl Db {
         self.pool.begin().await
     }
 
-    /// Closes all connections; waits for those in use.
+    /// Closes all connections. Waits for those in use, but not for long: whoever used them was cut by now.
     pub async fn close(&self) {
-        self.pool.close().await;
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some database connections did not close in time");
+        }
     }
 
     /// Connections open now, idle or in use.

@@ -16,9 +16,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, VERSION};
-use crate::config::{Config, Env, SchemaName};
+use crate::config::{Config, Env, Identifier};
 use crate::db::{admin, migrate};
-use crate::lifecycle::stop_signal;
+use crate::lifecycle::StopSignals;
 use crate::server::{self, ServerOptions};
 use crate::telemetry;
 use data_dir::DataDir;
@@ -48,17 +48,27 @@ pub struct DevOptions {
 /// # Errors
 /// With a text for the person at the terminal.
 pub async fn run(options: DevOptions, env: &Env) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let mut signals = StopSignals::listen()?;
+    let told = stop.clone();
+    tokio::spawn(async move {
+        signals.next().await;
+        told.cancel();
+    });
     let Some(url) = &options.database_url else {
-        return run_with_own_database(&options, env).await;
+        return run_with_own_database(&options, env, &stop).await;
     };
     let config = dev_config(env, &SecretString::from(url.as_str()), options.port)?;
     telemetry::init(&config.log);
     let listener = listen(options.port).await?;
-    serve(&config, listener, "the database of --database-url", None).await
+    serve(&config, listener, "the database of --database-url", None, &stop).await
 }
 
-async fn run_with_own_database(options: &DevOptions, env: &Env) -> anyhow::Result<()> {
-    let progress = Progress::visible();
+async fn run_with_own_database(
+    options: &DevOptions,
+    env: &Env,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut folder = open_folder(options, env).await?;
     // Before the slow steps: a taken port should be known at once.
     let listener = if options.only_database {
@@ -77,14 +87,14 @@ async fn run_with_own_database(options: &DevOptions, env: &Env) -> anyhow::Resul
         Durability::Durable
     };
 
-    let starting = EmbeddedPostgres::start(folder.path(), durability, env, progress);
+    let starting = EmbeddedPostgres::start(folder.path(), durability, env, Progress::visible());
     let postgres = tokio::select! {
         started = starting => started?,
-        () = stop_signal() => bail!("stopped while the database was starting"),
+        () = stop.cancelled() => bail!("stopped while the database was starting"),
     };
     let outcome = match listener {
-        Some(listener) => serve_from(&postgres, &folder, env, listener, options).await,
-        None => wait_with_database(&postgres).await,
+        Some(listener) => serve_from(&postgres, &folder, env, listener, options, stop).await,
+        None => wait_with_database(&postgres, stop).await,
     };
     // Whatever happened above, the server must not outlive us.
     let stopped = postgres.stop().await;
@@ -114,8 +124,9 @@ async fn serve_from(
     env: &Env,
     listener: TcpListener,
     options: &DevOptions,
+    stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let database = SchemaName::parse(DATABASE).map_err(anyhow::Error::msg)?;
+    let database = Identifier::parse(DATABASE).map_err(anyhow::Error::msg)?;
     admin::create_database(&postgres.url("postgres"), &database, None).await?;
     let config = dev_config(env, &postgres.url(DATABASE), options.port)?;
     telemetry::init(&config.log);
@@ -134,57 +145,69 @@ async fn serve_from(
         folder.path().join("password").display(),
         postgres.socket_folder().display()
     );
-    serve(&config, listener, &data, Some(&psql)).await
+    serve(&config, listener, &data, Some(&psql), stop).await
 }
 
 /// Migrates, plants the sample data, says where everything is and serves until told to stop.
-async fn serve(config: &Config, listener: TcpListener, data: &str, psql: Option<&str>) -> anyhow::Result<()> {
-    migrate::migrate(&config.database)
-        .await
-        .context("cannot migrate the database")?;
-    let app = App::new(config)?;
-    if config.seed_initial_data && seed::plant(&app.db).await? {
-        say(&["aponta: planted three projects and eight activities to try things on"]);
-    }
+async fn serve(
+    config: &Config,
+    listener: TcpListener,
+    data: &str,
+    psql: Option<&str>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let prepare = async {
+        migrate::migrate(&config.database)
+            .await
+            .context("cannot migrate the database")?;
+        let app = App::new(config)?;
+        if config.seed_initial_data && seed::plant(&app.db).await? {
+            say(&["aponta: planted three projects and eight activities to try things on"]);
+        }
+        anyhow::Ok(app)
+    };
+    let app = tokio::select! {
+        prepared = prepare => prepared?,
+        () = stop.cancelled() => return Ok(()),
+    };
     greet(listener.local_addr()?, data, psql);
-    let stop = CancellationToken::new();
-    let server = server::serve(
+    server::serve(
         listener,
         app.router,
         ServerOptions::from(&config.http),
         app.draining,
         stop.clone(),
-    );
-    let wait = async {
-        stop_signal().await;
-        stop.cancel();
-    };
-    tokio::join!(server, wait);
+    )
+    .await;
     app.db.close().await;
     Ok(())
 }
 
-async fn wait_with_database(postgres: &EmbeddedPostgres) -> anyhow::Result<()> {
-    let database = SchemaName::parse(DATABASE).map_err(anyhow::Error::msg)?;
+async fn wait_with_database(postgres: &EmbeddedPostgres, stop: &CancellationToken) -> anyhow::Result<()> {
+    let database = Identifier::parse(DATABASE).map_err(anyhow::Error::msg)?;
     admin::create_database(&postgres.url("postgres"), &database, None).await?;
     say(&[postgres.url(DATABASE).expose_secret()]);
-    stop_signal().await;
+    stop.cancelled().await;
     Ok(())
 }
 
-/// The configuration of the environment, but for what makes it a development server: own database, no
-/// authentication, loopback only, quick shutdown.
-fn dev_config(env: &Env, database: &SecretString, port: u16) -> anyhow::Result<Config> {
-    let env = env
-        .clone()
+/// The environment, but for what makes a development server: its own database, no authentication, loopback only,
+/// quick shutdown.
+#[must_use]
+pub fn overlay(env: &Env) -> Env {
+    env.clone()
         .without_prefix("DATABASE_")
-        .with("DATABASE_URL", database.expose_secret())
         .with("ENVIRONMENT", "development")
         .with("AUTH_ENABLED", "false")
         .with("API_HOST", "127.0.0.1")
-        .with("API_PORT", port.to_string())
         .with("SHUTDOWN_DELAY_SECONDS", "0")
-        .with("SHUTDOWN_TIMEOUT_SECONDS", "5");
+        .with("SHUTDOWN_TIMEOUT_SECONDS", "5")
+}
+
+fn dev_config(env: &Env, database: &SecretString, port: u16) -> anyhow::Result<Config> {
+    let env = overlay(env)
+        .with("DATABASE_URL", database.expose_secret())
+        .with("API_PORT", port.to_string());
     Ok(Config::load(&env)?)
 }
 

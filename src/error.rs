@@ -58,6 +58,9 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// Single codes that mean trouble of the moment.
+const TRANSIENT: [&str; 4] = ["57014", "25P03", "40001", "40P01"];
+
 /// Whether the database, not the statement, is the trouble.
 fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
@@ -68,10 +71,14 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        // 08: connection exceptions; 53: out of resources; 57P: shutdown, crash, start-up;
-        // 57014: statement timeout. PostgreSQL manual, appendix A.
+        // 08: connection exceptions; 53: out of resources; 57P: shutdown, crash, start-up; 57014: statement
+        // timeout; 25P03: the transaction rested too long; 40001, 40P01: it lost against another one and
+        // may be tried again. PostgreSQL manual, appendix A.
         sqlx::Error::Database(e) => e.code().is_some_and(|code| {
-            code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code == "57014"
+            code.starts_with("08")
+                || code.starts_with("53")
+                || code.starts_with("57P")
+                || TRANSIENT.contains(&code.as_ref())
         }),
         _ => false,
     }

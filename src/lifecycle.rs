@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Set once the process was told to stop; readiness is red from then on.
 #[derive(Debug, Clone, Default)]
@@ -22,20 +22,34 @@ impl Draining {
     }
 }
 
-/// Waits until the process is told to stop: SIGINT (Ctrl-C), SIGTERM (orchestrators) or SIGHUP (a closed terminal).
-pub async fn stop_signal() {
-    let wait = async |kind| match signal(kind) {
-        Ok(mut stream) => {
-            stream.recv().await;
+/// The signals that tell the process to stop: SIGINT (Ctrl-C), SIGTERM (orchestrators), SIGHUP (a closed terminal).
+/// They are caught from the moment of [`listen`](Self::listen) on; none is lost between two waits.
+#[derive(Debug)]
+pub struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl StopSignals {
+    /// Starts to catch them, instead of dying of them.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
-        Err(error) => {
-            tracing::error!(%error, "cannot listen for a signal");
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::hangup()) => {}
     }
 }

@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -60,11 +61,11 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> usize {
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(options.max_connections));
+    let mut connections = JoinSet::new();
     let acceptor = Acceptor {
         router,
         options,
-        slots,
+        slots: Arc::new(Semaphore::new(options.max_connections)),
     };
     let close_listener = async {
         stop.cancelled().await;
@@ -76,22 +77,29 @@ pub async fn serve(
         tokio::select! {
             biased;
             () = &mut close_listener => break,
-            accepted = acceptor.accept(&listener) => acceptor.spawn(accepted, graceful.watcher()),
+            // Collects ended connections, or their results would pile up.
+            Some(_) = connections.join_next() => {}
+            accepted = acceptor.accept(&listener) => {
+                connections.spawn(acceptor.connection(accepted, graceful.watcher()));
+            }
         }
     }
     // Clients in the queue were told that they are connected; closing the listener would reset them.
     while let Some(waiting) = acceptor.accept_waiting(&listener).await {
-        acceptor.spawn(waiting, graceful.watcher());
+        connections.spawn(acceptor.connection(waiting, graceful.watcher()));
     }
     drop(listener);
-    let open = graceful.count();
-    if let Ok(()) = tokio::time::timeout(options.shutdown_timeout, graceful.shutdown()).await {
-        0
-    } else {
-        let cut = options.max_connections - acceptor.slots.available_permits();
-        tracing::warn!(open, cut, "the shutdown timeout cut requests that still ran");
-        cut
+    if tokio::time::timeout(options.shutdown_timeout, graceful.shutdown())
+        .await
+        .is_ok()
+    {
+        return 0;
     }
+    while connections.try_join_next().is_some() {}
+    let cut = connections.len();
+    tracing::warn!(cut, "the shutdown timeout cut requests that still ran");
+    connections.shutdown().await;
+    cut
 }
 
 struct Accepted {
@@ -135,7 +143,8 @@ impl Acceptor {
         Some(Accepted { stream, peer, slot })
     }
 
-    fn spawn(&self, accepted: Accepted, watcher: Watcher) {
+    /// Serves one connection to its end.
+    fn connection(&self, accepted: Accepted, watcher: Watcher) -> impl Future<Output = ()> + Send + use<> {
         let Accepted { stream, peer, slot } = accepted;
         // Answers are written whole; waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -152,11 +161,11 @@ impl Acceptor {
             .header_read_timeout(self.options.header_read_timeout)
             .serve_connection(TokioIo::new(stream), service);
         let connection = watcher.watch(connection);
-        tokio::spawn(async move {
+        async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %peer, "connection ended early");
             }
             drop(slot);
-        });
+        }
     }
 }

@@ -23,15 +23,25 @@ impl Authenticator {
     /// [`Error::Unauthenticated`]: with authentication on, no credential can be proved until the Azure DevOps
     /// client exists, so every one is refused.
     pub fn authenticate(&self, authorization: Option<&str>) -> Result<CurrentUser> {
-        match (self.config, authorization) {
-            (AuthConfig::Off, _) => Ok(CurrentUser::mock()),
-            (AuthConfig::Required, None) => {
-                Err(Error::Unauthenticated("Token de autenticação não fornecido".to_owned()))
-            }
-            (AuthConfig::Required, Some(_)) => Err(Error::Unauthenticated(
-                "Token inválido ou expirado. Detalhes: a verificação com o Azure DevOps ainda não está disponível"
-                    .to_owned(),
-            )),
+        if self.config == AuthConfig::Off {
+            return Ok(CurrentUser::mock());
         }
+        let detail = if authorization.is_some_and(is_credential) {
+            "Token inválido ou expirado. Detalhes: a verificação com o Azure DevOps ainda não está disponível"
+        } else {
+            "Token de autenticação não fornecido"
+        };
+        Err(Error::Unauthenticated(detail.to_owned()))
     }
+}
+
+/// `Bearer` or `Basic` with something behind it; other schemes count as nothing, as they always did.
+fn is_credential(authorization: &str) -> bool {
+    authorization
+        .trim()
+        .split_once(' ')
+        .is_some_and(|(scheme, credential)| {
+            let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("basic");
+            known && !credential.trim().is_empty()
+        })
 }

@@ -15,7 +15,8 @@ const STATUS_LINE_START: usize = "HTTP/1.1 200".len();
 
 /// Succeeds when the server of this configuration answers 200.
 pub(super) fn run(env: &Env, ready: bool) -> anyhow::Result<()> {
-    let config = Config::load_http(env)?;
+    // Exit 1 here too: Docker keeps 2 for itself.
+    let config = Config::load_http(env).map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let address = SocketAddr::new(reachable(config.host), config.port);
     let path = if ready { "/ready" } else { "/health" };
     let status = get(address, path).with_context(|| format!("no answer from http://{address}{path}"))?;

@@ -16,7 +16,7 @@ pub struct DatabaseConfig {
     /// Address of the database with its credentials; [`connect_options`](Self::connect_options) reads it.
     pub url: SecretString,
     /// Schema that holds every object of ours.
-    pub schema: SchemaName,
+    pub schema: Identifier,
     /// Name shown in `pg_stat_activity`.
     pub application_name: String,
     /// Connections kept open even when idle.
@@ -42,9 +42,9 @@ impl DatabaseConfig {
         let url = read_url(reader, environment);
         let schema = reader.parse(
             "DATABASE_SCHEMA",
-            SchemaName::default(),
+            Identifier::default(),
             "api_aponta",
-            SchemaName::parse,
+            Identifier::parse,
         );
         let application_name = reader.parse("DATABASE_APPLICATION_NAME", "aponta".into(), "aponta", |text| {
             // PostgreSQL cuts longer names silently (NAMEDATALEN).
@@ -77,7 +77,7 @@ impl DatabaseConfig {
             pool_max,
             acquire_timeout: reader.millis("DATABASE_ACQUIRE_TIMEOUT_MS", 3_000, 100, 60_000),
             statement_timeout: reader.millis("DATABASE_STATEMENT_TIMEOUT_MS", 10_000, 100, 600_000),
-            idle_ping_after: reader.seconds("DATABASE_IDLE_PING_SECONDS", 5, 0, 3_600),
+            idle_ping_after: reader.seconds("DATABASE_IDLE_PING_SECONDS", 1, 0, 3_600),
             max_lifetime: reader.seconds("DATABASE_MAX_LIFETIME_SECONDS", 1_800, 10, 86_400),
             startup_timeout: reader.seconds("DATABASE_STARTUP_TIMEOUT_SECONDS", 30, 1, 600),
             auto_migrate: reader.boolean("AUTO_MIGRATE", true),
@@ -95,9 +95,9 @@ impl DatabaseConfig {
 
 /// A PostgreSQL identifier that needs no quoting: `[a-z_][a-z0-9_]*`, at most 63 bytes, not `pg_*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaName(String);
+pub struct Identifier(String);
 
-impl SchemaName {
+impl Identifier {
     /// Checks `text`.
     ///
     /// # Errors
@@ -123,13 +123,13 @@ impl SchemaName {
     }
 }
 
-impl Default for SchemaName {
+impl Default for Identifier {
     fn default() -> Self {
         Self("api_aponta".to_owned())
     }
 }
 
-impl fmt::Display for SchemaName {
+impl fmt::Display for Identifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_schema_name_is_an_identifier() {
         for good in ["api_aponta", "_x", "a1"] {
-            assert!(SchemaName::parse(good).is_ok(), "{good}");
+            assert!(Identifier::parse(good).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -272,7 +272,7 @@ mod tests {
             "information_schema",
             &"a".repeat(64),
         ] {
-            assert!(SchemaName::parse(bad).is_err(), "{bad}");
+            assert!(Identifier::parse(bad).is_err(), "{bad}");
         }
     }
 }

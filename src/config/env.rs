@@ -65,8 +65,13 @@ impl Env {
 
     fn from_file(path: &Path) -> Self {
         let mut env = Self::default();
-        let Ok(entries) = dotenvy::from_path_iter(path) else {
-            return env;
+        let entries = match dotenvy::from_path_iter(path) {
+            Ok(entries) => entries,
+            Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return env,
+            Err(_) => {
+                env.broken_file = Some("cannot be read".to_owned());
+                return env;
+            }
         };
         let mut last = None;
         for entry in entries {

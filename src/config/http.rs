@@ -28,7 +28,7 @@ pub struct HttpConfig {
     pub shutdown_delay: Duration,
     /// How long running requests may go on after the listener closed.
     pub shutdown_timeout: Duration,
-    /// Networks whose `X-Forwarded-For` and `CF-Connecting-IP` are believed.
+    /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<OriginPattern>,

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use crate::config::SchemaName;
+use crate::config::Identifier;
 
 /// Creates the database `name` (validated like a schema's name), as a copy of `template` if given. An existing one
 /// stays as it is.
@@ -13,8 +13,8 @@ use crate::config::SchemaName;
 /// When the server refuses.
 pub async fn create_database(
     server: &SecretString,
-    name: &SchemaName,
-    template: Option<&SchemaName>,
+    name: &Identifier,
+    template: Option<&Identifier>,
 ) -> Result<(), sqlx::Error> {
     let template = template.map(|t| format!(" TEMPLATE {t}")).unwrap_or_default();
     match execute(server, format!("CREATE DATABASE {name}{template}")).await {
@@ -28,7 +28,7 @@ pub async fn create_database(
 ///
 /// # Errors
 /// When the server refuses.
-pub async fn drop_database(server: &SecretString, name: &SchemaName) -> Result<(), sqlx::Error> {
+pub async fn drop_database(server: &SecretString, name: &Identifier) -> Result<(), sqlx::Error> {
     execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
 }
 

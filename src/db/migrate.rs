@@ -1,5 +1,6 @@
 //! Brings the schema up to date. Safe when several replicas start together: one migrates, the others wait.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -9,7 +10,14 @@ use super::connect_options;
 use crate::config::DatabaseConfig;
 
 /// All migrations, built into the binary.
-pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("./migrations");
+    // Our own lock also covers the creation of the schema.
+    migrator.set_locking(false);
+    // While a newer release rolls out, a replica of this one may restart: migrations only expand.
+    migrator.set_ignore_missing(true);
+    migrator
+});
 
 /// Between two looks at the lock while another replica migrates.
 const LOCK_RETRY: Duration = Duration::from_millis(100);
@@ -30,22 +38,30 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
     options = options.application_name(&format!("{}-migrate", config.application_name));
     let mut conn = options.connect().await?;
     let outcome = migrate_locked(&mut conn, config).await;
-    // Closing releases the lock, whatever happened.
-    conn.close().await?;
-    outcome
+    // Closing releases the lock, whatever happened; the server would notice a connection that just ends, too.
+    let closed = conn.close().await;
+    outcome?;
+    Ok(closed?)
 }
 
 async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), MigrateError> {
     lock(conn, config).await?;
-    let create = format!("CREATE SCHEMA IF NOT EXISTS {}", config.schema);
-    // The name is a validated identifier; DDL takes no parameters.
-    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *conn).await?;
-    let mut migrator = sqlx::migrate!("./migrations");
-    // Our own lock also covers the creation of the schema.
-    migrator.set_locking(false);
-    // While a newer release rolls out, a replica of this one may restart: migrations only expand.
-    migrator.set_ignore_missing(true);
-    migrator.run_direct(None, conn, false).await
+    create_schema(conn, config).await?;
+    MIGRATOR.run_direct(None, conn, false).await
+}
+
+/// Asks first: `IF NOT EXISTS` demands the right to create schemas even when there is nothing to create.
+async fn create_schema(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), sqlx::Error> {
+    let exists: bool = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
+        .bind(config.schema.as_str())
+        .fetch_one(&mut *conn)
+        .await?;
+    if !exists {
+        // The name is a validated identifier; DDL takes no parameters.
+        let create = format!("CREATE SCHEMA {}", config.schema);
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(conn).await?;
+    }
+    Ok(())
 }
 
 /// Takes the session lock of this schema. Tries instead of waiting inside the database: a waiting session holds a

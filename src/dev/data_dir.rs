@@ -36,6 +36,11 @@ impl DataDir {
     /// # Errors
     /// When it cannot be made.
     pub fn ephemeral() -> anyhow::Result<Self> {
+        // Another run that looks for abandoned folders may take one between its making and its locking.
+        Self::new_ephemeral().or_else(|_| Self::new_ephemeral())
+    }
+
+    fn new_ephemeral() -> anyhow::Result<Self> {
         let name = format!("{EPHEMERAL_PREFIX}{}", &Uuid::new_v4().simple().to_string()[..8]);
         Self::lock(std::env::temp_dir().join(name), true)
     }
@@ -128,27 +133,37 @@ pub fn abandoned() -> Vec<DataDir> {
         .collect()
 }
 
-/// Where the data are kept unless a person says otherwise: `/var/lib/aponta/dev` for root, whose home no other user
-/// can enter, else `$XDG_DATA_HOME/aponta/dev`, by default `~/.local/share/aponta/dev`.
+/// Where the data are kept unless a person says otherwise: `aponta/dev` below [`home`].
 ///
 /// # Errors
 /// When there is no home folder.
 pub fn default_path(env: &Env) -> anyhow::Result<PathBuf> {
-    if let Some(path) = env.get("APONTA_DATA_DIR") {
-        return Ok(PathBuf::from(path));
+    match env.get("APONTA_DATA_DIR") {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => Ok(home(env)?.join("dev")),
     }
+}
+
+/// Where a downloaded PostgreSQL is kept, for every data folder of this user.
+///
+/// # Errors
+/// When there is no home folder.
+pub fn downloads_path(env: &Env) -> anyhow::Result<PathBuf> {
+    Ok(home(env)?.join("postgresql"))
+}
+
+/// `/var/lib/aponta` for root, whose home no other user can enter, else `$XDG_DATA_HOME/aponta`, by default
+/// `~/.local/share/aponta`.
+fn home(env: &Env) -> anyhow::Result<PathBuf> {
     if rustix::process::geteuid().is_root() {
-        return Ok(PathBuf::from("/var/lib/aponta/dev"));
+        return Ok(PathBuf::from("/var/lib/aponta"));
     }
-    let base = if let Some(folder) = env.get("XDG_DATA_HOME") {
-        PathBuf::from(folder)
-    } else {
-        let home = env
-            .get("HOME")
-            .context("HOME is not set; say where the data go with --data-dir")?;
-        PathBuf::from(home).join(".local/share")
+    let base = match (env.get("XDG_DATA_HOME"), env.get("HOME")) {
+        (Some(folder), _) => PathBuf::from(folder),
+        (None, Some(home)) => PathBuf::from(home).join(".local/share"),
+        (None, None) => bail!("HOME is not set; say where the data go with --data-dir"),
     };
-    Ok(base.join("aponta/dev"))
+    Ok(base.join("aponta"))
 }
 
 #[cfg(test)]

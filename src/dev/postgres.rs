@@ -11,7 +11,7 @@ mod download;
 mod owner;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Child;
 
+use super::data_dir;
 use super::progress::Progress;
 use crate::config::Env;
 use binaries::Binaries;
@@ -32,6 +33,8 @@ pub const SUPERUSER: &str = "aponta";
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long the remains of a killed server may keep its shared memory.
 const LEFTOVER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long each way of stopping may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two looks at a file that PostgreSQL writes.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -127,19 +130,20 @@ impl EmbeddedPostgres {
         &self.version
     }
 
-    /// Stops the server, cutting its connections ("fast"), and waits until it is gone.
+    /// Stops the server, cutting its connections ("fast"; harder when that takes too long), and waits until it is gone.
     ///
     /// # Errors
     /// When its process cannot be waited for.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(pid) = self.child.id() {
-            signal(pid, Signal::INT)?;
+        for how in [Signal::INT, Signal::QUIT, Signal::KILL] {
+            let Some(pid) = self.child.id() else { return Ok(()) };
+            signal(pid, how)?;
+            if let Ok(ended) = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await {
+                ended.context("cannot wait for PostgreSQL to stop")?;
+                return Ok(());
+            }
         }
-        self.child
-            .wait()
-            .await
-            .context("cannot wait for PostgreSQL to stop")?;
-        Ok(())
+        bail!("PostgreSQL does not stop")
     }
 }
 
@@ -176,7 +180,8 @@ pub async fn stop_abandoned(folder: &Path) -> anyhow::Result<()> {
 async fn find_or_fetch(cluster: &Cluster, env: &Env, progress: Progress) -> anyhow::Result<Binaries> {
     let wanted = cluster.major_version();
     let mut candidates = binaries::folders(env);
-    candidates.push(cluster.downloads_folder().join("bin"));
+    let downloads = data_dir::downloads_path(env);
+    candidates.extend(downloads.iter().map(|folder| folder.join("bin")));
     let found = binaries::inspect(&candidates).await;
     if let Some(binaries) = binaries::choose(&found, wanted) {
         return Ok(binaries.clone());
@@ -193,23 +198,22 @@ async fn find_or_fetch(cluster: &Cluster, env: &Env, progress: Progress) -> anyh
             versions.join(", ")
         );
     }
-    fetch(cluster, progress)
-        .await
-        .map_err(|reason| binaries::advice(&reason))
+    let fetched = async { fetch(&downloads?, wanted, progress).await };
+    fetched.await.map_err(|reason| binaries::advice(&reason))
 }
 
 #[cfg(feature = "download-postgres")]
-async fn fetch(cluster: &Cluster, progress: Progress) -> anyhow::Result<Binaries> {
-    download::fetch(&cluster.downloads_folder(), progress).await?;
-    let found = binaries::inspect(&[cluster.downloads_folder().join("bin")]).await;
-    binaries::choose(&found, cluster.major_version())
+async fn fetch(folder: &Path, wanted: Option<u32>, progress: Progress) -> anyhow::Result<Binaries> {
+    download::fetch(folder, progress).await?;
+    let found = binaries::inspect(&[folder.join("bin")]).await;
+    binaries::choose(&found, wanted)
         .cloned()
         .context("the downloaded files do not run on this machine")
 }
 
 #[cfg(not(feature = "download-postgres"))]
 #[expect(clippy::unused_async, reason = "its other form downloads")]
-async fn fetch(_cluster: &Cluster, _progress: Progress) -> anyhow::Result<Binaries> {
+async fn fetch(_folder: &Path, _wanted: Option<u32>, _progress: Progress) -> anyhow::Result<Binaries> {
     bail!("this build of aponta cannot download PostgreSQL (feature download-postgres)")
 }
 
@@ -244,20 +248,19 @@ async fn try_start(cluster: &Cluster, binaries: &Binaries, durability: Durabilit
         command.args(["-c", setting]);
     }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    let mut child = command.spawn().context("cannot start PostgreSQL")?;
+    let mut starting = Starting(Some(command.spawn().context("cannot start PostgreSQL")?));
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
-        if cluster.is_ready(child.id()) {
-            return Ok(child);
+        if cluster.is_ready(starting.pid()) {
+            return starting.0.take().context("the server is there");
         }
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = starting.ended()? {
             bail!(
                 "PostgreSQL ended at once ({status}). Its log says:\n{}",
                 cluster.log_tail()
             );
         }
         if Instant::now() > deadline {
-            child.kill().await?;
             bail!(
                 "PostgreSQL did not start in {} s. Its log says:\n{}",
                 START_TIMEOUT.as_secs(),
@@ -265,6 +268,28 @@ async fn try_start(cluster: &Cluster, binaries: &Binaries, durability: Durabilit
             );
         }
         tokio::time::sleep(POLL).await;
+    }
+}
+
+/// A server that is not ready yet. Told to stop when nobody waits for it any more.
+struct Starting(Option<Child>);
+
+impl Starting {
+    fn pid(&self) -> Option<u32> {
+        self.0.as_ref().and_then(Child::id)
+    }
+
+    fn ended(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        self.0.as_mut().map_or(Ok(None), Child::try_wait)
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid() {
+            // One that is gone needs no signal.
+            let _ = signal(pid, Signal::INT);
+        }
     }
 }
 

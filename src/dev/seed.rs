@@ -1,12 +1,13 @@
 //! A small believable data set for newcomers, planted once.
 
+use anyhow::Context;
 use uuid::Uuid;
 
 use crate::db::Db;
 use crate::models::atividade::{NewAtividade, NomeAtividade};
+use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::projeto::ProjetoUpstream;
-use crate::repositories::projetos;
-use crate::services::atividades::AtividadeService;
+use crate::repositories::{atividades, projetos};
 
 /// Fixed, so that examples in the README work on every machine.
 const PORTAL: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001);
@@ -83,14 +84,14 @@ const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
     ),
 ];
 
-/// Plants the data unless there are projects already; nobody can delete those, so data that a person removed do
+/// Plants the data, all or none, unless there are projects already; nobody can delete those, so data that a person removed do
 /// not come back. Returns whether it planted.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn plant(db: &Db) -> anyhow::Result<bool> {
-    let mut conn = db.acquire().await?;
-    if !projetos::is_empty(&mut conn).await? {
+    let mut tx = db.begin().await?;
+    if !projetos::is_empty(&mut tx).await? {
         return Ok(false);
     }
     #[expect(clippy::disallowed_methods, reason = "sample data are as old as they are")]
@@ -99,22 +100,21 @@ pub async fn plant(db: &Db) -> anyhow::Result<bool> {
         .iter()
         .map(|(id, nome, descricao)| projeto(*id, nome, descricao))
         .collect();
-    projetos::upsert(&mut conn, &rows, now).await?;
-    drop(conn);
-    let service = AtividadeService::new(db.clone());
-    for (nome, descricao, ativo, projetos) in ATIVIDADES {
-        let Some(nome) = NomeAtividade::parse(nome) else {
-            continue;
-        };
+    projetos::upsert(&mut tx, &rows, now).await?;
+    for (nome, descricao, ativo, ids) in ATIVIDADES {
         let new = NewAtividade {
-            nome,
+            nome: NomeAtividade::parse(nome).context("a name of the sample data is not valid")?,
             descricao: Some(descricao.to_owned()),
             ativo,
-            projetos: projetos.to_vec(),
+            projetos: ids.to_vec(),
             criado_por: "seed".to_owned(),
         };
-        service.create(new).await?;
+        let id = AtividadeId::generate();
+        atividades::insert(&mut tx, id, &new).await?;
+        let ids: Vec<ProjetoId> = ids.iter().copied().map(ProjetoId).collect();
+        atividades::link_projetos(&mut tx, id, &ids).await?;
     }
+    tx.commit().await?;
     Ok(true)
 }
 

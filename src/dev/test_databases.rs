@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::data_dir::DataDir;
 use super::postgres::{Addresses, Durability, EmbeddedPostgres};
 use super::progress::Progress;
-use crate::config::{Config, Env, SchemaName};
+use crate::config::{Config, Env, Identifier};
 use crate::db::{admin, migrate};
 
 /// How long the server outlives its last user; the next test process may be a moment away.
@@ -29,7 +29,7 @@ const PARALLEL_COPIES: usize = 4;
 
 struct Lender {
     server: SecretString,
-    template: SchemaName,
+    template: Identifier,
     addresses: Addresses,
     next: AtomicU64,
     copies: Semaphore,
@@ -109,6 +109,6 @@ impl Lender {
     }
 }
 
-fn name(text: &str) -> anyhow::Result<SchemaName> {
-    SchemaName::parse(text).map_err(anyhow::Error::msg)
+fn name(text: &str) -> anyhow::Result<Identifier> {
+    Identifier::parse(text).map_err(anyhow::Error::msg)
 }

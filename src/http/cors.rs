@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -33,15 +33,11 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
         .allow_headers([
             AUTHORIZATION,
             CONTENT_TYPE,
-            IF_MATCH,
-            IF_NONE_MATCH,
-            HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("x-azure-access-token"),
             HeaderName::from_static("x-custom-header"),
             HeaderName::from_static("x-request-id"),
         ])
         .expose_headers([
-            ETAG,
             RETRY_AFTER,
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),

@@ -1,8 +1,6 @@
 //! Extractors whose rejections are the service's own errors. Handlers use these, never axum's.
 #![expect(clippy::disallowed_types, reason = "this is where axum's Path is wrapped")]
 
-use std::collections::HashSet;
-
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
@@ -137,13 +135,13 @@ where
 
 fn parse_query(query: &str) -> Result<Value, Vec<FieldError>> {
     let mut object = Map::new();
-    let mut repeated = HashSet::new();
+    let mut repeated: Vec<String> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if object
+        let again = object
             .insert(name.to_string(), Value::String(value.into_owned()))
-            .is_some()
-        {
-            repeated.insert(name.into_owned());
+            .is_some();
+        if again && !repeated.iter().any(|seen| *seen == name) {
+            repeated.push(name.into_owned());
         }
     }
     if repeated.is_empty() {

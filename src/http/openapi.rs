@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::problem::ProblemBody;
+use super::problem::{FieldErrorBody, ProblemBody};
 
 /// Name of the security scheme for PATs, access tokens and app tokens.
 pub const BEARER: &str = "bearer";
@@ -27,6 +27,7 @@ pub const HEALTH: &str = "Health";
                        to a person, `code` is stable for programs.",
         license(name = "MIT", identifier = "MIT")
     ),
+    components(schemas(ProblemBody, FieldErrorBody)),
     modifiers(&SecuritySchemes),
     security(("bearer" = []), ("basic" = [])),
     tags(
@@ -89,6 +90,19 @@ pub enum ProtectedResponses<'a> {
     /// The request took too long
     #[response(status = 504, content_type = "application/problem+json", example = json!(examples::timeout()))]
     Timeout(ProblemBody<'a>),
+}
+
+/// What an open operation under the rate limit may answer besides.
+#[derive(Debug, IntoResponses)]
+pub enum LimitedResponses<'a> {
+    /// The caller's rate limit is exceeded
+    #[response(
+        status = 429,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "Seconds to wait before the next try")),
+        example = json!(examples::too_many_requests())
+    )]
+    TooManyRequests(ProblemBody<'a>),
 }
 
 /// What an operation with query or path parameters may answer besides.

@@ -78,6 +78,14 @@ pub struct AtividadeChanges {
     pub projetos: Option<Vec<Uuid>>,
 }
 
+impl AtividadeChanges {
+    /// Whether anything but the set of projects is named.
+    #[must_use]
+    pub fn touch_columns(&self) -> bool {
+        self.nome.is_some() || self.descricao.is_some() || self.ativo.is_some()
+    }
+}
+
 /// Which activities a list shows; `None` does not restrict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AtividadeFilter {

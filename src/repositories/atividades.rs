@@ -59,7 +59,7 @@ pub async fn list(
 ) -> Result<Paged<Atividade>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"WITH matching AS NOT MATERIALIZED (
-               SELECT a.*
+               SELECT id, nome, descricao, ativo, criado_por, criado_em, atualizado_em, nome_ordem
                  FROM atividades a
                 WHERE ($1::boolean IS NULL OR a.ativo = $1)
                   AND ($2::uuid IS NULL OR a.id IN (
@@ -79,7 +79,7 @@ pub async fn list(
     )
     .fetch_all(conn)
     .await?;
-    // An empty page tells no total; the caller asks `count`.
+    // An empty page tells no total.
     let total = rows.first().map_or(0, |row| row.total);
     let items = rows.into_iter().map(|row| Atividade {
         id: row.id,
@@ -95,24 +95,6 @@ pub async fn list(
         items: items.collect(),
         total,
     })
-}
-
-/// How many activities match.
-pub async fn count(conn: &mut PgConnection, filter: AtividadeFilter) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!"
-             FROM atividades a
-            WHERE ($1::boolean IS NULL OR a.ativo = $1)
-              AND ($2::uuid IS NULL OR a.id IN (
-                    SELECT ap.id_atividade
-                      FROM atividade_projeto ap
-                      JOIN projetos p ON p.id = ap.id_projeto
-                     WHERE p.id = $2 OR p.external_id = $2))"#,
-        filter.ativo,
-        filter.projeto,
-    )
-    .fetch_one(conn)
-    .await
 }
 
 /// The projects of several activities: which activity, which project. Those of one activity come in their order.

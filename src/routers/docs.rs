@@ -21,8 +21,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Files change only with the binary.
-const CACHE: &str = "public, max-age=3600";
+/// The pages and the document change with the binary.
+const FRESH: &str = "no-cache";
+/// The vendored files change only when somebody vendors others.
+const VENDORED: &str = "public, max-age=3600";
 
 /// Routes that show `document`.
 ///
@@ -34,7 +36,7 @@ pub fn router(document: &OpenApi) -> Result<Router<AppState>, serde_json::Error>
     Ok(Router::new()
         .route(
             "/openapi.json",
-            get(async move || file("application/json", json, false)),
+            get(async move || file("application/json", json, FRESH)),
         )
         .route("/docs", get(async || page(include_bytes!("docs/swagger.html"))))
         .route(
@@ -54,7 +56,7 @@ pub fn router(document: &OpenApi) -> Result<Router<AppState>, serde_json::Error>
 }
 
 fn page(html: &'static [u8]) -> Response<Body> {
-    let mut response = file("text/html; charset=utf-8", Bytes::from_static(html), false);
+    let mut response = file("text/html; charset=utf-8", Bytes::from_static(html), FRESH);
     response
         .headers_mut()
         .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -65,39 +67,48 @@ fn script(source: &'static [u8]) -> Response<Body> {
     file(
         "text/javascript; charset=utf-8",
         Bytes::from_static(source),
-        false,
+        FRESH,
     )
 }
 
 fn redoc_bundle() -> Response<Body> {
     let bundle = Bytes::from_static(include_bytes!("docs/redoc.standalone.js.gz"));
-    file("text/javascript; charset=utf-8", bundle, true)
+    gzipped(file("text/javascript; charset=utf-8", bundle, VENDORED))
 }
 
 fn swagger_file(request: &Request, config: Arc<utoipa_swagger_ui::Config<'static>>) -> Response<Body> {
     let name = request.uri().path().strip_prefix("/docs/").unwrap_or_default();
     match utoipa_swagger_ui::serve(name, config) {
         Ok(Some(found)) => {
-            let content_type = found.content_type.clone();
-            file(
-                &content_type,
+            let response = file(
+                &found.content_type,
                 Bytes::from(found.bytes.into_owned()),
-                found.gzpipped,
-            )
+                VENDORED,
+            );
+            if found.gzpipped {
+                gzipped(response)
+            } else {
+                response
+            }
         }
         _ => Problem::of_status(StatusCode::NOT_FOUND).into_response(),
     }
 }
 
-fn file(content_type: &str, bytes: Bytes, gzipped: bool) -> Response<Body> {
+fn file(content_type: &str, bytes: Bytes, cache: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     if let Ok(content_type) = HeaderValue::from_str(content_type) {
         headers.insert(CONTENT_TYPE, content_type);
     }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHE));
-    if gzipped {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
+}
+
+/// Marks a file that is stored compressed. Every browser understands it; who does not, has no use for the file.
+fn gzipped(mut response: Response<Body>) -> Response<Body> {
+    response
+        .headers_mut()
+        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response
 }

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::app::{AppState, ServiceInfo};
 use crate::http::extract::ApiJson;
-use crate::http::openapi::HEALTH;
+use crate::http::openapi::{HEALTH, LimitedResponses};
 use crate::services::health::{Check, HealthService, Readiness};
 
 /// Liveness and readiness.
@@ -87,7 +87,7 @@ async fn get_ready(State(service): State<HealthService>) -> (StatusCode, ApiJson
 ///
 /// Says where the documentation is.
 #[utoipa::path(get, path = "/api/v1", tag = HEALTH, security(()),
-    responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation")))]
+    responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation"), LimitedResponses))]
 async fn get_api_info(State(info): State<ServiceInfo>) -> ApiJson<ApiInfoResponse> {
     ApiJson(ApiInfoResponse {
         name: "API Aponta",

@@ -33,11 +33,12 @@ impl AtividadeService {
         let mut conn = self.db.acquire().await?;
         let mut found = repo::list(&mut conn, filter, page).await?;
         if found.items.is_empty() {
-            // Beyond the last page no row tells the total.
+            // Beyond the last page no row tells the total; the first one does, if there is any.
+            let first = Page { skip: 0, limit: 1 };
             found.total = if page.skip == 0 {
                 0
             } else {
-                repo::count(&mut conn, filter).await?
+                repo::list(&mut conn, filter, first).await?.total
             };
             return Ok(found);
         }
@@ -74,7 +75,9 @@ impl AtividadeService {
         if !repo::lock(&mut tx, id).await? {
             return Err(not_found(id));
         }
-        repo::update(&mut tx, id, &changes).await?;
+        if changes.touch_columns() {
+            repo::update(&mut tx, id, &changes).await?;
+        }
         if let Some(asked) = &changes.projetos {
             let projetos = existing_projetos(&mut tx, asked).await?;
             if repo::linked_projetos(&mut tx, id).await? != projetos {

@@ -1,13 +1,19 @@
 //! Whether this process should get traffic.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::db::{Db, migrate};
+use tokio::sync::Mutex;
+
+use crate::db::{Db, DbError, migrate};
 use crate::lifecycle::Draining;
 use crate::repositories::migrations;
 
 /// Longest wait for the database; a slower one is as good as none.
 const DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long what was seen stays true enough.
+const FRESH: Duration = Duration::from_millis(500);
 
 /// State of one thing that the service depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,19 +56,51 @@ impl Readiness {
 pub struct HealthService {
     db: Db,
     draining: Draining,
+    /// What was seen last, and when. Whoever asks in between gets the same answer, so that probes, which no rate
+    /// limit holds back, cannot use up the pool.
+    last: Arc<Mutex<Option<(Instant, Seen)>>>,
+}
+
+/// What one look at the database found.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    database: Check,
+    migrations: Check,
 }
 
 impl HealthService {
     /// Looks at `db`; `draining` is shared with the server.
     #[must_use]
     pub fn new(db: Db, draining: Draining) -> Self {
-        Self { db, draining }
+        Self {
+            db,
+            draining,
+            last: Arc::default(),
+        }
     }
 
-    /// One cheap query with a short deadline.
+    /// One cheap query with a short deadline, at most one in [`FRESH`].
     pub async fn readiness(&self) -> Readiness {
-        let applied = tokio::time::timeout(DEADLINE, self.applied_version()).await;
-        let (database, migrations) = match applied {
+        let mut last = self.last.lock().await;
+        let seen = match *last {
+            Some((at, seen)) if at.elapsed() < FRESH => seen,
+            _ => {
+                let seen = self.look().await;
+                *last = Some((Instant::now(), seen));
+                seen
+            }
+        };
+        let Seen { database, migrations } = seen;
+        Readiness {
+            database,
+            migrations,
+            azure_devops: Check::NotConfigured,
+            draining: self.draining.is_set(),
+        }
+    }
+
+    async fn look(&self) -> Seen {
+        let (database, migrations) = match tokio::time::timeout(DEADLINE, self.applied_version()).await {
             Ok(Ok(applied)) if applied >= migrate::expected_version() => (Check::Ok, Check::Ok),
             Ok(Ok(_)) => (Check::Ok, Check::Pending),
             Ok(Err(error)) => {
@@ -74,16 +112,10 @@ impl HealthService {
                 (Check::Unavailable, Check::Unknown)
             }
         };
-        let draining = self.draining.is_set();
-        Readiness {
-            database,
-            migrations,
-            azure_devops: Check::NotConfigured,
-            draining,
-        }
+        Seen { database, migrations }
     }
 
-    async fn applied_version(&self) -> Result<Option<i64>, sqlx::Error> {
+    async fn applied_version(&self) -> Result<Option<i64>, DbError> {
         let mut conn = self.db.acquire().await?;
         migrations::applied_version(&mut conn).await
     }

@@ -13,7 +13,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     (
         "services",
         &["http", "routers", "app", "server", "cli", "dev"],
-        &["axum", "tower", "utoipa"],
+        &["axum", "sqlx", "tower", "utoipa"],
     ),
     (
         "repositories",

@@ -145,7 +145,7 @@ async fn create_refuses_each_bad_body_with_422() {
             vec!["body.ids_projetos too_short"],
         ),
         (
-            json!({"nome": "a", "ids_projetos": vec![p; 201]}),
+            json!({"nome": "a", "ids_projetos": vec![p; 1_001]}),
             vec!["body.ids_projetos too_long"],
         ),
         (
@@ -165,7 +165,7 @@ async fn create_refuses_each_bad_body_with_422() {
             vec!["body.descricao value_error"],
         ),
         (
-            json!({"nome": "a", "descricao": "x".repeat(10_001), "id_projeto": p}),
+            json!({"nome": "a", "descricao": "x".repeat(100_001), "id_projeto": p}),
             vec!["body.descricao string_too_long"],
         ),
         (

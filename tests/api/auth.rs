@@ -17,17 +17,26 @@ async fn no_credential_is_believed_unproved() {
     let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
     // D-01: a token that only looks like one of the extension; D-04: Basic counts as a credential.
     let forged = "Bearer eyJhbGciOiJub25lIn0.eyJpc3MiOiJhcHAudnN0b2tlbi52aXN1YWxzdHVkaW8uY29tIn0.";
-    for credential in [forged, "Bearer x", "Bearer", "Basic OnBhdA==", "Digest x", ""] {
+    let refused = "Token inválido ou expirado.";
+    let absent = "Token de autenticação não fornecido";
+    let cases = [
+        (forged, refused),
+        ("Bearer x", refused),
+        ("bearer x", refused),
+        ("Basic OnBhdA==", refused),
+        ("Bearer", absent),
+        ("Bearer  ", absent),
+        ("Digest x", absent),
+        ("", absent),
+    ];
+    for (credential, text) in cases {
         let reply = app
             .send(Request::get("/api/v1/projetos").header("authorization", credential))
             .await;
         let problem = reply.problem(401);
         assert!(
-            problem["detail"]
-                .as_str()
-                .unwrap()
-                .starts_with("Token inválido ou expirado."),
-            "{credential}"
+            problem["detail"].as_str().unwrap().starts_with(text),
+            "{credential}: {problem}"
         );
         assert_eq!(reply.header("www-authenticate"), "Bearer");
     }

@@ -117,3 +117,51 @@ fn every_operation_is_described_in_full() {
     let schemes = document["components"]["securitySchemes"].as_object().unwrap();
     assert_eq!(schemes.keys().collect::<Vec<_>>(), ["basic", "bearer"]);
 }
+
+/// Every `$ref` in `value`.
+fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(object.get("$ref").and_then(Value::as_str));
+            object.values().for_each(|inner| references(inner, found));
+        }
+        Value::Array(list) => list.iter().for_each(|inner| references(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = document();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 50);
+    for reference in found {
+        let pointer = reference
+            .strip_prefix('#')
+            .expect("a reference within the document");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn inputs_have_limits_and_examples_and_problems_tell_their_own_status() {
+    for (method, path, operation) in operations(&document()) {
+        let name = format!("{method} {path}");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter.get("example").is_some(), "{name}: {parameter}");
+            if parameter["schema"]["type"] == "integer" {
+                assert!(
+                    parameter["schema"].get("minimum").is_some(),
+                    "{name}: {parameter}"
+                );
+            }
+        }
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let problem = &response["content"]["application/problem+json"];
+            if problem.is_object() {
+                assert_eq!(problem["example"]["status"].to_string(), *status, "{name}");
+            }
+        }
+    }
+}

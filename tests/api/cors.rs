@@ -91,6 +91,7 @@ async fn every_answer_carries_the_permission_errors_included() {
         ("API_MAX_BODY_BYTES", "1024"),
         ("RATE_LIMIT_ENABLED", "true"),
         ("RATE_LIMIT_BURST", "7"),
+        ("RATE_LIMIT_PER_SECOND", "1"),
     ])
     .await;
     sqlx::query("ALTER TABLE projetos RENAME COLUMN nome TO outro")
@@ -127,10 +128,14 @@ async fn every_answer_carries_the_permission_errors_included() {
             "{status}"
         );
     }
-    let mut limited = app.send(Request::get(path).header("origin", EXTENSION)).await;
-    for _ in 0..10 {
-        limited = app.send(Request::get(path).header("origin", EXTENSION)).await;
-    }
+    let limited = loop {
+        let reply = app
+            .send(Request::get("/api/v1").header("origin", EXTENSION))
+            .await;
+        if reply.status.as_u16() != 200 {
+            break reply;
+        }
+    };
     assert_eq!(limited.status.as_u16(), 429);
     assert_eq!(limited.header("access-control-allow-origin"), EXTENSION);
 }

@@ -233,3 +233,38 @@ async fn only_database_prints_an_address_that_works() {
     .await;
     assert_eq!(database.signal("INT").await, 0);
 }
+
+#[tokio::test]
+async fn a_folder_without_server_programs_is_named() {
+    let folder = open_folder();
+    let data = folder.path().join("d");
+    let mut command = aponta(
+        folder.path(),
+        &["dev", "--port", "0", "--data-dir", data.to_str().unwrap()],
+    );
+    command.env("PG_BIN_DIR", folder.path());
+    let (code, _, err) = run(command).await;
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("PG_BIN_DIR=") && err.contains("holds no initdb and postgres"),
+        "{err}"
+    );
+}
+
+#[tokio::test]
+async fn ctrl_c_during_the_start_leaves_nothing_running() {
+    let folder = open_folder();
+    let data = folder.path().join("d");
+    let arguments = ["dev", "--port", "0", "--data-dir", data.to_str().unwrap()];
+    let server = Running::start(aponta(folder.path(), &arguments));
+    eventually("the start has begun", async || data.join("lock").exists()).await;
+    let code = server.signal("INT").await;
+    // It may have been done already; then it stopped as ever.
+    assert!(code == 0 || code == 1, "{code}");
+    eventually("no database is left", async || {
+        postmaster(&data).is_none_or(|pid| !is_running(pid))
+    })
+    .await;
+    let (server, _) = start(folder.path(), &data, &[]).await;
+    assert_eq!(server.signal("INT").await, 0);
+}

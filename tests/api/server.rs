@@ -81,7 +81,7 @@ async fn beyond_the_most_connections_a_new_one_waits_its_turn() {
 async fn shutdown_turns_readiness_red_and_finishes_what_runs() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
-    let server = RunningServer::start(&database.url, [("SHUTDOWN_DELAY_SECONDS", "1")]).await;
+    let server = RunningServer::start(&database.url, [("SHUTDOWN_DELAY_SECONDS", "3")]).await;
     let mut blocker = pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *blocker)
@@ -154,9 +154,9 @@ async fn shutdown_waits_no_longer_than_its_timeout() {
 }
 
 #[tokio::test]
-async fn nobody_is_dropped_when_the_server_stops_under_load() {
+async fn clients_that_heed_readiness_lose_no_request_to_a_shutdown() {
     let database = TestDatabase::new().await;
-    let server = RunningServer::start(&database.url, [("SHUTDOWN_DELAY_SECONDS", "1")]).await;
+    let server = RunningServer::start(&database.url, [("SHUTDOWN_DELAY_SECONDS", "3")]).await;
     let replies = Arc::new(AtomicUsize::new(0));
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..8 {

@@ -64,10 +64,6 @@ impl Cluster {
         self.folder.join("run")
     }
 
-    pub(super) fn downloads_folder(&self) -> PathBuf {
-        self.folder.join("postgresql")
-    }
-
     fn log_path(&self) -> PathBuf {
         self.folder.join("postgres.log")
     }

@@ -16,6 +16,8 @@ const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Puts `bin/postgres` and its companions into `folder`. The archive's checksum is verified by the crate.
 pub(super) async fn fetch(folder: &Path, progress: Progress) -> anyhow::Result<()> {
+    let parent = folder.parent().context("a folder to unpack into has a parent")?;
+    std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     let version = VersionReq::parse(VERSION)?;
     let label = "this machine has no PostgreSQL: downloading version 18.4 (about 30 MB, once)";
     let archive = progress.during(label, get_archive(theseus::URL, &version));

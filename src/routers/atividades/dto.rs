@@ -14,9 +14,9 @@ use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;
 
 /// Most characters of a description.
-const DESCRICAO_MAX: u64 = 10_000;
+const DESCRICAO_MAX: u64 = 100_000;
 /// Most projects of one activity.
-const PROJETOS_MAX: u64 = 200;
+const PROJETOS_MAX: u64 = 1_000;
 
 /// Path of one activity.
 #[derive(Debug, IntoParams)]
@@ -64,7 +64,7 @@ pub(super) struct AtividadeCreate {
     nome: Field<Trimmed>,
     /// Free text.
     #[validate(length(max = "DESCRICAO_MAX"))]
-    #[schema(value_type = Option<String>, required = false, max_length = 10_000)]
+    #[schema(value_type = Option<String>, required = false, max_length = 100_000)]
     #[serde(default)]
     descricao: Field<Option<String>>,
     /// Whether new time entries may use it.
@@ -73,7 +73,7 @@ pub(super) struct AtividadeCreate {
     ativo: Field<bool>,
     /// Projects, each by `id` or Azure DevOps GUID.
     #[validate(length(min = 1, max = "PROJETOS_MAX"))]
-    #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 200)]
+    #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 1_000)]
     #[serde(default)]
     ids_projetos: Field<Option<Vec<Uuid>>>,
     /// The only project, where there is one; for clients that know no lists.
@@ -124,7 +124,7 @@ pub(super) struct AtividadeUpdate {
     nome: Field<Trimmed>,
     /// New text; null clears it.
     #[validate(length(max = "DESCRICAO_MAX"))]
-    #[schema(value_type = Option<String>, required = false, max_length = 10_000)]
+    #[schema(value_type = Option<String>, required = false, max_length = 100_000)]
     #[serde(default)]
     descricao: Field<Option<String>>,
     /// Whether new time entries may use it.
@@ -133,7 +133,7 @@ pub(super) struct AtividadeUpdate {
     ativo: Field<bool>,
     /// The new set of projects, each by `id` or Azure DevOps GUID; null changes nothing.
     #[validate(length(min = 1, max = "PROJETOS_MAX"))]
-    #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 200)]
+    #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 1_000)]
     #[serde(default)]
     ids_projetos: Field<Option<Vec<Uuid>>>,
     /// The only project of the new set; null changes nothing.

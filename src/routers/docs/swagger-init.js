@@ -4,6 +4,5 @@ window.ui = SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayOperationId: true,
-  persistAuthorization: true,
   presets: [SwaggerUIBundle.presets.apis],
 });

@@ -70,7 +70,7 @@ fn start_lender(socket: &Path) {
         .write(true)
         .create(true)
         .truncate(false)
-        .open(std::env::temp_dir().join("aponta-test.lock"))
+        .open(shared_file("lock"))
         .unwrap();
     lock.lock().unwrap();
     if UnixStream::connect(socket).is_ok() {
@@ -89,7 +89,7 @@ fn start_lender(socket: &Path) {
         .process_group(0)
         .spawn()
         .unwrap();
-    while UnixStream::connect(socket).is_err() {
+    while !socket.exists() {
         if let Some(status) = lender.try_wait().unwrap() {
             let log = std::fs::read_to_string(log_path()).unwrap_or_default();
             panic!("the test database server ended ({status}):\n{log}");
@@ -102,7 +102,7 @@ fn start_lender(socket: &Path) {
 
 /// The log of the lender that was started last.
 fn log_path() -> PathBuf {
-    std::env::temp_dir().join("aponta-test.log")
+    shared_file("log")
 }
 
 /// One socket per build of the program: a rebuilt one may have other migrations.
@@ -111,4 +111,10 @@ fn socket_path() -> PathBuf {
     let mut hasher = DefaultHasher::new();
     (PROGRAM, modified).hash(&mut hasher);
     std::env::temp_dir().join(format!("aponta-test-{:016x}.sock", hasher.finish()))
+}
+
+/// A file that the test processes of this user share.
+fn shared_file(extension: &str) -> PathBuf {
+    let user = rustix::process::geteuid().as_raw();
+    std::env::temp_dir().join(format!("aponta-test-{user}.{extension}"))
 }
