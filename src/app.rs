@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth::Authenticator;
 use crate::config::{Config, Environment, HttpConfig};
 use crate::db::{Db, DbError};
+use crate::http::drain::drain;
 use crate::http::observe::{Observer, observe, panic_response};
 use crate::http::openapi::BaseDocument;
 use crate::http::problem::Problem;
@@ -122,6 +123,7 @@ pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Ro
             StatusCode::GATEWAY_TIMEOUT,
             config.request_timeout,
         ))
+        .layer(middleware::from_fn(drain))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(
             CompressionLayer::new()

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App, VERSION};
 use crate::config::{AuthConfig, Config, DatabaseConfig, Env, Problems};
-use crate::db::{Db, migrate};
+use crate::db::{self, Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
 use crate::lifecycle::StopSignals;
 use crate::repositories::migrations;
@@ -182,7 +182,7 @@ async fn stop_on_signal(mut signals: StopSignals, stop: CancellationToken) {
 
 /// Waits for the database, then migrates or, if told not to, makes sure that somebody did.
 async fn prepare_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()> {
-    wait_for_database(config, db).await?;
+    wait_for_database(config).await?;
     if config.auto_migrate {
         return migrate::migrate(config)
             .await
@@ -196,16 +196,17 @@ async fn prepare_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()
     Ok(())
 }
 
-async fn wait_for_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()> {
+/// Tries until the database answers. A refusal that no waiting mends (password, unknown database) ends it at once.
+async fn wait_for_database(config: &DatabaseConfig) -> anyhow::Result<()> {
     let deadline = Instant::now() + config.startup_timeout;
     loop {
-        match db.acquire().await {
-            Ok(_) => return Ok(()),
-            Err(error) if Instant::now() < deadline => {
-                tracing::warn!(%error, "waiting for the database");
+        match db::probe(config).await {
+            Ok(()) => return Ok(()),
+            Err(problem) if problem.may_pass && Instant::now() < deadline => {
+                tracing::warn!(%problem, "waiting for the database");
                 tokio::time::sleep(STARTUP_RETRY).await;
             }
-            Err(error) => return Err(error).context("the database does not answer"),
+            Err(problem) => bail!("the database does not answer: {problem}"),
         }
     }
 }
@@ -242,5 +243,9 @@ fn check_config(env: &Env) -> anyhow::Result<()> {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever reads has read enough (`aponta openapi | head`).
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
 }

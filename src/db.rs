@@ -92,6 +92,62 @@ impl Db {
     }
 }
 
+/// Why the database cannot be used yet, in words for an operator; says where, never with which password.
+#[derive(Debug)]
+pub struct Unreachable {
+    /// Whether it may help to wait.
+    pub may_pass: bool,
+    text: String,
+}
+
+impl std::fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Connects once, outside any pool, whose own error would only tell that it waited.
+///
+/// # Errors
+/// When the database does not let us in within the acquire timeout.
+pub async fn probe(config: &DatabaseConfig) -> Result<(), Unreachable> {
+    let explain = |error: &sqlx::Error| match error {
+        sqlx::Error::Database(e) => e.message().to_owned(),
+        other => other.to_string(),
+    };
+    let attempt = async {
+        let options = connect_options(config)?;
+        let place = format!("{}:{}", options.get_host(), options.get_port());
+        let connected = tokio::time::timeout(config.acquire_timeout, options.connect()).await;
+        Ok((place, connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))))
+    };
+    match attempt.await {
+        Ok((_, Ok(conn))) => conn.close().await.map_err(|e| Unreachable {
+            may_pass: true,
+            text: explain(&e),
+        }),
+        Ok((place, Err(sqlx::Error::PoolTimedOut))) => Err(Unreachable {
+            may_pass: true,
+            text: format!("{place}: no answer in time"),
+        }),
+        Ok((place, Err(error))) => {
+            // 28: authentication; 3D: no such database.
+            let code = error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code);
+            let final_word = code.is_some_and(|code| code.starts_with("28") || code.starts_with("3D"));
+            Err(Unreachable {
+                may_pass: !final_word,
+                text: format!("{place}: {}", explain(&error)),
+            })
+        }
+        Err(error) => Err(Unreachable {
+            may_pass: false,
+            text: explain(&error),
+        }),
+    }
+}
+
 /// How every connection of the service is set up.
 fn connect_options(config: &DatabaseConfig) -> Result<PgConnectOptions, sqlx::Error> {
     let statement_timeout = config.statement_timeout.as_millis().to_string();

@@ -2,6 +2,7 @@
 
 pub mod client_ip;
 pub mod cors;
+pub mod drain;
 pub mod extract;
 pub mod fields;
 pub mod instant;

@@ -4,3 +4,4 @@ pub mod atividade;
 pub mod ids;
 pub mod page;
 pub mod projeto;
+pub mod text;

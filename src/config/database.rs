@@ -142,10 +142,11 @@ const WELL_KNOWN_PASSWORDS: [&str; 6] = ["postgres", "password", "admin", "apont
 
 /// `DATABASE_URL`, or one made of `DATABASE_HOST`, `_PORT`, `_NAME`, `_USER`, `_PASSWORD`.
 fn read_url(reader: &mut Reader<'_>, environment: Environment) -> SecretString {
+    // Looked at even when unused: a wrong value is a mistake wherever it stands.
+    let port: u16 = reader.number("DATABASE_PORT", 5432, 1, u16::MAX);
     let (variable, url) = if let Some(url) = reader.get("DATABASE_URL") {
         ("DATABASE_URL", without_driver(url))
     } else if let Some(host) = reader.get("DATABASE_HOST") {
-        let port: u16 = reader.number("DATABASE_PORT", 5432, 1, u16::MAX);
         ("DATABASE_HOST", url_from_parts(reader, host, port))
     } else {
         reader.problem(

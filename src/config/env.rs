@@ -6,6 +6,9 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// Where variables may stand that the environment lacks.
+const FILE: &str = ".env";
+
 /// Variables by name: the process environment over `.env`.
 #[derive(Clone, Default)]
 pub struct Env {
@@ -18,7 +21,7 @@ impl Env {
     /// The process environment, and for what it lacks the `.env` of the current folder.
     #[must_use]
     pub fn from_process() -> Self {
-        let mut env = Self::from_file(Path::new(".env"));
+        let mut env = Self::from_file(Path::new(FILE));
         for (name, value) in std::env::vars_os() {
             if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
                 env.variables.insert(name, value);
@@ -122,7 +125,13 @@ impl fmt::Display for Problems {
             example,
         } in &self.0
         {
-            writeln!(f, "  {variable}: {problem} (example: {variable}={example})")?;
+            // A file has no example of its own.
+            let example = if variable == FILE {
+                "NAME=value".to_owned()
+            } else {
+                format!("{variable}={example}")
+            };
+            writeln!(f, "  {variable}: {problem} (example: {example})")?;
         }
         Ok(())
     }
@@ -143,7 +152,7 @@ impl<'a> Reader<'a> {
             problems: Vec::new(),
         };
         if let Some(why) = &env.broken_file {
-            reader.problem(".env", why, "value");
+            reader.problem(FILE, why, "");
         }
         reader
     }
@@ -224,11 +233,19 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<T> {
         self.parse(name, default, example, |text| {
-            text.split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty())
-                .map(parse)
-                .collect()
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            let (mut good, mut bad) = (Vec::new(), Vec::new());
+            for part in parts.map(parse) {
+                match part {
+                    Ok(value) => good.push(value),
+                    Err(problem) => bad.push(problem),
+                }
+            }
+            if bad.is_empty() {
+                Ok(good)
+            } else {
+                Err(bad.join("; "))
+            }
         })
     }
 

@@ -120,20 +120,22 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
 
 /// The origins of the extension, and on a developer's machine those of the usual dev servers.
 fn default_origins(environment: Environment) -> Vec<OriginPattern> {
-    let azure = [
+    let mut origins: Vec<String> = [
         "https://dev.azure.com",
+        "https://*.dev.azure.com",
         "https://*.visualstudio.com",
         "https://*.gallerycdn.vsassets.io",
-    ];
-    let local = [
-        "http://localhost:3000",
-        "http://localhost:5000",
-        "http://localhost:5173",
-    ];
-    let local = local.iter().filter(|_| environment == Environment::Development);
-    azure
+    ]
+    .map(str::to_owned)
+    .into();
+    if environment == Environment::Development {
+        for host in ["localhost", "127.0.0.1"] {
+            origins.push(format!("http://{host}"));
+            origins.extend([3000, 5000, 5002, 5173, 8082].map(|port| format!("http://{host}:{port}")));
+        }
+    }
+    origins
         .iter()
-        .chain(local)
         .filter_map(|text| OriginPattern::parse(text).ok())
         .collect()
 }

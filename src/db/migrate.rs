@@ -34,7 +34,11 @@ pub fn expected_version() -> Option<i64> {
 /// When the database is away or a migration fails; what was applied before stays applied.
 pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
     // A migration may run for long; the pool's statement timeout would kill it.
-    let mut options = connect_options(config)?.options([("statement_timeout", "0")]);
+    let mut options = connect_options(config)?.options([
+        ("statement_timeout", "0"),
+        // "already exists, skipping" is no news.
+        ("client_min_messages", "warning"),
+    ]);
     options = options.application_name(&format!("{}-migrate", config.application_name));
     let mut conn = options.connect().await?;
     let outcome = migrate_locked(&mut conn, config).await;

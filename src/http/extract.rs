@@ -4,7 +4,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ use validator::Validate;
 
 use super::fields::{self, Fields};
 use super::problem::Problem;
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldError, Segment};
 
 /// A JSON body. As an argument: a missing `Content-Type` counts as JSON, any other type is 415, and all failures come at
 /// once. As an answer: written in one go.
@@ -59,18 +59,17 @@ where
     }
 }
 
-/// `application/json`, `application/*+json`, or nothing at all.
+/// `application/json`, `application/*+json`, or nothing at all; and not compressed, which nobody here undoes.
 fn is_json(request: &Request) -> bool {
+    let encoding = request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        return false;
+    }
     let Some(value) = request.headers().get(CONTENT_TYPE) else {
         return true;
     };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let Ok(value) = value.to_str() else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim();
     let Some((kind, subtype)) = essence.split_once('/') else {
         return essence.is_empty();
     };
@@ -79,6 +78,8 @@ fn is_json(request: &Request) -> bool {
 }
 
 fn parse_json(bytes: &[u8]) -> Result<Value, FieldError> {
+    // RFC 8259, 8.1: a byte order mark may be ignored.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.trim_ascii().is_empty() {
         return Err(FieldError {
             loc: vec!["body".into()],
@@ -97,7 +98,7 @@ fn parse_json(bytes: &[u8]) -> Result<Value, FieldError> {
     })
 }
 
-/// The query, as one or two request structs that share it. Unknown keys are ignored, a repeated key is refused.
+/// The query, as one or two request structs that share it. Unknown keys are ignored, a repeated known one is refused.
 #[derive(Debug)]
 pub struct ApiQuery<A, B = Nothing>(pub A, pub B);
 
@@ -114,13 +115,16 @@ impl Fields for Nothing {
 impl<S, A, B> FromRequestParts<S> for ApiQuery<A, B>
 where
     S: Send + Sync,
-    A: DeserializeOwned + Fields + Validate,
-    B: DeserializeOwned + Fields + Validate,
+    A: DeserializeOwned + Default + Fields + Validate,
+    B: DeserializeOwned + Default + Fields + Validate,
 {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
-        let value = parse_query(parts.uri.query().unwrap_or_default()).map_err(Error::Invalid)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let (a, b) = (A::default(), B::default());
+        let known = a.fields().into_iter().chain(b.fields()).map(|(name, _)| name);
+        let value = parse_query(query, &known.collect::<Vec<_>>()).map_err(Error::Invalid)?;
         match (fields::read("query", value.clone()), fields::read("query", value)) {
             (Ok(a), Ok(b)) => Ok(Self(a, b)),
             (a, b) => {
@@ -133,10 +137,14 @@ where
     }
 }
 
-fn parse_query(query: &str) -> Result<Value, Vec<FieldError>> {
+/// The known keys of a query, each of which may be there once.
+fn parse_query(query: &str, known: &[&str]) -> Result<Value, Vec<FieldError>> {
     let mut object = Map::new();
     let mut repeated: Vec<String> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if !known.contains(&name.as_ref()) {
+            continue;
+        }
         let again = object
             .insert(name.to_string(), Value::String(value.into_owned()))
             .is_some();
@@ -163,19 +171,24 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(entries) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::of_status(StatusCode::NOT_FOUND))?;
+        // Percent-encoded bytes that are no text reach no handler as text, but they are no UUID either.
+        let Ok(Path(entries)) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await else {
+            return Err(not_a_uuid(vec!["path".into()]));
+        };
         let Some((name, text)) = entries.into_iter().next() else {
             return Err(Problem::of_status(StatusCode::NOT_FOUND));
         };
-        Uuid::parse_str(&text).map(Self).map_err(|_| {
-            let failure = FieldError {
-                loc: vec!["path".into(), name.as_str().into()],
-                kind: "uuid_parsing",
-                message: "deve ser um UUID válido".to_owned(),
-            };
-            Error::Invalid(vec![failure]).into()
-        })
+        Uuid::parse_str(&text)
+            .map(Self)
+            .map_err(|_| not_a_uuid(vec!["path".into(), name.as_str().into()]))
     }
+}
+
+fn not_a_uuid(loc: Vec<Segment>) -> Problem {
+    let failure = FieldError {
+        loc,
+        kind: "uuid_parsing",
+        message: "deve ser um UUID válido".to_owned(),
+    };
+    Error::Invalid(vec![failure]).into()
 }

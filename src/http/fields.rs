@@ -12,6 +12,7 @@ use uuid::Uuid;
 use validator::{Validate, ValidateLength, ValidateRange, ValidateRequired, ValidationError};
 
 use crate::error::{FieldError, Segment};
+use crate::models::text::trim;
 
 /// A value that a client may have left out or got wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -100,7 +101,7 @@ impl Read for String {
 
 impl Read for Trimmed {
     fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        String::read(value).map(|text| Self(text.trim().to_owned()))
+        String::read(value).map(|text| Self(trim(&text).to_owned()))
     }
 }
 
@@ -128,7 +129,10 @@ impl Read for i64 {
                     .ok_or_else(|| vec![Failure::new("int_from_float", "deve ser um número inteiro")]);
             }
             Value::Number(n) => n.as_i64(),
-            Value::String(text) => text.trim().parse().ok(),
+            Value::String(text) => {
+                let text = text.trim();
+                text.parse().ok().or_else(|| integral(text.parse().ok()?))
+            }
             _ => None,
         };
         parsed.ok_or_else(|| vec![Failure::new("int_parsing", "deve ser um número inteiro")])
@@ -237,6 +241,9 @@ impl ValidateRange<i64> for Field<i64> {
     }
 }
 
+/// Most failures that an answer lists: an input with more is not a mistake but an attack on the answer's size.
+pub const MOST_FAILURES: usize = 100;
+
 /// The fields of a request struct in the order of declaration, which is the order of reported failures.
 pub trait Fields {
     /// Name of each field and what is wrong with its type.
@@ -277,7 +284,8 @@ where
             message: error.to_string(),
         }]
     })?;
-    let failures = failures(part, &request);
+    let mut failures = failures(part, &request);
+    failures.truncate(MOST_FAILURES);
     if failures.is_empty() {
         Ok(request)
     } else {

@@ -129,12 +129,13 @@ fn take_problem(response: &mut Response) -> Option<Problem> {
 fn write_problem(response: &mut Response, problem: &Problem, id: &str, method: &Method) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_PROBLEM));
-    headers.remove(CONTENT_LENGTH);
+    let body = problem.body(id);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     // RFC 9110, 9.3.2: an answer to HEAD has no body.
     *response.body_mut() = if method == Method::HEAD {
         Body::empty()
     } else {
-        problem.body(id)
+        Body::from(body)
     };
 }
 

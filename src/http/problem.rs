@@ -85,8 +85,9 @@ impl Problem {
     }
 
     /// The body, once the request id is known.
-    pub fn body(&self, request_id: &str) -> Body {
-        serde_json::to_vec(&self.document(request_id)).map_or_else(|_| Body::empty(), Body::from)
+    #[must_use]
+    pub fn body(&self, request_id: &str) -> Vec<u8> {
+        serde_json::to_vec(&self.document(request_id)).unwrap_or_default()
     }
 
     /// The body for the OpenAPI document.
@@ -170,9 +171,12 @@ fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
+/// Most failures that a sentence can hold; `errors` has the rest.
+const SUMMARY_MOST: usize = 10;
+
 /// All failures in one sentence, because one of the clients shows nothing but `detail`.
 fn summary(errors: &[FieldError]) -> String {
-    let parts = errors.iter().map(|error| {
+    let parts = errors.iter().take(SUMMARY_MOST).map(|error| {
         let place: Vec<String> = error.loc.iter().skip(1).map(ToString::to_string).collect();
         let place = if place.is_empty() {
             "corpo".to_owned()
@@ -181,7 +185,11 @@ fn summary(errors: &[FieldError]) -> String {
         };
         format!("{place}: {}", error.message)
     });
-    format!("Dados inválidos: {}", parts.collect::<Vec<_>>().join("; "))
+    let parts = parts.collect::<Vec<_>>().join("; ");
+    match errors.len().saturating_sub(SUMMARY_MOST) {
+        0 => format!("Dados inválidos: {parts}"),
+        more => format!("Dados inválidos: {parts}; e mais {more}"),
+    }
 }
 
 fn title(status: StatusCode) -> &'static str {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::ids::AtividadeId;
 use super::projeto::ProjetoRef;
+use super::text::trim;
 
 /// An activity with its projects, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl NomeAtividade {
     /// Trims `text`; `None` when what is left is not a name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = trim(text);
         let fits = (1..=Self::MAX).contains(&text.chars().count());
         (fits && !text.contains('\0')).then(|| Self(text.to_owned()))
     }

@@ -1,7 +1,7 @@
 //! `/atividades`: any caller may read and write activities.
 
 mod dto;
-mod problems;
+mod examples;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use self::dto::{
     AtividadeCreate, AtividadeFilterParams, AtividadeIdParam, AtividadeListResponse, AtividadeResponse,
     AtividadeUpdate,
 };
-use self::problems::{AtividadeInUse, AtividadeNotFound, UnknownProjetos};
+use self::examples::{AtividadeInUse, AtividadeNotFound, UnknownProjetos};
 use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::error::Result;

@@ -54,21 +54,25 @@ struct ProjetoResponse {
     #[schema(example = "Portal do Contribuinte")]
     nome: String,
     /// Description in Azure DevOps.
-    #[schema(example = "Serviços ao cidadão")]
+    #[schema(required = true, example = "Serviços ao cidadão")]
     descricao: Option<String>,
     /// REST address in Azure DevOps.
-    #[schema(example = "https://dev.azure.com/contoso/_apis/projects/6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[schema(
+        required = true,
+        example = "https://dev.azure.com/contoso/_apis/projects/6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001"
+    )]
     url: Option<String>,
     /// State as Azure DevOps spells it; `deleted` once it vanished there.
-    #[schema(example = "wellFormed")]
+    #[schema(required = true, example = "wellFormed")]
     estado: Option<String>,
     /// Equal to `estado`.
-    #[schema(example = "wellFormed")]
+    #[schema(required = true, example = "wellFormed")]
     state: Option<String>,
     /// Azure DevOps organisation.
-    #[schema(example = "contoso")]
+    #[schema(required = true, example = "contoso")]
     organizacao: Option<String>,
     /// When a sync last saw it.
+    #[schema(required = true)]
     last_sync_at: Option<Instant>,
     /// When the row was made.
     created_at: Instant,

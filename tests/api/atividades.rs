@@ -153,6 +153,10 @@ async fn create_refuses_each_bad_body_with_422() {
             vec!["body.nome string_too_short"],
         ),
         (
+            json!({"nome": "\u{200b}\u{1b}", "ids_projetos": [p]}),
+            vec!["body.nome string_too_short"],
+        ),
+        (
             json!({"nome": null, "ids_projetos": [p]}),
             vec!["body.nome string_type"],
         ),

@@ -176,6 +176,29 @@ async fn serve_gives_up_on_a_database_that_never_answers() {
         .env("API_HOST", "127.0.0.1");
     let (code, out, err) = run(serve).await;
     assert_eq!(code, 1);
-    assert!(err.contains("the database does not answer"), "{err}");
+    assert!(
+        err.contains("the database does not answer: 127.0.0.1:1: "),
+        "{err}"
+    );
     assert!(!format!("{out}{err}").contains("segredo"), "{out}{err}");
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong_ends_serve_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::new().await;
+    let (start, rest) = database.url.split_once("://aponta:").unwrap();
+    let url = format!("{start}://aponta:segredo@{}", rest.split_once('@').unwrap().1);
+    let mut serve = aponta(folder.path(), &["serve"]);
+    serve
+        .env("DATABASE_URL", &url)
+        .env("API_PORT", "0")
+        .env("API_HOST", "127.0.0.1");
+    let (code, out, err) = run(serve).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("password authentication failed"), "{err}");
+    assert!(
+        !out.contains("waiting for the database") && !err.contains("segredo"),
+        "{out}{err}"
+    );
 }

@@ -71,6 +71,10 @@ async fn a_body_must_be_json_or_undeclared() {
         .expect(201);
     }
     app.send(Request::post(PATH).body(body.clone())).await.expect(201);
+    let gzip = Request::post(PATH)
+        .header("content-encoding", "gzip")
+        .body(body.clone());
+    app.send(gzip).await.problem(415);
     for refused in [
         "text/plain",
         "application/x-www-form-urlencoded",
@@ -150,6 +154,43 @@ impl<B: axum::body::HttpBody + Unpin> axum::body::HttpBody for Unsized<B> {
     ) -> std::task::Poll<Option<Result<http_body::Frame<B::Data>, B::Error>>> {
         std::pin::Pin::new(&mut self.0).poll_frame(cx)
     }
+}
+
+#[tokio::test]
+async fn head_of_an_error_tells_the_length_of_its_body() {
+    let app = TestApp::new().await;
+    let get = app.send(Request::get("/nada").header("x-request-id", "a")).await;
+    let head = app
+        .send(Request::new(Method::HEAD, "/nada").header("x-request-id", "a"))
+        .await;
+    assert_eq!(head.header("content-length"), get.bytes.len().to_string());
+    assert_eq!(head.bytes.len(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_does_not_grow_with_the_number_of_failures() {
+    let app = TestApp::new().await;
+    let ids: Vec<String> = (0..900).map(|n| n.to_string()).collect();
+    let problem = app
+        .post(PATH, json!({"nome": "a", "ids_projetos": ids}))
+        .await
+        .problem(422);
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 100);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.len() < 1_000 && detail.ends_with("e mais 90"), "{detail}");
+}
+
+#[tokio::test]
+async fn unknown_query_keys_are_ignored_however_often() {
+    let app = TestApp::new().await;
+    app.get("/api/v1/atividades?_=1&_=2&x").await.expect(200);
+    assert_eq!(
+        app.get("/api/v1/atividades/%ff").await.failures(),
+        ["path uuid_parsing"]
+    );
+    app.send(Request::post(PATH).body(b"\xef\xbb\xbf{}".to_vec()))
+        .await
+        .problem(422);
 }
 
 #[tokio::test]

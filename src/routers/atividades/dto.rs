@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
+use super::examples;
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
 use crate::http::fields::{Field, Trimmed, missing};
@@ -187,12 +188,13 @@ fn nome_error(kind: &'static str, message: &str) -> Error {
 
 /// An activity.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(examples::atividade()))]
 pub(super) struct AtividadeResponse {
     /// Name.
     #[schema(example = "Desenvolvimento")]
     nome: String,
     /// Free text.
-    #[schema(example = "Codificação e revisão")]
+    #[schema(required = true, example = "Codificação e revisão")]
     descricao: Option<String>,
     /// Whether new time entries may use it.
     ativo: bool,
@@ -201,16 +203,17 @@ pub(super) struct AtividadeResponse {
     /// Its projects, in the order in which they were given.
     projetos: Vec<ProjetoRefResponse>,
     /// E-mail of the creator, else the display name.
-    #[schema(example = "ana@contoso.com")]
+    #[schema(required = true, example = "ana@contoso.com")]
     criado_por: Option<String>,
     /// When it was made.
     criado_em: Instant,
     /// When it, or its set of projects, last changed.
     atualizado_em: Instant,
     /// Key of the first project.
+    #[schema(required = true)]
     id_projeto: Option<Uuid>,
     /// Name of the first project.
-    #[schema(example = "Portal do Contribuinte")]
+    #[schema(required = true, example = "Portal do Contribuinte")]
     nome_projeto: Option<String>,
 }
 
@@ -253,6 +256,7 @@ impl From<Atividade> for AtividadeResponse {
 
 /// A page of activities.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(examples::page()))]
 pub(super) struct AtividadeListResponse {
     /// The activities of the page.
     items: Vec<AtividadeListItem>,

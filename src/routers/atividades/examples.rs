@@ -1,10 +1,16 @@
-//! How the OpenAPI document describes the refusals of `/atividades`; the examples are made by the real code.
+//! How the OpenAPI document shows the answers of `/atividades`: examples made by the code that answers.
 
+use chrono::DateTime;
 use utoipa::IntoResponses;
 use uuid::Uuid;
 
+use super::dto::{AtividadeListResponse, AtividadeResponse};
+
 use crate::http::problem::{Problem, ProblemBody};
-use crate::models::ids::AtividadeId;
+use crate::models::atividade::Atividade;
+use crate::models::ids::{AtividadeId, ProjetoId};
+use crate::models::page::{Page, Paged};
+use crate::models::projeto::ProjetoRef;
 use crate::services::atividades;
 
 /// An id for examples.
@@ -47,4 +53,38 @@ fn unknown_projetos_example() -> serde_json::Value {
 
 fn in_use_example() -> serde_json::Value {
     Problem::from(atividades::in_use(EXAMPLE_ID)).example()
+}
+
+/// The activity that stands for all.
+fn sample() -> Atividade {
+    let instant = DateTime::from_timestamp_micros(1_768_233_600_123_456).unwrap_or_default();
+    Atividade {
+        id: EXAMPLE_ID,
+        nome: "Desenvolvimento".to_owned(),
+        descricao: Some("Codificação e revisão".to_owned()),
+        ativo: true,
+        criado_por: Some("ana@contoso.com".to_owned()),
+        criado_em: instant,
+        atualizado_em: instant,
+        projetos: vec![ProjetoRef {
+            id: ProjetoId(Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001)),
+            nome: "Portal do Contribuinte".to_owned(),
+        }],
+    }
+}
+
+/// One activity.
+pub(super) fn atividade() -> AtividadeResponse {
+    sample().into()
+}
+
+/// A page of one.
+pub(super) fn page() -> AtividadeListResponse {
+    AtividadeListResponse::new(
+        Paged {
+            items: vec![sample()],
+            total: 1,
+        },
+        Page { skip: 0, limit: 100 },
+    )
 }

@@ -1,0 +1,27 @@
+//! What counts as blank.
+
+/// The text without what cannot be seen at its ends: white space, control characters, zero-width characters. A name made
+/// of those alone is blank.
+#[must_use]
+pub fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_zero_width(c))
+}
+
+/// Zero-width space, joiners and marks, word joiner, byte order mark.
+fn is_zero_width(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_blank() {
+        assert_eq!(
+            trim(" \t\u{200b}Revisão de código\u{feff}\n"),
+            "Revisão de código"
+        );
+        assert_eq!(trim("\u{200b}\u{2060} \u{1b}"), "");
+    }
+}
