@@ -1,7 +1,7 @@
 //! Configuration: read once, checked as a whole, then handed out in parts.
 //!
 //! The environment wins over `.env`. All problems are reported together, each with the variable, what is
-//! wrong and an example. Only [`env`] reads the environment. README and `.env.example` list the variables.
+//! wrong and an example. Only [`mod@env`] reads the environment. README and `.env.example` list the variables.
 
 pub mod auth;
 pub mod database;

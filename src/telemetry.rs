@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format;
 
 use crate::config::{LogConfig, LogFormat};
-use request::{JsonWithRequest, TextWithRequest};
+use request::WithRequest;
 
 /// Starts logging to standard output and makes panics log lines. The first call of a process counts.
 pub fn init(config: &LogConfig) {
@@ -23,7 +23,7 @@ pub fn init(config: &LogConfig) {
                 .with_current_span(false);
             builder
                 .json()
-                .event_format(JsonWithRequest::new(inner))
+                .event_format(WithRequest::new(inner, config.format))
                 .try_init()
         }
         LogFormat::Text => {
@@ -31,7 +31,7 @@ pub fn init(config: &LogConfig) {
             let inner = format().compact().with_target(false).with_ansi(color);
             builder
                 .with_ansi(color)
-                .event_format(TextWithRequest::new(inner))
+                .event_format(WithRequest::new(inner, config.format))
                 .try_init()
         }
     };

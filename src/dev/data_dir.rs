@@ -133,7 +133,7 @@ pub fn abandoned() -> Vec<DataDir> {
         .collect()
 }
 
-/// Where the data are kept unless a person says otherwise: `aponta/dev` below [`home`].
+/// Where the data are kept unless a person says otherwise: `aponta/dev` below `home`.
 ///
 /// # Errors
 /// When there is no home folder.

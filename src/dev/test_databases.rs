@@ -2,7 +2,7 @@
 //!
 //! A test process connects to a Unix socket, reads the address of a database of its own and keeps the connection
 //! for as long as it needs it; when the connection closes, because the test ended or its process died, the database
-//! is dropped. With nobody connected for [`IDLE`], the server stops and its folder is removed.
+//! is dropped. With nobody connected for `IDLE`, the server stops and its folder is removed.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,18 +1,19 @@
 //! Reading of bodies and queries in which every failure is found, not only the first.
 //!
 //! A request struct has [`Field`]s, which remember a wrong value instead of ending the parse, derives
-//! [`validator::Validate`] for the constraints and lists its fields with [`fields!`](crate::fields). [`read`]
+//! [`validator::Validate`] for the constraints and lists its fields with [`fields!`](crate::fields). [`read()`]
 //! then puts wrong types and broken constraints together, in the order of declaration. What counts as a boolean,
 //! an integer or a UUID, and the codes of failures, follow pydantic 2.5, as the FastAPI service had them.
+
+mod read;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use uuid::Uuid;
 use validator::{Validate, ValidateLength, ValidateRange, ValidateRequired, ValidationError};
 
+pub use self::read::{Failure, Read, Trimmed};
 use crate::error::{FieldError, Segment};
-use crate::models::text::trim;
 
 /// A value that a client may have left out or got wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,142 +53,6 @@ impl<T> Field<T> {
     }
 }
 
-/// What is wrong with one value, or with one element of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// Position in the list, when the value is one.
-    index: Option<usize>,
-    kind: &'static str,
-    message: String,
-}
-
-impl Failure {
-    fn new(kind: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            index: None,
-            kind,
-            message: message.into(),
-        }
-    }
-}
-
-/// A type that can be read out of JSON leniently.
-pub trait Read: Sized {
-    /// The value, or all that is wrong with it.
-    ///
-    /// # Errors
-    /// At least one failure.
-    fn read(value: &Value) -> Result<Self, Vec<Failure>>;
-}
-
-/// Text whose surrounding white space does not count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Trimmed(pub String);
-
-impl Read for String {
-    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        match value {
-            // PostgreSQL cannot store U+0000 in a text.
-            Value::String(text) if text.contains('\0') => Err(vec![Failure::new(
-                "value_error",
-                "não pode conter o caractere nulo (U+0000)",
-            )]),
-            Value::String(text) => Ok(text.clone()),
-            _ => Err(vec![Failure::new("string_type", "deve ser um texto")]),
-        }
-    }
-}
-
-impl Read for Trimmed {
-    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        String::read(value).map(|text| Self(trim(&text).to_owned()))
-    }
-}
-
-impl Read for bool {
-    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        let word = match value {
-            Value::Bool(b) => return Ok(*b),
-            Value::Number(n) => n.to_string(),
-            Value::String(text) => text.to_ascii_lowercase(),
-            _ => String::new(),
-        };
-        match word.as_str() {
-            "true" | "1" | "1.0" | "yes" | "on" | "t" | "y" => Ok(true),
-            "false" | "0" | "0.0" | "no" | "off" | "f" | "n" => Ok(false),
-            _ => Err(vec![Failure::new("bool_parsing", "deve ser verdadeiro ou falso")]),
-        }
-    }
-}
-
-impl Read for i64 {
-    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        let parsed = match value {
-            Value::Number(n) if n.is_f64() => {
-                return integral(n.as_f64().unwrap_or(f64::NAN))
-                    .ok_or_else(|| vec![Failure::new("int_from_float", "deve ser um número inteiro")]);
-            }
-            Value::Number(n) => n.as_i64(),
-            Value::String(text) => {
-                let text = text.trim();
-                text.parse().ok().or_else(|| integral(text.parse().ok()?))
-            }
-            _ => None,
-        };
-        parsed.ok_or_else(|| vec![Failure::new("int_parsing", "deve ser um número inteiro")])
-    }
-}
-
-/// `2.0` is an integer to old clients; beyond 2^53 a float no longer says which one.
-fn integral(number: f64) -> Option<i64> {
-    let exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
-    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-    exact.then_some(number as i64)
-}
-
-impl Read for Uuid {
-    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        let text = value.as_str().unwrap_or_default();
-        Self::parse_str(text.trim())
-            .map_err(|_| vec![Failure::new("uuid_parsing", "deve ser um UUID válido")])
-    }
-}
-
-impl<T: Read> Read for Option<T> {
-    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        if value.is_null() {
-            Ok(None)
-        } else {
-            T::read(value).map(Some)
-        }
-    }
-}
-
-impl<T: Read> Read for Vec<T> {
-    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        let Value::Array(elements) = value else {
-            return Err(vec![Failure::new("list_type", "deve ser uma lista")]);
-        };
-        let mut read = Self::with_capacity(elements.len());
-        let mut failures = Vec::new();
-        for (index, element) in elements.iter().enumerate() {
-            match T::read(element) {
-                Ok(value) => read.push(value),
-                Err(wrong) => failures.extend(wrong.into_iter().map(|f| Failure {
-                    index: Some(index),
-                    ..f
-                })),
-            }
-        }
-        if failures.is_empty() {
-            Ok(read)
-        } else {
-            Err(failures)
-        }
-    }
-}
-
 impl<'de, T: Read> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
@@ -195,7 +60,7 @@ impl<'de, T: Read> Deserialize<'de> for Field<T> {
     }
 }
 
-/// `validator` puts the value into its errors, from where [`constraint_failure`] reads a length's unit.
+/// `validator` puts the value into its errors, from where `constraint_failure` reads a length's unit.
 impl<T: Serialize> Serialize for Field<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_value().serialize(serializer)
@@ -393,6 +258,7 @@ pub fn missing(field: &'static str) -> ValidationError {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use uuid::Uuid;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! A token bucket per caller, and a larger one per address.
 //!
 //! The caller is the credential, unproved at this point, else the address. Because made-up credentials would each
-//! have a bucket of their own, all requests of one address share a second one, [`ADDRESS_FACTOR`] times as large:
+//! have a bucket of their own, all requests of one address share a second one, `ADDRESS_FACTOR` times as large:
 //! an office behind one address fits in, a flood does not. Headers: draft-ietf-httpapi-ratelimit-headers-10.
 
 use std::hash::{BuildHasher, RandomState};

@@ -79,7 +79,7 @@ impl HealthService {
         }
     }
 
-    /// One cheap query with a short deadline, at most one in [`FRESH`].
+    /// One cheap query with a short deadline, at most one in `FRESH`.
     pub async fn readiness(&self) -> Readiness {
         let mut last = self.last.lock().await;
         let seen = match *last {

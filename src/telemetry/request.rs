@@ -9,6 +9,8 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::config::LogFormat;
+
 tokio::task_local! {
     static CURRENT: RequestContext;
 }
@@ -29,56 +31,21 @@ pub async fn scope<F: Future>(context: RequestContext, work: F) -> F::Output {
     CURRENT.scope(context, work).await
 }
 
-/// Calls `f` with the request of this task, if it has one.
-fn with_current<T>(f: impl FnOnce(&RequestContext) -> T) -> Option<T> {
-    CURRENT.try_with(f).ok()
-}
-
-/// A text format with the request before the message.
+/// A format that adds the request to each line of another one.
 #[derive(Debug)]
-pub struct TextWithRequest<F>(F);
+pub struct WithRequest<F> {
+    inner: F,
+    shape: LogFormat,
+}
 
-impl<F> TextWithRequest<F> {
-    /// Wraps a text format.
-    pub fn new(inner: F) -> Self {
-        Self(inner)
+impl<F> WithRequest<F> {
+    /// Wraps a format that writes one line an event, in this shape.
+    pub fn new(inner: F, shape: LogFormat) -> Self {
+        Self { inner, shape }
     }
 }
 
-impl<S, N, F> FormatEvent<S, N> for TextWithRequest<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(
-        &self,
-        ctx: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let Some(context) = with_current(Clone::clone) else {
-            return self.0.format_event(ctx, writer, event);
-        };
-        let mut line = String::new();
-        self.0.format_event(ctx, Writer::new(&mut line), event)?;
-        let RequestContext { id, method, route } = context;
-        writeln!(writer, "{} {method} {route} request_id={id}", line.trim_end())
-    }
-}
-
-/// A JSON format with the request as further keys.
-#[derive(Debug)]
-pub struct JsonWithRequest<F>(F);
-
-impl<F> JsonWithRequest<F> {
-    /// Wraps a format that writes one object a line.
-    pub fn new(inner: F) -> Self {
-        Self(inner)
-    }
-}
-
-impl<S, N, F> FormatEvent<S, N> for JsonWithRequest<F>
+impl<S, N, F> FormatEvent<S, N> for WithRequest<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -91,17 +58,20 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut line = String::new();
-        self.0.format_event(ctx, Writer::new(&mut line), event)?;
-        let Some(object) = line.trim_end().strip_suffix('}') else {
-            return writer.write_str(&line);
-        };
-        with_current(|RequestContext { id, method, route }| {
-            writeln!(
-                writer,
-                r#"{object},"request_id":"{id}","method":"{method}","route":"{route}"}}"#
-            )
-        })
-        .unwrap_or_else(|| writer.write_str(&line))
+        self.inner.format_event(ctx, Writer::new(&mut line), event)?;
+        let line = line.trim_end();
+        let with_request = CURRENT.try_with(|RequestContext { id, method, route }| match self.shape {
+            LogFormat::Text => writeln!(writer, "{line} {method} {route} request_id={id}"),
+            LogFormat::Json => {
+                // The line is an object; its closing brace goes behind the keys that are added.
+                let open = line.strip_suffix('}').unwrap_or(line);
+                writeln!(
+                    writer,
+                    r#"{open},"request_id":"{id}","method":"{method}","route":"{route}"}}"#
+                )
+            }
+        });
+        with_request.unwrap_or_else(|_| writeln!(writer, "{line}"))
     }
 }
 
@@ -136,7 +106,7 @@ mod tests {
         let subscriber = tracing_subscriber::fmt()
             .json()
             .with_writer(move || writer.clone())
-            .event_format(JsonWithRequest::new(inner))
+            .event_format(WithRequest::new(inner, LogFormat::Json))
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         tracing::info!("before");

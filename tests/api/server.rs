@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::support::{RunningServer, TestDatabase, eventually};
 
@@ -14,6 +16,30 @@ async fn read_to_end(mut stream: TcpStream) -> String {
     // A reset is an end too.
     let _ = stream.read_to_end(&mut text).await;
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A request that runs until the transaction ends, once it certainly does.
+async fn blocked_request(
+    server: &RunningServer,
+    pool: &PgPool,
+) -> (
+    Transaction<'static, Postgres>,
+    JoinHandle<reqwest::Result<reqwest::Response>>,
+) {
+    let mut blocker = pool.begin().await.unwrap();
+    let lock = sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE");
+    lock.execute(&mut *blocker).await.unwrap();
+    let running = tokio::spawn(reqwest::get(server.url("/api/v1/projetos")));
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'projetos'::regclass";
+    eventually("the request waits for the lock", async || {
+        sqlx::query_scalar::<_, i64>(waiting)
+            .fetch_one(pool)
+            .await
+            .unwrap()
+            > 0
+    })
+    .await;
+    (blocker, running)
 }
 
 #[tokio::test]
@@ -82,22 +108,7 @@ async fn shutdown_turns_readiness_red_and_finishes_what_runs() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     let server = RunningServer::start(&database.url, [("SHUTDOWN_DELAY_SECONDS", "3")]).await;
-    let mut blocker = pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *blocker)
-        .await
-        .unwrap();
-    let url = server.url("/api/v1/projetos");
-    let running = tokio::spawn(async move { reqwest::get(url).await.unwrap().status() });
-    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'projetos'::regclass";
-    eventually("the request waits for the lock", async || {
-        sqlx::query_scalar::<_, i64>(waiting)
-            .fetch_one(&pool)
-            .await
-            .unwrap()
-            > 0
-    })
-    .await;
+    let (blocker, running) = blocked_request(&server, &pool).await;
 
     let ready = server.url("/ready");
     server.begin_stop();
@@ -124,7 +135,7 @@ async fn shutdown_turns_readiness_red_and_finishes_what_runs() {
     .await;
     blocker.rollback().await.unwrap();
 
-    assert_eq!(running.await.unwrap(), 200);
+    assert_eq!(running.await.unwrap().unwrap().status(), 200);
     assert_eq!(server.stop().await, 0, "no connection was cut");
 }
 
@@ -133,22 +144,7 @@ async fn shutdown_waits_no_longer_than_its_timeout() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     let server = RunningServer::start(&database.url, [("SHUTDOWN_TIMEOUT_SECONDS", "1")]).await;
-    let mut blocker = pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *blocker)
-        .await
-        .unwrap();
-    let url = server.url("/api/v1/projetos");
-    let running = tokio::spawn(async move { reqwest::get(url).await });
-    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'projetos'::regclass";
-    eventually("the request waits for the lock", async || {
-        sqlx::query_scalar::<_, i64>(waiting)
-            .fetch_one(&pool)
-            .await
-            .unwrap()
-            > 0
-    })
-    .await;
+    let (_blocker, running) = blocked_request(&server, &pool).await;
     assert_eq!(server.stop().await, 1);
     running.abort();
 }

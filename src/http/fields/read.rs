@@ -1,0 +1,143 @@
+//! What counts as a text, a boolean, an integer or a UUID: as lenient as pydantic 2.5 was, with its codes for failures.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::models::text::trim;
+
+/// What is wrong with one value, or with one element of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Position in the list, when the value is one.
+    pub(super) index: Option<usize>,
+    pub(super) kind: &'static str,
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            index: None,
+            kind,
+            message: message.into(),
+        }
+    }
+}
+
+/// A type that can be read out of JSON leniently.
+pub trait Read: Sized {
+    /// The value, or all that is wrong with it.
+    ///
+    /// # Errors
+    /// At least one failure.
+    fn read(value: &Value) -> Result<Self, Vec<Failure>>;
+}
+
+/// Text whose surrounding white space does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Trimmed(pub String);
+
+impl Read for String {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        match value {
+            // PostgreSQL cannot store U+0000 in a text.
+            Value::String(text) if text.contains('\0') => Err(vec![Failure::new(
+                "value_error",
+                "não pode conter o caractere nulo (U+0000)",
+            )]),
+            Value::String(text) => Ok(text.clone()),
+            _ => Err(vec![Failure::new("string_type", "deve ser um texto")]),
+        }
+    }
+}
+
+impl Read for Trimmed {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        String::read(value).map(|text| Self(trim(&text).to_owned()))
+    }
+}
+
+impl Read for bool {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let word = match value {
+            Value::Bool(b) => return Ok(*b),
+            Value::Number(n) => n.to_string(),
+            Value::String(text) => text.to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        match word.as_str() {
+            "true" | "1" | "1.0" | "yes" | "on" | "t" | "y" => Ok(true),
+            "false" | "0" | "0.0" | "no" | "off" | "f" | "n" => Ok(false),
+            _ => Err(vec![Failure::new("bool_parsing", "deve ser verdadeiro ou falso")]),
+        }
+    }
+}
+
+impl Read for i64 {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let parsed = match value {
+            Value::Number(n) if n.is_f64() => {
+                return integral(n.as_f64().unwrap_or(f64::NAN))
+                    .ok_or_else(|| vec![Failure::new("int_from_float", "deve ser um número inteiro")]);
+            }
+            Value::Number(n) => n.as_i64(),
+            Value::String(text) => {
+                let text = text.trim();
+                text.parse().ok().or_else(|| integral(text.parse().ok()?))
+            }
+            _ => None,
+        };
+        parsed.ok_or_else(|| vec![Failure::new("int_parsing", "deve ser um número inteiro")])
+    }
+}
+
+/// `2.0` is an integer to old clients; beyond 2^53 a float no longer says which one.
+fn integral(number: f64) -> Option<i64> {
+    let exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+    exact.then_some(number as i64)
+}
+
+impl Read for Uuid {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = value.as_str().unwrap_or_default();
+        Self::parse_str(text.trim())
+            .map_err(|_| vec![Failure::new("uuid_parsing", "deve ser um UUID válido")])
+    }
+}
+
+impl<T: Read> Read for Option<T> {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        if value.is_null() {
+            Ok(None)
+        } else {
+            T::read(value).map(Some)
+        }
+    }
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let Value::Array(elements) = value else {
+            return Err(vec![Failure::new("list_type", "deve ser uma lista")]);
+        };
+        let mut read = Self::with_capacity(elements.len());
+        let mut failures = Vec::new();
+        for (index, element) in elements.iter().enumerate() {
+            match T::read(element) {
+                Ok(value) => read.push(value),
+                Err(wrong) => failures.extend(wrong.into_iter().map(|f| Failure {
+                    index: Some(index),
+                    ..f
+                })),
+            }
+        }
+        if failures.is_empty() {
+            Ok(read)
+        } else {
+            Err(failures)
+        }
+    }
+}
