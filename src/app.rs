@@ -74,15 +74,10 @@ impl AppState {
 /// The OpenAPI document of all routes.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    let (_, limited) = documented(routers::limited());
-    let (_, unlimited) = OpenApiRouter::new().merge(routers::unlimited()).split_for_parts();
-    limited.merge_from(unlimited)
-}
-
-fn documented(router: OpenApiRouter<AppState>) -> (Router<AppState>, OpenApi) {
     OpenApiRouter::with_openapi(BaseDocument::openapi())
-        .merge(router)
-        .split_for_parts()
+        .merge(routers::limited())
+        .merge(routers::unlimited())
+        .into_openapi()
 }
 
 /// The whole application: routes, limits, CORS, error bodies.
@@ -90,22 +85,17 @@ fn documented(router: OpenApiRouter<AppState>) -> (Router<AppState>, OpenApi) {
 /// # Errors
 /// When the OpenAPI document cannot be written as JSON.
 pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Result<Router, serde_json::Error> {
-    let (limited, _) = documented(routers::limited());
-    let mut limited = limited
+    let mut limited = Router::from(routers::limited())
         .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(method_not_allowed);
     if let Some(rate) = config.rate_limit {
         limited = rate_limit::apply(limited, rate);
     }
-    let (unlimited, _) = routers::unlimited().split_for_parts();
-    let unlimited = unlimited
+    let unlimited = Router::from(routers::unlimited())
         .merge(routers::docs::router(&openapi())?)
         .method_not_allowed_fallback(method_not_allowed);
-    Ok(with_edge(
-        limited.merge(unlimited).with_state(state),
-        config,
-        draining,
-    ))
+    let routes = limited.merge(unlimited).with_state(state);
+    Ok(with_edge(routes, config, draining))
 }
 
 async fn method_not_allowed() -> Problem {

@@ -82,7 +82,9 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     };
 
     request::scope(context, async move {
+        let unanswered = Unanswered { client, started };
         let mut response = next.run(request).await;
+        std::mem::forget(unanswered);
         let problem = take_problem(&mut response);
         if let Some(problem) = &problem {
             write_problem(&mut response, problem, &id, &method);
@@ -92,6 +94,24 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
         response
     })
     .await
+}
+
+/// Logs a request whose client went away: hyper then drops the work in the middle, and nobody would know of it.
+struct Unanswered {
+    client: IpAddr,
+    started: Instant,
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let (client, elapsed_ms) = (self.client, elapsed_ms(self.started));
+        tracing::info!(elapsed_ms, %client, "the client went away before the answer");
+    }
+}
+
+/// Milliseconds with three digits behind the point.
+fn elapsed_ms(started: Instant) -> f64 {
+    (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
 /// For [`tower_http::catch_panic`]: the panic hook has logged what happened.
@@ -162,7 +182,7 @@ fn set_common_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
 
 fn log(response: &Response, problem: Option<&Problem>, client: IpAddr, started: Instant) {
     let status = response.status().as_u16();
-    let elapsed_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0;
+    let elapsed_ms = elapsed_ms(started);
     let code = problem.map(|p| p.code);
     match problem.and_then(|p| p.cause.as_deref()) {
         Some(cause) if status >= 500 => {

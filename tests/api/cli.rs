@@ -2,8 +2,11 @@
 
 use std::fs;
 
-use crate::support::TestDatabase;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
 use crate::support::process::{Running, aponta, run};
+use crate::support::{TestDatabase, eventually};
 
 #[tokio::test]
 async fn a_wrong_configuration_names_every_variable_and_exits_2() {
@@ -201,4 +204,46 @@ async fn a_password_that_is_wrong_ends_serve_at_once() {
         !out.contains("waiting for the database") && !err.contains("segredo"),
         "{out}{err}"
     );
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_before_the_answer_leaves_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::new().await;
+    let mut serve = aponta(folder.path(), &["serve"]);
+    serve
+        .env("DATABASE_URL", &database.url)
+        .env("API_HOST", "127.0.0.1")
+        .env("API_PORT", "0");
+    serve
+        .env("AUTH_ENABLED", "false")
+        .env("LOG_FORMAT", "json")
+        .env("SHUTDOWN_DELAY_SECONDS", "0");
+    let mut server = Running::start(serve);
+    let started: serde_json::Value = serde_json::from_str(&server.line_with("\"serving\"").await).unwrap();
+    let pool = database.pool().await;
+    let mut blocker = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *blocker)
+        .await
+        .unwrap();
+    let mut client = TcpStream::connect(started["address"].as_str().unwrap())
+        .await
+        .unwrap();
+    let request = b"GET /api/v1/projetos HTTP/1.1\r\nHost: x\r\nX-Request-Id: impatient\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'projetos'::regclass";
+    eventually("the request waits", async || {
+        sqlx::query_scalar::<_, i64>(waiting)
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+            > 0
+    })
+    .await;
+    drop(client);
+    let logged: serde_json::Value = serde_json::from_str(&server.line_with("impatient").await).unwrap();
+    assert_eq!(logged["message"], "the client went away before the answer");
+    blocker.rollback().await.unwrap();
+    assert_eq!(server.signal("TERM").await, 0);
 }
