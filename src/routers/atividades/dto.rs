@@ -60,12 +60,12 @@ impl From<AtividadeFilterParams> for AtividadeFilter {
 pub(super) struct AtividadeCreate {
     /// Name; surrounding white space is removed.
     #[validate(required, length(min = 1, max = 255))]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 255, pattern = r"\S")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$")]
     #[serde(default)]
     nome: Field<Trimmed>,
     /// Free text.
     #[validate(length(max = "DESCRICAO_MAX"))]
-    #[schema(value_type = Option<String>, required = false, max_length = 100_000)]
+    #[schema(value_type = Option<String>, required = false, max_length = 100_000, pattern = r"^[^\u0000]*$")]
     #[serde(default)]
     descricao: Field<Option<String>>,
     /// Whether new time entries may use it.
@@ -120,12 +120,12 @@ impl AtividadeCreate {
 pub(super) struct AtividadeUpdate {
     /// New name; surrounding white space is removed.
     #[validate(length(min = 1, max = 255))]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 255, pattern = r"\S")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$")]
     #[serde(default)]
     nome: Field<Trimmed>,
     /// New text; null clears it.
     #[validate(length(max = "DESCRICAO_MAX"))]
-    #[schema(value_type = Option<String>, required = false, max_length = 100_000)]
+    #[schema(value_type = Option<String>, required = false, max_length = 100_000, pattern = r"^[^\u0000]*$")]
     #[serde(default)]
     descricao: Field<Option<String>>,
     /// Whether new time entries may use it.
