@@ -46,7 +46,7 @@ pub struct RateLimitConfig {
 }
 
 /// Largest rate or burst that the limiter's arithmetic in nanoseconds keeps exact enough.
-const RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
+pub(crate) const RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 
 impl HttpConfig {
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {

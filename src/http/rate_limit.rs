@@ -27,7 +27,7 @@ use super::problem::Problem;
 use crate::config::RateLimitConfig;
 
 /// How many callers of full appetite one address may hold.
-const ADDRESS_FACTOR: u32 = 20;
+const ADDRESS_FACTOR: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 /// How often buckets that are full again are forgotten, which bounds the memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
@@ -77,12 +77,8 @@ impl KeyExtractor for ByAddress {
 /// Puts the limits around the routes of `router`.
 pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLimitConfig) -> Router<S> {
     let per_address = RateLimitConfig {
-        per_second: config
-            .per_second
-            .saturating_mul(NonZeroU32::MIN.saturating_add(ADDRESS_FACTOR - 1)),
-        burst: config
-            .burst
-            .saturating_mul(NonZeroU32::MIN.saturating_add(ADDRESS_FACTOR - 1)),
+        per_second: config.per_second.saturating_mul(ADDRESS_FACTOR),
+        burst: config.burst.saturating_mul(ADDRESS_FACTOR),
     };
     let (Some(by_caller), Some(by_address)) = (caller_buckets(config), address_buckets(per_address)) else {
         // Both numbers are positive, so the builders have nothing to refuse.
@@ -178,5 +174,28 @@ fn set_headers(headers: &mut HeaderMap, config: RateLimitConfig, remaining: u32,
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_rate_that_the_configuration_takes_still_limits() {
+        let largest = crate::config::http::RATE_MAX;
+        let config = RateLimitConfig {
+            per_second: largest,
+            burst: largest,
+        };
+        assert!(caller_buckets(config).is_some());
+        let per_address = largest.saturating_mul(ADDRESS_FACTOR);
+        assert!(
+            address_buckets(RateLimitConfig {
+                per_second: per_address,
+                burst: per_address
+            })
+            .is_some()
+        );
     }
 }

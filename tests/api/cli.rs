@@ -5,8 +5,9 @@ use std::fs;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::support::TestDatabase;
+use crate::support::data::{a_query_waits, block_projetos};
 use crate::support::process::{Running, aponta, run};
-use crate::support::{TestDatabase, eventually};
 
 #[tokio::test]
 async fn a_wrong_configuration_names_every_variable_and_exits_2() {
@@ -222,25 +223,13 @@ async fn a_client_that_goes_away_before_the_answer_leaves_a_line() {
     let mut server = Running::start(serve);
     let started: serde_json::Value = serde_json::from_str(&server.line_with("\"serving\"").await).unwrap();
     let pool = database.pool().await;
-    let mut blocker = pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *blocker)
-        .await
-        .unwrap();
+    let blocker = block_projetos(&pool).await;
     let mut client = TcpStream::connect(started["address"].as_str().unwrap())
         .await
         .unwrap();
     let request = b"GET /api/v1/projetos HTTP/1.1\r\nHost: x\r\nX-Request-Id: impatient\r\n\r\n";
     client.write_all(request).await.unwrap();
-    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'projetos'::regclass";
-    eventually("the request waits", async || {
-        sqlx::query_scalar::<_, i64>(waiting)
-            .fetch_one(&pool)
-            .await
-            .unwrap()
-            > 0
-    })
-    .await;
+    a_query_waits(&pool).await;
     drop(client);
     let logged: serde_json::Value = serde_json::from_str(&server.line_with("impatient").await).unwrap();
     assert_eq!(logged["message"], "the client went away before the answer");

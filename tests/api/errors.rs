@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::app::config;
-use crate::support::data::projeto;
+use crate::support::data::{block_projetos, projeto};
 use crate::support::{Request, TestApp, TestDatabase};
 
 const PATH: &str = "/api/v1/atividades";
@@ -289,11 +289,7 @@ async fn a_panic_is_500_and_the_process_lives() {
 #[tokio::test]
 async fn a_statement_that_runs_too_long_is_503() {
     let app = TestApp::with([("DATABASE_STATEMENT_TIMEOUT_MS", "200")]).await;
-    let mut blocker = app.pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *blocker)
-        .await
-        .unwrap();
+    let _blocker = block_projetos(&app.pool).await;
     let reply = app.get("/api/v1/projetos").await;
     assert_eq!(reply.problem(503)["code"], "banco_indisponivel");
     assert_eq!(reply.header("retry-after"), "1");
@@ -302,11 +298,7 @@ async fn a_statement_that_runs_too_long_is_503() {
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_504() {
     let app = TestApp::with([("API_REQUEST_TIMEOUT_SECONDS", "1")]).await;
-    let mut blocker = app.pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *blocker)
-        .await
-        .unwrap();
+    let _blocker = block_projetos(&app.pool).await;
     assert_eq!(
         app.get("/api/v1/projetos").await.problem(504)["code"],
         "tempo_esgotado"

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use crate::support::data::{a_query_waits, block_projetos};
 use crate::support::{RunningServer, TestDatabase, eventually};
 
 async fn read_to_end(mut stream: TcpStream) -> String {
@@ -26,19 +27,9 @@ async fn blocked_request(
     Transaction<'static, Postgres>,
     JoinHandle<reqwest::Result<reqwest::Response>>,
 ) {
-    let mut blocker = pool.begin().await.unwrap();
-    let lock = sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE");
-    lock.execute(&mut *blocker).await.unwrap();
+    let blocker = block_projetos(pool).await;
     let running = tokio::spawn(reqwest::get(server.url("/api/v1/projetos")));
-    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'projetos'::regclass";
-    eventually("the request waits for the lock", async || {
-        sqlx::query_scalar::<_, i64>(waiting)
-            .fetch_one(pool)
-            .await
-            .unwrap()
-            > 0
-    })
-    .await;
+    a_query_waits(pool).await;
     (blocker, running)
 }
 

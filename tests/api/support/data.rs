@@ -1,7 +1,9 @@
 //! Rows that tests start from.
 
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
+
+use super::eventually;
 
 /// A project whose key is its Azure DevOps GUID, as a sync makes it.
 pub async fn projeto(pool: &PgPool, nome: &str) -> Uuid {
@@ -28,4 +30,25 @@ pub async fn count(pool: &PgPool, table: &'static str) -> i64 {
         .fetch_one(pool)
         .await
         .unwrap()
+}
+
+/// Makes every query of `projetos` wait until the transaction ends.
+pub async fn block_projetos(pool: &PgPool) -> Transaction<'static, Postgres> {
+    let mut blocker = pool.begin().await.unwrap();
+    let lock = sqlx::query("LOCK TABLE projetos IN ACCESS EXCLUSIVE MODE");
+    lock.execute(&mut *blocker).await.unwrap();
+    blocker
+}
+
+/// Returns once a query waits for what [`block_projetos`] holds.
+pub async fn a_query_waits(pool: &PgPool) {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'projetos'::regclass";
+    eventually("a query waits for the lock", async || {
+        sqlx::query_scalar::<_, i64>(waiting)
+            .fetch_one(pool)
+            .await
+            .unwrap()
+            > 0
+    })
+    .await;
 }
