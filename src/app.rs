@@ -4,6 +4,8 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
 use axum::middleware;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -16,6 +18,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Authenticator;
+use crate::azure_devops::{self, AzureDevOps};
 use crate::config::{Config, Environment, HttpConfig};
 use crate::db::{Db, DbError};
 use crate::http::drain::drain;
@@ -23,11 +26,15 @@ use crate::http::observe::{Observer, observe, panic_response};
 use crate::http::openapi::BaseDocument;
 use crate::http::problem::Problem;
 use crate::http::{cors, rate_limit};
+use crate::jobs::Jobs;
 use crate::lifecycle::Draining;
 use crate::routers;
+use crate::server::{self, ServerOptions};
 use crate::services::atividades::AtividadeService;
 use crate::services::health::HealthService;
+use crate::services::integracao::IntegracaoService;
 use crate::services::projetos::ProjetoService;
+use crate::services::user::UserService;
 
 /// Version of the service.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -52,21 +59,25 @@ pub struct AppState {
     health: HealthService,
     atividades: AtividadeService,
     projetos: ProjetoService,
+    integracao: IntegracaoService,
+    user: UserService,
 }
 
 impl AppState {
     /// Services over `db`, as configured.
     #[must_use]
-    pub fn new(config: &Config, db: &Db, draining: &Draining) -> Self {
+    pub fn new(config: &Config, db: &Db, azure: &AzureDevOps, draining: &Draining) -> Self {
         Self {
             info: ServiceInfo {
                 version: VERSION,
                 environment: config.environment,
             },
-            authenticator: Authenticator::new(config.auth),
-            health: HealthService::new(db.clone(), draining.clone()),
+            authenticator: Authenticator::new(&config.auth, azure.clone()),
+            health: HealthService::new(db.clone(), azure.clone(), draining.clone()),
             atividades: AtividadeService::new(db.clone()),
             projetos: ProjetoService::new(db.clone()),
+            integracao: IntegracaoService::new(db.clone(), azure.clone()),
+            user: UserService::new(azure.clone()),
         }
     }
 }
@@ -132,6 +143,9 @@ pub enum BuildError {
     /// The database address is malformed.
     #[error("the database address is malformed")]
     Database(#[from] DbError),
+    /// Azure DevOps cannot be asked.
+    #[error("Azure DevOps cannot be asked")]
+    AzureDevOps(#[from] azure_devops::BuildError),
     /// The OpenAPI document cannot be written.
     #[error("the OpenAPI document cannot be written")]
     Document(#[from] serde_json::Error),
@@ -146,18 +160,40 @@ pub struct App {
     pub db: Db,
     /// Turns readiness red.
     pub draining: Draining,
+    /// What goes on beside requests, once it is started.
+    pub jobs: Jobs,
 }
 
 impl App {
     /// Connects (lazily) and builds.
     ///
     /// # Errors
-    /// When the database address is malformed, which a loaded configuration excludes.
+    /// When the machine has no certificates to trust; or the database address is malformed, which a loaded configuration
+    /// excludes.
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         let db = Db::connect_lazy(&config.database)?;
         let draining = Draining::default();
-        let state = AppState::new(config, &db, &draining);
+        let azure = AzureDevOps::new(&config.azure_devops)?;
+        let state = AppState::new(config, &db, &azure, &draining);
+        let jobs = Jobs::new(&config.azure_devops, azure, state.integracao.clone());
         let router = build(&config.http, state, &draining)?;
-        Ok(Self { router, db, draining })
+        Ok(Self {
+            router,
+            db,
+            draining,
+            jobs,
+        })
+    }
+
+    /// Serves and does the background jobs until `stop` is cancelled; then drains and closes the pool. Returns how many
+    /// connections had to be cut.
+    pub async fn run(self, listener: TcpListener, options: ServerOptions, stop: CancellationToken) -> usize {
+        let jobs = tokio::spawn(self.jobs.run(stop.clone()));
+        let cut = server::serve(listener, self.router, options, self.draining, stop).await;
+        if let Err(error) = jobs.await {
+            tracing::error!(%error, "a background job panicked");
+        }
+        self.db.close().await;
+        cut
     }
 }

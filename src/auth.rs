@@ -1,6 +1,12 @@
-//! Who is calling.
+//! Who is calling, and of which organisations they are a member.
+//!
+//! `presented` takes the request's headers apart, `app_token` checks tokens of the extension, `membership` asks the
+//! organisations (and remembers), `verifier` decides.
 
+mod app_token;
 mod extractor;
+mod membership;
+mod presented;
 mod user;
 mod verifier;
 

@@ -13,12 +13,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App, VERSION};
-use crate::config::{AuthConfig, Config, DatabaseConfig, Env, Problems};
+use crate::config::{AuthMode, Config, DatabaseConfig, Env, Problems};
 use crate::db::{self, Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
 use crate::lifecycle::StopSignals;
 use crate::repositories::migrations;
-use crate::server::{self, ServerOptions};
+use crate::server::ServerOptions;
 use crate::telemetry;
 
 /// Exit code of a wrong configuration, as clap has it for a wrong command line.
@@ -76,6 +76,12 @@ struct DevArgs {
     /// Use this database instead of one of our own; it is migrated and gets sample data
     #[arg(long, value_name = "URL", conflicts_with_all = ["ephemeral", "data_dir", "only_database"])]
     database_url: Option<String>,
+    #[arg(
+        long,
+        conflicts_with = "only_database",
+        help = "Authenticate callers against Azure DevOps; needs AZURE_DEVOPS_ORG_URL in the environment or in .env"
+    )]
+    auth: bool,
     /// Only run the database, print its address, serve nothing
     #[arg(long)]
     only_database: bool,
@@ -123,13 +129,14 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 fn run_dev(args: DevArgs, env: &Env) -> anyhow::Result<()> {
     let port = match args.port {
         Some(port) => port,
-        None => Config::load_http(&dev::overlay(env))?.port,
+        None => Config::load_http(&dev::overlay(env, args.auth))?.port,
     };
     let options = DevOptions {
         port,
         ephemeral: args.ephemeral,
         data_dir: args.data_dir,
         database_url: args.database_url,
+        auth: args.auth,
         only_database: args.only_database,
     };
     block_on(dev::run(options, env))
@@ -138,7 +145,7 @@ fn run_dev(args: DevArgs, env: &Env) -> anyhow::Result<()> {
 fn run_serve(env: &Env) -> anyhow::Result<()> {
     let config = Config::load(env)?;
     telemetry::init(&config.log);
-    if config.auth == AuthConfig::Off {
+    if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
     }
     block_on(serve(config))
@@ -157,15 +164,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         () = stop.cancelled() => return Ok(()),
     }
     tracing::info!(version = VERSION, environment = %config.environment, address = %listener.local_addr()?, "serving");
-    server::serve(
-        listener,
-        app.router,
-        ServerOptions::from(&config.http),
-        app.draining,
-        stop,
-    )
-    .await;
-    app.db.close().await;
+    app.run(listener, ServerOptions::from(&config.http), stop).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -229,7 +228,7 @@ fn print_openapi() -> anyhow::Result<()> {
 
 fn check_config(env: &Env) -> anyhow::Result<()> {
     let config = Config::load(env)?;
-    let auth = if config.auth == AuthConfig::Required {
+    let auth = if config.auth.mode == AuthMode::Required {
         "on"
     } else {
         "OFF"

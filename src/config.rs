@@ -4,6 +4,7 @@
 //! wrong and an example. Only [`mod@env`] reads the environment. README and `.env.example` list the variables.
 
 pub mod auth;
+pub mod azure_devops;
 pub mod database;
 pub mod env;
 pub mod http;
@@ -11,7 +12,8 @@ pub mod log;
 
 use std::fmt;
 
-pub use auth::AuthConfig;
+pub use auth::{AuthConfig, AuthMode};
+pub use azure_devops::{AzureDevOpsConfig, OrganizacaoConfig};
 pub use database::{DatabaseConfig, Identifier};
 pub use env::{Env, Problem, Problems};
 pub use http::{HttpConfig, RateLimitConfig};
@@ -28,6 +30,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Connection and pool.
     pub database: DatabaseConfig,
+    /// Azure DevOps organisations and how they are asked.
+    pub azure_devops: AzureDevOpsConfig,
     /// Who may call.
     pub auth: AuthConfig,
     /// Log format and filter.
@@ -46,13 +50,15 @@ impl Config {
         let environment = read_environment(&mut reader);
         let http = HttpConfig::read(&mut reader, environment);
         let database = DatabaseConfig::read(&mut reader, environment);
-        let auth = AuthConfig::read(&mut reader, environment, &http);
+        let azure_devops = AzureDevOpsConfig::read(&mut reader, environment);
+        let auth = AuthConfig::read(&mut reader, environment, &http, &azure_devops);
         let log = LogConfig::read(&mut reader, environment);
         let seed_initial_data = reader.boolean("SEED_INITIAL_DATA", true);
         reader.finish(Self {
             environment,
             http,
             database,
+            azure_devops,
             auth,
             log,
             seed_initial_data,
@@ -136,15 +142,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_environment_lacks_only_a_database() {
+    fn an_empty_environment_lacks_a_database_and_an_organisation() {
         let problems = Config::load(&Env::from_pairs([])).unwrap_err();
-        assert_eq!(problems.variables(), ["DATABASE_URL"]);
+        assert_eq!(problems.variables(), ["DATABASE_URL", "AZURE_DEVOPS_ORG_URL"]);
     }
 
     #[test]
     fn authentication_is_on_unless_switched_off() {
-        let config = Config::load(&Env::from_pairs([("DATABASE_HOST", "db")])).unwrap();
-        assert_eq!(config.auth, AuthConfig::Required);
+        let config = Config::load(&Env::from_pairs([
+            ("DATABASE_HOST", "db"),
+            ("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/contoso"),
+        ]))
+        .unwrap();
+        assert_eq!(config.auth.mode, AuthMode::Required);
         assert_eq!(config.database.schema.as_str(), "api_aponta");
     }
 
@@ -156,6 +166,7 @@ mod tests {
             ("CORS_ORIGINS", "*"),
             ("DATABASE_URL", "mysql://db/aponta"),
             ("DATABASE_SCHEMA", "api aponta; DROP"),
+            ("AZURE_DEVOPS_ORG_URL", "contoso"),
             ("AUTH_ENABLED", "talvez"),
             ("TRUSTED_PROXIES", "10.0.0.0/99"),
             ("RATE_LIMIT_PER_SECOND", "0"),
@@ -172,6 +183,7 @@ mod tests {
                 "RATE_LIMIT_PER_SECOND",
                 "DATABASE_URL",
                 "DATABASE_SCHEMA",
+                "AZURE_DEVOPS_ORG_URL",
                 "AUTH_ENABLED",
                 "LOG_FORMAT",
             ]

@@ -16,10 +16,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, VERSION};
-use crate::config::{Config, Env, Identifier};
+use crate::config::{AuthMode, Config, Env, Identifier};
 use crate::db::{admin, migrate};
 use crate::lifecycle::StopSignals;
-use crate::server::{self, ServerOptions};
+use crate::server::ServerOptions;
 use crate::telemetry;
 use data_dir::DataDir;
 use postgres::{Durability, EmbeddedPostgres, SUPERUSER};
@@ -39,6 +39,8 @@ pub struct DevOptions {
     pub data_dir: Option<PathBuf>,
     /// Use this database instead of one of our own.
     pub database_url: Option<String>,
+    /// Authenticate callers against Azure DevOps, instead of taking everybody for the mock user.
+    pub auth: bool,
     /// Only run the database, serve nothing.
     pub only_database: bool,
 }
@@ -58,7 +60,7 @@ pub async fn run(options: DevOptions, env: &Env) -> anyhow::Result<()> {
     let Some(url) = &options.database_url else {
         return run_with_own_database(&options, env, &stop).await;
     };
-    let config = dev_config(env, &SecretString::from(url.as_str()), options.port)?;
+    let config = dev_config(env, &SecretString::from(url.as_str()), &options)?;
     telemetry::init(&config.log);
     let listener = listen(options.port).await?;
     serve(&config, listener, "the database of --database-url", None, &stop).await
@@ -128,7 +130,7 @@ async fn serve_from(
 ) -> anyhow::Result<()> {
     let database = Identifier::parse(DATABASE).map_err(anyhow::Error::msg)?;
     admin::create_database(&postgres.url("postgres"), &database, None).await?;
-    let config = dev_config(env, &postgres.url(DATABASE), options.port)?;
+    let config = dev_config(env, &postgres.url(DATABASE), options)?;
     telemetry::init(&config.log);
     let fate = if folder.is_ephemeral() {
         "thrown away at the end"
@@ -170,16 +172,9 @@ async fn serve(
         prepared = prepare => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
-    greet(listener.local_addr()?, data, psql);
-    server::serve(
-        listener,
-        app.router,
-        ServerOptions::from(&config.http),
-        app.draining,
-        stop.clone(),
-    )
-    .await;
-    app.db.close().await;
+    greet(config, listener.local_addr()?, data, psql);
+    app.run(listener, ServerOptions::from(&config.http), stop.clone())
+        .await;
     Ok(())
 }
 
@@ -191,23 +186,23 @@ async fn wait_with_database(postgres: &EmbeddedPostgres, stop: &CancellationToke
     Ok(())
 }
 
-/// The environment, but for what makes a development server: its own database, no authentication, loopback only,
-/// quick shutdown.
+/// The environment, but for what makes a development server: its own database, authentication only if asked for,
+/// loopback only, quick shutdown.
 #[must_use]
-pub fn overlay(env: &Env) -> Env {
+pub fn overlay(env: &Env, auth: bool) -> Env {
     env.clone()
         .without_prefix("DATABASE_")
         .with("ENVIRONMENT", "development")
-        .with("AUTH_ENABLED", "false")
+        .with("AUTH_ENABLED", if auth { "true" } else { "false" })
         .with("API_HOST", "127.0.0.1")
         .with("SHUTDOWN_DELAY_SECONDS", "0")
         .with("SHUTDOWN_TIMEOUT_SECONDS", "5")
 }
 
-fn dev_config(env: &Env, database: &SecretString, port: u16) -> anyhow::Result<Config> {
-    let env = overlay(env)
+fn dev_config(env: &Env, database: &SecretString, options: &DevOptions) -> anyhow::Result<Config> {
+    let env = overlay(env, options.auth)
         .with("DATABASE_URL", database.expose_secret())
-        .with("API_PORT", port.to_string());
+        .with("API_PORT", options.port.to_string());
     Ok(Config::load(&env)?)
 }
 
@@ -217,7 +212,7 @@ async fn listen(port: u16) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on port {port}; choose another one with --port"))
 }
 
-fn greet(address: SocketAddr, data: &str, psql: Option<&str>) {
+fn greet(config: &Config, address: SocketAddr, data: &str, psql: Option<&str>) {
     let mut lines = vec![
         String::new(),
         format!("API Aponta {VERSION}, development server"),
@@ -226,7 +221,19 @@ fn greet(address: SocketAddr, data: &str, psql: Option<&str>) {
         format!("  Data     {data}"),
     ];
     lines.extend(psql.map(|psql| format!("  psql     {psql}")));
-    lines.push("  Auth     off: every caller is dev-user-001".to_owned());
+    let names: Vec<&str> = config
+        .azure_devops
+        .organizacoes
+        .iter()
+        .map(|o| o.nome.as_str())
+        .collect();
+    lines.push(match config.auth.mode {
+        AuthMode::Off => "  Auth     off: every caller is dev-user-001 (--auth asks Azure DevOps)".to_owned(),
+        AuthMode::Required => "  Auth     on: send a PAT, an access token or an app token".to_owned(),
+    });
+    if !names.is_empty() {
+        lines.push(format!("  Azure    {}", names.join(", ")));
+    }
     lines.push("  Stop     Ctrl-C".to_owned());
     lines.push(String::new());
     say(&lines);

@@ -4,7 +4,10 @@
 //! Sentences inside variants are shown to people and therefore Portuguese; causes are for the log.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::azure_devops;
 
 /// Shorthand for results of services.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,6 +18,9 @@ pub enum Error {
     /// Nobody proved who is calling. Holds the sentence for the caller.
     #[error("not authenticated: {0}")]
     Unauthenticated(String),
+    /// The caller is known and may not do this. Holds the sentence for the caller.
+    #[error("forbidden: {0}")]
+    Forbidden(String),
     /// The object does not exist, or not for this caller. Holds the sentence for the caller.
     #[error("not found: {0}")]
     NotFound(String),
@@ -35,6 +41,29 @@ pub enum Error {
     /// The database is away, restarting, or all its connections stayed busy for too long.
     #[error("database unavailable")]
     DatabaseUnavailable(#[source] sqlx::Error),
+    /// Azure DevOps is needed and this installation has none. Holds the sentence for the caller.
+    #[error("not configured: {0}")]
+    NotConfigured(&'static str),
+    /// Azure DevOps gave no usable answer.
+    #[error("{detail}")]
+    Upstream {
+        /// Sentence for the caller.
+        detail: String,
+        /// What happened.
+        #[source]
+        source: azure_devops::Error,
+    },
+    /// Several organisations were asked and none gave a usable answer.
+    #[error("{detail}")]
+    AllUpstreamsFailed {
+        /// Sentence for the caller.
+        detail: String,
+        /// When to come back, where one of them told it.
+        retry_after: Option<Duration>,
+    },
+    /// The outcome of work that several callers waited for together.
+    #[error(transparent)]
+    Shared(Arc<Self>),
     /// A defect of ours. The caller learns nothing but the request id.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -44,7 +73,30 @@ impl Error {
     /// How long a caller should wait before trying again, where that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::DatabaseUnavailable(_)).then_some(Duration::from_secs(1))
+        match self {
+            Self::DatabaseUnavailable(_) => Some(Duration::from_secs(1)),
+            Self::Upstream { source, .. } => source.retry_after(),
+            Self::AllUpstreamsFailed { retry_after, .. } => *retry_after,
+            Self::Shared(inner) => inner.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+impl From<azure_devops::Error> for Error {
+    fn from(source: azure_devops::Error) -> Self {
+        let detail = match &source {
+            azure_devops::Error::Throttled { .. } => "O Azure DevOps limitou as requisições; tente novamente",
+            azure_devops::Error::Unavailable { .. } => {
+                "O Azure DevOps está indisponível no momento; tente novamente"
+            }
+            azure_devops::Error::Timeout => "O Azure DevOps não respondeu a tempo; tente novamente",
+            _ => "O Azure DevOps deu uma resposta inesperada",
+        };
+        Self::Upstream {
+            detail: detail.to_owned(),
+            source,
+        }
     }
 }
 

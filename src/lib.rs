@@ -5,18 +5,21 @@
 //! - [`routers`] turn HTTP into calls of [`services`], which hold rules and transactions and call [`repositories`],
 //!   which hold all SQL. Nobody calls back.
 //! - [`models`] are plain domain types; [`error`] is what can go wrong; neither knows HTTP.
-//! - [`http`] is the edge that no resource owns, [`auth`] proves callers, [`db`] is the pool and the migrator.
+//! - [`http`] is the edge that no resource owns, [`auth`] proves callers, [`db`] is the pool and the migrator,
+//!   [`azure_devops`] is the client of Azure DevOps, [`jobs`] are what goes on beside requests.
 //! - [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together; [`cli`] and
 //!   [`dev`] are what a person types.
 
 pub mod app;
 pub mod auth;
+pub mod azure_devops;
 pub mod cli;
 pub mod config;
 pub mod db;
 pub mod dev;
 pub mod error;
 pub mod http;
+pub mod jobs;
 pub mod lifecycle;
 pub mod models;
 pub mod repositories;

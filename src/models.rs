@@ -2,6 +2,8 @@
 
 pub mod atividade;
 pub mod ids;
+pub mod organizacao;
 pub mod page;
 pub mod projeto;
+pub mod sincronizacao;
 pub mod text;

@@ -3,7 +3,9 @@
 pub mod atividades;
 pub mod docs;
 pub mod health;
+pub mod integracao;
 pub mod projetos;
+pub mod user;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -20,7 +22,9 @@ pub fn limited() -> OpenApiRouter<AppState> {
             API_PREFIX,
             OpenApiRouter::new()
                 .merge(atividades::router())
-                .merge(projetos::router()),
+                .merge(projetos::router())
+                .merge(integracao::router())
+                .merge(user::router()),
         )
         .merge(health::info_router())
 }

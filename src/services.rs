@@ -2,4 +2,6 @@
 
 pub mod atividades;
 pub mod health;
+pub mod integracao;
 pub mod projetos;
+pub mod user;

@@ -1,11 +1,15 @@
 //! Lets a handler demand a caller by naming [`CurrentUser`] among its arguments.
 
 use axum::extract::{FromRef, FromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::{Authenticator, CurrentUser};
 use crate::error::Error;
+
+/// The caller's own Azure DevOps access token, beside the token that proves them to us.
+const ACCESS_TOKEN: &str = "x-azure-access-token";
 
 impl<S> FromRequestParts<S> for CurrentUser
 where
@@ -15,11 +19,17 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        // A header that is not text proves nobody; it must not count as absent either.
-        let authorization = parts
-            .headers
-            .get(AUTHORIZATION)
-            .map(|v| v.to_str().unwrap_or_default());
-        Authenticator::from_ref(state).authenticate(authorization)
+        let authorization = text(&parts.headers, AUTHORIZATION.as_str());
+        let access_token = text(&parts.headers, ACCESS_TOKEN).filter(|token| !token.trim().is_empty());
+        Authenticator::from_ref(state)
+            .authenticate(authorization, access_token)
+            .await
     }
+}
+
+/// The header's value. One that is not text proves nobody, but must not count as absent either.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get(name)
+        .map(|value| value.to_str().unwrap_or("Bearer \u{fffd}"))
 }

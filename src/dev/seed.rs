@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::db::Db;
 use crate::models::atividade::{NewAtividade, NomeAtividade};
 use crate::models::ids::{AtividadeId, ProjetoId};
+use crate::models::organizacao::NomeOrganizacao;
 use crate::models::projeto::ProjetoUpstream;
 use crate::repositories::{atividades, projetos};
 
@@ -96,9 +97,10 @@ pub async fn plant(db: &Db) -> anyhow::Result<bool> {
     }
     #[expect(clippy::disallowed_methods, reason = "sample data are as old as they are")]
     let now = chrono::Utc::now();
+    let contoso = NomeOrganizacao::parse("contoso").map_err(anyhow::Error::msg)?;
     let rows: Vec<ProjetoUpstream> = PROJETOS
         .iter()
-        .map(|(id, nome, descricao)| projeto(*id, nome, descricao))
+        .map(|(id, nome, descricao)| projeto(*id, nome, descricao, contoso.clone()))
         .collect();
     projetos::upsert(&mut tx, &rows, now).await?;
     for (nome, descricao, ativo, ids) in ATIVIDADES {
@@ -118,13 +120,13 @@ pub async fn plant(db: &Db) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn projeto(id: Uuid, nome: &str, descricao: &str) -> ProjetoUpstream {
+fn projeto(id: Uuid, nome: &str, descricao: &str, organizacao: NomeOrganizacao) -> ProjetoUpstream {
     ProjetoUpstream {
         external_id: id,
         nome: nome.to_owned(),
         descricao: Some(descricao.to_owned()),
         url: Some(format!("https://dev.azure.com/contoso/_apis/projects/{id}")),
         estado: Some("wellFormed".to_owned()),
-        organizacao: Some("contoso".to_owned()),
+        organizacao,
     }
 }

@@ -14,6 +14,10 @@ pub const BASIC: &str = "basic";
 pub const ATIVIDADES: &str = "Atividades";
 /// Tag of projects.
 pub const PROJETOS: &str = "Projetos";
+/// Tag of what is exchanged with Azure DevOps.
+pub const INTEGRACAO: &str = "Integração";
+/// Tag of the caller.
+pub const USER: &str = "User";
 /// Tag of health and service information.
 pub const HEALTH: &str = "Health";
 
@@ -33,6 +37,8 @@ pub const HEALTH: &str = "Health";
     tags(
         (name = ATIVIDADES, description = "Kinds of work that hours are logged on"),
         (name = PROJETOS, description = "Projects mirrored from Azure DevOps"),
+        (name = INTEGRACAO, description = "Exchange with Azure DevOps"),
+        (name = USER, description = "Who is calling"),
         (name = HEALTH, description = "State of the service")
     )
 )]
@@ -64,6 +70,9 @@ pub enum ProtectedResponses<'a> {
         example = json!(examples::unauthenticated())
     )]
     Unauthenticated(ProblemBody<'a>),
+    /// The caller is known, but may not do this
+    #[response(status = 403, content_type = "application/problem+json", example = json!(examples::forbidden()))]
+    Forbidden(ProblemBody<'a>),
     /// The caller's rate limit is exceeded
     #[response(
         status = 429,
@@ -79,7 +88,10 @@ pub enum ProtectedResponses<'a> {
     /// Internal error; the log has the cause under the request id
     #[response(status = 500, content_type = "application/problem+json", example = json!(examples::internal()))]
     Internal(ProblemBody<'a>),
-    /// The database is unavailable
+    /// Azure DevOps, which must vouch for the caller, gave an answer that cannot be used
+    #[response(status = 502, content_type = "application/problem+json", example = json!(examples::bad_gateway()))]
+    BadGateway(ProblemBody<'a>),
+    /// The database or Azure DevOps is unavailable
     #[response(
         status = 503,
         content_type = "application/problem+json",
@@ -87,7 +99,7 @@ pub enum ProtectedResponses<'a> {
         example = json!(examples::unavailable())
     )]
     Unavailable(ProblemBody<'a>),
-    /// The request took too long
+    /// The request took too long, or Azure DevOps did
     #[response(status = 504, content_type = "application/problem+json", example = json!(examples::timeout()))]
     Timeout(ProblemBody<'a>),
 }
@@ -134,6 +146,7 @@ mod examples {
     use axum::http::StatusCode;
     use serde_json::Value;
 
+    use crate::azure_devops;
     use crate::error::{Error, FieldError};
     use crate::http::problem::Problem;
 
@@ -142,6 +155,15 @@ mod examples {
             "Token de autenticação não fornecido".to_owned(),
         ))
         .example()
+    }
+
+    pub(super) fn forbidden() -> Value {
+        let detail = "O usuário não pertence a nenhuma organização atendida por este servidor";
+        Problem::from(Error::Forbidden(detail.to_owned())).example()
+    }
+
+    pub(super) fn bad_gateway() -> Value {
+        Problem::from(Error::from(azure_devops::Error::NotFound)).example()
     }
 
     pub(super) fn too_many_requests() -> Value {

@@ -13,6 +13,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::azure_devops::{self, Unavailability};
 use crate::error::{Error, FieldError, Segment};
 
 /// Content type of problem documents.
@@ -114,8 +115,21 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let problem = match &error {
+        let problem = Self::told(&error);
+        Self {
+            retry_after: error.retry_after(),
+            cause: Some(Arc::new(error)),
+            ..problem
+        }
+    }
+}
+
+impl Problem {
+    /// What the client is told of `error`.
+    fn told(error: &Error) -> Self {
+        match error {
             Error::Unauthenticated(detail) => Self::new(StatusCode::UNAUTHORIZED, "nao_autenticado", detail),
+            Error::Forbidden(detail) => Self::new(StatusCode::FORBIDDEN, "acesso_negado", detail),
             Error::NotFound(detail) => Self::new(StatusCode::NOT_FOUND, "nao_encontrado", detail),
             Error::InvalidReference(detail) => {
                 Self::new(StatusCode::BAD_REQUEST, "referencia_invalida", detail)
@@ -133,13 +147,36 @@ impl From<Error> for Problem {
             }
             Error::Conflict { code, detail } => Self::new(StatusCode::CONFLICT, code, detail),
             Error::DatabaseUnavailable(_) => Self::database_unavailable(),
+            Error::NotConfigured(detail) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "azure_devops_nao_configurado",
+                *detail,
+            ),
+            Error::Upstream { detail, source } => {
+                let (status, code) = upstream(source);
+                Self::new(status, code, detail)
+            }
+            Error::AllUpstreamsFailed { detail, .. } => {
+                Self::new(StatusCode::BAD_GATEWAY, "azure_devops_resposta_invalida", detail)
+            }
+            Error::Shared(inner) => Self::told(inner),
             Error::Internal(_) => Self::of_status(StatusCode::INTERNAL_SERVER_ERROR),
-        };
-        Self {
-            retry_after: error.retry_after(),
-            cause: Some(Arc::new(error)),
-            ..problem
         }
+    }
+}
+
+/// 502: it answered, but not what we need. 503: it may work again soon. 504: it said nothing in time.
+fn upstream(error: &azure_devops::Error) -> (StatusCode, &'static str) {
+    match error {
+        azure_devops::Error::Timeout => (StatusCode::GATEWAY_TIMEOUT, "azure_devops_tempo_esgotado"),
+        azure_devops::Error::Unavailable {
+            reason: Unavailability::Status(500),
+            ..
+        } => (StatusCode::BAD_GATEWAY, "azure_devops_resposta_invalida"),
+        azure_devops::Error::Throttled { .. } | azure_devops::Error::Unavailable { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "azure_devops_indisponivel")
+        }
+        _ => (StatusCode::BAD_GATEWAY, "azure_devops_resposta_invalida"),
     }
 }
 
@@ -204,6 +241,7 @@ fn title(status: StatusCode) -> &'static str {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "Tipo de conteúdo não suportado",
         StatusCode::UNPROCESSABLE_ENTITY => "Dados inválidos",
         StatusCode::TOO_MANY_REQUESTS => "Muitas requisições",
+        StatusCode::BAD_GATEWAY => "Falha no Azure DevOps",
         StatusCode::SERVICE_UNAVAILABLE => "Serviço indisponível",
         StatusCode::GATEWAY_TIMEOUT => "Tempo esgotado",
         s if s.is_client_error() => "Requisição recusada",

@@ -4,6 +4,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::ids::ProjetoId;
+use super::organizacao::NomeOrganizacao;
+
+/// `estado` of a project that vanished from Azure DevOps. Such projects stay: hours were logged on them.
+pub const DELETED: &str = "deleted";
 
 /// A project as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,6 @@ pub struct ProjetoUpstream {
     pub url: Option<String>,
     /// State.
     pub estado: Option<String>,
-    /// Organisation.
-    pub organizacao: Option<String>,
+    /// Organisation, in canonical form.
+    pub organizacao: NomeOrganizacao,
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::models::ids::ProjetoId;
 use crate::models::page::Page;
-use crate::models::projeto::{Projeto, ProjetoUpstream};
+use crate::models::projeto::{DELETED, Projeto, ProjetoUpstream};
 
 /// All projects, or a page of them, by name without regard to case and accents, then by id.
 pub async fn list(conn: &mut PgConnection, page: Option<Page>) -> Result<Vec<Projeto>, sqlx::Error> {
@@ -56,37 +56,85 @@ pub async fn resolve(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Resolv
     .await
 }
 
-/// Creates (with `id = external_id`) or updates projects by their Azure DevOps GUID. Returns the rows touched.
+/// What an [`upsert`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upserted {
+    /// Rows that were not there before.
+    pub created: i64,
+    /// Rows that were.
+    pub updated: i64,
+}
+
+/// Creates (with `id = external_id`) or updates projects by their Azure DevOps GUID, in one statement.
 ///
-/// A GUID may stand in `projetos` only once, else PostgreSQL refuses the statement.
+/// A row that was seen later than `seen_at` stays as it is: of two synchronisations the one that asked first may write
+/// last. A GUID may stand in `projetos` only once, else PostgreSQL refuses the statement.
 pub async fn upsert(
     conn: &mut PgConnection,
     projetos: &[ProjetoUpstream],
     seen_at: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
+) -> Result<Upserted, sqlx::Error> {
     let ids: Vec<Uuid> = projetos.iter().map(|p| p.external_id).collect();
     let nomes: Vec<&str> = projetos.iter().map(|p| p.nome.as_str()).collect();
     let descricoes: Vec<Option<&str>> = projetos.iter().map(|p| p.descricao.as_deref()).collect();
     let urls: Vec<Option<&str>> = projetos.iter().map(|p| p.url.as_deref()).collect();
     let estados: Vec<Option<&str>> = projetos.iter().map(|p| p.estado.as_deref()).collect();
-    let organizacoes: Vec<Option<&str>> = projetos.iter().map(|p| p.organizacao.as_deref()).collect();
-    let done = sqlx::query!(
-        "INSERT INTO projetos (id, external_id, nome, descricao, url, estado, organizacao, last_sync_at)
-         SELECT id, id, nome, descricao, url, estado, organizacao, $7
-           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-                AS upstream (id, nome, descricao, url, estado, organizacao)
-         ON CONFLICT ON CONSTRAINT projetos_external_id_key DO UPDATE
-            SET nome = excluded.nome, descricao = excluded.descricao, url = excluded.url,
-                estado = excluded.estado, organizacao = excluded.organizacao, last_sync_at = excluded.last_sync_at",
+    let organizacoes: Vec<&str> = projetos.iter().map(|p| p.organizacao.as_str()).collect();
+    // xmax is 0 in a row version that no other one precedes.
+    sqlx::query_as!(
+        Upserted,
+        r#"WITH written AS (
+               INSERT INTO projetos (id, external_id, nome, descricao, url, estado, organizacao, last_sync_at)
+               SELECT id, id, nome, descricao, url, estado, organizacao, $7
+                 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+                      AS upstream (id, nome, descricao, url, estado, organizacao)
+               ON CONFLICT ON CONSTRAINT projetos_external_id_key DO UPDATE
+                  SET nome = excluded.nome, descricao = excluded.descricao, url = excluded.url,
+                      estado = excluded.estado, organizacao = excluded.organizacao,
+                      last_sync_at = excluded.last_sync_at
+                WHERE projetos.last_sync_at IS NULL OR projetos.last_sync_at <= excluded.last_sync_at
+               RETURNING projetos.xmax = 0 AS created
+           )
+           SELECT count(*) FILTER (WHERE created) AS "created!", count(*) FILTER (WHERE NOT created) AS "updated!"
+             FROM written"#,
         &ids,
         &nomes as &[&str],
         &descricoes as &[Option<&str>],
         &urls as &[Option<&str>],
         &estados as &[Option<&str>],
-        &organizacoes as &[Option<&str>],
+        &organizacoes as &[&str],
         seen_at,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Flags the projects of an organisation that are not among `seen` any more, unless somebody saw them later. Returns how
+/// many were flagged now.
+pub async fn flag_vanished(
+    conn: &mut PgConnection,
+    organizacao: &str,
+    seen: &[Uuid],
+    seen_at: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE projetos SET estado = $4
+          WHERE lower(organizacao) = $1 AND external_id <> ALL ($2) AND estado IS DISTINCT FROM $4
+            AND (last_sync_at IS NULL OR last_sync_at <= $3)",
+        organizacao,
+        seen,
+        seen_at,
+        DELETED,
     )
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// Makes synchronisations write one after the other, until the transaction ends; of this schema, by all replicas.
+pub async fn lock_synchronisation(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended(current_schema()::text || '.projetos', 0))")
+        .execute(conn)
+        .await?;
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use crate::azure_devops::AzureDevOps;
 use crate::db::{Db, DbError, migrate};
 use crate::lifecycle::Draining;
 use crate::repositories::migrations;
@@ -22,6 +23,8 @@ pub enum Check {
     Ok,
     /// Does not answer.
     Unavailable,
+    /// Does not answer, or only in part; the service goes on without.
+    Degraded,
     /// The schema is older than this binary.
     Pending,
     /// Could not be looked at.
@@ -55,6 +58,7 @@ impl Readiness {
 #[derive(Debug, Clone)]
 pub struct HealthService {
     db: Db,
+    azure: AzureDevOps,
     draining: Draining,
     /// What was seen last, and when. Whoever asks in between gets the same answer, so that probes, which no rate
     /// limit holds back, cannot use up the pool.
@@ -69,11 +73,12 @@ struct Seen {
 }
 
 impl HealthService {
-    /// Looks at `db`; `draining` is shared with the server.
+    /// Looks at `db` and at what `azure` knows; `draining` is shared with the server.
     #[must_use]
-    pub fn new(db: Db, draining: Draining) -> Self {
+    pub fn new(db: Db, azure: AzureDevOps, draining: Draining) -> Self {
         Self {
             db,
+            azure,
             draining,
             last: Arc::default(),
         }
@@ -94,8 +99,20 @@ impl HealthService {
         Readiness {
             database,
             migrations,
-            azure_devops: Check::NotConfigured,
+            azure_devops: self.azure_devops(),
             draining: self.draining.is_set(),
+        }
+    }
+
+    /// What calls and probes have seen; nobody is asked here.
+    fn azure_devops(&self) -> Check {
+        let tenants = self.azure.tenants();
+        if tenants.is_empty() {
+            Check::NotConfigured
+        } else if tenants.iter().all(|tenant| tenant.organizacao.is_healthy()) {
+            Check::Ok
+        } else {
+            Check::Degraded
         }
     }
 

@@ -16,8 +16,36 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "tower", "utoipa"],
     ),
     (
+        "azure_devops",
+        &[
+            "repositories",
+            "services",
+            "http",
+            "routers",
+            "auth",
+            "app",
+            "db",
+            "error",
+        ],
+        &["axum", "sqlx", "utoipa"],
+    ),
+    (
+        "jobs",
+        &["repositories", "http", "routers", "auth", "app", "db"],
+        &["axum", "sqlx"],
+    ),
+    (
         "repositories",
-        &["services", "http", "routers", "auth", "app", "error", "server"],
+        &[
+            "azure_devops",
+            "services",
+            "http",
+            "routers",
+            "auth",
+            "app",
+            "error",
+            "server",
+        ],
         &["axum", "serde_json", "utoipa"],
     ),
     (
@@ -33,6 +61,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     (
         "models",
         &[
+            "azure_devops",
             "repositories",
             "services",
             "http",
@@ -47,7 +76,15 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "db",
-        &["repositories", "services", "http", "routers", "auth", "app"],
+        &[
+            "azure_devops",
+            "repositories",
+            "services",
+            "http",
+            "routers",
+            "auth",
+            "app",
+        ],
         &["axum", "utoipa"],
     ),
     (
@@ -68,6 +105,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     (
         "config",
         &[
+            "azure_devops",
             "repositories",
             "services",
             "http",

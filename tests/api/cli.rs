@@ -9,6 +9,9 @@ use crate::support::TestDatabase;
 use crate::support::data::{a_query_waits, block_projetos};
 use crate::support::process::{Running, aponta, run};
 
+/// Where nobody answers.
+const ORG: &str = "http://127.0.0.1:1/contoso";
+
 #[tokio::test]
 async fn a_wrong_configuration_names_every_variable_and_exits_2() {
     let folder = tempfile::tempdir().unwrap();
@@ -38,7 +41,7 @@ async fn the_environment_wins_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join(".env"),
-        "API_PORT=8001\nDATABASE_HOST=db\nAPI_HOST=127.0.0.1\n",
+        format!("API_PORT=8001\nDATABASE_HOST=db\nAPI_HOST=127.0.0.1\nAZURE_DEVOPS_ORG_URL={ORG}\n"),
     )
     .unwrap();
     let mut check = aponta(folder.path(), &["check-config"]);
@@ -103,6 +106,7 @@ async fn serve_runs_is_healthy_and_stops_on_sigterm() {
         command
             .env("DATABASE_URL", &database.url)
             .env("API_HOST", "127.0.0.1")
+            .env("AZURE_DEVOPS_ORG_URL", ORG)
             .env("API_PORT", &port);
         command
             .env("LOG_FORMAT", "json")
@@ -149,6 +153,7 @@ async fn serve_without_auto_migrate_refuses_a_schema_that_is_behind() {
         command
             .env("DATABASE_URL", &database.url)
             .env("API_HOST", "127.0.0.1")
+            .env("AZURE_DEVOPS_ORG_URL", ORG)
             .env("API_PORT", "0");
         command
             .env("AUTO_MIGRATE", "false")
@@ -173,6 +178,7 @@ async fn serve_gives_up_on_a_database_that_never_answers() {
     let mut serve = aponta(folder.path(), &["serve"]);
     serve
         .env("DATABASE_URL", "postgres://a:segredo@127.0.0.1:1/a")
+        .env("AZURE_DEVOPS_ORG_URL", ORG)
         .env("DATABASE_STARTUP_TIMEOUT_SECONDS", "1");
     serve
         .env("DATABASE_ACQUIRE_TIMEOUT_MS", "200")
@@ -196,6 +202,7 @@ async fn a_password_that_is_wrong_ends_serve_at_once() {
     let mut serve = aponta(folder.path(), &["serve"]);
     serve
         .env("DATABASE_URL", &url)
+        .env("AZURE_DEVOPS_ORG_URL", ORG)
         .env("API_PORT", "0")
         .env("API_HOST", "127.0.0.1");
     let (code, out, err) = run(serve).await;

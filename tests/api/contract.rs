@@ -6,7 +6,7 @@ use std::path::Path;
 use axum::http::Method;
 use serde_json::Value;
 
-use crate::support::{Request, TestApp};
+use crate::support::{AUTH_ON, Request, TestApp};
 
 /// Operations that answer without credentials. This list only shrinks.
 const OPEN: [&str; 5] = [
@@ -45,7 +45,7 @@ fn the_committed_document_is_up_to_date() {
 
 #[tokio::test]
 async fn every_operation_off_the_list_demands_credentials() {
-    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let app = TestApp::with(AUTH_ON).await;
     let mut open: HashSet<&str> = OPEN.into();
     for (method, path, operation) in operations(&document()) {
         let name = format!("{method} {path}");
@@ -104,7 +104,7 @@ fn every_operation_is_described_in_full() {
             assert_eq!(problem, is_error, "{name} {status}");
         }
         if !OPEN.contains(&name.as_str()) {
-            for status in ["401", "429", "500", "503", "504"] {
+            for status in ["401", "403", "429", "500", "502", "503", "504"] {
                 assert!(responses.contains_key(status), "{name} lacks {status}");
             }
         }

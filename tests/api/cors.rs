@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use crate::support::{Reply, Request, TestApp};
+use crate::support::{AUTH_ON, Reply, Request, TestApp};
 
 const EXTENSION: &str = "https://sefaz-ceara.gallerycdn.vsassets.io";
 
@@ -19,7 +19,7 @@ async fn preflight(app: &TestApp, origin: &str) -> Reply {
 
 #[tokio::test]
 async fn the_extension_may_preflight_with_all_its_headers() {
-    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let app = TestApp::with(AUTH_ON).await;
     let reply = preflight(&app, EXTENSION).await;
     assert_eq!(reply.status.as_u16(), 200);
     assert_eq!(reply.header("access-control-allow-origin"), EXTENSION);
@@ -70,7 +70,12 @@ async fn localhost_is_an_origin_only_in_development() {
             .header("access-control-allow-origin"),
         local
     );
-    let production = TestApp::with([("ENVIRONMENT", "production"), ("AUTH_ENABLED", "true")]).await;
+    let production = TestApp::with([
+        ("ENVIRONMENT", "production"),
+        ("AUTH_ENABLED", "true"),
+        ("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/contoso"),
+    ])
+    .await;
     assert_eq!(
         preflight(&production, local)
             .await
@@ -142,7 +147,7 @@ async fn every_answer_carries_the_permission_errors_included() {
 
 #[tokio::test]
 async fn unauthenticated_answers_carry_it_too() {
-    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let app = TestApp::with(AUTH_ON).await;
     let reply = app
         .send(Request::get("/api/v1/projetos").header("origin", EXTENSION))
         .await;

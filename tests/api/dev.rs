@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::eventually;
 use crate::support::process::{Running, aponta, open_folder, postmaster, run, send_signal};
+use crate::support::{FakeAzure, eventually};
 
 /// A development server over `data` on a free port, once it listens. Returns its address too.
 async fn start(home: &Path, data: &Path, more: &[&str]) -> (Running, String) {
@@ -200,6 +200,50 @@ async fn the_environment_cannot_point_dev_at_another_database() {
     assert_eq!(get(&address, "/health").await["environment"], "development");
     assert_eq!(get(&address, "/api/v1/atividades").await["total"], 8);
     assert_eq!(server.signal("INT").await, 0);
+}
+
+#[tokio::test]
+async fn with_auth_callers_are_proved_by_the_azure_devops_of_the_env_file() {
+    let azure = FakeAzure::contoso().await;
+    azure.projects("contoso", 2);
+    let service = azure.pat(&azure.person("Service", &["contoso"]));
+    let folder = open_folder();
+    let data = folder.path().join("d");
+    let mut lines = vec![format!("AZURE_DEVOPS_PAT={service}")];
+    let variables = azure.variables("contoso");
+    lines.extend(variables.iter().map(|(name, value)| format!("{name}={value}")));
+    std::fs::write(folder.path().join(".env"), lines.join("\n")).unwrap();
+    let (server, address) = start(folder.path(), &data, &["--auth"]).await;
+    let client = reqwest::Client::new();
+    let sync = || client.post(format!("{address}/api/v1/integracao/sincronizar"));
+    assert_eq!(sync().send().await.unwrap().status(), 401);
+    let token = azure.pat(&azure.person("Ada", &["contoso"]));
+    let done: Value = sync()
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(done["created"], 2);
+    assert_eq!(server.signal("INT").await, 0);
+
+    std::fs::remove_file(folder.path().join(".env")).unwrap();
+    let command = aponta(
+        folder.path(),
+        &[
+            "dev",
+            "--auth",
+            "--port",
+            "0",
+            "--data-dir",
+            data.to_str().unwrap(),
+        ],
+    );
+    let (code, _, err) = run(command).await;
+    assert_eq!(code, 2);
+    assert!(err.contains("AZURE_DEVOPS_ORG_URL: is required"), "{err}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::support::TestApp;
+use crate::support::{AUTH_ON, TestApp};
 
 /// Paths in `src="…"`, `href="…"` and `from "…"`.
 fn references(text: &str) -> Vec<String> {
@@ -21,7 +21,7 @@ fn references(text: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_file_that_the_pages_need_is_served_from_here() {
-    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let app = TestApp::with(AUTH_ON).await;
     for page in ["/docs", "/docs/", "/redoc", "/redoc/"] {
         let reply = app.get(page).await;
         assert_eq!(reply.status, StatusCode::OK, "{page}");

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::{Request, TestApp, eventually};
+use crate::support::{AUTH_ON, Request, TestApp, eventually};
 
 #[tokio::test]
 async fn liveness_tells_version_and_environment() {
-    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let app = TestApp::with(AUTH_ON).await;
     let expected = json!({"status": "healthy", "version": env!("CARGO_PKG_VERSION"), "environment": "test"});
     for path in ["/", "/health", "/healthz", "/health/", "/healthz/"] {
         assert_eq!(app.get(path).await.expect(200), expected, "{path}");
@@ -15,7 +15,7 @@ async fn liveness_tells_version_and_environment() {
 
 #[tokio::test]
 async fn api_info_points_at_the_docs() {
-    let app = TestApp::with([("AUTH_ENABLED", "true")]).await;
+    let app = TestApp::with(AUTH_ON).await;
     let expected = json!({"name": "API Aponta", "version": env!("CARGO_PKG_VERSION"), "docs": "/docs", "redoc": "/redoc"});
     assert_eq!(app.get("/api/v1").await.expect(200), expected);
     assert_eq!(app.get("/api/v1/").await.expect(200), expected);

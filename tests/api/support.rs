@@ -1,13 +1,16 @@
 //! What tests are written with. `TestApp` is the whole application in process; `RunningServer` listens on a port.
 
 pub mod app;
+pub mod app_token;
+pub mod azure;
 pub mod client;
 pub mod data;
 pub mod database;
 pub mod process;
 pub mod server;
 
-pub use app::TestApp;
+pub use app::{AUTH_ON, TestApp};
+pub use azure::{FakeAzure, Fault};
 pub use client::{Reply, Request};
 pub use database::TestDatabase;
 pub use server::RunningServer;

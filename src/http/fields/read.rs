@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::models::organizacao::NomeOrganizacao;
 use crate::models::text::trim;
 
 /// What is wrong with one value, or with one element of a list.
@@ -105,6 +106,16 @@ impl Read for Uuid {
         let text = value.as_str().unwrap_or_default();
         Self::parse_str(text.trim())
             .map_err(|_| vec![Failure::new("uuid_parsing", "deve ser um UUID válido")])
+    }
+}
+
+impl Read for NomeOrganizacao {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = String::read(value)?;
+        Self::parse(&text).map_err(|_| {
+            let message = "deve ser o nome de uma organização (letras, dígitos e -)";
+            vec![Failure::new("value_error", message)]
+        })
     }
 }
 

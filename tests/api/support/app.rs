@@ -6,6 +6,7 @@ use axum::Router;
 use serde_json::Value;
 use sqlx::PgPool;
 
+use super::azure::FakeAzure;
 use super::client::{Reply, Request};
 use super::database::TestDatabase;
 
@@ -16,7 +17,9 @@ pub struct TestApp {
     pub app: App,
     /// For looking at tables and for preparing rows.
     pub pool: PgPool,
-    _database: TestDatabase,
+    config: Config,
+    /// `None`: somebody else's.
+    _database: Option<TestDatabase>,
 }
 
 impl TestApp {
@@ -27,13 +30,54 @@ impl TestApp {
     /// With these variables besides.
     pub async fn with<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let database = TestDatabase::new().await;
-        let app = App::new(&config(&database.url, variables)).unwrap();
+        let config = config(&database.url, variables);
+        let app = App::new(&config).unwrap();
         Self {
             router: app.router.clone(),
             app,
             pool: database.pool().await,
-            _database: database,
+            config,
+            _database: Some(database),
         }
+    }
+
+    /// Over this Azure DevOps, whose `contoso` is the default organisation; authentication on, waits short.
+    pub async fn over<'a>(
+        azure: &FakeAzure,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let quick = [
+            ("AZURE_DEVOPS_CONNECT_TIMEOUT_MS", "500"),
+            ("AZURE_DEVOPS_TIMEOUT_MS", "800"),
+            ("AZURE_DEVOPS_BREAKER_OPEN_MS", "100"),
+        ];
+        let mut all: Vec<(String, String)> = Vec::new();
+        all.extend(
+            azure
+                .variables("contoso")
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let others = quick.into_iter().chain(variables);
+        all.extend(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Self::with(all.iter().map(|(name, value)| (name.as_str(), value.as_str()))).await
+    }
+
+    /// Another process over the same database, configured alike.
+    pub fn replica(&self) -> Self {
+        let app = App::new(&self.config).unwrap();
+        Self {
+            router: app.router.clone(),
+            app,
+            pool: self.pool.clone(),
+            config: self.config.clone(),
+            _database: None,
+        }
+    }
+
+    /// `GET` with `Authorization: Bearer`.
+    pub async fn get_as(&self, token: &str, path: &str) -> Reply {
+        self.send(Request::get(path).bearer(token)).await
     }
 
     pub async fn send(&self, request: Request) -> Reply {
@@ -56,6 +100,12 @@ impl TestApp {
         self.send(Request::delete(path)).await
     }
 }
+
+/// Authentication on, over an Azure DevOps that nobody can reach.
+pub const AUTH_ON: [(&str, &str); 2] = [
+    ("AUTH_ENABLED", "true"),
+    ("AZURE_DEVOPS_ORG_URL", "http://127.0.0.1:1/contoso"),
+];
 
 /// The configuration of a test server over the database at `url`.
 pub fn config<'a>(url: &str, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Config {

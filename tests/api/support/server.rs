@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use aponta::app::App;
 use aponta::db::Db;
 use aponta::lifecycle::Draining;
-use aponta::server::{self, ServerOptions};
+use aponta::server::ServerOptions;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -25,18 +25,13 @@ pub struct RunningServer {
 impl RunningServer {
     pub async fn start<'a>(url: &str, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let config = config(url, variables);
-        let App { router, db, draining } = App::new(&config).unwrap();
+        let app = App::new(&config).unwrap();
         let listener = TcpListener::bind(config.http.address()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let options = ServerOptions::from(&config.http);
-        let task = tokio::spawn(server::serve(
-            listener,
-            router,
-            options,
-            draining.clone(),
-            stop.clone(),
-        ));
+        let (db, draining) = (app.db.clone(), app.draining.clone());
+        let task = tokio::spawn(app.run(listener, options, stop.clone()));
         Self {
             address,
             db,

@@ -1,0 +1,121 @@
+//! Asks organisations whether they know somebody, and remembers the answer for a short while: one question upstream for any
+//! number of simultaneous requests. Tokens are not kept, only keyed hashes of them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::future::Cache;
+use uuid::Uuid;
+
+use super::presented::Presented;
+use crate::azure_devops::identities::Identity;
+use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao, Scheme, Tenant};
+use crate::models::organizacao::NomeOrganizacao;
+
+/// Answers remembered at the most; about 300 bytes each.
+const MOST: u64 = 20_000;
+/// A refusal is remembered for this long: a new PAT works soon, a flood of made-up ones costs little.
+const REFUSED_TTL: Duration = Duration::from_secs(10);
+/// Trouble is remembered so that those who wait together are answered together, and not for longer.
+const UNKNOWN_TTL: Duration = Duration::from_secs(1);
+
+/// What an organisation says of somebody.
+#[derive(Debug, Clone)]
+pub(super) enum Verdict {
+    /// A member; with the form in which the token was accepted, if a token was.
+    Member(Arc<Identity>, Option<Scheme>),
+    /// Not one; with the status that said so.
+    Refused(u16),
+    /// Nobody can tell at the moment.
+    Unknown(Error),
+}
+
+/// What is asked about: a token (by its hash) or, with the service's own PAT, a person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Subject {
+    Token(Fingerprint, &'static [Scheme]),
+    Person(Uuid),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    organizacao: NomeOrganizacao,
+    subject: Subject,
+}
+
+/// The questions asked lately and their answers.
+#[derive(Debug, Clone)]
+pub(super) struct Memberships {
+    cache: Cache<Key, Verdict>,
+}
+
+impl Memberships {
+    pub(super) fn new(ttl: Duration) -> Self {
+        let cache = Cache::builder().max_capacity(MOST).expire_after(Lifetime { ttl });
+        Self { cache: cache.build() }
+    }
+
+    /// Whom `token` proves to this organisation.
+    pub(super) async fn of_token(&self, token: &Presented, organizacao: &Organizacao) -> Verdict {
+        use secrecy::ExposeSecret;
+        let fingerprint = Fingerprint::of(token.token().expose_secret());
+        let key = Key {
+            organizacao: organizacao.nome().clone(),
+            subject: Subject::Token(fingerprint, token.schemes()),
+        };
+        self.cache
+            .get_with(key, ask_about_token(token, organizacao))
+            .await
+    }
+
+    /// Whether this organisation knows the person. Without a PAT of ours nobody can be asked: not a member.
+    pub(super) async fn of_person(&self, person: Uuid, tenant: &Tenant) -> Verdict {
+        let Some(pat) = &tenant.pat else {
+            return Verdict::Refused(403);
+        };
+        let key = Key {
+            organizacao: tenant.organizacao.nome().clone(),
+            subject: Subject::Person(person),
+        };
+        let ask = async {
+            match tenant.organizacao.identity(pat, person).await {
+                Ok(Some(identity)) => Verdict::Member(Arc::new(identity), None),
+                Ok(None) => Verdict::Refused(404),
+                // Our own PAT being refused is our trouble, not the caller's.
+                Err(error) => Verdict::Unknown(error),
+            }
+        };
+        self.cache.get_with(key, ask).await
+    }
+}
+
+/// Tries each form until one is accepted. Trouble ends it: it says nothing about the token.
+async fn ask_about_token(token: &Presented, organizacao: &Organizacao) -> Verdict {
+    let mut refused = 401;
+    for scheme in token.schemes() {
+        let credential = Credential::new(*scheme, token.token().clone());
+        match organizacao.authenticated_user(&credential).await {
+            Ok(identity) => return Verdict::Member(Arc::new(identity), Some(*scheme)),
+            Err(Error::InvalidCredential { status }) => refused = status,
+            Err(Error::Forbidden) => refused = 403,
+            Err(error) => return Verdict::Unknown(error),
+        }
+    }
+    Verdict::Refused(refused)
+}
+
+/// How long each kind of answer lasts.
+struct Lifetime {
+    ttl: Duration,
+}
+
+impl Expiry<Key, Verdict> for Lifetime {
+    fn expire_after_create(&self, _: &Key, verdict: &Verdict, _: Instant) -> Option<Duration> {
+        Some(match verdict {
+            Verdict::Member(..) => self.ttl,
+            Verdict::Refused(_) => REFUSED_TTL.min(self.ttl),
+            Verdict::Unknown(_) => UNKNOWN_TTL,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! `connectionData`: who a credential is to an organisation.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::credential::Credential;
+use super::error::Error;
+use super::identities::{Identity, is_nobody};
+use super::operation::CONNECTION_DATA;
+use super::organizacao::{Host, Organizacao, text_at};
+
+/// Asks for nothing but the identity.
+const QUERY: [(&str, &str); 3] = [
+    ("connectOptions", "none"),
+    ("lastChangeId", "-1"),
+    ("lastChangeId64", "-1"),
+];
+
+/// How descriptors of the anonymous identity begin.
+const ANONYMOUS_DESCRIPTOR: &str = "system:publicaccess";
+
+impl Organizacao {
+    /// The member of this organisation that `credential` proves.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredential`] when it proves nobody: organisations with public projects answer even made-up
+    /// credentials with 200, as the anonymous identity.
+    pub async fn authenticated_user(&self, credential: &Credential) -> Result<Identity, Error> {
+        let path = ["_apis", "connectionData"];
+        let answer = self
+            .get(&CONNECTION_DATA, Host::Api, &path, &QUERY, credential)
+            .await?;
+        identity(&answer.json()?)
+    }
+}
+
+fn identity(data: &Value) -> Result<Identity, Error> {
+    let refused = Error::InvalidCredential { status: 200 };
+    let id = |user: &str| {
+        let text = text_at(data, &format!("/{user}/id"))?;
+        Uuid::parse_str(&text).ok()
+    };
+    let authenticated = id("authenticatedUser").ok_or(Error::Nonsense("no authenticatedUser.id"))?;
+    let descriptor = text_at(data, "/authenticatedUser/descriptor").unwrap_or_default();
+    if is_nobody(authenticated) || descriptor.to_ascii_lowercase().starts_with(ANONYMOUS_DESCRIPTOR) {
+        return Err(refused);
+    }
+    // They differ when one identity speaks for another; nobody should speak for others here.
+    if data.get("authorizedUser").is_some_and(|user| !user.is_null())
+        && id("authorizedUser") != Some(authenticated)
+    {
+        return Err(refused);
+    }
+    let user = data.get("authenticatedUser").unwrap_or(&Value::Null);
+    Ok(Identity::from_json(authenticated, user))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ADA: &str = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d";
+
+    #[test]
+    fn only_a_proved_person_counts() {
+        let refused = Err(Error::InvalidCredential { status: 200 });
+        let of = |user: Value| identity(&json!({ "authenticatedUser": user })).map(|i| i.id.to_string());
+        assert_eq!(of(json!({ "id": ADA })), Ok(ADA.to_owned()));
+        assert_eq!(
+            of(json!({ "id": "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa" })),
+            refused
+        );
+        assert_eq!(of(json!({ "id": Uuid::nil() })), refused);
+        assert_eq!(
+            of(json!({ "id": ADA, "descriptor": "SYSTEM:PublicAccess;x" })),
+            refused
+        );
+        assert!(matches!(of(json!({ "id": "ada" })), Err(Error::Nonsense(_))));
+        assert!(matches!(of(json!([])), Err(Error::Nonsense(_))));
+        let both =
+            |other: Value| identity(&json!({ "authenticatedUser": {"id": ADA}, "authorizedUser": other }));
+        assert!(both(json!({ "id": ADA.to_uppercase() })).is_ok());
+        assert!(both(Value::Null).is_ok());
+        assert!(both(json!({ "id": Uuid::max() })).is_err());
+        assert!(both(json!({})).is_err());
+    }
+}

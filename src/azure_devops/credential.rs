@@ -1,0 +1,93 @@
+//! What a call is signed with.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+/// A secret and the form in which it goes over the wire.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    scheme: Scheme,
+    secret: SecretString,
+}
+
+/// How a secret is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// A PAT: `Basic base64(":" + pat)`.
+    Pat,
+    /// An access token: `Bearer`.
+    Bearer,
+}
+
+/// A keyed hash of a secret, good for this process only: tells secrets apart without keeping them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+/// New in each process, so that a hash says nothing to whoever sees it.
+static KEY: LazyLock<hmac::Key> = LazyLock::new(|| {
+    let halves = [Uuid::new_v4(), Uuid::new_v4()];
+    hmac::Key::new(hmac::HMAC_SHA256, &halves.map(Uuid::into_bytes).concat())
+});
+
+impl Fingerprint {
+    /// The hash of `secret`.
+    #[must_use]
+    pub fn of(secret: &str) -> Self {
+        let tag = hmac::sign(&KEY, secret.as_bytes());
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(tag.as_ref());
+        Self(bytes)
+    }
+}
+
+impl Credential {
+    /// `secret`, sent as `scheme`.
+    #[must_use]
+    pub fn new(scheme: Scheme, secret: SecretString) -> Self {
+        Self { scheme, secret }
+    }
+
+    /// A personal access token.
+    #[must_use]
+    pub fn pat(secret: SecretString) -> Self {
+        Self::new(Scheme::Pat, secret)
+    }
+
+    /// Which identity is asking, as far as we can tell: the same secret is the same identity.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.secret.expose_secret())
+    }
+
+    /// The header, marked so that no log prints it; `None` when the secret cannot stand in one.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        let secret = self.secret.expose_secret();
+        let text = match self.scheme {
+            Scheme::Pat => format!("Basic {}", STANDARD.encode(format!(":{secret}"))),
+            Scheme::Bearer => format!("Bearer {secret}"),
+        };
+        let mut value = HeaderValue::try_from(text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pat_is_the_password_of_nobody() {
+        let header = Credential::pat("p".into()).header().unwrap();
+        assert_eq!(header, "Basic OnA=");
+        assert!(!format!("{header:?}").contains("OnA"), "sensitive");
+        assert!(!format!("{:?}", Credential::pat("canary".into())).contains("canary"));
+        assert!(Credential::new(Scheme::Bearer, "a\nb".into()).header().is_none());
+    }
+}

@@ -1,0 +1,112 @@
+//! What can go wrong between us and Azure DevOps, told apart by what the caller should do about it.
+
+use std::time::Duration;
+
+/// Why a call brought no usable answer. Holds nothing that must not be logged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The credential proves nobody there: 401, 203, a redirect or a sign-in page, or the anonymous identity.
+    #[error("credential not accepted (status {status})")]
+    InvalidCredential {
+        /// Status of the answer.
+        status: u16,
+    },
+    /// The identity is known and may not do this (403).
+    #[error("forbidden (status 403)")]
+    Forbidden,
+    /// The object does not exist, or is hidden from this identity (404).
+    #[error("not found (status 404)")]
+    NotFound,
+    /// This identity asked too much.
+    #[error("throttled")]
+    Throttled {
+        /// When to come back, where the answer told it.
+        retry_after: Option<Duration>,
+    },
+    /// It cannot be used at the moment.
+    #[error("unavailable: {reason}")]
+    Unavailable {
+        /// What was seen.
+        reason: Unavailability,
+        /// When to come back, where known.
+        retry_after: Option<Duration>,
+    },
+    /// No answer within the time allowed.
+    #[error("no answer in time")]
+    Timeout,
+    /// An answer that means nothing to us; says which rule it broke.
+    #[error("nonsense answer: {0}")]
+    Nonsense(&'static str),
+    /// The request was understood and refused (400, 409, 412, ...).
+    #[error("rejected (status {status}, {type_key})")]
+    Rejected {
+        /// Status of the answer.
+        status: u16,
+        /// `typeKey` of the error body, or nothing. The prose is localised and may name people; it is not kept.
+        type_key: String,
+    },
+}
+
+/// What an unavailable service looked like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unavailability {
+    /// It answered so.
+    Status(u16),
+    /// No connection, or one that broke.
+    Connection(String),
+    /// It failed so often that it is left alone for a while.
+    BreakerOpen,
+    /// Too many calls of ours wait for their turn.
+    Busy,
+}
+
+impl std::fmt::Display for Unavailability {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Connection(text) => f.write_str(text),
+            Self::BreakerOpen => f.write_str("circuit breaker open"),
+            Self::Busy => f.write_str("too many calls wait"),
+        }
+    }
+}
+
+impl Error {
+    /// When a caller should come back, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// A word for logs and metrics, one of a dozen.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidCredential { .. } => "invalid_credential",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable { reason, .. } => match reason {
+                Unavailability::Status(_) => "unavailable",
+                Unavailability::Connection(_) => "connection",
+                Unavailability::BreakerOpen => "breaker_open",
+                Unavailability::Busy => "busy",
+            },
+            Self::Timeout => "timeout",
+            Self::Nonsense(_) => "nonsense",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+
+    pub(super) fn unavailable(reason: Unavailability, retry_after: Option<Duration>) -> Self {
+        Self::Unavailable { reason, retry_after }
+    }
+
+    /// Whether the service itself failed, as opposed to having answered something.
+    pub(super) fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Timeout)
+    }
+}

@@ -1,0 +1,56 @@
+//! Reading JSON that is not always what its description promises: byte order marks, `null` in lists, single broken
+//! elements. Dates and enumerations are kept as the text that they are: `0001-01-01T00:00:00` without a zone and words
+//! that we do not know are both legal.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// The body as `T`; a byte order mark before it is skipped.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
+}
+
+/// `{"count": n, "value": [...]}`. One broken element does not spoil the page.
+#[derive(Debug, Deserialize)]
+pub(super) struct List<T: DeserializeOwned> {
+    #[serde(alias = "values", deserialize_with = "elements")]
+    pub(super) value: Elements<T>,
+}
+
+/// What a list held.
+#[derive(Debug)]
+pub(super) struct Elements<T> {
+    /// Those that could be read, in order.
+    pub(super) good: Vec<T>,
+    /// How many were there but could not be read.
+    pub(super) unreadable: usize,
+}
+
+fn elements<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Elements<T>, D::Error> {
+    let all = Vec::<Value>::deserialize(deserializer)?;
+    let mut found = Elements {
+        good: Vec::with_capacity(all.len()),
+        unreadable: 0,
+    };
+    for element in all.into_iter().filter(|element| !element.is_null()) {
+        match serde_json::from_value(element) {
+            Ok(element) => found.good.push(element),
+            Err(_) => found.unreadable += 1,
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_element_and_a_mark_do_not_spoil_a_page() {
+        let page: List<u8> = parse(b"\xef\xbb\xbf{\"count\":4,\"values\":[1,null,\"x\",2]}").unwrap();
+        assert_eq!((page.value.good, page.value.unreadable), (vec![1, 2], 1));
+    }
+}

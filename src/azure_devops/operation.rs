@@ -1,0 +1,37 @@
+//! Every call that we make, in one table: its name, its verb and the api-version that it is pinned to.
+//!
+//! 7.1 is the newest generally available version; everything in 7.2 is a preview. What is still a preview in 7.1 is refused
+//! with 400 unless asked for as such (Microsoft, "REST API versioning").
+
+use reqwest::Method;
+
+/// One kind of call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Operation {
+    /// Name for spans, logs and metrics; there are only as many as entries in this file.
+    pub(super) name: &'static str,
+    /// Verb.
+    pub(super) method: Method,
+    /// Pinned version.
+    pub(super) api_version: &'static str,
+    /// Whether it may be sent again when its fate is unknown.
+    pub(super) idempotent: bool,
+}
+
+const fn get(name: &'static str, api_version: &'static str) -> Operation {
+    Operation {
+        name,
+        method: Method::GET,
+        api_version,
+        idempotent: true,
+    }
+}
+
+/// Who a credential is.
+pub(super) static CONNECTION_DATA: Operation = get("connection_data", "7.1-preview.1");
+/// Who has an id.
+pub(super) static READ_IDENTITY: Operation = get("read_identity", "7.1");
+/// Picture of a person.
+pub(super) static READ_AVATAR: Operation = get("read_avatar", "7.1-preview.1");
+/// One page of projects.
+pub(super) static LIST_PROJECTS: Operation = get("list_projects", "7.1");

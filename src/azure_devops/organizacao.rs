@@ -1,0 +1,168 @@
+//! One organisation as a place to ask: its addresses and the way there. What can be asked stands in one file per area.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::Url;
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::credential::Credential;
+use super::error::Error;
+use super::operation::{self, Operation};
+use super::transport::{Call, Transport};
+use crate::models::organizacao::NomeOrganizacao;
+
+/// The client of one organisation. Clones share limits, breaker and connections.
+#[derive(Clone)]
+pub struct Organizacao(Arc<Inner>);
+
+struct Inner {
+    nome: NomeOrganizacao,
+    base_url: Url,
+    identity_url: Url,
+    transport: Transport,
+    /// What the last probe found.
+    reachable: AtomicBool,
+}
+
+/// Which of an organisation's two addresses.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Host {
+    /// Projects, work items, ...
+    Api,
+    /// People.
+    Identity,
+}
+
+impl Organizacao {
+    pub(super) fn new(nome: NomeOrganizacao, base_url: Url, identity_url: Url, transport: Transport) -> Self {
+        Self(Arc::new(Inner {
+            nome,
+            base_url,
+            identity_url,
+            transport,
+            reachable: AtomicBool::new(true),
+        }))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn nome(&self) -> &NomeOrganizacao {
+        &self.0.nome
+    }
+
+    /// Whether it answered when last asked, and is not being left alone.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.0.reachable.load(Ordering::Relaxed) && self.0.transport.breaker.is_closed()
+    }
+
+    /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows then.
+    pub async fn probe(&self) {
+        let url = self.url(
+            Host::Api,
+            &["_apis", "connectionData"],
+            &[],
+            &operation::CONNECTION_DATA,
+        );
+        let outcome = self.send(&operation::CONNECTION_DATA, url, None).await;
+        let reachable = match &outcome {
+            Err(error) => !error.is_outage(),
+            Ok(_) => true,
+        };
+        self.0.reachable.store(reachable, Ordering::Relaxed);
+    }
+
+    /// `GET` of an address made of `segments`, each of them percent-encoded.
+    pub(super) async fn get(
+        &self,
+        operation: &'static Operation,
+        host: Host,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        credential: &Credential,
+    ) -> Result<Answer, Error> {
+        let url = self.url(host, segments, query, operation);
+        self.send(operation, url, Some(credential)).await
+    }
+
+    async fn send(
+        &self,
+        operation: &'static Operation,
+        url: Url,
+        credential: Option<&Credential>,
+    ) -> Result<Answer, Error> {
+        let call = Call {
+            operation,
+            url,
+            credential,
+        };
+        self.0.transport.send(call).await
+    }
+
+    fn url(&self, host: Host, segments: &[&str], query: &[(&str, &str)], operation: &Operation) -> Url {
+        let mut url = match host {
+            Host::Api => self.0.base_url.clone(),
+            Host::Identity => self.0.identity_url.clone(),
+        };
+        extend(&mut url, segments);
+        url.query_pairs_mut()
+            .extend_pairs(query)
+            .append_pair("api-version", operation.api_version);
+        url
+    }
+}
+
+/// Adds path segments, percent-encoded; `.` and `..`, which a URL would swallow, become harmless.
+fn extend(url: &mut Url, segments: &[&str]) {
+    if let Ok(mut path) = url.path_segments_mut() {
+        for segment in segments {
+            match *segment {
+                "." => path.push("%2E"),
+                ".." => path.push("%2E%2E"),
+                other => path.push(other),
+            };
+        }
+    }
+}
+
+impl fmt::Debug for Organizacao {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Organizacao").field(&self.0.nome).finish()
+    }
+}
+
+/// The text at `pointer`, if there is one that says something.
+pub(super) fn text_at(value: &Value, pointer: &str) -> Option<String> {
+    let text = value.pointer(pointer)?.as_str()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_cannot_leave_its_place() {
+        let path = |segment: &str| {
+            let mut url = Url::parse("https://dev.azure.com/contoso").unwrap();
+            extend(&mut url, &[segment, "_apis"]);
+            url.as_str()
+                .strip_prefix("https://dev.azure.com/contoso/")
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(path("X/../z"), "X%2F..%2Fz/_apis");
+        assert_eq!(path("a b?c#d"), "a%20b%3Fc%23d/_apis");
+        assert_eq!(path("Ação"), "A%C3%A7%C3%A3o/_apis");
+        for dots in [".", ".."] {
+            assert!(
+                path(dots).ends_with("/_apis") && !path(dots).contains(".."),
+                "{}",
+                path(dots)
+            );
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Remembers which identities Azure DevOps asked to wait, on whatever status it did (a 200 can say it too).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::credential::Fingerprint;
+
+/// Identities remembered at the most; more than that many wait at once only in an attack.
+const MOST: usize = 4_096;
+
+/// Longest wait believed. Azure DevOps counts over five minutes.
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// Per organisation.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    until: Mutex<HashMap<Option<Fingerprint>, Instant>>,
+}
+
+impl Throttle {
+    /// How long this identity still has to wait.
+    pub(super) fn remaining(&self, identity: Option<Fingerprint>, now: Instant) -> Option<Duration> {
+        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = until.get(&identity)?;
+        until.checked_duration_since(now).filter(|wait| !wait.is_zero())
+    }
+
+    /// No request of this identity for so long.
+    pub(super) fn hold(&self, identity: Option<Fingerprint>, wait: Duration, now: Instant) {
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        if until.len() >= MOST {
+            until.retain(|_, at| *at > now);
+        }
+        if until.len() < MOST || until.contains_key(&identity) {
+            until.insert(identity, now + wait.min(LONGEST));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_identity_waits_and_the_others_do_not() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let (a, b) = (Some(Fingerprint::of("a")), Some(Fingerprint::of("b")));
+        let wait = Duration::from_secs(3);
+        throttle.hold(a, wait, now);
+        assert_eq!(throttle.remaining(a, now), Some(wait));
+        assert_eq!(throttle.remaining(b, now), None);
+        assert_eq!(throttle.remaining(a, now + wait), None);
+    }
+}

@@ -1,0 +1,333 @@
+//! Which Azure DevOps organisations this service serves, with which PATs, and how patient it is with them.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::Environment;
+use super::env::Reader;
+use crate::models::organizacao::NomeOrganizacao;
+
+/// Azure DevOps Services; identities have a host of their own.
+const SERVICES: &str = "https://dev.azure.com";
+const SERVICES_HOST: &str = "dev.azure.com";
+const SERVICES_IDENTITY: &str = "https://vssps.dev.azure.com";
+const LEGACY_SUFFIX: &str = ".visualstudio.com";
+
+const URL_EXAMPLE: &str = "https://dev.azure.com/contoso";
+const PATS_EXAMPLE: &str = "contoso=pat-of-contoso,fabrikam=pat-of-fabrikam";
+
+/// Organisations and limits of the client.
+#[derive(Debug, Clone)]
+pub struct AzureDevOpsConfig {
+    /// Every configured organisation once; the one of `AZURE_DEVOPS_ORG_URL` is the first and the default.
+    pub organizacoes: Vec<OrganizacaoConfig>,
+    /// Longest wait for a TCP and TLS connection.
+    pub connect_timeout: Duration,
+    /// Longest call, with all its retries and the wait for its turn.
+    pub timeout: Duration,
+    /// Largest answer, decompressed.
+    pub max_answer_bytes: usize,
+    /// Calls at once to one organisation.
+    pub concurrency: usize,
+    /// How long an organisation is left alone after it failed several times in a row.
+    pub breaker_open: Duration,
+    /// Between two looks at whether the organisations answer, for `/ready`; `None`: never.
+    pub probe_interval: Option<Duration>,
+    /// Between two synchronisations of the projects in the background; `None`: never.
+    pub sync_interval: Option<Duration>,
+}
+
+/// One organisation.
+#[derive(Debug, Clone)]
+pub struct OrganizacaoConfig {
+    /// Its name.
+    pub nome: NomeOrganizacao,
+    /// Base of its REST API, without a slash at the end.
+    pub base_url: Url,
+    /// Base of its identity service, likewise.
+    pub identity_url: Url,
+    /// The PAT that the service itself uses there.
+    pub pat: Option<SecretString>,
+}
+
+impl AzureDevOpsConfig {
+    pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
+        Self {
+            organizacoes: read_organizacoes(reader, environment),
+            connect_timeout: reader.millis("AZURE_DEVOPS_CONNECT_TIMEOUT_MS", 2_000, 50, 30_000),
+            timeout: reader.millis("AZURE_DEVOPS_TIMEOUT_MS", 10_000, 100, 60_000),
+            max_answer_bytes: reader.number("AZURE_DEVOPS_MAX_ANSWER_BYTES", 8 << 20, 1 << 10, 1 << 30),
+            concurrency: reader.number("AZURE_DEVOPS_CONCURRENCY", 8, 1, 256),
+            breaker_open: reader.millis("AZURE_DEVOPS_BREAKER_OPEN_MS", 5_000, 10, 600_000),
+            probe_interval: optional_seconds(reader, "AZURE_DEVOPS_PROBE_INTERVAL", 15),
+            sync_interval: optional_seconds(reader, "SYNC_INTERVAL", 0),
+        }
+    }
+}
+
+/// Seconds up to a week; 0 means never.
+fn optional_seconds(reader: &mut Reader<'_>, name: &str, default: u64) -> Option<Duration> {
+    Some(reader.seconds(name, default, 0, 604_800)).filter(|interval| !interval.is_zero())
+}
+
+/// Where organisations are found by name.
+struct Hosts {
+    api: Url,
+    /// `None`: on a server of one's own the collection serves identities itself.
+    identity: Option<Url>,
+}
+
+impl Hosts {
+    fn organizacao(&self, nome: NomeOrganizacao, pat: Option<SecretString>) -> OrganizacaoConfig {
+        let base_url = child(&self.api, nome.as_str());
+        let identity_url = match &self.identity {
+            Some(host) => child(host, nome.as_str()),
+            None => base_url.clone(),
+        };
+        OrganizacaoConfig {
+            nome,
+            base_url,
+            identity_url,
+            pat,
+        }
+    }
+}
+
+fn read_organizacoes(reader: &mut Reader<'_>, environment: Environment) -> Vec<OrganizacaoConfig> {
+    let org_url = reader.parse("AZURE_DEVOPS_ORG_URL", None, URL_EXAMPLE, |text| {
+        split_org_url(&parse_url(text, environment)?).map(Some)
+    });
+    let mut url =
+        |name, example| reader.parse(name, None, example, |text| parse_url(text, environment).map(Some));
+    let base = url("AZURE_DEVOPS_BASE_URL", SERVICES);
+    let identity = url("AZURE_DEVOPS_IDENTITY_URL", SERVICES_IDENTITY);
+    let pat = reader.parse("AZURE_DEVOPS_PAT", None, "the-pat", |text| {
+        parse_pat(text).map(Some)
+    });
+    let pats = read_pats(reader);
+
+    let identity_of = |api: &Url| match &identity {
+        Some(identity) => Some(identity.clone()),
+        None if api.host_str() == Some(SERVICES_HOST) => Url::parse(SERVICES_IDENTITY).ok(),
+        None => None,
+    };
+    let mut found = Vec::new();
+    let parent = org_url.as_ref().map(|(api, _)| api.clone());
+    if let Some((api, nome)) = org_url {
+        let identity = identity_of(&api);
+        let own = pats.iter().find(|(other, _)| *other == nome);
+        let pat = pat.or_else(|| own.map(|(_, pat)| pat.clone()));
+        found.push(Hosts { api, identity }.organizacao(nome, pat));
+    } else if pat.is_some() {
+        reader.problem(
+            "AZURE_DEVOPS_ORG_URL",
+            "is required by AZURE_DEVOPS_PAT",
+            URL_EXAMPLE,
+        );
+    }
+    let Some(api) = base.or(parent).or_else(|| Url::parse(SERVICES).ok()) else {
+        return found;
+    };
+    let identity = identity_of(&api);
+    let hosts = Hosts { api, identity };
+    for (nome, pat) in pats {
+        if !found.iter().any(|known| known.nome == nome) {
+            found.push(hosts.organizacao(nome, Some(pat)));
+        }
+    }
+    found
+}
+
+/// An address that a credential may be sent to. The problem never quotes it: an address can hold a password.
+fn parse_url(text: &str, environment: Environment) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|_| "is not an address".to_owned())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("holds a user or a password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.host_str().is_none() {
+        return Err("is not an address of the form https://host/path".to_owned());
+    }
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback || environment != Environment::Production => {}
+        "http" => return Err("must be https in production: credentials are sent there".to_owned()),
+        _ => return Err("is neither https nor http".to_owned()),
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// `https://dev.azure.com/contoso`, `https://contoso.visualstudio.com` or `https://server/tfs/Collection`, as the address
+/// above the organisation and its name.
+fn split_org_url(url: &Url) -> Result<(Url, NomeOrganizacao), String> {
+    let host = url.host_str().unwrap_or_default();
+    if let Some(name) = host.strip_suffix(LEGACY_SUFFIX) {
+        let services = Url::parse(SERVICES).map_err(|e| e.to_string())?;
+        return Ok((services, NomeOrganizacao::parse(name)?));
+    }
+    let mut segments: Vec<&str> = url.path().split('/').filter(|s| !s.is_empty()).collect();
+    if host == SERVICES_HOST && segments.len() != 1 {
+        return Err("must name the organisation and nothing else".to_owned());
+    }
+    let last = segments
+        .pop()
+        .ok_or_else(|| "lacks the organisation".to_owned())?;
+    let name = NomeOrganizacao::parse(&last.replace("%20", " "))?;
+    let mut api = url.clone();
+    api.set_path(&segments.join("/"));
+    Ok((api, name))
+}
+
+fn child(parent: &Url, segment: &str) -> Url {
+    let mut url = parent.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().push(segment);
+    }
+    url
+}
+
+/// The problem never quotes the text.
+fn parse_pat(text: &str) -> Result<SecretString, String> {
+    if text.chars().all(|c| c.is_ascii_graphic()) {
+        Ok(SecretString::from(text))
+    } else {
+        Err("holds characters that no PAT has".to_owned())
+    }
+}
+
+/// `org1=pat1,org2=pat2`. Problems name the entry by its number, never by its text.
+fn read_pats(reader: &mut Reader<'_>) -> Vec<(NomeOrganizacao, SecretString)> {
+    reader.parse("AZURE_DEVOPS_ORG_PATS", Vec::new(), PATS_EXAMPLE, |text| {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let mut pats: Vec<(NomeOrganizacao, SecretString)> = Vec::new();
+        for (number, entry) in (1..).zip(entries) {
+            let problem = |what: &str| format!("entry {number} {what}");
+            let (name, pat) = entry
+                .split_once('=')
+                .ok_or_else(|| problem("is not organisation=pat"))?;
+            let name = NomeOrganizacao::parse(name).map_err(problem)?;
+            let pat = Some(pat.trim()).filter(|pat| !pat.is_empty());
+            let pat = parse_pat(pat.ok_or_else(|| problem("has no PAT"))?).map_err(|e| problem(&e))?;
+            if pats.iter().any(|(known, _)| *known == name) {
+                return Err(problem("names an organisation again"));
+            }
+            pats.push((name, pat));
+        }
+        Ok(pats)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::super::{Config, Env};
+    use super::*;
+
+    fn load(pairs: &[(&str, &str)]) -> Result<Vec<(String, String, String, String)>, String> {
+        let env = Env::from_pairs(pairs.iter().copied())
+            .with("DATABASE_HOST", "db")
+            .with("AUTH_ENABLED", "false")
+            .with("API_HOST", "127.0.0.1");
+        let config = Config::load(&env).map_err(|problems| problems.to_string())?;
+        let organizacoes = config.azure_devops.organizacoes.into_iter().map(|o| {
+            let pat = o
+                .pat
+                .map(|pat| pat.expose_secret().to_owned())
+                .unwrap_or_default();
+            let text = |url: Url| url.as_str().to_owned();
+            (o.nome.to_string(), text(o.base_url), text(o.identity_url), pat)
+        });
+        Ok(organizacoes.collect())
+    }
+
+    fn row(nome: &str, base: &str, identity: &str, pat: &str) -> (String, String, String, String) {
+        (nome.into(), base.into(), identity.into(), pat.into())
+    }
+
+    #[test]
+    fn the_default_organisation_comes_first_and_each_one_once() {
+        let found = load(&[
+            ("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/Contoso/"),
+            ("AZURE_DEVOPS_PAT", "one"),
+            ("AZURE_DEVOPS_ORG_PATS", "fabrikam=two, CONTOSO=three"),
+        ]);
+        let services = "https://dev.azure.com";
+        let identity = "https://vssps.dev.azure.com";
+        let expected = vec![
+            row(
+                "contoso",
+                &format!("{services}/contoso"),
+                &format!("{identity}/contoso"),
+                "one",
+            ),
+            row(
+                "fabrikam",
+                &format!("{services}/fabrikam"),
+                &format!("{identity}/fabrikam"),
+                "two",
+            ),
+        ];
+        assert_eq!(found, Ok(expected));
+    }
+
+    #[test]
+    fn legacy_hosts_and_own_servers_are_understood() {
+        let only = |url| load(&[("AZURE_DEVOPS_ORG_URL", url)]).unwrap().remove(0);
+        let legacy = only("https://contoso.visualstudio.com/DefaultCollection");
+        assert_eq!(legacy.1, "https://dev.azure.com/contoso");
+        let own = only("http://tfs.example:8080/tfs/Default%20Collection");
+        assert_eq!(own.0, "default collection");
+        assert_eq!(own.1, "http://tfs.example:8080/tfs/default%20collection");
+        assert_eq!(own.2, own.1, "a collection serves its identities itself");
+    }
+
+    #[test]
+    fn wrong_values_are_named_and_never_quoted() {
+        let cases = [
+            (
+                &[("AZURE_DEVOPS_ORG_URL", "https://u:hunter2@dev.azure.com/c")][..],
+                "AZURE_DEVOPS_ORG_URL",
+            ),
+            (
+                &[("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/a/b")],
+                "AZURE_DEVOPS_ORG_URL",
+            ),
+            (
+                &[("AZURE_DEVOPS_ORG_URL", "ftp://dev.azure.com/a")],
+                "AZURE_DEVOPS_ORG_URL",
+            ),
+            (
+                &[("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com")],
+                "AZURE_DEVOPS_ORG_URL",
+            ),
+            (&[("AZURE_DEVOPS_PAT", "hunter2")], "AZURE_DEVOPS_ORG_URL"),
+            (
+                &[("AZURE_DEVOPS_ORG_PATS", "contoso:hunter2")],
+                "AZURE_DEVOPS_ORG_PATS: entry 1",
+            ),
+            (
+                &[("AZURE_DEVOPS_ORG_PATS", "a=b,../x=hunter2")],
+                "AZURE_DEVOPS_ORG_PATS: entry 2",
+            ),
+            (
+                &[("AZURE_DEVOPS_ORG_PATS", "a=x,A=hunter2")],
+                "AZURE_DEVOPS_ORG_PATS: entry 2",
+            ),
+        ];
+        for (pairs, expected) in cases {
+            let problem = load(pairs).unwrap_err();
+            assert!(problem.contains(expected), "{pairs:?}: {problem}");
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
+}

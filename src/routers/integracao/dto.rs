@@ -1,0 +1,206 @@
+//! Bodies of `/integracao`.
+
+use serde::Serialize;
+use serde_json::json;
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
+
+use crate::azure_devops::projects::AzureProject;
+use crate::error::Error;
+use crate::http::instant::Instant;
+use crate::http::problem::{Problem, ProblemBody};
+use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
+
+/// The outcome of a synchronisation. Several keys say the same, because different clients read different ones.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SincronizacaoResponse {
+    /// Projects that Azure DevOps listed.
+    #[schema(example = 250)]
+    total_azure: usize,
+    /// Projects now stored.
+    #[schema(example = 250)]
+    synced: usize,
+    /// Of these, new ones.
+    #[schema(example = 3)]
+    created: usize,
+    /// Of these, known ones.
+    #[schema(example = 247)]
+    updated: usize,
+    /// Projects that vanished from Azure DevOps and were flagged now.
+    #[schema(example = 1)]
+    deleted: usize,
+    /// Each organisation.
+    organizations: Vec<OrganizacaoSincronizadaResponse>,
+    /// `success`, or `partial` when an organisation failed.
+    #[schema(example = "success")]
+    status: &'static str,
+    /// Sentence to show.
+    #[schema(example = "Sincronização concluída: 250 projetos (3 novos, 247 atualizados)")]
+    message: String,
+    /// Equal to `synced`.
+    #[schema(example = 250)]
+    projetos_sincronizados: usize,
+    /// Equal to `synced`.
+    #[schema(example = 250)]
+    projects_synced: usize,
+    /// Equal to `created`.
+    #[schema(example = 3)]
+    projects_created: usize,
+    /// Equal to `updated`.
+    #[schema(example = 247)]
+    projects_updated: usize,
+    /// When Azure DevOps was asked.
+    timestamp: Instant,
+}
+
+/// The outcome for one organisation.
+#[derive(Debug, Serialize, ToSchema)]
+struct OrganizacaoSincronizadaResponse {
+    /// Its name.
+    #[schema(example = "contoso")]
+    organization: String,
+    /// Projects that it listed.
+    #[schema(example = 250)]
+    count: usize,
+    /// `success` or `error`.
+    #[schema(example = "success")]
+    status: &'static str,
+    /// Whose credential was used: `environment` or `caller`.
+    #[schema(example = "environment")]
+    source: &'static str,
+    /// What went wrong; only with status `error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, example = "não respondeu a tempo")]
+    error: Option<String>,
+}
+
+impl From<&Sincronizacao> for SincronizacaoResponse {
+    fn from(done: &Sincronizacao) -> Self {
+        let updated = done.synced.saturating_sub(done.created);
+        Self {
+            total_azure: done.total_azure(),
+            synced: done.synced,
+            created: done.created,
+            updated,
+            deleted: done.deleted,
+            organizations: done.organizacoes.iter().map(Into::into).collect(),
+            status: if done.failures() == 0 {
+                "success"
+            } else {
+                "partial"
+            },
+            message: message(done, updated),
+            projetos_sincronizados: done.synced,
+            projects_synced: done.synced,
+            projects_created: done.created,
+            projects_updated: updated,
+            timestamp: done.at.into(),
+        }
+    }
+}
+
+impl From<&OrganizacaoSincronizada> for OrganizacaoSincronizadaResponse {
+    fn from(organizacao: &OrganizacaoSincronizada) -> Self {
+        let (count, status, error) = match &organizacao.listados {
+            Ok(count) => (*count, "success", None),
+            Err(why) => (0, "error", Some(why.clone())),
+        };
+        Self {
+            organization: organizacao.nome.to_string(),
+            count,
+            status,
+            source: match organizacao.origem {
+                Origem::Environment => "environment",
+                Origem::Caller => "caller",
+            },
+            error,
+        }
+    }
+}
+
+fn message(done: &Sincronizacao, updated: usize) -> String {
+    if done.organizacoes.is_empty() {
+        return "Nenhuma organização do Azure DevOps está configurada".to_owned();
+    }
+    let counted = format!(
+        "{} projeto(s) ({} novo(s), {updated} atualizado(s))",
+        done.synced, done.created
+    );
+    match done.failures() {
+        0 => format!("Sincronização concluída: {counted}"),
+        n => format!("Sincronização parcial: {counted}; {n} organização(ões) com erro"),
+    }
+}
+
+/// A project as Azure DevOps describes it; unknown keys pass through.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct AzureProjectResponse(pub(super) AzureProject);
+
+// By hand: the derive would describe the keys that pass through as one key of their own.
+impl PartialSchema for AzureProjectResponse {
+    fn schema() -> RefOr<Schema> {
+        let text = |example: &str, description: &str| -> Object {
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .description(Some(description))
+                .examples([json!(example)])
+                .build()
+        };
+        let id = "6b6b6b6b-7777-4a1a-8b2b-505050505050";
+        let url = format!("https://dev.azure.com/contoso/_apis/projects/{id}");
+        ObjectBuilder::new()
+            .description(Some(
+                "A project as Azure DevOps describes it; other keys pass through as they are",
+            ))
+            .property("id", text(id, "GUID"))
+            .required("id")
+            .property("name", text("Ledger", "Name"))
+            .required("name")
+            .property(
+                "description",
+                text("Contabilidade", "Description; absent when empty"),
+            )
+            .property("url", text(&url, "REST address"))
+            .property("state", text("wellFormed", "State"))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+            .into()
+    }
+}
+
+impl ToSchema for AzureProjectResponse {}
+
+/// Azure DevOps could not be read.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum AllFailed<'a> {
+    /// Azure DevOps gave no usable answer
+    #[response(status = 502, content_type = "application/problem+json", example = json!(all_failed_example()))]
+    AllFailed(ProblemBody<'a>),
+}
+
+/// There is nothing to read.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum NotConfigured<'a> {
+    /// No organisation is configured, or the database or Azure DevOps is unavailable
+    #[response(status = 503, content_type = "application/problem+json", example = json!(not_configured_example()))]
+    NotConfigured(ProblemBody<'a>),
+}
+
+fn all_failed_example() -> serde_json::Value {
+    let detail = "Erro ao listar projetos do Azure DevOps: contoso: credencial recusada (status 401)";
+    Problem::from(Error::AllUpstreamsFailed {
+        detail: detail.to_owned(),
+        retry_after: None,
+    })
+    .example()
+}
+
+fn not_configured_example() -> serde_json::Value {
+    Problem::from(Error::NotConfigured(
+        "AZURE_DEVOPS_ORG_URL não configurada no servidor",
+    ))
+    .example()
+}

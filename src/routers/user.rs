@@ -1,0 +1,79 @@
+//! `/user`: who is calling, as the frontends show it.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::AppState;
+use crate::auth::CurrentUser;
+use crate::error::Result;
+use crate::http::extract::ApiJson;
+use crate::http::openapi::{ProtectedResponses, USER};
+use crate::services::user::UserService;
+
+/// What the frontend knows of the user; base64 of a JSON object.
+const HINTS: &str = "x-custom-header";
+
+/// Routes of the caller.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(get_user))
+}
+
+/// Show the caller
+///
+/// As Azure DevOps knows them. What it does not tell is filled from `x-custom-header` (base64 of a JSON object with
+/// `User-Name` and `User-Email`), for display only: no other operation believes it.
+#[utoipa::path(get, path = "/user", tag = USER,
+    params(("x-custom-header" = Option<String>, Header, description = "Fills gaps of the display",
+        example = "eyJVc2VyLU5hbWUiOiJBZGEgRXhhbXBsZSJ9")),
+    responses((status = 200, body = UserResponse, description = "The caller"), ProtectedResponses))]
+async fn get_user(
+    user: CurrentUser,
+    State(service): State<UserService>,
+    headers: HeaderMap,
+) -> Result<ApiJson<UserResponse>> {
+    let avatar = service.avatar(&user).await;
+    let hints = hints(&headers).unwrap_or_default();
+    let hint = |key: &str| {
+        let text = hints.get(key)?.as_str()?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let shown_name = (!user.nome_known).then(|| hint("User-Name")).flatten();
+    Ok(ApiJson(UserResponse {
+        id: user.id,
+        display_name: shown_name.unwrap_or(user.nome),
+        email_address: user.email.or_else(|| hint("User-Email")),
+        avatar_url: avatar.map(|uri| uri.to_string()),
+    }))
+}
+
+/// The header's object. Anything else, however broken, is nothing (D-08).
+fn hints(headers: &HeaderMap) -> Option<Value> {
+    let decoded = STANDARD.decode(headers.get(HINTS)?.as_bytes()).ok()?;
+    serde_json::from_slice(&decoded).ok()
+}
+
+/// The caller.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct UserResponse {
+    /// Identity GUID in Azure DevOps.
+    #[schema(example = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d")]
+    id: String,
+    /// Name to show.
+    #[schema(example = "Ada Example")]
+    display_name: String,
+    /// E-mail.
+    #[schema(required = true, example = "ada@contoso.example")]
+    email_address: Option<String>,
+    /// Picture as a `data:` URI.
+    #[schema(required = true, example = "data:image/png;base64,iVBORw0KGgo=")]
+    avatar_url: Option<String>,
+}

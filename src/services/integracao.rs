@@ -1,0 +1,306 @@
+//! Projects: fetched from Azure DevOps and mirrored into the database.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use moka::future::Cache;
+use tokio::time::timeout;
+
+use crate::auth::CurrentUser;
+use crate::azure_devops::projects::{AzureProject, AzureProjects};
+use crate::azure_devops::{self, AzureDevOps, Credential, Organizacao};
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::models::organizacao::NomeOrganizacao;
+use crate::models::projeto::ProjetoUpstream;
+use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
+use crate::models::text::trim;
+use crate::repositories::{clock, projetos as repo};
+
+/// All pages of one organisation. Less than a request may take, so that the others are not lost with it.
+const LIST_BUDGET: Duration = Duration::from_secs(20);
+
+/// Rows a statement.
+const BATCH: usize = 1_000;
+
+/// Use cases of `integracao`.
+#[derive(Debug, Clone)]
+pub struct IntegracaoService {
+    db: Db,
+    azure: AzureDevOps,
+    /// Whoever asks while a synchronisation runs gets its outcome instead of a second one. Keyed by the caller if their
+    /// own credential is used.
+    running: Cache<Option<String>, Arc<Sincronizacao>>,
+}
+
+/// An organisation to be listed, and how.
+#[derive(Debug)]
+struct Source {
+    organizacao: Organizacao,
+    credential: Credential,
+    origem: Origem,
+}
+
+/// A source and what it gave.
+struct Listing {
+    source: Source,
+    projects: Result<AzureProjects, azure_devops::Error>,
+}
+
+impl IntegracaoService {
+    /// Mirrors `azure` into `db`.
+    #[must_use]
+    pub fn new(db: Db, azure: AzureDevOps) -> Self {
+        let running = Cache::builder().max_capacity(1_000).build();
+        Self { db, azure, running }
+    }
+
+    /// Mirrors all configured organisations; without any PAT of our own, the caller's default one with the caller's
+    /// credential.
+    ///
+    /// # Errors
+    /// When every organisation failed. A single failure is part of the outcome.
+    pub async fn sincronizar(&self, user: &CurrentUser) -> Result<Arc<Sincronizacao>> {
+        let own = self.own_sources();
+        if !own.is_empty() || self.azure.tenants().is_empty() {
+            return self.join_or_run(None, own).await;
+        }
+        let (organizacao, credential) = (user.organizacoes.first(), user.credential.as_ref());
+        let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
+            return Err(no_credential());
+        };
+        let source = Source {
+            organizacao: organizacao.clone(),
+            credential: credential.clone(),
+            origem: Origem::Caller,
+        };
+        self.join_or_run(Some(user.id.clone()), vec![source]).await
+    }
+
+    /// Mirrors what the service's own PATs see; for the background.
+    ///
+    /// # Errors
+    /// As for [`sincronizar`](Self::sincronizar).
+    pub async fn sincronizar_own(&self) -> Result<Arc<Sincronizacao>> {
+        self.join_or_run(None, self.own_sources()).await
+    }
+
+    /// All projects of one organisation as Azure DevOps tells them now: with the caller's credential if there is one, else
+    /// with ours, since the caller is a member.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless the caller is a member, [`Error::Upstream`] when it cannot be told.
+    pub async fn list_azure(
+        &self,
+        user: &CurrentUser,
+        organizacao: Option<&NomeOrganizacao>,
+    ) -> Result<Vec<AzureProject>> {
+        if self.azure.tenants().is_empty() {
+            return Err(Error::NotConfigured(
+                "AZURE_DEVOPS_ORG_URL não configurada no servidor",
+            ));
+        }
+        let mut members = user.organizacoes.iter();
+        let found = match organizacao {
+            Some(nome) => members.find(|organizacao| organizacao.nome() == nome),
+            None => members.next(),
+        };
+        let found = found
+            .ok_or_else(|| Error::Forbidden("O usuário não pertence à organização informada".to_owned()))?;
+        let ours = || {
+            self.azure
+                .tenant(found.nome())
+                .and_then(|tenant| tenant.pat.clone())
+        };
+        let credential = user.credential.clone().or_else(ours).ok_or_else(no_credential)?;
+        let projects = found
+            .projects(&credential)
+            .await
+            .map_err(|source| Error::Upstream {
+                detail: format!("Erro ao listar projetos do Azure DevOps: {}", describe(&source)),
+                source,
+            })?;
+        Ok(projects.projects)
+    }
+
+    fn own_sources(&self) -> Vec<Source> {
+        let with_pat = |tenant: &azure_devops::Tenant| {
+            tenant.pat.clone().map(|credential| Source {
+                organizacao: tenant.organizacao.clone(),
+                credential,
+                origem: Origem::Environment,
+            })
+        };
+        self.azure.tenants().iter().filter_map(with_pat).collect()
+    }
+
+    async fn join_or_run(&self, key: Option<String>, sources: Vec<Source>) -> Result<Arc<Sincronizacao>> {
+        let mine = self
+            .running
+            .entry(key.clone())
+            .or_try_insert_with(async { Ok::<_, Error>(Arc::new(self.run(sources).await?)) });
+        let outcome = mine.await;
+        // What is over is not joined any more.
+        self.running.invalidate(&key).await;
+        match outcome {
+            Ok(entry) => Ok(entry.into_value()),
+            Err(error) => Err(Error::Shared(error)),
+        }
+    }
+
+    async fn run(&self, sources: Vec<Source>) -> Result<Sincronizacao> {
+        // The connection goes back before Azure DevOps is asked.
+        let at = clock::now(&mut *self.db.acquire().await?).await?;
+        let listings = join_all(sources.into_iter().map(list)).await;
+        fail_if_all_failed(&listings)?;
+        let done = self.store(&listings, at).await?;
+        log(&listings, &done);
+        Ok(done)
+    }
+
+    /// Everything in one transaction, so that nobody sees half an organisation.
+    async fn store(&self, listings: &[Listing], at: DateTime<Utc>) -> Result<Sincronizacao> {
+        let mut done = Sincronizacao {
+            at,
+            synced: 0,
+            created: 0,
+            deleted: 0,
+            organizacoes: listings.iter().map(summary).collect(),
+        };
+        let mut tx = self.db.begin().await?;
+        repo::lock_synchronisation(&mut tx).await?;
+        let mut seen = HashSet::new();
+        for Listing { source, projects } in listings {
+            let Ok(projects) = projects else { continue };
+            let nome = source.organizacao.nome();
+            let rows: Vec<ProjetoUpstream> = projects
+                .projects
+                .iter()
+                .filter_map(|project| row(project, nome))
+                // Two names of one organisation: the first one counts.
+                .filter(|row| seen.insert(row.external_id))
+                .collect();
+            for batch in rows.chunks(BATCH) {
+                let upserted = repo::upsert(&mut tx, batch, at).await?;
+                done.synced += batch.len();
+                done.created += usize::try_from(upserted.created).unwrap_or_default();
+            }
+            // A caller may not see every project; what they do not see has not vanished. Nor has what we could not read.
+            if source.origem == Origem::Environment && projects.unreadable == 0 {
+                let ids: Vec<_> = rows.iter().map(|row| row.external_id).collect();
+                let flagged = repo::flag_vanished(&mut tx, nome.as_str(), &ids, at).await?;
+                done.deleted += usize::try_from(flagged).unwrap_or_default();
+            }
+        }
+        tx.commit().await?;
+        Ok(done)
+    }
+}
+
+/// Proves the credential first: an organisation with public projects lists those to anybody, also to an expired PAT.
+async fn list(source: Source) -> Listing {
+    let listing = timeout(LIST_BUDGET, async {
+        source.organizacao.authenticated_user(&source.credential).await?;
+        source.organizacao.projects(&source.credential).await
+    });
+    let projects = listing.await.unwrap_or(Err(azure_devops::Error::Timeout));
+    Listing { source, projects }
+}
+
+fn row(project: &AzureProject, organizacao: &NomeOrganizacao) -> Option<ProjetoUpstream> {
+    // PostgreSQL cannot store U+0000 in a text.
+    let clean = |text: &str| trim(&text.replace('\0', "")).to_owned();
+    let optional = |text: &Option<String>| text.as_deref().map(clean);
+    let nome = clean(&project.name);
+    (!nome.is_empty()).then(|| ProjetoUpstream {
+        external_id: project.id,
+        nome,
+        descricao: optional(&project.description),
+        url: optional(&project.url),
+        estado: optional(&project.state),
+        organizacao: organizacao.clone(),
+    })
+}
+
+/// A single failure ends in an answer 200, so nobody else logs it.
+fn log(listings: &[Listing], done: &Sincronizacao) {
+    for listing in listings {
+        let organizacao = listing.source.organizacao.nome();
+        match &listing.projects {
+            Ok(projects) if projects.unreadable > 0 => {
+                tracing::warn!(%organizacao, unreadable = projects.unreadable, "projects without id or name were skipped");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%organizacao, %error, "cannot synchronise projects"),
+        }
+    }
+    tracing::info!(
+        synced = done.synced,
+        created = done.created,
+        deleted = done.deleted,
+        "projects synchronised"
+    );
+}
+
+fn summary(listing: &Listing) -> OrganizacaoSincronizada {
+    let listados = match &listing.projects {
+        Ok(projects) => Ok(projects.projects.len() + projects.unreadable),
+        Err(error) => Err(describe(error)),
+    };
+    OrganizacaoSincronizada {
+        nome: listing.source.organizacao.nome().clone(),
+        origem: listing.source.origem,
+        listados,
+    }
+}
+
+fn fail_if_all_failed(listings: &[Listing]) -> Result<()> {
+    let failures: Vec<(&NomeOrganizacao, &azure_devops::Error)> = listings
+        .iter()
+        .filter_map(|listing| {
+            Some((
+                listing.source.organizacao.nome(),
+                listing.projects.as_ref().err()?,
+            ))
+        })
+        .collect();
+    if failures.is_empty() || failures.len() < listings.len() {
+        return Ok(());
+    }
+    let parts = failures
+        .iter()
+        .map(|(nome, error)| format!("{nome}: {}", describe(error)));
+    Err(Error::AllUpstreamsFailed {
+        detail: format!(
+            "Erro ao listar projetos do Azure DevOps: {}",
+            parts.collect::<Vec<_>>().join("; ")
+        ),
+        retry_after: failures.iter().filter_map(|(_, error)| error.retry_after()).min(),
+    })
+}
+
+fn no_credential() -> Error {
+    Error::Unauthenticated("Token de acesso não disponível para este usuário.".to_owned())
+}
+
+/// What happened, for the person who pressed the button.
+fn describe(error: &azure_devops::Error) -> String {
+    use azure_devops::{Error as E, Unavailability};
+    match error {
+        E::InvalidCredential { status } => format!("credencial recusada (status {status})"),
+        E::Forbidden => "sem permissão (status 403)".to_owned(),
+        E::NotFound => "não encontrado (status 404)".to_owned(),
+        E::Throttled { .. } => "limite de requisições atingido (status 429)".to_owned(),
+        E::Unavailable {
+            reason: Unavailability::Status(status),
+            ..
+        } => format!("indisponível (status {status})"),
+        E::Unavailable { .. } => "indisponível".to_owned(),
+        E::Timeout => "não respondeu a tempo".to_owned(),
+        E::Nonsense(_) => "resposta inesperada".to_owned(),
+        E::Rejected { status, .. } => format!("requisição recusada (status {status})"),
+    }
+}

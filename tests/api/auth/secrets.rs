@@ -1,0 +1,99 @@
+//! What callers show and the service owns stays secret.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::basic;
+use crate::support::app_token::{self, SECRET, app_token};
+use crate::support::process::{aponta, send_signal};
+use crate::support::{FakeAzure, Fault, TestDatabase, eventually};
+
+/// The whole program at its most talkative: whatever a caller shows or the service owns, no log line and no answer has it.
+#[tokio::test]
+async fn no_secret_is_ever_logged_or_answered() {
+    let azure = FakeAzure::contoso().await;
+    let ada = azure.person("Ada Example", &["contoso"]);
+    let service = azure.pat(&azure.person("Service", &["contoso"]));
+    let database = TestDatabase::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut serve = aponta(folder.path(), &["serve"]);
+    let port = free_port();
+    serve
+        .envs(azure.variables("contoso"))
+        .env("DATABASE_URL", &database.url)
+        .env("API_HOST", "127.0.0.1")
+        .env("API_PORT", port.to_string())
+        .env("AZURE_DEVOPS_PAT", &service)
+        .env("AZURE_DEVOPS_TIMEOUT_MS", "500")
+        .env("SHUTDOWN_DELAY_SECONDS", "0")
+        .env("RUST_LOG", "trace")
+        .envs(app_token::VARIABLES)
+        .stdout(std::fs::File::create(&log).unwrap())
+        .stderr(std::fs::File::create(folder.path().join("err")).unwrap());
+    let mut server = serve.spawn().unwrap();
+    let base = format!("http://127.0.0.1:{port}");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    eventually("it serves", async || client.get(&base).send().await.is_ok()).await;
+
+    let (pat, access, app) = (azure.pat(&ada), azure.access_token(&ada), app_token(ada.id));
+    let (bad, slow) = ("canary-refused-token".to_owned(), "canary-slow-token".to_owned());
+    azure.answer_token(&slow, Fault::Hang);
+    let mut answers: Vec<String> = Vec::new();
+    for token in [&pat, &access, &app, &bad, &slow] {
+        for path in [
+            "/api/v1/user",
+            "/api/v1/integracao/projetos",
+            "/api/v1/projetos?limit=x",
+        ] {
+            for header in [format!("Bearer {token}"), basic("", token)] {
+                let request = client
+                    .get(format!("{base}{path}"))
+                    .header("authorization", header);
+                let reply = request
+                    .header("x-azure-access-token", &access)
+                    .send()
+                    .await
+                    .unwrap();
+                answers.push(format!("{:?}", reply.headers()));
+                answers.push(reply.text().await.unwrap());
+            }
+        }
+    }
+    let sync = client
+        .post(format!("{base}/api/v1/integracao/sincronizar"))
+        .bearer_auth(&pat);
+    answers.push(sync.send().await.unwrap().text().await.unwrap());
+    send_signal(server.id().unwrap(), "TERM").await;
+    server.wait().await.unwrap();
+
+    let written =
+        std::fs::read_to_string(&log).unwrap() + &std::fs::read_to_string(folder.path().join("err")).unwrap();
+    assert!(written.contains("TRACE"), "the log is not talkative");
+    assert!(
+        written.contains("connection_data"),
+        "the client's calls are in the log"
+    );
+    for secret in [&pat, &access, &app, &bad, &slow, &service, SECRET] {
+        for form in [
+            secret.to_owned(),
+            STANDARD.encode(secret),
+            STANDARD.encode(format!(":{secret}")),
+        ] {
+            let lines: Vec<&str> = written.lines().filter(|line| line.contains(&form)).collect();
+            assert_eq!(lines, Vec::<&str>::new(), "{form} is in the log");
+            assert!(
+                answers.iter().all(|text| !text.contains(&form)),
+                "{form} is in an answer"
+            );
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}

@@ -1,0 +1,218 @@
+//! A fake of Azure DevOps on loopback: stateful, with faults on demand and a log of every request. Written from its
+//! documented behaviour, bad manners included: what it does not know it answers as the real one does.
+
+mod fault;
+mod routes;
+mod world;
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use uuid::Uuid;
+
+pub use fault::Fault;
+use world::{Org, World};
+pub use world::{Person, Project, Seen};
+
+/// A running fake; it ends with the value.
+#[derive(Debug)]
+pub struct FakeAzure {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<Infallible>,
+}
+
+/// What the fake's connections share.
+#[derive(Debug, Default)]
+struct Shared {
+    world: Mutex<World>,
+    /// Requests that are being answered.
+    busy: AtomicUsize,
+}
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+}
+
+impl FakeAzure {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::<Shared>::default();
+        let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Self {
+            address,
+            shared,
+            task,
+        }
+    }
+
+    /// With one organisation, `contoso`.
+    pub async fn contoso() -> Self {
+        let fake = Self::start().await;
+        fake.organizacao("contoso");
+        fake
+    }
+
+    /// An organisation without people and projects.
+    pub fn organizacao(&self, nome: &str) {
+        self.shared.world().orgs.insert(nome.to_owned(), Org::default());
+    }
+
+    /// One with public projects answers everybody with 200.
+    pub fn make_public(&self, nome: &str) {
+        self.with_org(nome, |org| org.public = true);
+    }
+
+    /// Somebody who belongs to these organisations.
+    pub fn person(&self, nome: &str, orgs: &[&str]) -> Person {
+        let person = Person::new(nome);
+        for org in orgs {
+            self.with_org(org, |org| org.people.push(person.clone()));
+        }
+        person
+    }
+
+    /// Changes what the organisations know of somebody.
+    pub fn edit_person(&self, id: Uuid, edit: impl Fn(&mut Person)) {
+        for org in self.shared.world().orgs.values_mut() {
+            org.people
+                .iter_mut()
+                .filter(|person| person.id == id)
+                .for_each(&edit);
+        }
+    }
+
+    /// A PAT of somebody, good wherever they belong.
+    pub fn pat(&self, person: &Person) -> String {
+        let token = format!("pat{}AZDO", Uuid::new_v4().simple());
+        self.shared.world().pats.insert(token.clone(), person.id);
+        token
+    }
+
+    /// An access token of somebody; shaped like a JWT.
+    pub fn access_token(&self, person: &Person) -> String {
+        let token = format!(
+            "eyJ0eXAiOiJKV1QifQ.eyJpc3MiOiJlbnRyYSJ9.{}",
+            Uuid::new_v4().simple()
+        );
+        self.shared.world().access_tokens.insert(token.clone(), person.id);
+        token
+    }
+
+    /// The token is not good any more.
+    pub fn revoke(&self, token: &str) {
+        let mut world = self.shared.world();
+        world.pats.remove(token);
+        world.access_tokens.remove(token);
+    }
+
+    /// Requests with this token are answered so, wherever they go.
+    pub fn answer_token(&self, token: &str, fault: Fault) {
+        self.shared.world().token_faults.insert(token.to_owned(), fault);
+    }
+
+    /// `count` private projects named `P000`, ...
+    pub fn projects(&self, org: &str, count: usize) -> Vec<Project> {
+        let projects: Vec<Project> = (0..count).map(|n| Project::new(&format!("P{n:03}"))).collect();
+        self.with_org(org, |org| org.projects.extend(projects.iter().cloned()));
+        projects
+    }
+
+    /// Changes the projects of an organisation.
+    pub fn edit_projects(&self, org: &str, edit: impl FnOnce(&mut Vec<Project>)) {
+        self.with_org(org, |org| edit(&mut org.projects));
+    }
+
+    /// From now on `operation` (`*`: any) of `org` goes wrong.
+    pub fn fault(&self, org: &str, operation: &str, fault: Fault) {
+        self.fault_times(org, operation, fault, usize::MAX);
+    }
+
+    /// The next `times` times only.
+    pub fn fault_times(&self, org: &str, operation: &str, fault: Fault, times: usize) {
+        let operation = operation.to_owned();
+        self.with_org(org, |org| org.faults.insert(operation, (fault, times)));
+    }
+
+    /// Everything works again.
+    pub fn heal(&self) {
+        let mut world = self.shared.world();
+        world.token_faults.clear();
+        world.orgs.values_mut().for_each(|org| org.faults.clear());
+    }
+
+    /// Every request so far, in order.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.world().seen.clone()
+    }
+
+    /// How many requests of this operation there were.
+    pub fn count(&self, operation: &str) -> usize {
+        self.seen()
+            .iter()
+            .filter(|seen| seen.operation == operation)
+            .count()
+    }
+
+    pub fn forget_requests(&self) {
+        self.shared.world().seen.clear();
+    }
+
+    /// Requests that are being answered right now.
+    pub fn busy(&self) -> usize {
+        self.shared.busy.load(Ordering::SeqCst)
+    }
+
+    /// The configuration that points at this fake, `default` being the default organisation.
+    pub fn variables(&self, default: &str) -> HashMap<&'static str, String> {
+        HashMap::from([
+            ("AUTH_ENABLED", "true".to_owned()),
+            (
+                "AZURE_DEVOPS_ORG_URL",
+                format!("http://{}/{default}", self.address),
+            ),
+            (
+                "AZURE_DEVOPS_IDENTITY_URL",
+                format!("http://{}/vssps", self.address),
+            ),
+        ])
+    }
+
+    fn with_org<T>(&self, nome: &str, edit: impl FnOnce(&mut Org) -> T) -> T {
+        edit(
+            self.shared
+                .world()
+                .orgs
+                .get_mut(nome)
+                .expect("no such organisation"),
+        )
+    }
+}
+
+impl Drop for FakeAzure {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) -> Infallible {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let (stream, _) = listener.accept().await.unwrap();
+        let shared = Arc::clone(&shared);
+        let service = service_fn(move |request| routes::handle(Arc::clone(&shared), request));
+        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}

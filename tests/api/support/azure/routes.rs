@@ -1,0 +1,231 @@
+//! What the fake answers.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Request, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Shared;
+use super::fault::{Fault, Outcome};
+use super::world::{Org, Person, Seen, World};
+
+/// Projects a page at the most, whatever `$top` asks for.
+const PAGE: usize = 100;
+const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+
+/// Counts a request as long as it is being answered.
+struct Busy(Arc<Shared>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
+    shared.busy.fetch_add(1, Ordering::SeqCst);
+    let busy = Busy(Arc::clone(&shared));
+    let outcome = answer(&mut shared.world(), &request);
+    match outcome {
+        Outcome::Answer(response) => Ok(response),
+        Outcome::Changed(..) => unreachable!("answer() has applied it"),
+        Outcome::NoAnswer => {
+            // Ends when the client goes away and hyper drops this.
+            std::future::pending::<()>().await;
+            drop(busy);
+            unreachable!()
+        }
+        Outcome::Broken => Err(io::Error::other("reset")),
+    }
+}
+
+fn answer(world: &mut World, request: &Request<Incoming>) -> Outcome {
+    let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+    let (identity_host, segments) = match segments.as_slice() {
+        ["vssps", rest @ ..] => (true, rest),
+        all => (false, all),
+    };
+    let [nome, segments @ ..] = segments else {
+        return not_found();
+    };
+    let operation = match (identity_host, segments) {
+        (false, ["_apis", "connectionData"]) => "connection_data",
+        (false, ["_apis", "projects"]) => "list_projects",
+        (true, ["_apis", "identities"]) => "read_identity",
+        (true, ["_apis", "graph", "Subjects", _, "avatars"]) => "read_avatar",
+        _ => "unknown",
+    };
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .map(|v| v.to_str().unwrap().to_owned())
+    };
+    world.seen.push(Seen {
+        org: (*nome).to_owned(),
+        operation,
+        path: path.clone(),
+        query: query.clone(),
+        authorization: header("authorization"),
+        user_agent: header("user-agent").unwrap_or_default(),
+        suppress: header("x-tfs-fedauthredirect").as_deref() == Some("Suppress"),
+    });
+
+    let token = token(request.headers());
+    let fault = token
+        .as_ref()
+        .and_then(|(_, token)| world.token_faults.get(token))
+        .cloned();
+    let Some(org) = world.orgs.get_mut(*nome) else {
+        return not_found();
+    };
+    let fault = fault.or_else(|| take_fault(org, operation));
+    let person = match &token {
+        Some((true, token)) => world.pats.get(token),
+        Some((false, token)) => world.access_tokens.get(token),
+        None => None,
+    };
+    let person = person.and_then(|id| org.people.iter().find(|person| person.id == *id && person.active));
+    let right = || respond(org, person, operation, segments, &query);
+    match fault.as_ref().map(Fault::outcome) {
+        None => Outcome::Answer(right()),
+        Some(Outcome::Changed(header, value)) => {
+            let mut response = right();
+            response.headers_mut().insert(header, value.parse().unwrap());
+            Outcome::Answer(response)
+        }
+        Some(outcome) => outcome,
+    }
+}
+
+fn take_fault(org: &mut Org, operation: &str) -> Option<Fault> {
+    let key = if org.faults.contains_key(operation) {
+        operation
+    } else {
+        "*"
+    };
+    let (fault, times) = org.faults.get_mut(key)?;
+    let fault = fault.clone();
+    *times -= 1;
+    if *times == 0 {
+        org.faults.remove(key);
+    }
+    Some(fault)
+}
+
+/// Whether it came as a PAT, and the token.
+fn token(headers: &HeaderMap) -> Option<(bool, String)> {
+    let (scheme, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme == "Bearer" {
+        return Some((false, rest.to_owned()));
+    }
+    let decoded = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+    Some((true, decoded.split_once(':')?.1.to_owned()))
+}
+
+fn respond(
+    org: &Org,
+    person: Option<&Person>,
+    operation: &str,
+    segments: &[&str],
+    query: &str,
+) -> Response<Body> {
+    let parameter = |name: &str| {
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    let version = parameter("api-version").unwrap_or_default();
+    let preview = matches!(operation, "connection_data" | "read_avatar");
+    if version != if preview { "7.1-preview.1" } else { "7.1" } {
+        let body = json!({ "typeKey": "VssInvalidPreviewVersionException", "message": version });
+        return with_status(400, &body);
+    }
+    if person.is_none() && !(org.public && matches!(operation, "connection_data" | "list_projects")) {
+        return match Fault::Unauthorized.outcome() {
+            Outcome::Answer(response) => response,
+            _ => unreachable!(),
+        };
+    }
+    match operation {
+        "connection_data" => connection_data(person),
+        "list_projects" => list_projects(org, person, parameter("continuationToken")),
+        "read_identity" => {
+            let id = parameter("identityIds").and_then(|id| Uuid::parse_str(&id).ok());
+            let found = org.people.iter().find(|person| Some(person.id) == id);
+            let found = found.map_or(Value::Null, Person::identity);
+            with_status(200, &json!({ "count": 1, "value": [found] }))
+        }
+        "read_avatar" => {
+            let subject = segments[3];
+            let person = org
+                .people
+                .iter()
+                .find(|person| person.subject_descriptor() == subject);
+            match person.and_then(|person| person.avatar.as_ref()) {
+                Some(image) => with_status(
+                    200,
+                    &json!({ "isAutoGenerated": false, "value": STANDARD.encode(image) }),
+                ),
+                None => with_status(404, &json!({ "typeKey": "GraphSubjectNotFoundException" })),
+            }
+        }
+        _ => with_status(404, &json!({ "typeKey": "VssResourceNotFoundException" })),
+    }
+}
+
+fn connection_data(person: Option<&Person>) -> Response<Body> {
+    let identity = person.map_or_else(
+        || json!({ "id": ANONYMOUS, "descriptor": "System:PublicAccess;x", "providerDisplayName": "Anonymous" }),
+        Person::identity,
+    );
+    let body = json!({
+        "authenticatedUser": identity, "authorizedUser": identity,
+        "instanceId": Uuid::nil(), "deploymentType": "hosted"
+    });
+    with_status(200, &body)
+}
+
+fn list_projects(org: &Org, person: Option<&Person>, token: Option<String>) -> Response<Body> {
+    let visible: Vec<&Value> = org
+        .projects
+        .iter()
+        .filter(|project| person.is_some() || project.public)
+        .map(|project| &project.json)
+        .collect();
+    let start: usize = token.map_or(0, |token| token.parse().unwrap());
+    let end = (start + PAGE).min(visible.len());
+    let page = &visible[start..end];
+    let mut response = with_status(200, &json!({ "count": page.len(), "value": page }));
+    if end < visible.len() {
+        let next = end.to_string().parse().unwrap();
+        response.headers_mut().insert("x-ms-continuationtoken", next);
+    }
+    response
+}
+
+fn not_found() -> Outcome {
+    Outcome::Answer(with_status(
+        404,
+        &json!({ "message": "The organisation does not exist" }),
+    ))
+}
+
+/// JSON as the service writes it: with its version in the type, and a byte order mark for good measure.
+fn with_status(status: u16, body: &Value) -> Response<Body> {
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/json; charset=utf-8; api-version=7.1")
+        .body(Body::from(format!("\u{feff}{body}")))
+        .unwrap()
+}

@@ -1,0 +1,110 @@
+//! What the fake knows.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::fault::Fault;
+
+#[derive(Debug, Default)]
+pub struct World {
+    pub orgs: HashMap<String, Org>,
+    /// PAT to person.
+    pub pats: HashMap<String, Uuid>,
+    /// Access token to person.
+    pub access_tokens: HashMap<String, Uuid>,
+    pub token_faults: HashMap<String, Fault>,
+    pub seen: Vec<Seen>,
+}
+
+#[derive(Debug, Default)]
+pub struct Org {
+    pub people: Vec<Person>,
+    pub projects: Vec<Project>,
+    /// Answers strangers, as the anonymous identity.
+    pub public: bool,
+    /// Operation (or `*`) to what goes wrong and how often still.
+    pub faults: HashMap<String, (Fault, usize)>,
+}
+
+/// Somebody with an account.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub id: Uuid,
+    pub nome: String,
+    pub email: String,
+    pub active: bool,
+    /// Bytes of the picture.
+    pub avatar: Option<Vec<u8>>,
+}
+
+impl Person {
+    pub fn new(nome: &str) -> Self {
+        let first = nome.split(' ').next().unwrap_or(nome).to_lowercase();
+        Self {
+            id: Uuid::new_v4(),
+            nome: nome.to_owned(),
+            email: format!("{first}@contoso.example"),
+            active: true,
+            avatar: None,
+        }
+    }
+
+    pub fn subject_descriptor(&self) -> String {
+        format!("aad.{}", self.id.simple())
+    }
+
+    pub fn identity(&self) -> Value {
+        json!({
+            "id": self.id,
+            "descriptor": format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;{}\\{}", Uuid::nil(), self.email),
+            "subjectDescriptor": self.subject_descriptor(),
+            "providerDisplayName": self.nome,
+            "isActive": self.active,
+            "properties": { "Account": { "$type": "System.String", "$value": self.email } },
+            "resourceVersion": 2,
+            "metaTypeId": 0
+        })
+    }
+}
+
+/// A project, as the fake will tell it.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub id: Uuid,
+    pub json: Value,
+    pub public: bool,
+}
+
+impl Project {
+    pub fn new(nome: &str) -> Self {
+        let id = Uuid::new_v4();
+        let json = json!({
+            "id": id,
+            "name": nome,
+            "url": format!("https://dev.azure.com/contoso/_apis/projects/{id}"),
+            "state": "wellFormed",
+            "revision": 42,
+            "visibility": "private",
+            "lastUpdateTime": "0001-01-01T00:00:00"
+        });
+        Self {
+            id,
+            json,
+            public: false,
+        }
+    }
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub org: String,
+    pub operation: &'static str,
+    pub path: String,
+    pub query: String,
+    pub authorization: Option<String>,
+    pub user_agent: String,
+    pub suppress: bool,
+}
