@@ -77,7 +77,7 @@ impl AppState {
             atividades: AtividadeService::new(db.clone()),
             projetos: ProjetoService::new(db.clone()),
             integracao: IntegracaoService::new(db.clone(), azure.clone()),
-            user: UserService::new(azure.clone()),
+            user: UserService::new(),
         }
     }
 }

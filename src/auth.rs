@@ -10,5 +10,5 @@ mod presented;
 mod user;
 mod verifier;
 
-pub use user::{CurrentUser, Papel};
+pub use user::{CurrentUser, Membership, Papel};
 pub use verifier::Authenticator;

@@ -146,7 +146,11 @@ fn transport(
             max_answer_bytes: config.max_answer_bytes,
         },
         turns: Semaphore::new(config.concurrency),
-        breaker: Breaker::new(nome, config.breaker_open),
+        proof_turns: Semaphore::new(config.concurrency.div_ceil(2)),
+        breakers: [
+            Breaker::new(nome.clone(), config.breaker_open),
+            Breaker::new(format!("{nome} (identities)"), config.breaker_open),
+        ],
         throttle: Throttle::default(),
         hook: Arc::clone(hook),
     }

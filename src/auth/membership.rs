@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use moka::Expiry;
 use moka::future::Cache;
+use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::presented::Presented;
@@ -18,7 +19,7 @@ const MOST: u64 = 20_000;
 /// A refusal is remembered for this long: a new PAT works soon, a flood of made-up ones costs little.
 const REFUSED_TTL: Duration = Duration::from_secs(10);
 /// Trouble is remembered so that those who wait together are answered together, and not for longer.
-const UNKNOWN_TTL: Duration = Duration::from_secs(1);
+const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 
 /// What an organisation says of somebody.
 #[derive(Debug, Clone)]
@@ -57,36 +58,81 @@ impl Memberships {
     }
 
     /// Whom `token` proves to this organisation.
-    pub(super) async fn of_token(&self, token: &Presented, organizacao: &Organizacao) -> Verdict {
-        use secrecy::ExposeSecret;
-        let fingerprint = Fingerprint::of(token.token().expose_secret());
-        let key = Key {
-            organizacao: organizacao.nome().clone(),
-            subject: Subject::Token(fingerprint, token.schemes()),
-        };
-        self.cache
-            .get_with(key, ask_about_token(token, organizacao))
+    async fn of_token(&self, token: &Presented, tenant: &Tenant) -> Verdict {
+        let key = token_key(token, tenant);
+        let (token, organizacao) = (token.clone(), tenant.organizacao.clone());
+        self.ask(key, async move { ask_about_token(&token, &organizacao).await })
             .await
     }
 
     /// Whether this organisation knows the person. Without a PAT of ours nobody can be asked: not a member.
-    pub(super) async fn of_person(&self, person: Uuid, tenant: &Tenant) -> Verdict {
-        let Some(pat) = &tenant.pat else {
+    async fn of_person(&self, person: Uuid, tenant: &Tenant) -> Verdict {
+        let Some(pat) = tenant.pat.clone() else {
             return Verdict::Refused(403);
         };
-        let key = Key {
-            organizacao: tenant.organizacao.nome().clone(),
-            subject: Subject::Person(person),
-        };
-        let ask = async {
-            match tenant.organizacao.identity(pat, person).await {
+        let key = person_key(person, tenant);
+        let organizacao = tenant.organizacao.clone();
+        let ask = async move {
+            match organizacao.identity(&pat, person).await {
                 Ok(Some(identity)) => Verdict::Member(Arc::new(identity), None),
                 Ok(None) => Verdict::Refused(404),
                 // Our own PAT being refused is our trouble, not the caller's.
                 Err(error) => Verdict::Unknown(error),
             }
         };
-        self.cache.get_with(key, ask).await
+        self.ask(key, ask).await
+    }
+
+    /// The remembered answer, or that of a task of its own: whoever asked may go away, the answer is kept for the others.
+    async fn ask(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) -> Verdict {
+        if let Some(verdict) = self.cache.get(&key).await {
+            return verdict;
+        }
+        let cache = self.cache.clone();
+        let asking = tokio::spawn(async move { cache.get_with(key, ask).await });
+        // It ends otherwise only with the process.
+        asking.await.unwrap_or(Verdict::Unknown(Error::Timeout))
+    }
+
+    /// Nobody waits for this answer again for a while; it still counts when it comes.
+    pub(super) async fn give_up(&self, question: &Question<'_>, tenant: &Tenant) {
+        let key = match question {
+            Question::Token(token) => token_key(token, tenant),
+            Question::Person(person) => person_key(*person, tenant),
+        };
+        self.cache.insert(key, Verdict::Unknown(Error::Timeout)).await;
+    }
+
+    /// What this organisation says.
+    pub(super) async fn of(&self, question: &Question<'_>, tenant: &Tenant) -> Verdict {
+        match question {
+            Question::Token(token) => self.of_token(token, tenant).await,
+            Question::Person(person) => self.of_person(*person, tenant).await,
+        }
+    }
+}
+
+/// What organisations are asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Question<'a> {
+    /// Whom does it prove?
+    Token(&'a Presented),
+    /// Do you know this person?
+    Person(Uuid),
+}
+
+fn token_key(token: &Presented, tenant: &Tenant) -> Key {
+    let fingerprint = Fingerprint::of(token.token().expose_secret());
+    Key {
+        organizacao: tenant.organizacao.nome().clone(),
+        subject: Subject::Token(fingerprint, token.schemes()),
+    }
+}
+
+fn person_key(person: Uuid, tenant: &Tenant) -> Key {
+    Key {
+        organizacao: tenant.organizacao.nome().clone(),
+        subject: Subject::Person(person),
     }
 }
 

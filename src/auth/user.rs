@@ -1,6 +1,11 @@
-//! The caller, once proved. Knows no HTTP.
+//! The caller, once proved, and where they belong. Knows no HTTP.
 
-use crate::azure_devops::{Credential, Organizacao};
+use std::sync::Arc;
+
+use crate::azure_devops::identities::Identity;
+use crate::azure_devops::{self, Credential, Organizacao};
+use crate::error::{Error, Result};
+use crate::models::organizacao::NomeOrganizacao;
 
 /// What a caller may do beyond their own things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,27 +29,72 @@ pub struct CurrentUser {
     pub email: Option<String>,
     /// Role.
     pub papel: Papel,
-    /// Organisations that accepted the caller, the default one first.
-    pub organizacoes: Vec<Organizacao>,
-    /// Key of the caller's picture in the first of them.
-    pub subject_descriptor: Option<String>,
-    /// What the caller showed, for reads of Azure DevOps on their behalf. App tokens are of no use there.
-    pub credential: Option<Credential>,
+    pub(super) memberships: Vec<Membership>,
+    /// Organisations that could not say whether they know the caller, and why.
+    pub(super) undecided: Vec<(Organizacao, azure_devops::Error)>,
+    /// The configured default organisation.
+    pub(super) default: Option<NomeOrganizacao>,
+}
+
+/// The proof that a caller belongs to an organisation. Only authentication makes one.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    pub(super) organizacao: Organizacao,
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) credential: Option<Credential>,
+    pub(super) pat: Option<Credential>,
+}
+
+impl Membership {
+    /// The organisation.
+    #[must_use]
+    pub fn organizacao(&self) -> &Organizacao {
+        &self.organizacao
+    }
+
+    /// The caller as this organisation knows them; the mock user is known nowhere.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_deref()
+    }
+
+    /// What the caller showed and this organisation accepted. App tokens are of no use there.
+    #[must_use]
+    pub fn own_credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
+    }
+
+    /// The service's PAT there.
+    #[must_use]
+    pub fn pat(&self) -> Option<&Credential> {
+        self.pat.as_ref()
+    }
+
+    /// What to read Azure DevOps with on the caller's behalf: their own credential, else ours, since they belong.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn credential(&self) -> Result<&Credential> {
+        let found = self.own_credential().or(self.pat());
+        found.ok_or_else(|| {
+            Error::Unauthenticated("Token de acesso não disponível para este usuário.".to_owned())
+        })
+    }
 }
 
 impl CurrentUser {
-    /// The user that everybody is while authentication is off: a member of every organisation, with no credential.
+    /// The user that everybody is while authentication is off: belongs to every organisation, with no credential.
     #[must_use]
-    pub fn mock(organizacoes: Vec<Organizacao>) -> Self {
+    pub(super) fn mock(memberships: Vec<Membership>) -> Self {
         Self {
             id: "dev-user-001".to_owned(),
             nome: "Dev User".to_owned(),
             nome_known: true,
             email: Some("dev@localhost".to_owned()),
             papel: Papel::Admin,
-            organizacoes,
-            subject_descriptor: None,
-            credential: None,
+            default: memberships.first().map(|m| m.organizacao.nome().clone()),
+            memberships,
+            undecided: Vec::new(),
         }
     }
 
@@ -53,4 +103,45 @@ impl CurrentUser {
     pub fn signature(&self) -> &str {
         self.email.as_deref().unwrap_or(&self.nome)
     }
+
+    /// Where the caller belongs, the default organisation first.
+    #[must_use]
+    pub fn memberships(&self) -> &[Membership] {
+        &self.memberships
+    }
+
+    /// The proof that the caller belongs to the organisation of this name.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when they do not, [`Error::Upstream`] when it cannot be told.
+    pub fn member_of(&self, nome: &NomeOrganizacao) -> Result<&Membership> {
+        if let Some(found) = self.memberships.iter().find(|m| m.organizacao.nome() == nome) {
+            return Ok(found);
+        }
+        match self
+            .undecided
+            .iter()
+            .find(|(organizacao, _)| organizacao.nome() == nome)
+        {
+            Some((_, error)) => Err(error.clone().into()),
+            None => Err(not_a_member()),
+        }
+    }
+
+    /// The organisation meant when none is named: the configured default one, or where the caller does not belong there,
+    /// their first one.
+    ///
+    /// # Errors
+    /// As for [`member_of`](Self::member_of): when the default organisation cannot tell, no other one is taken for it.
+    pub fn default_membership(&self) -> Result<&Membership> {
+        match self.default.as_ref().map(|nome| self.member_of(nome)) {
+            Some(Err(error @ Error::Upstream { .. })) => Err(error),
+            Some(Ok(found)) => Ok(found),
+            _ => self.memberships.first().ok_or_else(not_a_member),
+        }
+    }
+}
+
+fn not_a_member() -> Error {
+    Error::Forbidden("O usuário não pertence à organização informada".to_owned())
 }

@@ -10,13 +10,14 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::app_token::{AppTokens, ISSUER, Rejected};
-use super::membership::{Memberships, Verdict};
+use super::membership::{Memberships, Question, Verdict};
 use super::presented::{Presented, Shown};
-use super::user::{CurrentUser, Papel};
+use super::user::{CurrentUser, Membership, Papel};
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{AzureDevOps, Credential, Error as AzureError, Organizacao, Scheme, Tenant};
 use crate::config::{AuthConfig, AuthMode};
 use crate::error::{Error, Result};
+use crate::models::organizacao::NomeOrganizacao;
 
 /// How long others are waited for once one organisation has accepted the caller.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,21 +33,20 @@ struct Inner {
     memberships: Memberships,
 }
 
-/// Somebody, and who vouches for them.
-struct Proof {
-    /// As the first organisation knows the caller.
-    identity: Arc<Identity>,
-    /// Form in which it took the token.
-    scheme: Option<Scheme>,
-    organizacoes: Vec<Organizacao>,
+/// What the organisations say, in their order.
+struct Verdicts {
+    members: Vec<Member>,
+    undecided: Vec<(Organizacao, AzureError)>,
+    /// Status of the last refusal.
+    refused: u16,
 }
 
-/// No organisation vouches.
-enum Refusal {
-    /// All of them said no; the last status.
-    Refused(u16),
-    /// Some could not say.
-    Unknown(AzureError),
+/// An organisation that vouches.
+struct Member {
+    tenant: Tenant,
+    identity: Arc<Identity>,
+    /// Form in which it took the token, if it was asked about one.
+    scheme: Option<Scheme>,
 }
 
 impl Authenticator {
@@ -73,10 +73,7 @@ impl Authenticator {
     ) -> Result<CurrentUser> {
         let inner = &*self.0;
         if inner.mode == AuthMode::Off {
-            let all = inner.azure.tenants().iter();
-            return Ok(CurrentUser::mock(
-                all.map(|tenant| tenant.organizacao.clone()).collect(),
-            ));
+            return Ok(CurrentUser::mock(everywhere(&inner.azure)));
         }
         let presented = match Presented::from_authorization(authorization.unwrap_or_default()) {
             Shown::Nothing => return Err(unauthenticated("Token de autenticação não fornecido")),
@@ -103,32 +100,37 @@ impl std::fmt::Debug for Authenticator {
     }
 }
 
+/// The mock user's memberships.
+fn everywhere(azure: &AzureDevOps) -> Vec<Membership> {
+    let membership = |tenant: &Tenant| Membership {
+        organizacao: tenant.organizacao.clone(),
+        identity: None,
+        credential: None,
+        pat: tenant.pat.clone(),
+    };
+    azure.tenants().iter().map(membership).collect()
+}
+
 impl Inner {
-    async fn by_token(&self, presented: &Presented, access_token: Option<&Presented>) -> Result<CurrentUser> {
-        let proof = self
-            .prove(|tenant| self.memberships.of_token(presented, &tenant.organizacao))
-            .await
-            .map_err(|refusal| match refusal {
-                Refusal::Refused(status) => rejected(&reason(status)),
-                Refusal::Unknown(error) => error.into(),
-            })?;
-        let own = proof
-            .scheme
-            .map(|scheme| Credential::new(scheme, presented.token().clone()));
-        let credential = match access_token {
-            Some(token) => Some(self.prove_access_token(token, proof.identity.id).await?.1),
-            None => own,
-        };
-        Ok(current_user(proof, credential))
+    async fn by_token(&self, presented: &Presented, beside: Option<&Presented>) -> Result<CurrentUser> {
+        let verdicts = self.ask(Question::Token(presented)).await;
+        if verdicts.members.is_empty() {
+            return Err(match verdicts.undecided.into_iter().next() {
+                Some((_, error)) => error.into(),
+                None => rejected(&reason(verdicts.refused)),
+            });
+        }
+        let mut user = self.current_user(&verdicts, Some(presented));
+        if let Some(token) = beside {
+            let shown = self.ask(Question::Token(token)).await;
+            self.join(&mut user, &shown, token, None)?;
+        }
+        Ok(user)
     }
 
     /// An app token names a person; membership is proved by the organisation's identity service, or by the caller's access
     /// token beside it.
-    async fn by_app_token(
-        &self,
-        presented: &Presented,
-        access_token: Option<&Presented>,
-    ) -> Result<CurrentUser> {
+    async fn by_app_token(&self, presented: &Presented, beside: Option<&Presented>) -> Result<CurrentUser> {
         let verified = self.app_tokens.verify(presented.token().expose_secret());
         let person = verified.map_err(|rejected| match rejected {
             Rejected::NoSecret => unauthenticated(
@@ -136,62 +138,82 @@ impl Inner {
             ),
             Rejected::Invalid => unauthenticated("App Token JWT inválido ou expirado"),
         })?;
-        let known = self
-            .prove(|tenant| self.memberships.of_person(person, tenant))
-            .await;
-        let Some(token) = access_token else {
-            return match known {
-                Ok(proof) => Ok(current_user(proof, None)),
-                Err(Refusal::Refused(_)) => Err(Error::Forbidden(
-                    "O usuário não pertence a nenhuma organização atendida por este servidor".to_owned(),
-                )),
-                Err(Refusal::Unknown(error)) => Err(error.into()),
-            };
-        };
-        let (shown, credential) = self.prove_access_token(token, person).await?;
-        let proof = match known {
-            Ok(mut proof) => {
-                let more = shown.organizacoes.into_iter();
-                let more = more.filter(|o| proof.organizacoes.iter().all(|known| known.nome() != o.nome()));
-                let more: Vec<Organizacao> = more.collect();
-                proof.organizacoes.extend(more);
-                proof
+        let mut verdicts = self.ask(Question::Person(person)).await;
+        let Some(token) = beside else {
+            if !verdicts.members.is_empty() {
+                return Ok(self.current_user(&verdicts, None));
             }
-            Err(_) => shown,
+            return Err(match verdicts.undecided.pop() {
+                Some((_, error)) => error.into(),
+                None => Error::Forbidden(
+                    "O usuário não pertence a nenhuma organização atendida por este servidor".to_owned(),
+                ),
+            });
         };
-        Ok(current_user(proof, Some(credential)))
+        let shown = self.ask(Question::Token(token)).await;
+        if verdicts.members.is_empty() {
+            same_person(&shown, |member| member.identity.id == person)?;
+            let mut user = self.current_user(&shown, Some(token));
+            user.undecided = shown.undecided;
+            return Ok(user);
+        }
+        let mut user = self.current_user(&verdicts, None);
+        self.join(&mut user, &shown, token, Some(person))?;
+        Ok(user)
     }
 
-    /// The access token beside another credential must prove the same person.
-    async fn prove_access_token(&self, token: &Presented, person: Uuid) -> Result<(Proof, Credential)> {
-        let proof = self
-            .prove(|tenant| self.memberships.of_token(token, &tenant.organizacao))
-            .await
-            .map_err(|refusal| match refusal {
-                Refusal::Refused(_) => wrong_access_token(),
-                Refusal::Unknown(error) => error.into(),
-            })?;
-        if proof.identity.id != person {
-            return Err(wrong_access_token());
+    /// Adds what the access token beside proves, which must be the same person: the same id where both are known, or the id
+    /// that the app token names.
+    fn join(
+        &self,
+        user: &mut CurrentUser,
+        shown: &Verdicts,
+        token: &Presented,
+        person: Option<Uuid>,
+    ) -> Result<()> {
+        let known = |member: &Member| {
+            let here = user
+                .memberships
+                .iter()
+                .find(|m| m.organizacao.nome() == member.tenant.organizacao.nome());
+            here.and_then(|m| m.identity.as_ref()).map(|identity| identity.id)
+        };
+        same_person(shown, |member| {
+            known(member) == Some(member.identity.id) || person == Some(member.identity.id)
+        })?;
+        let own = std::mem::take(&mut user.memberships);
+        for tenant in self.azure.tenants() {
+            let here = |nome: &NomeOrganizacao| nome == tenant.organizacao.nome();
+            let before = own.iter().find(|m| here(m.organizacao.nome())).cloned();
+            let now = shown.members.iter().find(|m| here(m.tenant.organizacao.nome()));
+            let credential = now.map(|m| credential(m, token));
+            let joined = match (before, now) {
+                (Some(before), _) => Some(Membership {
+                    credential: credential.or_else(|| before.credential.clone()),
+                    ..before
+                }),
+                (None, Some(now)) => Some(membership(now, credential)),
+                (None, None) => None,
+            };
+            user.memberships.extend(joined);
         }
-        let credential = Credential::new(proof.scheme.unwrap_or(Scheme::Bearer), token.token().clone());
-        Ok((proof, credential))
+        user.undecided.retain(|(organizacao, _)| {
+            user.memberships
+                .iter()
+                .all(|m| m.organizacao.nome() != organizacao.nome())
+        });
+        Ok(())
     }
 
     /// Asks every organisation at once. Once one has accepted the caller, the others get a little longer, then they count
-    /// as trouble: an outage of one must not keep the members of another out.
-    async fn prove<'a, F, V>(&'a self, ask: F) -> Result<Proof, Refusal>
-    where
-        F: Fn(&'a Tenant) -> V,
-        V: Future<Output = Verdict>,
-    {
-        let ask = &ask;
+    /// as undecided: an outage of one must not keep the members of another out.
+    async fn ask(&self, question: Question<'_>) -> Verdicts {
         let tenants = self.azure.tenants();
-        let mut verdicts: Vec<Option<Verdict>> = vec![None; tenants.len()];
+        let mut answers: Vec<Option<Verdict>> = vec![None; tenants.len()];
         let mut open: FuturesUnordered<_> = tenants
             .iter()
             .enumerate()
-            .map(|(position, tenant)| async move { (position, ask(tenant).await) })
+            .map(|(position, tenant)| async move { (position, self.memberships.of(&question, tenant).await) })
             .collect();
         let mut deadline = None;
         loop {
@@ -203,53 +225,86 @@ impl Inner {
             if matches!(verdict, Verdict::Member(..)) && deadline.is_none() {
                 deadline = Some(Instant::now() + GRACE);
             }
-            if let Some(slot) = verdicts.get_mut(position) {
+            if let Some(slot) = answers.get_mut(position) {
                 *slot = Some(verdict);
             }
         }
-        weigh(tenants, verdicts)
-    }
-}
-
-/// Puts what the organisations said together, in their order.
-fn weigh(tenants: &[Tenant], verdicts: Vec<Option<Verdict>>) -> Result<Proof, Refusal> {
-    let mut proof: Option<Proof> = None;
-    let mut refusal = Refusal::Refused(401);
-    for (tenant, verdict) in tenants.iter().zip(verdicts) {
-        match verdict.unwrap_or(Verdict::Unknown(AzureError::Timeout)) {
-            Verdict::Member(identity, scheme) => {
-                let proof = proof.get_or_insert_with(|| Proof {
+        let mut verdicts = Verdicts {
+            members: Vec::with_capacity(1),
+            undecided: Vec::new(),
+            refused: 401,
+        };
+        for (tenant, answer) in tenants.iter().zip(answers) {
+            match answer {
+                Some(Verdict::Member(identity, scheme)) => verdicts.members.push(Member {
+                    tenant: tenant.clone(),
                     identity,
                     scheme,
-                    organizacoes: Vec::with_capacity(1),
-                });
-                proof.organizacoes.push(tenant.organizacao.clone());
-            }
-            Verdict::Refused(status) => {
-                if let Refusal::Refused(last) = &mut refusal {
-                    *last = status;
+                }),
+                Some(Verdict::Refused(status)) => verdicts.refused = status,
+                Some(Verdict::Unknown(error)) => {
+                    verdicts.undecided.push((tenant.organizacao.clone(), error));
+                }
+                None => {
+                    self.memberships.give_up(&question, tenant).await;
+                    let organizacao = tenant.organizacao.clone();
+                    verdicts.undecided.push((organizacao, AzureError::Timeout));
                 }
             }
-            Verdict::Unknown(error) => refusal = Refusal::Unknown(error),
+        }
+        verdicts
+    }
+
+    /// The caller whom at least one organisation knows.
+    fn current_user(&self, verdicts: &Verdicts, token: Option<&Presented>) -> CurrentUser {
+        let identity = verdicts.members.first().map(|member| &*member.identity);
+        let id = identity
+            .map(|identity| identity.id.to_string())
+            .unwrap_or_default();
+        let nome = identity.and_then(|identity| identity.nome.clone());
+        let memberships = verdicts.members.iter();
+        CurrentUser {
+            nome_known: nome.is_some(),
+            // As the FastAPI service named people whose name it did not know.
+            nome: nome.unwrap_or_else(|| format!("Azure User {}", id.get(..8).unwrap_or(&id))),
+            id,
+            email: identity.and_then(|identity| identity.email.clone()),
+            papel: Papel::Membro,
+            memberships: memberships
+                .map(|member| membership(member, token.map(|token| credential(member, token))))
+                .collect(),
+            undecided: verdicts.undecided.clone(),
+            default: self
+                .azure
+                .tenants()
+                .first()
+                .map(|tenant| tenant.organizacao.nome().clone()),
         }
     }
-    proof.ok_or(refusal)
 }
 
-fn current_user(proof: Proof, credential: Option<Credential>) -> CurrentUser {
-    let identity = proof.identity;
-    let id = identity.id.to_string();
-    // As the FastAPI service named people whose name it did not know.
-    let made_up = || format!("Azure User {}", id.get(..8).unwrap_or(&id));
-    CurrentUser {
-        nome: identity.nome.clone().unwrap_or_else(made_up),
-        nome_known: identity.nome.is_some(),
-        id,
-        email: identity.email.clone(),
-        papel: Papel::Membro,
-        organizacoes: proof.organizacoes,
-        subject_descriptor: identity.subject_descriptor.clone(),
+fn membership(member: &Member, credential: Option<Credential>) -> Membership {
+    Membership {
+        organizacao: member.tenant.organizacao.clone(),
+        identity: Some(Arc::clone(&member.identity)),
         credential,
+        pat: member.tenant.pat.clone(),
+    }
+}
+
+/// The token in the form in which this organisation took it.
+fn credential(member: &Member, token: &Presented) -> Credential {
+    Credential::new(member.scheme.unwrap_or(Scheme::Bearer), token.token().clone())
+}
+
+/// The access token beside another credential must be accepted, and prove the same person to somebody.
+fn same_person(shown: &Verdicts, same: impl Fn(&Member) -> bool) -> Result<()> {
+    if shown.members.iter().any(same) {
+        return Ok(());
+    }
+    match shown.undecided.first() {
+        Some((_, error)) if shown.members.is_empty() => Err(error.clone().into()),
+        _ => Err(wrong_access_token()),
     }
 }
 

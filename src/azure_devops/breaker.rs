@@ -119,8 +119,9 @@ impl Ticket<'_> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if self.probe && !self.settled {
-            *self.breaker.lock() = State::Open {
+        let mut state = self.breaker.lock();
+        if self.probe && !self.settled && matches!(*state, State::Probing) {
+            *state = State::Open {
                 until: Instant::now(),
             };
         }

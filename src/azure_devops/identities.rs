@@ -40,8 +40,8 @@ impl Identity {
     /// Everything but the id is optional.
     pub(super) fn from_json(id: Uuid, user: &Value) -> Self {
         let property = |name: &str| text_at(user, &format!("/properties/{name}/$value"));
-        // On a server of one's own the account is DOMAIN\name.
-        let email = [property("Mail"), property("Account")];
+        // The account is what people sign in with; on a server of one's own it is DOMAIN\name.
+        let email = [property("Account"), property("Mail")];
         Self {
             id,
             nome: text_at(user, "/customDisplayName").or_else(|| text_at(user, "/providerDisplayName")),

@@ -16,6 +16,10 @@ pub(super) struct Operation {
     pub(super) api_version: &'static str,
     /// Whether it may be sent again when its fate is unknown.
     pub(super) idempotent: bool,
+    /// Whether its failure says that the organisation is down, and an organisation that is down is not asked.
+    pub(super) vital: bool,
+    /// Whether anybody can cause it by showing a made-up token; such calls take turns of their own.
+    pub(super) unproved: bool,
 }
 
 const fn get(name: &'static str, api_version: &'static str) -> Operation {
@@ -24,14 +28,28 @@ const fn get(name: &'static str, api_version: &'static str) -> Operation {
         method: Method::GET,
         api_version,
         idempotent: true,
+        vital: true,
+        unproved: false,
+    }
+}
+
+impl Operation {
+    const fn unproved(mut self) -> Self {
+        self.unproved = true;
+        self
+    }
+
+    const fn dispensable(mut self) -> Self {
+        self.vital = false;
+        self
     }
 }
 
 /// Who a credential is.
-pub(super) static CONNECTION_DATA: Operation = get("connection_data", "7.1-preview.1");
+pub(super) static CONNECTION_DATA: Operation = get("connection_data", "7.1-preview.1").unproved();
 /// Who has an id.
 pub(super) static READ_IDENTITY: Operation = get("read_identity", "7.1");
 /// Picture of a person.
-pub(super) static READ_AVATAR: Operation = get("read_avatar", "7.1-preview.1");
+pub(super) static READ_AVATAR: Operation = get("read_avatar", "7.1-preview.1").dispensable();
 /// One page of projects.
 pub(super) static LIST_PROJECTS: Operation = get("list_projects", "7.1");

@@ -8,6 +8,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::breaker::Breaker;
 use super::credential::Credential;
 use super::error::Error;
 use super::operation::{self, Operation};
@@ -56,18 +57,14 @@ impl Organizacao {
     /// Whether it answered when last asked, and is not being left alone.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.0.reachable.load(Ordering::Relaxed) && self.0.transport.breaker.is_closed()
+        self.0.reachable.load(Ordering::Relaxed) && self.0.transport.breakers.iter().all(Breaker::is_closed)
     }
 
     /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows then.
     pub async fn probe(&self) {
-        let url = self.url(
-            Host::Api,
-            &["_apis", "connectionData"],
-            &[],
-            &operation::CONNECTION_DATA,
-        );
-        let outcome = self.send(&operation::CONNECTION_DATA, url, None).await;
+        let operation = &operation::CONNECTION_DATA;
+        let url = self.url(Host::Api, &["_apis", "connectionData"], &[], operation);
+        let outcome = self.send(operation, Host::Api, url, None).await;
         let reachable = match &outcome {
             Err(error) => !error.is_outage(),
             Ok(_) => true,
@@ -85,17 +82,19 @@ impl Organizacao {
         credential: &Credential,
     ) -> Result<Answer, Error> {
         let url = self.url(host, segments, query, operation);
-        self.send(operation, url, Some(credential)).await
+        self.send(operation, host, url, Some(credential)).await
     }
 
     async fn send(
         &self,
         operation: &'static Operation,
+        host: Host,
         url: Url,
         credential: Option<&Credential>,
     ) -> Result<Answer, Error> {
         let call = Call {
             operation,
+            host,
             url,
             credential,
         };

@@ -33,7 +33,9 @@ impl Throttle {
             until.retain(|_, at| *at > now);
         }
         if until.len() < MOST || until.contains_key(&identity) {
-            until.insert(identity, now + wait.min(LONGEST));
+            // Of two answers under way the longer wait counts, whichever comes last.
+            let at = until.entry(identity).or_insert(now);
+            *at = (*at).max(now + wait.min(LONGEST));
         }
     }
 }
@@ -48,6 +50,7 @@ mod tests {
         let (a, b) = (Some(Fingerprint::of("a")), Some(Fingerprint::of("b")));
         let wait = Duration::from_secs(3);
         throttle.hold(a, wait, now);
+        throttle.hold(a, Duration::from_secs(1), now);
         assert_eq!(throttle.remaining(a, now), Some(wait));
         assert_eq!(throttle.remaining(b, now), None);
         assert_eq!(throttle.remaining(a, now + wait), None);

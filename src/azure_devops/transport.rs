@@ -14,6 +14,7 @@ use super::breaker::Breaker;
 use super::credential::Credential;
 use super::error::{Error, Unavailability};
 use super::operation::Operation;
+use super::organizacao::Host;
 use super::throttle::Throttle;
 
 /// Attempts at one call, the first included.
@@ -60,7 +61,10 @@ pub(super) struct Transport {
     pub(super) client: Client,
     pub(super) limits: Limits,
     pub(super) turns: Semaphore,
-    pub(super) breaker: Breaker,
+    /// Turns of calls that prove callers, so that made-up tokens do not keep the proved ones waiting.
+    pub(super) proof_turns: Semaphore,
+    /// The two hosts of an organisation fail each on its own.
+    pub(super) breakers: [Breaker; 2],
     pub(super) throttle: Throttle,
     pub(super) hook: Hook,
 }
@@ -69,6 +73,7 @@ pub(super) struct Transport {
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) operation: &'static Operation,
+    pub(super) host: Host,
     pub(super) url: Url,
     /// `None`: unsigned.
     pub(super) credential: Option<&'a Credential>,
@@ -116,19 +121,36 @@ impl Transport {
             sleep(wait).await;
         }
         // A turn that comes too late would only make the organisation look as if it did not answer.
-        let latest = deadline.checked_sub(self.limits.timeout / 10).unwrap_or(deadline);
-        let Ok(Ok(_turn)) = timeout_at(latest.into(), self.turns.acquire()).await else {
+        let latest = deadline.checked_sub(self.limits.timeout / 4).unwrap_or(deadline);
+        let turns = if call.operation.unproved {
+            &self.proof_turns
+        } else {
+            &self.turns
+        };
+        let Ok(Ok(_turn)) = timeout_at(latest.into(), turns.acquire()).await else {
             return Err(Error::unavailable(Unavailability::Busy, Some(BUSY_RETRY)));
         };
-        let ticket = self
-            .breaker
-            .admit(Instant::now())
-            .map_err(|wait| Error::unavailable(Unavailability::BreakerOpen, Some(wait)))?;
+        let ticket = if call.operation.vital {
+            let admitted = self.breaker(call.host).admit(Instant::now());
+            Some(admitted.map_err(|wait| Error::unavailable(Unavailability::BreakerOpen, Some(wait)))?)
+        } else {
+            None
+        };
         let result = timeout_at(deadline.into(), self.exchange(call))
             .await
             .unwrap_or(Err(Error::Timeout));
-        ticket.settle(result.as_ref().is_err_and(Error::is_outage), Instant::now());
+        if let Some(ticket) = ticket {
+            ticket.settle(result.as_ref().is_err_and(Error::is_outage), Instant::now());
+        }
         result
+    }
+
+    fn breaker(&self, host: Host) -> &Breaker {
+        let [api, identity] = &self.breakers;
+        match host {
+            Host::Api => api,
+            Host::Identity => identity,
+        }
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Error> {

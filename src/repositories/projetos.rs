@@ -118,7 +118,7 @@ pub async fn flag_vanished(
     seen_at: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
-        "UPDATE projetos SET estado = $4
+        "UPDATE projetos SET estado = $4, last_sync_at = $3
           WHERE lower(organizacao) = $1 AND external_id <> ALL ($2) AND estado IS DISTINCT FROM $4
             AND (last_sync_at IS NULL OR last_sync_at <= $3)",
         organizacao,

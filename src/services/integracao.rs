@@ -20,7 +20,7 @@ use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizaca
 use crate::models::text::trim;
 use crate::repositories::{clock, projetos as repo};
 
-/// All pages of one organisation. Less than a request may take, so that the others are not lost with it.
+/// All pages of one organisation; the others wait for it.
 const LIST_BUDGET: Duration = Duration::from_secs(20);
 
 /// Rows a statement.
@@ -68,13 +68,10 @@ impl IntegracaoService {
         if !own.is_empty() || self.azure.tenants().is_empty() {
             return self.join_or_run(None, own).await;
         }
-        let (organizacao, credential) = (user.organizacoes.first(), user.credential.as_ref());
-        let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
-            return Err(no_credential());
-        };
+        let membership = user.default_membership()?;
         let source = Source {
-            organizacao: organizacao.clone(),
-            credential: credential.clone(),
+            organizacao: membership.organizacao().clone(),
+            credential: membership.credential()?.clone(),
             origem: Origem::Caller,
         };
         self.join_or_run(Some(user.id.clone()), vec![source]).await
@@ -103,21 +100,14 @@ impl IntegracaoService {
                 "AZURE_DEVOPS_ORG_URL não configurada no servidor",
             ));
         }
-        let mut members = user.organizacoes.iter();
-        let found = match organizacao {
-            Some(nome) => members.find(|organizacao| organizacao.nome() == nome),
-            None => members.next(),
+        let membership = match organizacao {
+            Some(nome) => user.member_of(nome)?,
+            None => user.default_membership()?,
         };
-        let found = found
-            .ok_or_else(|| Error::Forbidden("O usuário não pertence à organização informada".to_owned()))?;
-        let ours = || {
-            self.azure
-                .tenant(found.nome())
-                .and_then(|tenant| tenant.pat.clone())
-        };
-        let credential = user.credential.clone().or_else(ours).ok_or_else(no_credential)?;
-        let projects = found
-            .projects(&credential)
+        let credential = membership.credential()?;
+        let projects = membership
+            .organizacao()
+            .projects(credential)
             .await
             .map_err(|source| Error::Upstream {
                 detail: format!("Erro ao listar projetos do Azure DevOps: {}", describe(&source)),
@@ -137,17 +127,20 @@ impl IntegracaoService {
         self.azure.tenants().iter().filter_map(with_pat).collect()
     }
 
+    /// In a task of its own: whoever asked may go away or run out of time, the work is done all the same.
     async fn join_or_run(&self, key: Option<String>, sources: Vec<Source>) -> Result<Arc<Sincronizacao>> {
-        let mine = self
-            .running
-            .entry(key.clone())
-            .or_try_insert_with(async { Ok::<_, Error>(Arc::new(self.run(sources).await?)) });
-        let outcome = mine.await;
-        // What is over is not joined any more.
-        self.running.invalidate(&key).await;
-        match outcome {
-            Ok(entry) => Ok(entry.into_value()),
-            Err(error) => Err(Error::Shared(error)),
+        let service = self.clone();
+        let joined = tokio::spawn(async move {
+            let run = async { Ok::<_, Error>(Arc::new(service.run(sources).await?)) };
+            let outcome = service.running.entry(key.clone()).or_try_insert_with(run).await;
+            // What is over is not joined any more.
+            service.running.invalidate(&key).await;
+            outcome
+        });
+        match joined.await {
+            Ok(Ok(entry)) => Ok(entry.into_value()),
+            Ok(Err(error)) => Err(Error::Shared(error)),
+            Err(panic) => Err(Error::Internal(Box::new(panic))),
         }
     }
 
@@ -155,9 +148,15 @@ impl IntegracaoService {
         // The connection goes back before Azure DevOps is asked.
         let at = clock::now(&mut *self.db.acquire().await?).await?;
         let listings = join_all(sources.into_iter().map(list)).await;
+        log_failures(&listings);
         fail_if_all_failed(&listings)?;
         let done = self.store(&listings, at).await?;
-        log(&listings, &done);
+        tracing::info!(
+            synced = done.synced,
+            created = done.created,
+            deleted = done.deleted,
+            "projects synchronised"
+        );
         Ok(done)
     }
 
@@ -190,7 +189,7 @@ impl IntegracaoService {
             }
             // A caller may not see every project; what they do not see has not vanished. Nor has what we could not read.
             if source.origem == Origem::Environment && projects.unreadable == 0 {
-                let ids: Vec<_> = rows.iter().map(|row| row.external_id).collect();
+                let ids: Vec<_> = projects.projects.iter().map(|project| project.id).collect();
                 let flagged = repo::flag_vanished(&mut tx, nome.as_str(), &ids, at).await?;
                 done.deleted += usize::try_from(flagged).unwrap_or_default();
             }
@@ -225,24 +224,19 @@ fn row(project: &AzureProject, organizacao: &NomeOrganizacao) -> Option<ProjetoU
     })
 }
 
-/// A single failure ends in an answer 200, so nobody else logs it.
-fn log(listings: &[Listing], done: &Sincronizacao) {
+/// The answer tells people as much as they need; this tells the operator the rest.
+fn log_failures(listings: &[Listing]) {
     for listing in listings {
         let organizacao = listing.source.organizacao.nome();
         match &listing.projects {
             Ok(projects) if projects.unreadable > 0 => {
-                tracing::warn!(%organizacao, unreadable = projects.unreadable, "projects without id or name were skipped");
+                let unreadable = projects.unreadable;
+                tracing::warn!(%organizacao, unreadable, "projects without id or name were skipped");
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%organizacao, %error, "cannot synchronise projects"),
+            Err(error) => tracing::warn!(%organizacao, %error, "cannot list the projects"),
         }
     }
-    tracing::info!(
-        synced = done.synced,
-        created = done.created,
-        deleted = done.deleted,
-        "projects synchronised"
-    );
 }
 
 fn summary(listing: &Listing) -> OrganizacaoSincronizada {
@@ -280,10 +274,6 @@ fn fail_if_all_failed(listings: &[Listing]) -> Result<()> {
         ),
         retry_after: failures.iter().filter_map(|(_, error)| error.retry_after()).min(),
     })
-}
-
-fn no_credential() -> Error {
-    Error::Unauthenticated("Token de acesso não disponível para este usuário.".to_owned())
 }
 
 /// What happened, for the person who pressed the button.

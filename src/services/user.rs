@@ -7,8 +7,7 @@ use moka::Expiry;
 use moka::future::Cache;
 use tokio::time::timeout;
 
-use crate::auth::CurrentUser;
-use crate::azure_devops::{AzureDevOps, Credential, Organizacao};
+use crate::auth::{CurrentUser, Membership};
 use crate::models::organizacao::NomeOrganizacao;
 
 /// A picture is decoration: nobody waits longer for it.
@@ -25,8 +24,13 @@ const ENTRY_BYTES: usize = 256;
 /// Use cases of `user`.
 #[derive(Debug, Clone)]
 pub struct UserService {
-    azure: AzureDevOps,
     avatars: Cache<(NomeOrganizacao, String), Avatar>,
+}
+
+impl Default for UserService {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A picture, the knowledge that there is none, or neither.
@@ -37,9 +41,9 @@ enum Avatar {
 }
 
 impl UserService {
-    /// Asks `azure` for pictures.
+    /// Remembers pictures.
     #[must_use]
-    pub fn new(azure: AzureDevOps) -> Self {
+    pub fn new() -> Self {
         let avatars = Cache::builder()
             .weigher(|(_, subject): &(NomeOrganizacao, String), avatar| {
                 let picture = match avatar {
@@ -51,20 +55,15 @@ impl UserService {
             .max_capacity(CAPACITY)
             .expire_after(Lifetime)
             .build();
-        Self { azure, avatars }
+        Self { avatars }
     }
 
     /// The caller's picture as a `data:` URI. A failure to get it is not the caller's problem: none.
     pub async fn avatar(&self, user: &CurrentUser) -> Option<Arc<str>> {
-        let organizacao = user.organizacoes.first()?;
-        let subject = user.subject_descriptor.clone()?;
-        let ours = || self.azure.tenant(organizacao.nome())?.pat.clone();
-        let credential = user.credential.clone().or_else(ours)?;
-        let key = (organizacao.nome().clone(), subject.clone());
-        let avatar = self
-            .avatars
-            .get_with(key, fetch(organizacao, &credential, &subject))
-            .await;
+        let membership = user.memberships().first()?;
+        let subject = membership.identity()?.subject_descriptor.clone()?;
+        let key = (membership.organizacao().nome().clone(), subject.clone());
+        let avatar = self.avatars.get_with(key, fetch(membership, &subject)).await;
         match avatar {
             Avatar::Known(picture) => picture,
             Avatar::Unknown => None,
@@ -72,11 +71,19 @@ impl UserService {
     }
 }
 
-async fn fetch(organizacao: &Organizacao, credential: &Credential, subject: &str) -> Avatar {
-    match timeout(PATIENCE, organizacao.avatar(credential, subject)).await {
-        Ok(Ok(picture)) => Avatar::Known(picture.map(Arc::from)),
-        _ => Avatar::Unknown,
-    }
+/// With our PAT, which may read pictures, else with the caller's credential, whose scopes seldom allow it.
+async fn fetch(membership: &Membership, subject: &str) -> Avatar {
+    let credentials = [membership.pat(), membership.own_credential()];
+    let ask = async {
+        for credential in credentials.into_iter().flatten() {
+            match membership.organizacao().avatar(credential, subject).await {
+                Ok(picture) => return Avatar::Known(picture.map(Arc::from)),
+                Err(error) => tracing::debug!(%error, "cannot read a picture"),
+            }
+        }
+        Avatar::Unknown
+    };
+    timeout(PATIENCE, ask).await.unwrap_or(Avatar::Unknown)
 }
 
 struct Lifetime;

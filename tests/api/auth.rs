@@ -190,11 +190,82 @@ async fn d_15_upstream_trouble_is_not_the_callers_fault() {
         assert_eq!(reply.problem(status)["code"], code, "{fault:?}");
         assert_eq!(reply.header("retry-after"), retry_after, "{fault:?}");
         assert_eq!(reply.header("www-authenticate"), "", "{fault:?}");
+        azure.heal();
+        // Nothing of it sticks, but for the wait that was asked for.
+        if retry_after.is_empty() {
+            eventually("the same token gets in", async || {
+                app.get_as(&token, PATH).await.status == 200
+            })
+            .await;
+        }
     }
-    // Nothing of it sticks: the organisation answers again, so does the service.
-    azure.heal();
-    let app = TestApp::over(&azure, []).await;
-    app.get_as(&azure.pat(&ada), PATH).await.expect(200);
+}
+
+/// A slow organisation is waited for once and for a moment; what it says in the end counts.
+#[tokio::test]
+async fn a_slow_organisation_taxes_nobody_and_its_answer_is_kept() {
+    let azure = FakeAzure::contoso().await;
+    azure.organizacao("fabrikam");
+    let ada = azure.person("Ada Example", &["contoso", "fabrikam"]);
+    let token = azure.pat(&ada);
+    let variables = [
+        ("AZURE_DEVOPS_ORG_PATS", "fabrikam=x"),
+        ("AZURE_DEVOPS_TIMEOUT_MS", "20000"),
+    ];
+    let app = TestApp::over(&azure, variables).await;
+    let release = azure.hold("fabrikam");
+    app.get_as(&token, PATH).await.expect(200);
+    let live = "/api/v1/integracao/projetos?organization_name=fabrikam";
+    app.get_as(&token, live).await.problem(504);
+    assert_eq!(
+        azure.seen().iter().filter(|seen| seen.org == "fabrikam").count(),
+        1
+    );
+    drop(release);
+    eventually("the membership is known", async || {
+        app.get_as(&token, live).await.status == 200
+    })
+    .await;
+}
+
+/// What cannot be told is neither a no nor another organisation.
+#[tokio::test]
+async fn an_organisation_that_cannot_tell_is_trouble_and_not_a_refusal() {
+    let azure = FakeAzure::contoso().await;
+    azure.organizacao("fabrikam");
+    azure.projects("fabrikam", 1);
+    let ada = azure.person("Ada Example", &["contoso", "fabrikam"]);
+    let token = azure.pat(&ada);
+    let app = TestApp::over(&azure, [("AZURE_DEVOPS_ORG_PATS", "fabrikam=x")]).await;
+    azure.fault("contoso", "*", Fault::Status(503, None));
+    let live = "/api/v1/integracao/projetos";
+    app.get_as(&token, &format!("{live}?organization_name=contoso"))
+        .await
+        .problem(503);
+    app.get_as(&token, live).await.problem(503);
+    let listed = app
+        .get_as(&token, &format!("{live}?organization_name=fabrikam"))
+        .await
+        .expect(200);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+}
+
+/// Whoever asks first may go away: the question is asked once all the same.
+#[tokio::test]
+async fn a_caller_who_goes_away_leaves_the_question_running() {
+    let azure = FakeAzure::contoso().await;
+    let token = azure.pat(&azure.person("Ada Example", &["contoso"]));
+    let app = TestApp::over(&azure, [("AZURE_DEVOPS_TIMEOUT_MS", "20000")]).await;
+    let release = azure.hold("contoso");
+    for _ in 0..3 {
+        tokio::select! {
+            _ = app.get_as(&token, PATH) => panic!("nobody answers yet"),
+            () = eventually("it was asked", async || azure.seen().len() == 1) => {}
+        }
+    }
+    drop(release);
+    app.get_as(&token, PATH).await.expect(200);
+    assert_eq!(azure.seen().len(), 1);
 }
 
 /// D-15: one question for any number of simultaneous requests, none while the answer is fresh, and again afterwards.

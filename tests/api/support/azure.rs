@@ -15,12 +15,17 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 pub use fault::Fault;
 use world::{Org, World};
 pub use world::{Person, Project, Seen};
+
+/// Keeps answers back for as long as it lives.
+#[derive(Debug)]
+pub struct Hold(#[expect(dead_code, reason = "its end is the signal")] watch::Sender<()>);
 
 /// A running fake; it ends with the value.
 #[derive(Debug)]
@@ -143,6 +148,13 @@ impl FakeAzure {
     pub fn fault_times(&self, org: &str, operation: &str, fault: Fault, times: usize) {
         let operation = operation.to_owned();
         self.with_org(org, |org| org.faults.insert(operation, (fault, times)));
+    }
+
+    /// From now on the organisation takes its time: answers come when the returned value goes.
+    pub fn hold(&self, org: &str) -> Hold {
+        let (sender, held) = watch::channel(());
+        self.with_org(org, |org| org.held = Some(held));
+        Hold(sender)
     }
 
     /// Everything works again.

@@ -34,6 +34,20 @@ pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<R
     shared.busy.fetch_add(1, Ordering::SeqCst);
     let busy = Busy(Arc::clone(&shared));
     let outcome = answer(&mut shared.world(), &request);
+    let org = request
+        .uri()
+        .path()
+        .split('/')
+        .find(|part| !part.is_empty() && *part != "vssps");
+    let held = shared
+        .world()
+        .orgs
+        .get(org.unwrap_or_default())
+        .and_then(|org| org.held.clone());
+    if let Some(mut held) = held {
+        // Ends with an error when the sender goes.
+        while held.changed().await.is_ok() {}
+    }
     match outcome {
         Outcome::Answer(response) => Ok(response),
         Outcome::Changed(..) => unreachable!("answer() has applied it"),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::fault::Fault;
@@ -26,6 +27,8 @@ pub struct Org {
     pub public: bool,
     /// Operation (or `*`) to what goes wrong and how often still.
     pub faults: HashMap<String, (Fault, usize)>,
+    /// Answers wait until its sender is gone.
+    pub held: Option<watch::Receiver<()>>,
 }
 
 /// Somebody with an account.
