@@ -31,6 +31,7 @@ use crate::lifecycle::Draining;
 use crate::routers;
 use crate::server::{self, ServerOptions};
 use crate::services::atividades::AtividadeService;
+use crate::services::auditoria::AuditoriaService;
 use crate::services::health::HealthService;
 use crate::services::integracao::IntegracaoService;
 use crate::services::projetos::ProjetoService;
@@ -61,6 +62,7 @@ pub struct AppState {
     projetos: ProjetoService,
     integracao: IntegracaoService,
     user: UserService,
+    auditoria: AuditoriaService,
 }
 
 impl AppState {
@@ -74,10 +76,11 @@ impl AppState {
             },
             authenticator: Authenticator::new(&config.auth, azure.clone()),
             health: HealthService::new(db.clone(), azure.clone(), draining.clone()),
-            atividades: AtividadeService::new(db.clone()),
+            atividades: AtividadeService::new(db.clone(), config.auth.activity_write_role),
             projetos: ProjetoService::new(db.clone()),
             integracao: IntegracaoService::new(db.clone(), azure.clone()),
             user: UserService::new(),
+            auditoria: AuditoriaService::new(db.clone()),
         }
     }
 }

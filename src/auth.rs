@@ -10,5 +10,5 @@ mod presented;
 mod user;
 mod verifier;
 
-pub use user::{CurrentUser, Membership, Papel};
+pub use user::{CurrentUser, Membership};
 pub use verifier::Authenticator;

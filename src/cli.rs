@@ -163,6 +163,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         prepared = prepare_database(&config.database, &app.db) => prepared?,
         () = stop.cancelled() => return Ok(()),
     }
+    for gap in app.db.security_gaps().await? {
+        tracing::warn!(gap, "tenants are kept apart by the application alone");
+    }
     tracing::info!(version = VERSION, environment = %config.environment, address = %listener.local_addr()?, "serving");
     app.run(listener, ServerOptions::from(&config.http), stop).await;
     tracing::info!("stopped");

@@ -4,18 +4,23 @@ pub mod admin;
 mod constraint;
 mod keeper;
 pub mod migrate;
+mod roles;
+mod tx;
 
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
 use tracing::log::LevelFilter;
 
 use crate::config::DatabaseConfig;
+use crate::models::organizacao::Scope;
+use roles::Roles;
 
 pub use constraint::OnConstraint;
 pub use sqlx::{Error as DbError, PgConnection};
+pub use tx::Tx;
 
 /// Statements slower than this are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
@@ -27,6 +32,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Db {
     pool: PgPool,
+    roles: Roles,
 }
 
 impl Db {
@@ -56,10 +62,11 @@ impl Db {
             })
             .connect_lazy_with(connect_options(config)?);
         keeper::spawn(&pool);
-        Ok(Self { pool })
+        let roles = Roles::of(&config.schema);
+        Ok(Self { pool, roles })
     }
 
-    /// A connection for statements that need no transaction.
+    /// A connection outside any scope, for what belongs to no tenant: the state of the migrations.
     ///
     /// # Errors
     /// When the pool has none within the acquire timeout.
@@ -67,12 +74,20 @@ impl Db {
         self.pool.acquire().await
     }
 
-    /// A transaction, rolled back unless committed.
+    /// A transaction that sees the rows of `scope`, rolled back unless committed.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
-    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        self.pool.begin().await
+    pub async fn begin(&self, scope: &Scope) -> Result<Tx, sqlx::Error> {
+        Tx::begin(&self.pool, &self.roles, scope).await
+    }
+
+    /// Why row-level security would not hold against the roles of this database, if so.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn security_gaps(&self) -> Result<Vec<String>, sqlx::Error> {
+        roles::gaps(&mut *self.acquire().await?, &self.roles).await
     }
 
     /// Closes all connections. Waits for those in use, but not for long: whoever used them was cut by now.

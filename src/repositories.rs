@@ -3,6 +3,7 @@
 //! Absence is `Option`; services decide what it means. Constraint names that callers map stand beside the queries.
 
 pub mod atividades;
+pub mod auditoria;
 pub mod clock;
 pub mod migrations;
 pub mod projetos;

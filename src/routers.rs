@@ -1,6 +1,7 @@
 //! HTTP in and out: handlers extract, convert, call one service method and shape the reply.
 
 pub mod atividades;
+pub mod auditoria;
 pub mod docs;
 pub mod health;
 pub mod integracao;
@@ -24,6 +25,7 @@ pub fn limited() -> OpenApiRouter<AppState> {
                 .merge(atividades::router())
                 .merge(projetos::router())
                 .merge(integracao::router())
+                .merge(auditoria::router())
                 .merge(user::router()),
         )
         .merge(health::info_router())

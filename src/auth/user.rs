@@ -5,16 +5,8 @@ use std::sync::Arc;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{self, Credential, Organizacao};
 use crate::error::{Error, Result};
-use crate::models::organizacao::NomeOrganizacao;
-
-/// What a caller may do beyond their own things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Papel {
-    /// May administer the organisation.
-    Admin,
-    /// Everybody else.
-    Membro,
-}
+use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::papel::Papel;
 
 /// A proved caller.
 #[derive(Debug, Clone)]
@@ -29,6 +21,8 @@ pub struct CurrentUser {
     pub email: Option<String>,
     /// Role.
     pub papel: Papel,
+    /// Authentication is off: everything is theirs.
+    pub(super) everything: bool,
     pub(super) memberships: Vec<Membership>,
     /// Organisations that could not say whether they know the caller, and why.
     pub(super) undecided: Vec<(Organizacao, azure_devops::Error)>,
@@ -92,6 +86,7 @@ impl CurrentUser {
             nome_known: true,
             email: Some("dev@localhost".to_owned()),
             papel: Papel::Admin,
+            everything: true,
             default: memberships.first().map(|m| m.organizacao.nome().clone()),
             memberships,
             undecided: Vec::new(),
@@ -102,6 +97,29 @@ impl CurrentUser {
     #[must_use]
     pub fn signature(&self) -> &str {
         self.email.as_deref().unwrap_or(&self.nome)
+    }
+
+    /// Whose rows the caller's transactions see.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        if self.everything {
+            return Scope::All;
+        }
+        let nomes = self.memberships.iter().map(|m| m.organizacao.nome().clone());
+        Scope::Organizacoes(nomes.collect())
+    }
+
+    /// Refuses callers of a lesser role.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn require(&self, papel: Papel) -> Result<()> {
+        if papel == Papel::Membro || self.papel == Papel::Admin {
+            return Ok(());
+        }
+        Err(Error::Forbidden(
+            "Somente administradores podem fazer isto".to_owned(),
+        ))
     }
 
     /// Where the caller belongs, the default organisation first.

@@ -1,5 +1,6 @@
 //! Decides who a caller is.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,13 @@ use uuid::Uuid;
 use super::app_token::{AppTokens, ISSUER, Rejected};
 use super::membership::{Memberships, Question, Verdict};
 use super::presented::{Presented, Shown};
-use super::user::{CurrentUser, Membership, Papel};
+use super::user::{CurrentUser, Membership};
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{AzureDevOps, Credential, Error as AzureError, Organizacao, Scheme, Tenant};
 use crate::config::{AuthConfig, AuthMode};
 use crate::error::{Error, Result};
 use crate::models::organizacao::NomeOrganizacao;
+use crate::models::papel::Papel;
 
 /// How long others are waited for once one organisation has accepted the caller.
 const GRACE: Duration = Duration::from_secs(2);
@@ -31,6 +33,8 @@ struct Inner {
     azure: AzureDevOps,
     app_tokens: AppTokens,
     memberships: Memberships,
+    /// Ids and e-mails, lower case.
+    admins: HashSet<String>,
 }
 
 /// What the organisations say, in their order.
@@ -58,6 +62,7 @@ impl Authenticator {
             azure,
             app_tokens: AppTokens::new(config),
             memberships: Memberships::new(config.cache_ttl),
+            admins: config.admin_users.iter().cloned().collect(),
         }))
     }
 
@@ -255,6 +260,15 @@ impl Inner {
         verdicts
     }
 
+    /// By id or by the e-mail that Azure DevOps tells; what clients say of themselves does not count.
+    fn papel(&self, identity: Option<&Identity>) -> Papel {
+        let listed = |text: &str| self.admins.contains(&text.to_lowercase());
+        let is_admin = identity.is_some_and(|identity| {
+            listed(&identity.id.to_string()) || identity.email.as_deref().is_some_and(listed)
+        });
+        if is_admin { Papel::Admin } else { Papel::Membro }
+    }
+
     /// The caller whom at least one organisation knows.
     fn current_user(&self, verdicts: &Verdicts, token: Option<&Presented>) -> CurrentUser {
         let identity = verdicts.members.first().map(|member| &*member.identity);
@@ -269,7 +283,8 @@ impl Inner {
             nome: nome.unwrap_or_else(|| format!("Azure User {}", id.get(..8).unwrap_or(&id))),
             id,
             email: identity.and_then(|identity| identity.email.clone()),
-            papel: Papel::Membro,
+            papel: self.papel(identity),
+            everything: false,
             memberships: memberships
                 .map(|member| membership(member, token.map(|token| credential(member, token))))
                 .collect(),

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::env::Reader;
 use super::{AzureDevOpsConfig, Environment, HttpConfig};
+use crate::models::papel::Papel;
 
 /// The extension that existing installations were built for; others set `AZURE_EXTENSION_APP_ID`.
 const DEFAULT_APP_ID: Uuid = Uuid::from_u128(0x560d_e67c_a2e8_408a_86ae_be7e_a6bd_0b7a);
@@ -25,6 +26,10 @@ pub struct AuthConfig {
     pub app_secrets: Vec<SecretString>,
     /// Audiences of app tokens that are ours.
     pub app_ids: Vec<Uuid>,
+    /// Administrators: ids or e-mails, lower case.
+    pub admin_users: Vec<String>,
+    /// Who may write activities.
+    pub activity_write_role: Papel,
 }
 
 /// Whether a credential is demanded.
@@ -62,8 +67,22 @@ impl AuthConfig {
             "560de67c-a2e8-408a-86ae-be7ea6bd0b7a",
             |text| Uuid::parse_str(text).map_err(|_| "is not a GUID".to_owned()),
         );
+        let admin_users = reader.list("ADMIN_USERS", Vec::new(), "ana@contoso.com", |text| {
+            let usable = text.contains('@') || Uuid::parse_str(text).is_ok();
+            usable
+                .then(|| text.to_lowercase())
+                .ok_or_else(|| "has an entry that is neither an id nor an e-mail".into())
+        });
+        let activity_write_role = reader.parse("ACTIVITY_WRITE_ROLE", Papel::Membro, "admin", |text| {
+            [Papel::Admin, Papel::Membro]
+                .into_iter()
+                .find(|papel| papel.as_str().eq_ignore_ascii_case(text))
+                .ok_or_else(|| "is neither membro nor admin".to_owned())
+        });
         Self {
             mode,
+            admin_users,
+            activity_write_role,
             cache_ttl: reader.seconds("AUTH_CACHE_TTL", 60, 1, 300),
             app_secrets,
             app_ids,

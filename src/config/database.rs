@@ -40,12 +40,13 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
         let url = read_url(reader, environment);
-        let schema = reader.parse(
-            "DATABASE_SCHEMA",
-            Identifier::default(),
-            "api_aponta",
-            Identifier::parse,
-        );
+        let schema = reader.parse("DATABASE_SCHEMA", Identifier::default(), "api_aponta", |text| {
+            // Names of roles are made of it, and PostgreSQL cuts those at 63 bytes.
+            let schema = Identifier::parse(text)?;
+            (text.len() <= 48)
+                .then_some(schema)
+                .ok_or_else(|| "is longer than 48 characters".into())
+        });
         let application_name = reader.parse("DATABASE_APPLICATION_NAME", "aponta".into(), "aponta", |text| {
             // PostgreSQL cuts longer names silently (NAMEDATALEN).
             if text.len() < 64 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use super::connect_options;
+use super::{connect_options, roles};
 use crate::config::DatabaseConfig;
 
 /// All migrations, built into the binary.
@@ -51,7 +51,10 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
 async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), MigrateError> {
     lock(conn, config).await?;
     create_schema(conn, config).await?;
-    MIGRATOR.run_direct(None, conn, false).await
+    // Policies name the roles; tables made just now are let at afterwards.
+    roles::create(conn, &config.schema).await?;
+    MIGRATOR.run_direct(None, conn, false).await?;
+    Ok(roles::grant(conn, &config.schema).await?)
 }
 
 /// Asks first: `IF NOT EXISTS` demands the right to create schemas even when there is nothing to create.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::db::Db;
 use crate::models::atividade::{NewAtividade, NomeAtividade};
 use crate::models::ids::{AtividadeId, ProjetoId};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::projeto::ProjetoUpstream;
 use crate::repositories::{atividades, projetos};
 
@@ -91,7 +91,7 @@ const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
 /// # Errors
 /// When the database refuses.
 pub async fn plant(db: &Db) -> anyhow::Result<bool> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin(&Scope::All).await?;
     if !projetos::is_empty(&mut tx).await? {
         return Ok(false);
     }

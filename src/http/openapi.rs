@@ -16,6 +16,8 @@ pub const ATIVIDADES: &str = "Atividades";
 pub const PROJETOS: &str = "Projetos";
 /// Tag of what is exchanged with Azure DevOps.
 pub const INTEGRACAO: &str = "Integração";
+/// Tag of the audit trail.
+pub const AUDITORIA: &str = "Auditoria";
 /// Tag of the caller.
 pub const USER: &str = "User";
 /// Tag of health and service information.
@@ -38,6 +40,7 @@ pub const HEALTH: &str = "Health";
         (name = ATIVIDADES, description = "Kinds of work that hours are logged on"),
         (name = PROJETOS, description = "Projects mirrored from Azure DevOps"),
         (name = INTEGRACAO, description = "Exchange with Azure DevOps"),
+        (name = AUDITORIA, description = "Who did what"),
         (name = USER, description = "Who is calling"),
         (name = HEALTH, description = "State of the service")
     )

@@ -44,6 +44,15 @@ impl fmt::Display for NomeOrganizacao {
     }
 }
 
+/// Whose rows a transaction sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of these organisations; none means none.
+    Organizacoes(Vec<NomeOrganizacao>),
+    /// Everything: synchronisation, vault, sample data, and everybody while authentication is off.
+    All,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

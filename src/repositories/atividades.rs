@@ -1,9 +1,9 @@
 //! Tables: `atividades`, `atividade_projeto`.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::db::Tx;
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::page::{Page, Paged};
@@ -52,11 +52,8 @@ impl From<Row> for Atividade {
 /// A page of activities by name without regard to case and accents, then by id, and the count of all that match.
 /// Their projects are left empty: [`projetos_of`] finds those of a whole page at once, which PostgreSQL does an order of
 /// magnitude faster than aggregating them row by row.
-pub async fn list(
-    conn: &mut PgConnection,
-    filter: AtividadeFilter,
-    page: Page,
-) -> Result<Paged<Atividade>, sqlx::Error> {
+pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
     let rows = sqlx::query!(
         r#"WITH matching AS NOT MATERIALIZED (
                SELECT id, nome, descricao, ativo, criado_por, criado_em, atualizado_em, nome_ordem
@@ -66,7 +63,12 @@ pub async fn list(
                         SELECT ap.id_atividade
                           FROM atividade_projeto ap
                           JOIN projetos p ON p.id = ap.id_projeto
-                         WHERE p.id = $2 OR p.external_id = $2)))
+                         WHERE p.id = $2 OR p.external_id = $2))
+                  AND (NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
+                       OR EXISTS (SELECT FROM atividade_projeto ap
+                                    JOIN projetos p ON p.id = ap.id_projeto
+                                   WHERE ap.id_atividade = a.id
+                                     AND ($5::text[] IS NULL OR p.organizacao IS NULL OR p.organizacao = ANY ($5)))))
            SELECT (SELECT count(*) FROM matching) AS "total!",
                   id AS "id: AtividadeId", nome, descricao, ativo, criado_por, criado_em, atualizado_em
              FROM matching
@@ -76,6 +78,7 @@ pub async fn list(
         filter.projeto,
         page.limit,
         page.skip,
+        organizacoes as Option<&[String]>,
     )
     .fetch_all(conn)
     .await?;
@@ -99,17 +102,20 @@ pub async fn list(
 
 /// The projects of several activities: which activity, which project. Those of one activity come in their order.
 pub async fn projetos_of(
-    conn: &mut PgConnection,
+    tx: &mut Tx,
     ids: &[AtividadeId],
 ) -> Result<Vec<(AtividadeId, ProjetoRef)>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
         r#"SELECT ap.id_atividade AS "id_atividade: AtividadeId", p.id AS "id: ProjetoId", p.nome
              FROM atividade_projeto ap
              JOIN projetos p ON p.id = ap.id_projeto
             WHERE ap.id_atividade = ANY($1)
+              AND ($2::text[] IS NULL OR p.organizacao IS NULL OR p.organizacao = ANY ($2))
             ORDER BY ap.posicao, p.id"#,
         &ids,
+        organizacoes as Option<&[String]>,
     )
     .fetch_all(conn)
     .await?;
@@ -127,8 +133,9 @@ pub async fn projetos_of(
         .collect())
 }
 
-/// One activity.
-pub async fn find(conn: &mut PgConnection, id: AtividadeId) -> Result<Option<Atividade>, sqlx::Error> {
+/// One activity, with those of its projects that the scope covers; `None` also when it has projects and none of them is.
+pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
     let row = sqlx::query_as!(
         Row,
         r#"SELECT a.id AS "id: AtividadeId", a.nome, a.descricao, a.ativo, a.criado_por, a.criado_em, a.atualizado_em,
@@ -138,9 +145,12 @@ pub async fn find(conn: &mut PgConnection, id: AtividadeId) -> Result<Option<Ati
                                        array_agg(p.nome ORDER BY ap.posicao, p.id) AS nomes
                                   FROM atividade_projeto ap
                                   JOIN projetos p ON p.id = ap.id_projeto
-                                 WHERE ap.id_atividade = a.id) p
-            WHERE a.id = $1"#,
+                                 WHERE ap.id_atividade = a.id
+                                   AND ($2::text[] IS NULL OR p.organizacao IS NULL OR p.organizacao = ANY ($2))) p
+            WHERE a.id = $1
+              AND (p.ids IS NOT NULL OR NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id))"#,
         id as AtividadeId,
+        organizacoes as Option<&[String]>,
     )
     .fetch_optional(conn)
     .await?;
@@ -148,18 +158,34 @@ pub async fn find(conn: &mut PgConnection, id: AtividadeId) -> Result<Option<Ati
 }
 
 /// Keeps other writers off an activity until the transaction ends. `false` when there is none.
-pub async fn lock(conn: &mut PgConnection, id: AtividadeId) -> Result<bool, sqlx::Error> {
+pub async fn lock(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     let row = sqlx::query!(
         "SELECT FROM atividades WHERE id = $1 FOR NO KEY UPDATE",
         id as AtividadeId
     )
-    .fetch_optional(conn)
+    .fetch_optional(tx.conn())
     .await?;
     Ok(row.is_some())
 }
 
+/// Whether an activity has a project that the scope does not cover.
+pub async fn has_foreign_projetos(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM atividade_projeto ap
+                 LEFT JOIN projetos p ON p.id = ap.id_projeto
+                      AND ($2::text[] IS NULL OR p.organizacao IS NULL OR p.organizacao = ANY ($2))
+                WHERE ap.id_atividade = $1 AND p.id IS NULL) AS "foreign!""#,
+        id as AtividadeId,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Creates an activity without its projects.
-pub async fn insert(conn: &mut PgConnection, id: AtividadeId, new: &NewAtividade) -> Result<(), sqlx::Error> {
+pub async fn insert(tx: &mut Tx, id: AtividadeId, new: &NewAtividade) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO atividades (id, nome, descricao, ativo, criado_por) VALUES ($1, $2, $3, $4, left($5, 255))",
         id as AtividadeId,
@@ -168,17 +194,13 @@ pub async fn insert(conn: &mut PgConnection, id: AtividadeId, new: &NewAtividade
         new.ativo,
         new.criado_por,
     )
-    .execute(conn)
+    .execute(tx.conn())
     .await?;
     Ok(())
 }
 
 /// Changes columns of an activity. `atualizado_em` moves only when a value differs.
-pub async fn update(
-    conn: &mut PgConnection,
-    id: AtividadeId,
-    changes: &AtividadeChanges,
-) -> Result<(), sqlx::Error> {
+pub async fn update(tx: &mut Tx, id: AtividadeId, changes: &AtividadeChanges) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE atividades
             SET nome = coalesce($2, nome),
@@ -194,53 +216,46 @@ pub async fn update(
         changes.descricao.as_ref().and_then(|d| d.as_deref()),
         changes.ativo,
     )
-    .execute(conn)
+    .execute(tx.conn())
     .await?;
     Ok(())
 }
 
 /// Moves `atualizado_em` although no column changed: the set of projects did.
-pub async fn touch(conn: &mut PgConnection, id: AtividadeId) -> Result<(), sqlx::Error> {
+pub async fn touch(tx: &mut Tx, id: AtividadeId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE atividades SET atualizado_em = clock_timestamp() WHERE id = $1",
         id as AtividadeId
     )
-    .execute(conn)
+    .execute(tx.conn())
     .await?;
     Ok(())
 }
 
 /// The projects of an activity, in their order.
-pub async fn linked_projetos(
-    conn: &mut PgConnection,
-    id: AtividadeId,
-) -> Result<Vec<ProjetoId>, sqlx::Error> {
+pub async fn linked_projetos(tx: &mut Tx, id: AtividadeId) -> Result<Vec<ProjetoId>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT id_projeto AS "id: ProjetoId" FROM atividade_projeto
             WHERE id_atividade = $1 ORDER BY posicao, id_projeto"#,
         id as AtividadeId,
     )
-    .fetch_all(conn)
+    .fetch_all(tx.conn())
     .await
 }
 
 /// Removes all links of an activity.
-pub async fn unlink_projetos(conn: &mut PgConnection, id: AtividadeId) -> Result<(), sqlx::Error> {
+pub async fn unlink_projetos(tx: &mut Tx, id: AtividadeId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "DELETE FROM atividade_projeto WHERE id_atividade = $1",
         id as AtividadeId
     )
-    .execute(conn)
+    .execute(tx.conn())
     .await?;
     Ok(())
 }
 
 /// Links an activity to projects, in this order. May fail on [`PROJETO_FK`].
-pub async fn link_projetos(
-    conn: &mut PgConnection,
-    id: AtividadeId,
-    projetos: &[ProjetoId],
-) -> Result<(), sqlx::Error> {
+pub async fn link_projetos(tx: &mut Tx, id: AtividadeId, projetos: &[ProjetoId]) -> Result<(), sqlx::Error> {
     let projetos: Vec<Uuid> = projetos.iter().map(|p| p.0).collect();
     sqlx::query!(
         "INSERT INTO atividade_projeto (id_atividade, id_projeto, posicao)
@@ -249,15 +264,15 @@ pub async fn link_projetos(
         id as AtividadeId,
         &projetos,
     )
-    .execute(conn)
+    .execute(tx.conn())
     .await?;
     Ok(())
 }
 
 /// Removes an activity and its links. `false` when there is none. Fails on a foreign key when it is in use.
-pub async fn delete(conn: &mut PgConnection, id: AtividadeId) -> Result<bool, sqlx::Error> {
+pub async fn delete(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("DELETE FROM atividades WHERE id = $1", id as AtividadeId)
-        .execute(conn)
+        .execute(tx.conn())
         .await?;
     Ok(done.rows_affected() > 0)
 }

@@ -1,11 +1,12 @@
 //! The database's clock: one for all replicas.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+
+use crate::db::Tx;
 
 /// The time now.
-pub async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+pub async fn now(tx: &mut Tx) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-        .fetch_one(conn)
+        .fetch_one(tx.conn())
         .await
 }

@@ -1,33 +1,36 @@
 //! Table: `projetos`.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::db::Tx;
 use crate::models::ids::ProjetoId;
 use crate::models::page::Page;
 use crate::models::projeto::{DELETED, Projeto, ProjetoUpstream};
 
-/// All projects, or a page of them, by name without regard to case and accents, then by id.
-pub async fn list(conn: &mut PgConnection, page: Option<Page>) -> Result<Vec<Projeto>, sqlx::Error> {
+/// All projects of the scope, or a page of them, by name without regard to case and accents, then by id.
+pub async fn list(tx: &mut Tx, page: Option<Page>) -> Result<Vec<Projeto>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
         Projeto,
         r#"SELECT id AS "id: ProjetoId", external_id, nome, descricao, url, estado, organizacao,
                   last_sync_at, created_at, updated_at
              FROM projetos
+            WHERE $3::text[] IS NULL OR organizacao IS NULL OR organizacao = ANY ($3)
             ORDER BY nome_ordem, id
             LIMIT $1 OFFSET $2"#,
         page.map(|p| p.limit),
         page.map_or(0, |p| p.skip),
+        organizacoes as Option<&[String]>,
     )
     .fetch_all(conn)
     .await
 }
 
 /// Whether there is no project at all.
-pub async fn is_empty(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+pub async fn is_empty(tx: &mut Tx) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT NOT EXISTS (SELECT FROM projetos) AS "empty!""#)
-        .fetch_one(conn)
+        .fetch_one(tx.conn())
         .await
 }
 
@@ -40,17 +43,21 @@ pub struct Resolved {
     pub projeto: Option<ProjetoId>,
 }
 
-/// What each of `ids` (our keys or Azure DevOps GUIDs, mixed) names, in the order asked.
-pub async fn resolve(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Resolved>, sqlx::Error> {
+/// What each of `ids` (our keys or Azure DevOps GUIDs, mixed) names within the scope, in the order asked.
+pub async fn resolve(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Resolved>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
     // An id that is one row's key and another row's GUID means the key.
     sqlx::query_as!(
         Resolved,
         r#"SELECT asked.id AS "asked!", coalesce(own.id, upstream.id) AS "projeto?: ProjetoId"
              FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (id, position)
              LEFT JOIN projetos own ON own.id = asked.id
+                  AND ($2::text[] IS NULL OR own.organizacao IS NULL OR own.organizacao = ANY ($2))
              LEFT JOIN projetos upstream ON upstream.external_id = asked.id
+                  AND ($2::text[] IS NULL OR upstream.organizacao IS NULL OR upstream.organizacao = ANY ($2))
             ORDER BY asked.position"#,
         ids,
+        organizacoes as Option<&[String]>,
     )
     .fetch_all(conn)
     .await
@@ -70,7 +77,7 @@ pub struct Upserted {
 /// A row that was seen later than `seen_at` stays as it is: of two synchronisations the one that asked first may write
 /// last. A GUID may stand in `projetos` only once, else PostgreSQL refuses the statement.
 pub async fn upsert(
-    conn: &mut PgConnection,
+    tx: &mut Tx,
     projetos: &[ProjetoUpstream],
     seen_at: DateTime<Utc>,
 ) -> Result<Upserted, sqlx::Error> {
@@ -105,36 +112,36 @@ pub async fn upsert(
         &organizacoes as &[&str],
         seen_at,
     )
-    .fetch_one(conn)
+    .fetch_one(tx.conn())
     .await
 }
 
 /// Flags the projects of an organisation that are not among `seen` any more, unless somebody saw them later. Returns how
 /// many were flagged now.
 pub async fn flag_vanished(
-    conn: &mut PgConnection,
+    tx: &mut Tx,
     organizacao: &str,
     seen: &[Uuid],
     seen_at: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE projetos SET estado = $4, last_sync_at = $3
-          WHERE lower(organizacao) = $1 AND external_id <> ALL ($2) AND estado IS DISTINCT FROM $4
+          WHERE organizacao = $1 AND external_id <> ALL ($2) AND estado IS DISTINCT FROM $4
             AND (last_sync_at IS NULL OR last_sync_at <= $3)",
         organizacao,
         seen,
         seen_at,
         DELETED,
     )
-    .execute(conn)
+    .execute(tx.conn())
     .await?;
     Ok(done.rows_affected())
 }
 
 /// Makes synchronisations write one after the other, until the transaction ends; of this schema, by all replicas.
-pub async fn lock_synchronisation(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub async fn lock_synchronisation(tx: &mut Tx) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended(current_schema()::text || '.projetos', 0))")
-        .execute(conn)
+        .execute(tx.conn())
         .await?;
     Ok(())
 }

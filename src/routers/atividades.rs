@@ -46,11 +46,11 @@ pub fn router() -> OpenApiRouter<AppState> {
         InvalidInput, ProtectedResponses
     ))]
 async fn list_atividades(
-    _user: CurrentUser,
+    user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiQuery(page, filter): ApiQuery<PageParams, AtividadeFilterParams>,
 ) -> Result<ApiJson<AtividadeListResponse>> {
-    list(&service, page, filter).await
+    list(&user, &service, page, filter).await
 }
 
 /// List activities for management
@@ -62,20 +62,21 @@ async fn list_atividades(
         InvalidInput, ProtectedResponses
     ))]
 async fn list_atividades_gestao(
-    _user: CurrentUser,
+    user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiQuery(page, filter): ApiQuery<PageParams, AtividadeFilterParams>,
 ) -> Result<ApiJson<AtividadeListResponse>> {
-    list(&service, page, filter).await
+    list(&user, &service, page, filter).await
 }
 
 async fn list(
+    user: &CurrentUser,
     service: &AtividadeService,
     page: PageParams,
     filter: AtividadeFilterParams,
 ) -> Result<ApiJson<AtividadeListResponse>> {
     let page = page.into();
-    let found = service.list(filter.into(), page).await?;
+    let found = service.list(user, filter.into(), page).await?;
     Ok(ApiJson(AtividadeListResponse::new(found, page)))
 }
 
@@ -94,7 +95,7 @@ async fn create_atividade(
     State(service): State<AtividadeService>,
     ApiJson(body): ApiJson<AtividadeCreate>,
 ) -> Result<(StatusCode, ApiJson<AtividadeResponse>)> {
-    let created = service.create(body.into_new(user.signature())?).await?;
+    let created = service.create(&user, body.into_new(user.signature())?).await?;
     Ok((StatusCode::CREATED, ApiJson(created.into())))
 }
 
@@ -108,11 +109,11 @@ async fn create_atividade(
         InvalidInput, ProtectedResponses
     ))]
 async fn get_atividade(
-    _user: CurrentUser,
+    user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiPath(id): ApiPath,
 ) -> Result<ApiJson<AtividadeResponse>> {
-    Ok(ApiJson(service.get(AtividadeId(id)).await?.into()))
+    Ok(ApiJson(service.get(&user, AtividadeId(id)).await?.into()))
 }
 
 /// Change an activity
@@ -127,12 +128,14 @@ async fn get_atividade(
         InvalidBody, ProtectedResponses
     ))]
 async fn update_atividade(
-    _user: CurrentUser,
+    user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiPath(id): ApiPath,
     ApiJson(body): ApiJson<AtividadeUpdate>,
 ) -> Result<ApiJson<AtividadeResponse>> {
-    let updated = service.update(AtividadeId(id), body.into_changes()?).await?;
+    let updated = service
+        .update(&user, AtividadeId(id), body.into_changes()?)
+        .await?;
     Ok(ApiJson(updated.into()))
 }
 
@@ -167,10 +170,10 @@ async fn patch_atividade(
         InvalidInput, ProtectedResponses
     ))]
 async fn delete_atividade(
-    _user: CurrentUser,
+    user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiPath(id): ApiPath,
 ) -> Result<StatusCode> {
-    service.delete(AtividadeId(id)).await?;
+    service.delete(&user, AtividadeId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -25,7 +25,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// List projects
 ///
-/// A bare array by name, without regard to case and accents, then by id. All projects, unless `skip` or `limit`
+/// Those of the caller's organisations. A bare array by name, without regard to case and accents, then by id. All projects, unless `skip` or `limit`
 /// is given.
 #[utoipa::path(get, path = "/projetos", tag = PROJETOS, params(OptionalPageParams),
     responses(
@@ -33,11 +33,11 @@ pub fn router() -> OpenApiRouter<AppState> {
         InvalidInput, ProtectedResponses
     ))]
 async fn list_projetos(
-    _user: CurrentUser,
+    user: CurrentUser,
     State(service): State<ProjetoService>,
     ApiQuery(page, _): ApiQuery<OptionalPageParams>,
 ) -> Result<ApiJson<Vec<ProjetoResponse>>> {
-    let projetos = service.list(page.page()).await?;
+    let projetos = service.list(&user, page.page()).await?;
     Ok(ApiJson(projetos.into_iter().map(ProjetoResponse::from).collect()))
 }
 

@@ -40,6 +40,8 @@ async fn get_user(
     headers: HeaderMap,
 ) -> Result<ApiJson<UserResponse>> {
     let avatar = service.avatar(&user).await;
+    let organizacoes = user.memberships().iter();
+    let organizacoes = organizacoes.map(|m| m.organizacao().nome().to_string()).collect();
     let hints = hints(&headers).unwrap_or_default();
     let hint = |key: &str| {
         let text = hints.get(key)?.as_str()?.trim();
@@ -51,6 +53,8 @@ async fn get_user(
         display_name: shown_name.unwrap_or(user.nome),
         email_address: user.email.or_else(|| hint("User-Email")),
         avatar_url: avatar.map(|uri| uri.to_string()),
+        papel: user.papel.as_str(),
+        organizacoes,
     }))
 }
 
@@ -76,4 +80,10 @@ struct UserResponse {
     /// Picture as a `data:` URI.
     #[schema(required = true, example = "data:image/png;base64,iVBORw0KGgo=")]
     avatar_url: Option<String>,
+    /// Role: `admin` or `membro`.
+    #[schema(example = "membro")]
+    papel: &'static str,
+    /// Organisations of this service that the caller belongs to.
+    #[schema(example = json!(["contoso"]))]
+    organizacoes: Vec<String>,
 }

@@ -1,80 +1,101 @@
 //! Activities: created, changed and removed by people; linked to at least one project.
 //!
 //! Rules: projects are named by our key or by the Azure DevOps GUID and must exist; a change of the set of
-//! projects counts as a change of the activity; an activity in use cannot be removed.
+//! projects counts as a change of the activity; an activity in use cannot be removed. Callers see activities of which they
+//! see a project, and those without any; they change only what no other organisation shares.
 
 use std::collections::HashMap;
 
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::db::{Db, OnConstraint, PgConnection};
+use crate::auth::CurrentUser;
+use crate::db::{Db, OnConstraint, Tx};
 use crate::error::{Error, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
+use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::page::{Page, Paged};
+use crate::models::papel::Papel;
 use crate::models::projeto::ProjetoRef;
-use crate::repositories::{atividades as repo, projetos};
+use crate::repositories::{atividades as repo, auditoria, projetos};
+use crate::services::auditoria::{actor, organizacao_of};
 
 /// Use cases of `atividades`.
 #[derive(Debug, Clone)]
 pub struct AtividadeService {
     db: Db,
+    /// Who may write.
+    write_role: Papel,
 }
 
 impl AtividadeService {
-    /// Works on `db`.
+    /// Works on `db`; callers need `write_role` to write.
     #[must_use]
-    pub fn new(db: Db) -> Self {
-        Self { db }
+    pub fn new(db: Db, write_role: Papel) -> Self {
+        Self { db, write_role }
     }
 
-    /// A page of the activities that match, in name order.
-    pub async fn list(&self, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>> {
-        let mut conn = self.db.acquire().await?;
-        let mut found = repo::list(&mut conn, filter, page).await?;
+    /// A page of the caller's activities that match, in name order.
+    pub async fn list(
+        &self,
+        user: &CurrentUser,
+        filter: AtividadeFilter,
+        page: Page,
+    ) -> Result<Paged<Atividade>> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut found = repo::list(&mut tx, filter, page).await?;
         if found.items.is_empty() {
             // Beyond the last page no row tells the total; the first one does, if there is any.
             let first = Page { skip: 0, limit: 1 };
             found.total = if page.skip == 0 {
                 0
             } else {
-                repo::list(&mut conn, filter, first).await?.total
+                repo::list(&mut tx, filter, first).await?.total
             };
+            tx.commit().await?;
             return Ok(found);
         }
         let ids: Vec<AtividadeId> = found.items.iter().map(|a| a.id).collect();
-        let links = repo::projetos_of(&mut conn, &ids).await?;
+        let links = repo::projetos_of(&mut tx, &ids).await?;
         // The connection is free for others while the page is put together.
-        drop(conn);
+        tx.commit().await?;
         attach(&mut found.items, links);
         Ok(found)
     }
 
     /// Creates an activity. [`Error::InvalidReference`] when a project does not exist.
-    pub async fn create(&self, new: NewAtividade) -> Result<Atividade> {
-        let mut tx = self.db.begin().await?;
+    pub async fn create(&self, user: &CurrentUser, new: NewAtividade) -> Result<Atividade> {
+        user.require(self.write_role)?;
+        let mut tx = self.db.begin(&user.scope()).await?;
         let projetos = existing_projetos(&mut tx, &new.projetos).await?;
         let id = AtividadeId::generate();
         repo::insert(&mut tx, id, &new).await?;
         link(&mut tx, id, &projetos, &new.projetos).await?;
         let created = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+        record(&mut tx, user, "criar", id, None, Some(&created)).await?;
         tx.commit().await?;
         Ok(created)
     }
 
     /// One activity.
-    pub async fn get(&self, id: AtividadeId) -> Result<Atividade> {
-        let mut conn = self.db.acquire().await?;
-        repo::find(&mut conn, id).await?.ok_or_else(|| not_found(id))
+    pub async fn get(&self, user: &CurrentUser, id: AtividadeId) -> Result<Atividade> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let found = repo::find(&mut tx, id).await?;
+        tx.commit().await?;
+        found.ok_or_else(|| not_found(id))
     }
 
     /// Applies changes. A missing activity wins over missing projects.
-    pub async fn update(&self, id: AtividadeId, changes: AtividadeChanges) -> Result<Atividade> {
-        let mut tx = self.db.begin().await?;
-        // The lock makes concurrent replacements of the set of projects come one after the other.
-        if !repo::lock(&mut tx, id).await? {
-            return Err(not_found(id));
-        }
+    pub async fn update(
+        &self,
+        user: &CurrentUser,
+        id: AtividadeId,
+        changes: AtividadeChanges,
+    ) -> Result<Atividade> {
+        user.require(self.write_role)?;
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let before = lock_own(&mut tx, id).await?;
         if changes.touch_columns() {
             repo::update(&mut tx, id, &changes).await?;
         }
@@ -87,16 +108,67 @@ impl AtividadeService {
             }
         }
         let updated = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+        if updated != before {
+            record(&mut tx, user, "alterar", id, Some(&before), Some(&updated)).await?;
+        }
         tx.commit().await?;
         Ok(updated)
     }
 
     /// Removes an activity. [`Error::Conflict`] while something refers to it (D-23).
-    pub async fn delete(&self, id: AtividadeId) -> Result<()> {
-        let mut conn = self.db.acquire().await?;
-        let deleted = repo::delete(&mut conn, id).await.on_foreign_key(|| in_use(id))?;
-        if deleted { Ok(()) } else { Err(not_found(id)) }
+    pub async fn delete(&self, user: &CurrentUser, id: AtividadeId) -> Result<()> {
+        user.require(self.write_role)?;
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let before = lock_own(&mut tx, id).await?;
+        repo::delete(&mut tx, id).await.on_foreign_key(|| in_use(id))?;
+        record(&mut tx, user, "excluir", id, Some(&before), None).await?;
+        tx.commit().await?;
+        Ok(())
     }
+}
+
+/// Keeps other writers off an activity that is the caller's alone to change, and returns it as it stands.
+async fn lock_own(tx: &mut Tx, id: AtividadeId) -> Result<Atividade> {
+    // The lock makes concurrent replacements of the set of projects come one after the other.
+    if !repo::lock(tx, id).await? {
+        return Err(not_found(id));
+    }
+    let found = repo::find(tx, id).await?.ok_or_else(|| not_found(id))?;
+    if repo::has_foreign_projetos(tx, id).await? {
+        return Err(Error::Forbidden(
+            "A atividade também pertence a projetos de outra organização".to_owned(),
+        ));
+    }
+    Ok(found)
+}
+
+/// Writes a change into the audit trail.
+async fn record(
+    tx: &mut Tx,
+    user: &CurrentUser,
+    acao: &'static str,
+    id: AtividadeId,
+    antes: Option<&Atividade>,
+    depois: Option<&Atividade>,
+) -> Result<()> {
+    let new = NewRegistro {
+        actor: &actor(user),
+        organizacao: organizacao_of(user),
+        acao,
+        objeto_tipo: "atividade",
+        objeto_id: Some(id.to_string()),
+        antes: antes.map(snapshot),
+        depois: depois.map(snapshot),
+    };
+    Ok(auditoria::insert(tx, &new).await?)
+}
+
+fn snapshot(atividade: &Atividade) -> String {
+    let projetos: Vec<ProjetoId> = atividade.projetos.iter().map(|p| p.id).collect();
+    json!({
+        "nome": atividade.nome, "descricao": atividade.descricao, "ativo": atividade.ativo, "projetos": projetos
+    })
+    .to_string()
 }
 
 /// What a caller learns who would remove an activity that something refers to.
@@ -125,8 +197,8 @@ fn attach(atividades: &mut [Atividade], links: Vec<(AtividadeId, ProjetoRef)>) {
 }
 
 /// The projects that `asked` names, each once, in the order asked.
-async fn existing_projetos(conn: &mut PgConnection, asked: &[Uuid]) -> Result<Vec<ProjetoId>> {
-    let resolved = projetos::resolve(conn, asked).await?;
+async fn existing_projetos(tx: &mut Tx, asked: &[Uuid]) -> Result<Vec<ProjetoId>> {
+    let resolved = projetos::resolve(tx, asked).await?;
     let missing: Vec<Uuid> = resolved
         .iter()
         .filter(|r| r.projeto.is_none())
@@ -145,13 +217,8 @@ async fn existing_projetos(conn: &mut PgConnection, asked: &[Uuid]) -> Result<Ve
 }
 
 /// Links; a project that vanished since it was looked up is an unknown one.
-async fn link(
-    conn: &mut PgConnection,
-    id: AtividadeId,
-    projetos: &[ProjetoId],
-    asked: &[Uuid],
-) -> Result<()> {
-    repo::link_projetos(conn, id, projetos)
+async fn link(tx: &mut Tx, id: AtividadeId, projetos: &[ProjetoId], asked: &[Uuid]) -> Result<()> {
+    repo::link_projetos(tx, id, projetos)
         .await
         .on_constraint(repo::PROJETO_FK, || unknown_projetos(asked))
 }

@@ -7,18 +7,21 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use moka::future::Cache;
+use serde_json::json;
 use tokio::time::timeout;
 
 use crate::auth::CurrentUser;
 use crate::azure_devops::projects::{AzureProject, AzureProjects};
 use crate::azure_devops::{self, AzureDevOps, Credential, Organizacao};
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::auditoria::{Actor, NewRegistro};
+use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::projeto::ProjetoUpstream;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 use crate::models::text::trim;
-use crate::repositories::{clock, projetos as repo};
+use crate::repositories::{auditoria, clock, projetos as repo};
+use crate::services::auditoria::actor;
 
 /// All pages of one organisation; the others wait for it.
 const LIST_BUDGET: Duration = Duration::from_secs(20);
@@ -66,7 +69,7 @@ impl IntegracaoService {
     pub async fn sincronizar(&self, user: &CurrentUser) -> Result<Arc<Sincronizacao>> {
         let own = self.own_sources();
         if !own.is_empty() || self.azure.tenants().is_empty() {
-            return self.join_or_run(None, own).await;
+            return self.join_or_run(None, own, actor(user)).await;
         }
         let membership = user.default_membership()?;
         let source = Source {
@@ -74,7 +77,8 @@ impl IntegracaoService {
             credential: membership.credential()?.clone(),
             origem: Origem::Caller,
         };
-        self.join_or_run(Some(user.id.clone()), vec![source]).await
+        self.join_or_run(Some(user.id.clone()), vec![source], actor(user))
+            .await
     }
 
     /// Mirrors what the service's own PATs see; for the background.
@@ -82,7 +86,7 @@ impl IntegracaoService {
     /// # Errors
     /// As for [`sincronizar`](Self::sincronizar).
     pub async fn sincronizar_own(&self) -> Result<Arc<Sincronizacao>> {
-        self.join_or_run(None, self.own_sources()).await
+        self.join_or_run(None, self.own_sources(), Actor::sistema()).await
     }
 
     /// All projects of one organisation as Azure DevOps tells them now: with the caller's credential if there is one, else
@@ -128,10 +132,15 @@ impl IntegracaoService {
     }
 
     /// In a task of its own: whoever asked may go away or run out of time, the work is done all the same.
-    async fn join_or_run(&self, key: Option<String>, sources: Vec<Source>) -> Result<Arc<Sincronizacao>> {
+    async fn join_or_run(
+        &self,
+        key: Option<String>,
+        sources: Vec<Source>,
+        actor: Actor,
+    ) -> Result<Arc<Sincronizacao>> {
         let service = self.clone();
         let joined = tokio::spawn(async move {
-            let run = async { Ok::<_, Error>(Arc::new(service.run(sources).await?)) };
+            let run = async { Ok::<_, Error>(Arc::new(service.run(sources, &actor).await?)) };
             let outcome = service.running.entry(key.clone()).or_try_insert_with(run).await;
             // What is over is not joined any more.
             service.running.invalidate(&key).await;
@@ -144,13 +153,15 @@ impl IntegracaoService {
         }
     }
 
-    async fn run(&self, sources: Vec<Source>) -> Result<Sincronizacao> {
+    async fn run(&self, sources: Vec<Source>, actor: &Actor) -> Result<Sincronizacao> {
         // The connection goes back before Azure DevOps is asked.
-        let at = clock::now(&mut *self.db.acquire().await?).await?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let at = clock::now(&mut tx).await?;
+        tx.commit().await?;
         let listings = join_all(sources.into_iter().map(list)).await;
         log_failures(&listings);
         fail_if_all_failed(&listings)?;
-        let done = self.store(&listings, at).await?;
+        let done = self.store(&listings, at, actor).await?;
         tracing::info!(
             synced = done.synced,
             created = done.created,
@@ -161,7 +172,7 @@ impl IntegracaoService {
     }
 
     /// Everything in one transaction, so that nobody sees half an organisation.
-    async fn store(&self, listings: &[Listing], at: DateTime<Utc>) -> Result<Sincronizacao> {
+    async fn store(&self, listings: &[Listing], at: DateTime<Utc>, actor: &Actor) -> Result<Sincronizacao> {
         let mut done = Sincronizacao {
             at,
             synced: 0,
@@ -169,12 +180,13 @@ impl IntegracaoService {
             deleted: 0,
             organizacoes: listings.iter().map(summary).collect(),
         };
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin(&Scope::All).await?;
         repo::lock_synchronisation(&mut tx).await?;
         let mut seen = HashSet::new();
         for Listing { source, projects } in listings {
             let Ok(projects) = projects else { continue };
             let nome = source.organizacao.nome();
+            let (created_before, deleted_before) = (done.created, done.deleted);
             let rows: Vec<ProjetoUpstream> = projects
                 .projects
                 .iter()
@@ -193,10 +205,37 @@ impl IntegracaoService {
                 let flagged = repo::flag_vanished(&mut tx, nome.as_str(), &ids, at).await?;
                 done.deleted += usize::try_from(flagged).unwrap_or_default();
             }
+            let (created, deleted) = (done.created - created_before, done.deleted - deleted_before);
+            record(&mut tx, actor, nome, rows.len(), created, deleted).await?;
         }
         tx.commit().await?;
         Ok(done)
     }
+}
+
+/// Writes a synchronisation of one organisation into the audit trail; that of the background only if it changed the set of
+/// projects.
+async fn record(
+    tx: &mut Tx,
+    actor: &Actor,
+    organizacao: &NomeOrganizacao,
+    listed: usize,
+    created: usize,
+    deleted: usize,
+) -> Result<()> {
+    if actor.request_id.is_none() && created + deleted == 0 {
+        return Ok(());
+    }
+    let new = NewRegistro {
+        actor,
+        organizacao: Some(organizacao.as_str()),
+        acao: "sincronizar",
+        objeto_tipo: "projetos",
+        objeto_id: None,
+        antes: None,
+        depois: Some(json!({ "listados": listed, "criados": created, "removidos": deleted }).to_string()),
+    };
+    Ok(auditoria::insert(tx, &new).await?)
 }
 
 /// Proves the credential first: an organisation with public projects lists those to anybody, also to an expired PAT.

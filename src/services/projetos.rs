@@ -1,5 +1,6 @@
 //! Projects: listed as mirrored from Azure DevOps.
 
+use crate::auth::CurrentUser;
 use crate::db::Db;
 use crate::error::Result;
 use crate::models::page::Page;
@@ -19,9 +20,11 @@ impl ProjetoService {
         Self { db }
     }
 
-    /// All projects, or a page of them, in name order.
-    pub async fn list(&self, page: Option<Page>) -> Result<Vec<Projeto>> {
-        let mut conn = self.db.acquire().await?;
-        Ok(repo::list(&mut conn, page).await?)
+    /// All projects of the caller's organisations, or a page of them, in name order.
+    pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Vec<Projeto>> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let projetos = repo::list(&mut tx, page).await?;
+        tx.commit().await?;
+        Ok(projetos)
     }
 }

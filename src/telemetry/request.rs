@@ -26,6 +26,12 @@ pub struct RequestContext {
     pub route: String,
 }
 
+/// Id of the request that this task works for, if it works for one.
+#[must_use]
+pub fn current_id() -> Option<String> {
+    CURRENT.try_with(|context| context.id.clone()).ok()
+}
+
 /// Runs `work` as part of a request.
 pub async fn scope<F: Future>(context: RequestContext, work: F) -> F::Output {
     CURRENT.scope(context, work).await

@@ -1,5 +1,6 @@
 //! What counts as a text, a boolean, an integer or a UUID: as lenient as pydantic 2.5 was, with its codes for failures.
 
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -116,6 +117,29 @@ impl Read for NomeOrganizacao {
             let message = "deve ser o nome de uma organização (letras, dígitos e -)";
             vec![Failure::new("value_error", message)]
         })
+    }
+}
+
+/// RFC 3339; without an offset it is UTC (D-34). A bare date says too little.
+impl Read for DateTime<Utc> {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = value.as_str().unwrap_or_default().trim();
+        let naive = || {
+            let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+            formats
+                .iter()
+                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        };
+        let at = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok();
+        at.or_else(|| naive().map(|at| at.and_utc()))
+            // What PostgreSQL and the wire can hold.
+            .filter(|at| (1..=9_999).contains(&at.year()))
+            .ok_or_else(|| {
+                vec![Failure::new(
+                    "datetime_parsing",
+                    "deve ser uma data e hora (RFC 3339)",
+                )]
+            })
     }
 }
 

@@ -1,0 +1,59 @@
+//! Table: `auditoria`. Rows are added, never changed.
+
+use crate::db::Tx;
+use crate::models::auditoria::{AuditoriaFilter, NewRegistro, Registro};
+
+/// Adds an entry; it stands or falls with the change that it tells of.
+pub async fn insert(tx: &mut Tx, new: &NewRegistro<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO auditoria (usuario_id, usuario_nome, organizacao, acao, objeto_tipo, objeto_id, antes, depois,
+                                request_id)
+         VALUES (left($1, 255), left($2, 255), $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9)",
+        new.actor.id,
+        new.actor.nome,
+        new.organizacao,
+        new.acao,
+        new.objeto_tipo,
+        new.objeto_id,
+        new.antes,
+        new.depois,
+        new.actor.request_id,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Entries of the scope that match, the newest first.
+pub async fn list(tx: &mut Tx, filter: &AuditoriaFilter) -> Result<Vec<Registro>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_as!(
+        Registro,
+        r#"SELECT id, em, usuario_id, usuario_nome, organizacao, acao, objeto_tipo, objeto_id,
+                  antes::text AS antes, depois::text AS depois, request_id
+             FROM auditoria
+            WHERE ($1::text[] IS NULL OR organizacao IS NULL OR organizacao = ANY ($1))
+              AND ($2::timestamptz IS NULL OR em >= $2)
+              AND ($3::timestamptz IS NULL OR em < $3)
+              AND ($4::text IS NULL OR usuario_id = $4)
+              AND ($5::text IS NULL OR organizacao = $5)
+              AND ($6::text IS NULL OR acao = $6)
+              AND ($7::text IS NULL OR objeto_tipo = $7)
+              AND ($8::text IS NULL OR objeto_id = $8)
+              AND ($9::bigint IS NULL OR id < $9)
+            ORDER BY id DESC
+            LIMIT $10"#,
+        organizacoes as Option<&[String]>,
+        filter.desde,
+        filter.ate,
+        filter.usuario_id.as_deref(),
+        filter.organizacao.as_deref(),
+        filter.acao.as_deref(),
+        filter.objeto_tipo.as_deref(),
+        filter.objeto_id.as_deref(),
+        filter.before,
+        filter.limit,
+    )
+    .fetch_all(conn)
+    .await
+}
