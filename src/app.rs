@@ -34,6 +34,7 @@ use crate::services::atividades::AtividadeService;
 use crate::services::auditoria::AuditoriaService;
 use crate::services::health::HealthService;
 use crate::services::integracao::IntegracaoService;
+use crate::services::organization_pats::OrganizationPatService;
 use crate::services::projetos::ProjetoService;
 use crate::services::user::UserService;
 
@@ -63,6 +64,7 @@ pub struct AppState {
     integracao: IntegracaoService,
     user: UserService,
     auditoria: AuditoriaService,
+    organization_pats: OrganizationPatService,
 }
 
 impl AppState {
@@ -81,6 +83,7 @@ impl AppState {
             integracao: IntegracaoService::new(db.clone(), azure.clone()),
             user: UserService::new(),
             auditoria: AuditoriaService::new(db.clone()),
+            organization_pats: OrganizationPatService::new(db.clone(), azure.clone(), &config.vault),
         }
     }
 }
@@ -178,7 +181,12 @@ impl App {
         let draining = Draining::default();
         let azure = AzureDevOps::new(&config.azure_devops)?;
         let state = AppState::new(config, &db, &azure, &draining);
-        let jobs = Jobs::new(&config.azure_devops, azure, state.integracao.clone());
+        let jobs = Jobs::new(
+            &config.azure_devops,
+            azure,
+            state.integracao.clone(),
+            state.organization_pats.clone(),
+        );
         let router = build(&config.http, state, &draining)?;
         Ok(Self {
             router,

@@ -3,6 +3,7 @@
 //! `presented` takes the request's headers apart, `app_token` checks tokens of the extension, `membership` asks the
 //! organisations (and remembers), `verifier` decides.
 
+mod admin;
 mod app_token;
 mod extractor;
 mod membership;
@@ -10,5 +11,6 @@ mod presented;
 mod user;
 mod verifier;
 
+pub use admin::Admin;
 pub use user::{CurrentUser, Membership};
 pub use verifier::Authenticator;

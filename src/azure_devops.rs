@@ -16,14 +16,18 @@ pub mod projects;
 mod throttle;
 mod transport;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use crate::config::{AzureDevOpsConfig, OrganizacaoConfig};
 use crate::models::organizacao::NomeOrganizacao;
+use crate::models::sincronizacao::Origem;
 use breaker::Breaker;
 use throttle::Throttle;
 use transport::{Limits, Transport};
@@ -45,12 +49,19 @@ pub struct Tenant {
     pub organizacao: Organizacao,
     /// The PAT of the service; never used for a caller whose membership is not proved.
     pub pat: Option<Credential>,
+    /// Where the PAT comes from.
+    pub origem: Origem,
 }
 
-/// All organisations that we serve.
-#[derive(Debug, Clone, Default)]
-pub struct AzureDevOps {
-    tenants: Arc<[Tenant]>,
+/// All organisations that we serve: those of the configuration and those of the vault.
+#[derive(Clone)]
+pub struct AzureDevOps(Arc<Inner>);
+
+struct Inner {
+    config: AzureDevOpsConfig,
+    client: Client,
+    hook: Hook,
+    tenants: RwLock<Arc<[Tenant]>>,
 }
 
 impl AzureDevOps {
@@ -68,36 +79,84 @@ impl AzureDevOps {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn with_hook(config: &AzureDevOpsConfig, hook: &Hook) -> Result<Self, BuildError> {
-        if config.organizacoes.is_empty() {
-            return Ok(Self::default());
-        }
-        let client = client(config)?;
-        let tenant = |organizacao: &OrganizacaoConfig| Tenant {
-            organizacao: Organizacao::new(
-                organizacao.nome.clone(),
-                organizacao.base_url.clone(),
-                organizacao.identity_url.clone(),
-                transport(config, organizacao, &client, hook),
-            ),
-            pat: organizacao.pat.clone().map(Credential::pat),
-        };
-        Ok(Self {
-            tenants: config.organizacoes.iter().map(tenant).collect(),
-        })
+        let azure = Self(Arc::new(Inner {
+            config: config.clone(),
+            client: client(config)?,
+            hook: Arc::clone(hook),
+            tenants: RwLock::default(),
+        }));
+        azure.set_vault(Vec::new());
+        Ok(azure)
     }
 
     /// Every organisation, the default one first.
     #[must_use]
-    pub fn tenants(&self) -> &[Tenant] {
-        &self.tenants
+    pub fn tenants(&self) -> Arc<[Tenant]> {
+        // A plain value: a panic cannot leave it half-written.
+        Arc::clone(&self.0.tenants.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The organisation of this name.
+    /// The way to an organisation, served or not. Where it is, the configuration says, never the caller.
     #[must_use]
-    pub fn tenant(&self, nome: &NomeOrganizacao) -> Option<&Tenant> {
-        self.tenants
-            .iter()
-            .find(|tenant| tenant.organizacao.nome() == nome)
+    pub fn open(&self, nome: &NomeOrganizacao) -> Organizacao {
+        let known = self.tenants();
+        let known = known.iter().find(|tenant| tenant.organizacao.nome() == nome);
+        known.map_or_else(
+            || self.organizacao(&self.0.config.hosts.organizacao(nome.clone(), None)),
+            |tenant| tenant.organizacao.clone(),
+        )
+    }
+
+    /// Replaces what the vault contributes. Its PAT counts before that of the configuration.
+    pub fn set_vault(&self, pats: Vec<(NomeOrganizacao, SecretString)>) {
+        let mut vault: BTreeMap<NomeOrganizacao, SecretString> = pats.into_iter().collect();
+        let known = self.tenants();
+        let mut tenants = Vec::new();
+        let mut add = |config: &OrganizacaoConfig, stored: Option<SecretString>| {
+            let before = known
+                .iter()
+                .find(|tenant| *tenant.organizacao.nome() == config.nome);
+            let origem = if stored.is_some() {
+                Origem::Database
+            } else {
+                Origem::Environment
+            };
+            tenants.push(Tenant {
+                // Limits and breakers outlive a change of the PAT.
+                organizacao: before
+                    .map_or_else(|| self.organizacao(config), |tenant| tenant.organizacao.clone()),
+                pat: stored.or_else(|| config.pat.clone()).map(Credential::pat),
+                origem,
+            });
+        };
+        for config in &self.0.config.organizacoes {
+            add(config, vault.remove(&config.nome));
+        }
+        for (nome, pat) in vault {
+            add(&self.0.config.hosts.organizacao(nome, None), Some(pat));
+        }
+        *self.0.tenants.write().unwrap_or_else(PoisonError::into_inner) = tenants.into();
+    }
+
+    fn organizacao(&self, config: &OrganizacaoConfig) -> Organizacao {
+        let Inner {
+            config: limits,
+            client,
+            hook,
+            ..
+        } = &*self.0;
+        Organizacao::new(
+            config.nome.clone(),
+            config.base_url.clone(),
+            config.identity_url.clone(),
+            transport(limits, config, client, hook),
+        )
+    }
+}
+
+impl fmt::Debug for AzureDevOps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AzureDevOps").field(&self.tenants()).finish()
     }
 }
 
@@ -107,10 +166,11 @@ impl AzureDevOps {
 pub struct BuildError(#[from] reqwest::Error);
 
 fn client(config: &AzureDevOpsConfig) -> Result<Client, BuildError> {
-    let urls = config
+    let urls: Vec<&Url> = config
         .organizacoes
         .iter()
-        .flat_map(|o| [&o.base_url, &o.identity_url]);
+        .flat_map(|o| [&o.base_url, &o.identity_url])
+        .collect();
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         // A redirect is a sign-in page or an attempt to lead the credential elsewhere.
@@ -118,17 +178,22 @@ fn client(config: &AzureDevOpsConfig) -> Result<Client, BuildError> {
         .referer(false)
         .connect_timeout(config.connect_timeout)
         .pool_max_idle_per_host(IDLE_CONNECTIONS);
-    if urls.clone().all(|url| url.scheme() == "http") {
+    if !urls.is_empty() && urls.iter().all(|url| url.scheme() == "http") {
         // Nothing to verify, so no certificates are needed.
         builder = builder.tls_certs_only([]);
     }
-    if urls
-        .clone()
-        .all(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")))
-    {
+    let is_loopback = |url: &&Url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    if !urls.is_empty() && urls.iter().all(is_loopback) {
         builder = builder.no_proxy();
     }
-    Ok(builder.build()?)
+    match builder.build() {
+        // Nobody is to be asked for now, so a machine without certificates may still serve the rest.
+        Err(_) if urls.is_empty() => Ok(Client::builder()
+            .tls_certs_only([])
+            .redirect(Policy::none())
+            .build()?),
+        built => Ok(built?),
+    }
 }
 
 fn transport(

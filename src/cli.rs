@@ -13,12 +13,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App, VERSION};
+use crate::azure_devops::AzureDevOps;
 use crate::config::{AuthMode, Config, DatabaseConfig, Env, Problems};
 use crate::db::{self, Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
 use crate::lifecycle::StopSignals;
 use crate::repositories::migrations;
 use crate::server::ServerOptions;
+use crate::services::organization_pats::OrganizationPatService;
 use crate::telemetry;
 
 /// Exit code of a wrong configuration, as clap has it for a wrong command line.
@@ -42,6 +44,8 @@ enum Command {
     Serve,
     /// Bring the database up to date and exit
     Migrate,
+    #[command(about = "Encrypt all stored PATs with the first of PAT_ENCRYPTION_KEYS")]
+    RotatePatKeys,
     /// Print the OpenAPI document
     Openapi,
     /// Exit 0 if the server of this configuration answers, else 1
@@ -96,6 +100,7 @@ impl Cli {
             Command::Dev(args) => run_dev(args, &env),
             Command::Serve => run_serve(&env),
             Command::Migrate => run_migrate(&env),
+            Command::RotatePatKeys => run_rotate(&env),
             Command::Openapi => print_openapi(),
             Command::Healthcheck { ready } => healthcheck::run(&env, ready),
             Command::CheckConfig => check_config(&env),
@@ -221,6 +226,23 @@ fn run_migrate(env: &Env) -> anyhow::Result<()> {
             .await
             .context("cannot migrate the database")?;
         tracing::info!(schema = %database.schema, version = migrate::expected_version(), "the schema is up to date");
+        Ok(())
+    })
+}
+
+fn run_rotate(env: &Env) -> anyhow::Result<()> {
+    let config = Config::load(env)?;
+    telemetry::init(&config.log);
+    block_on(async {
+        let db = Db::connect_lazy(&config.database)?;
+        let azure = AzureDevOps::new(&config.azure_devops)?;
+        let vault = OrganizationPatService::new(db.clone(), azure, &config.vault);
+        let (rotated, unreadable) = vault.rotate().await?;
+        db.close().await;
+        print(&format!("{rotated} PAT(s) encrypted anew"))?;
+        if unreadable > 0 {
+            bail!("{unreadable} PAT(s) cannot be decrypted with the keys that are configured");
+        }
         Ok(())
     })
 }

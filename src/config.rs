@@ -9,6 +9,7 @@ pub mod database;
 pub mod env;
 pub mod http;
 pub mod log;
+pub mod vault;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ pub use database::{DatabaseConfig, Identifier};
 pub use env::{Env, Problem, Problems};
 pub use http::{HttpConfig, RateLimitConfig};
 pub use log::{LogConfig, LogFormat};
+pub use vault::VaultConfig;
 
 use env::Reader;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub azure_devops: AzureDevOpsConfig,
     /// Who may call.
     pub auth: AuthConfig,
+    /// Keys of the PAT vault.
+    pub vault: VaultConfig,
     /// Log format and filter.
     pub log: LogConfig,
     /// Whether `aponta dev` plants sample data in an empty database.
@@ -52,6 +56,7 @@ impl Config {
         let database = DatabaseConfig::read(&mut reader, environment);
         let azure_devops = AzureDevOpsConfig::read(&mut reader, environment);
         let auth = AuthConfig::read(&mut reader, environment, &http, &azure_devops);
+        let vault = VaultConfig::read(&mut reader);
         let log = LogConfig::read(&mut reader, environment);
         let seed_initial_data = reader.boolean("SEED_INITIAL_DATA", true);
         reader.finish(Self {
@@ -60,6 +65,7 @@ impl Config {
             database,
             azure_devops,
             auth,
+            vault,
             log,
             seed_initial_data,
         })

@@ -41,9 +41,14 @@ pub enum Error {
     /// The database is away, restarting, or all its connections stayed busy for too long.
     #[error("database unavailable")]
     DatabaseUnavailable(#[source] sqlx::Error),
-    /// Azure DevOps is needed and this installation has none. Holds the sentence for the caller.
-    #[error("not configured: {0}")]
-    NotConfigured(&'static str),
+    /// Something that this installation was not given is needed (503).
+    #[error("not configured: {detail}")]
+    NotConfigured {
+        /// Stable machine-readable code.
+        code: &'static str,
+        /// Sentence for the caller.
+        detail: &'static str,
+    },
     /// Azure DevOps gave no usable answer.
     #[error("{detail}")]
     Upstream {

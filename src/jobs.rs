@@ -1,4 +1,5 @@
-//! What goes on beside requests: looking whether Azure DevOps answers, and the optional refresh of projects.
+//! What goes on beside requests: looking into the vault, looking whether Azure DevOps answers, and the optional refresh of
+//! projects.
 
 use std::time::Duration;
 
@@ -10,6 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::azure_devops::AzureDevOps;
 use crate::config::AzureDevOpsConfig;
 use crate::services::integracao::IntegracaoService;
+use crate::services::organization_pats::OrganizationPatService;
+
+/// How late a change of the vault by another process may be noticed.
+const VAULT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The jobs of one process, not yet running.
 #[derive(Debug)]
@@ -18,24 +23,38 @@ pub struct Jobs {
     sync_interval: Option<Duration>,
     azure: AzureDevOps,
     integracao: IntegracaoService,
+    vault: OrganizationPatService,
 }
 
 impl Jobs {
-    /// As configured; none without an organisation.
+    /// As configured.
     #[must_use]
-    pub fn new(config: &AzureDevOpsConfig, azure: AzureDevOps, integracao: IntegracaoService) -> Self {
-        let any = !azure.tenants().is_empty();
+    pub fn new(
+        config: &AzureDevOpsConfig,
+        azure: AzureDevOps,
+        integracao: IntegracaoService,
+        vault: OrganizationPatService,
+    ) -> Self {
         Self {
-            probe_interval: config.probe_interval.filter(|_| any),
-            sync_interval: config.sync_interval.filter(|_| any),
+            probe_interval: config.probe_interval,
+            sync_interval: config.sync_interval,
             azure,
             integracao,
+            vault,
         }
     }
 
     /// Runs them until `stop`; a run that is under way is cut short, which no job minds.
     pub async fn run(self, stop: CancellationToken) {
         let mut running = JoinSet::new();
+        running.spawn(every(VAULT_INTERVAL, move || {
+            let vault = self.vault.clone();
+            async move {
+                if let Err(error) = vault.refresh().await {
+                    tracing::warn!(%error, "the vault could not be read");
+                }
+            }
+        }));
         if let Some(period) = self.probe_interval {
             running.spawn(every(period, move || {
                 let azure = self.azure.clone();

@@ -4,6 +4,7 @@ pub mod atividade;
 pub mod auditoria;
 pub mod ids;
 pub mod organizacao;
+pub mod organization_pat;
 pub mod page;
 pub mod papel;
 pub mod projeto;

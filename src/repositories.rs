@@ -6,4 +6,5 @@ pub mod atividades;
 pub mod auditoria;
 pub mod clock;
 pub mod migrations;
+pub mod organization_pats;
 pub mod projetos;

@@ -5,7 +5,9 @@ pub mod auditoria;
 pub mod docs;
 pub mod health;
 pub mod integracao;
+pub mod organization_pats;
 pub mod projetos;
+mod tenant;
 pub mod user;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -26,6 +28,7 @@ pub fn limited() -> OpenApiRouter<AppState> {
                 .merge(projetos::router())
                 .merge(integracao::router())
                 .merge(auditoria::router())
+                .merge(organization_pats::router())
                 .merge(user::router()),
         )
         .merge(health::info_router())

@@ -4,5 +4,6 @@ pub mod atividades;
 pub mod auditoria;
 pub mod health;
 pub mod integracao;
+pub mod organization_pats;
 pub mod projetos;
 pub mod user;

@@ -1,11 +1,11 @@
-//! Lets a handler demand a caller by naming [`CurrentUser`] among its arguments.
+//! Lets a handler demand a caller by naming [`CurrentUser`], or an administrator by naming [`Admin`].
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use super::{Authenticator, CurrentUser};
+use super::{Admin, Authenticator, CurrentUser};
 use crate::error::Error;
 
 /// The caller's own Azure DevOps access token, beside the token that proves them to us.
@@ -24,6 +24,18 @@ where
         Authenticator::from_ref(state)
             .authenticate(authorization, access_token)
             .await
+    }
+}
+
+impl<S> FromRequestParts<S> for Admin
+where
+    S: Send + Sync,
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        CurrentUser::from_request_parts(parts, state).await?.into_admin()
     }
 }
 

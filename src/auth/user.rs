@@ -109,6 +109,12 @@ impl CurrentUser {
         Scope::Organizacoes(nomes.collect())
     }
 
+    /// Whether authentication is off, and everybody this user.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.everything
+    }
+
     /// Refuses callers of a lesser role.
     ///
     /// # Errors

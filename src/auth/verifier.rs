@@ -187,7 +187,7 @@ impl Inner {
             known(member) == Some(member.identity.id) || person == Some(member.identity.id)
         })?;
         let own = std::mem::take(&mut user.memberships);
-        for tenant in self.azure.tenants() {
+        for tenant in self.azure.tenants().iter() {
             let here = |nome: &NomeOrganizacao| nome == tenant.organizacao.nome();
             let before = own.iter().find(|m| here(m.organizacao.nome())).cloned();
             let now = shown.members.iter().find(|m| here(m.tenant.organizacao.nome()));

@@ -23,6 +23,8 @@ const PATS_EXAMPLE: &str = "contoso=pat-of-contoso,fabrikam=pat-of-fabrikam";
 pub struct AzureDevOpsConfig {
     /// Every configured organisation once; the one of `AZURE_DEVOPS_ORG_URL` is the first and the default.
     pub organizacoes: Vec<OrganizacaoConfig>,
+    /// Where others are, that the vault names.
+    pub hosts: Hosts,
     /// Longest wait for a TCP and TLS connection.
     pub connect_timeout: Duration,
     /// Longest call, with all its retries and the wait for its turn.
@@ -54,8 +56,10 @@ pub struct OrganizacaoConfig {
 
 impl AzureDevOpsConfig {
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
+        let (organizacoes, hosts) = read_organizacoes(reader, environment);
         Self {
-            organizacoes: read_organizacoes(reader, environment),
+            organizacoes,
+            hosts,
             connect_timeout: reader.millis("AZURE_DEVOPS_CONNECT_TIMEOUT_MS", 2_000, 50, 30_000),
             timeout: reader.millis("AZURE_DEVOPS_TIMEOUT_MS", 10_000, 100, 60_000),
             max_answer_bytes: reader.number("AZURE_DEVOPS_MAX_ANSWER_BYTES", 8 << 20, 1 << 10, 1 << 30),
@@ -73,14 +77,17 @@ fn optional_seconds(reader: &mut Reader<'_>, name: &str, default: u64) -> Option
 }
 
 /// Where organisations are found by name.
-struct Hosts {
+#[derive(Debug, Clone)]
+pub struct Hosts {
     api: Url,
     /// `None`: on a server of one's own the collection serves identities itself.
     identity: Option<Url>,
 }
 
 impl Hosts {
-    fn organizacao(&self, nome: NomeOrganizacao, pat: Option<SecretString>) -> OrganizacaoConfig {
+    /// The organisation of this name.
+    #[must_use]
+    pub fn organizacao(&self, nome: NomeOrganizacao, pat: Option<SecretString>) -> OrganizacaoConfig {
         let base_url = child(&self.api, nome.as_str());
         let identity_url = match &self.identity {
             Some(host) => child(host, nome.as_str()),
@@ -95,7 +102,7 @@ impl Hosts {
     }
 }
 
-fn read_organizacoes(reader: &mut Reader<'_>, environment: Environment) -> Vec<OrganizacaoConfig> {
+fn read_organizacoes(reader: &mut Reader<'_>, environment: Environment) -> (Vec<OrganizacaoConfig>, Hosts) {
     let org_url = reader.parse("AZURE_DEVOPS_ORG_URL", None, URL_EXAMPLE, |text| {
         split_org_url(&parse_url(text, environment)?).map(Some)
     });
@@ -127,9 +134,7 @@ fn read_organizacoes(reader: &mut Reader<'_>, environment: Environment) -> Vec<O
             URL_EXAMPLE,
         );
     }
-    let Some(api) = base.or(parent).or_else(|| Url::parse(SERVICES).ok()) else {
-        return found;
-    };
+    let api = base.or(parent).unwrap_or_else(services);
     let identity = identity_of(&api);
     let hosts = Hosts { api, identity };
     for (nome, pat) in pats {
@@ -137,7 +142,13 @@ fn read_organizacoes(reader: &mut Reader<'_>, environment: Environment) -> Vec<O
             found.push(hosts.organizacao(nome, Some(pat)));
         }
     }
-    found
+    (found, hosts)
+}
+
+/// Azure DevOps Services.
+#[expect(clippy::expect_used, reason = "a constant, which a test reads")]
+fn services() -> Url {
+    Url::parse(SERVICES).expect("a constant address")
 }
 
 /// An address that a credential may be sent to. The problem never quotes it: an address can hold a password.
@@ -171,8 +182,7 @@ fn parse_url(text: &str, environment: Environment) -> Result<Url, String> {
 fn split_org_url(url: &Url) -> Result<(Url, NomeOrganizacao), String> {
     let host = url.host_str().unwrap_or_default();
     if let Some(name) = host.strip_suffix(LEGACY_SUFFIX) {
-        let services = Url::parse(SERVICES).map_err(|e| e.to_string())?;
-        return Ok((services, NomeOrganizacao::parse(name)?));
+        return Ok((services(), NomeOrganizacao::parse(name)?));
     }
     let mut segments: Vec<&str> = url.path().split('/').filter(|s| !s.is_empty()).collect();
     if host == SERVICES_HOST && segments.len() != 1 {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use validator::{Validate, ValidateLength, ValidateRange, ValidateRequired, ValidationError};
 
-pub use self::read::{Failure, Read, Trimmed};
+pub use self::read::{Failure, OrBlank, Read, Secret, Trimmed};
 use crate::error::{FieldError, Segment};
 
 /// A value that a client may have left out or got wrong.
@@ -85,6 +85,19 @@ impl ValidateLength<u64> for Field<Option<String>> {
         self.as_value()
             .and_then(Option::as_ref)
             .map(|text| text.chars().count() as u64)
+    }
+}
+
+impl ValidateLength<u64> for Field<Secret> {
+    fn length(&self) -> Option<u64> {
+        self.as_value().map(|secret| secret.length() as u64)
+    }
+}
+
+impl ValidateLength<u64> for Field<Option<Secret>> {
+    fn length(&self) -> Option<u64> {
+        let secret = self.as_value().and_then(Option::as_ref);
+        secret.map(|secret| secret.length() as u64)
     }
 }
 

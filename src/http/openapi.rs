@@ -16,6 +16,8 @@ pub const ATIVIDADES: &str = "Atividades";
 pub const PROJETOS: &str = "Projetos";
 /// Tag of what is exchanged with Azure DevOps.
 pub const INTEGRACAO: &str = "Integração";
+/// Tag of the vault.
+pub const ORGANIZATION_PATS: &str = "Organization PATs";
 /// Tag of the audit trail.
 pub const AUDITORIA: &str = "Auditoria";
 /// Tag of the caller.
@@ -40,6 +42,7 @@ pub const HEALTH: &str = "Health";
         (name = ATIVIDADES, description = "Kinds of work that hours are logged on"),
         (name = PROJETOS, description = "Projects mirrored from Azure DevOps"),
         (name = INTEGRACAO, description = "Exchange with Azure DevOps"),
+        (name = ORGANIZATION_PATS, description = "PATs that the service uses, for administrators"),
         (name = AUDITORIA, description = "Who did what"),
         (name = USER, description = "Who is calling"),
         (name = HEALTH, description = "State of the service")

@@ -147,11 +147,9 @@ impl Problem {
             }
             Error::Conflict { code, detail } => Self::new(StatusCode::CONFLICT, code, detail),
             Error::DatabaseUnavailable(_) => Self::database_unavailable(),
-            Error::NotConfigured(detail) => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "azure_devops_nao_configurado",
-                *detail,
-            ),
+            Error::NotConfigured { code, detail } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, *detail)
+            }
             Error::Upstream { detail, source } => {
                 let (status, code) = upstream(source);
                 Self::new(status, code, detail)

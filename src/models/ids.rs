@@ -28,8 +28,21 @@ typed_id!(
     ProjetoId
 );
 
+typed_id!(
+    /// Key of `organization_pats`.
+    OrganizationPatId
+);
+
 impl AtividadeId {
     /// A new key. Version 7 keeps the index appending at its right end.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl OrganizationPatId {
+    /// A new key.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())

@@ -9,7 +9,8 @@ const LONGEST: usize = 64;
 ///
 /// Letters, digits, `-`, `_`, `.` and spaces, beginning and ending with a letter or digit; so no name can leave its
 /// segment of a URL.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
 pub struct NomeOrganizacao(String);
 
 impl NomeOrganizacao {

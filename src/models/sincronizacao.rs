@@ -33,6 +33,8 @@ pub struct OrganizacaoSincronizada {
 /// Where the credential for an organisation comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origem {
+    /// The vault.
+    Database,
     /// The configuration.
     Environment,
     /// The caller.

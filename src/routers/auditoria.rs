@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use validator::Validate;
 
 use crate::app::AppState;
-use crate::auth::CurrentUser;
+use crate::auth::Admin;
 use crate::error::Result;
 use crate::fields;
 use crate::http::extract::{ApiJson, ApiQuery};
@@ -110,12 +110,12 @@ impl From<AuditoriaParams> for AuditoriaFilter {
         InvalidInput, ProtectedResponses
     ))]
 async fn list_auditoria(
-    user: CurrentUser,
+    admin: Admin,
     State(service): State<AuditoriaService>,
     ApiQuery(params, _): ApiQuery<AuditoriaParams>,
 ) -> Result<ApiJson<AuditoriaListResponse>> {
     let filter = AuditoriaFilter::from(params);
-    let found = service.list(&user, &filter).await?;
+    let found = service.list(&admin, &filter).await?;
     let full = usize::try_from(filter.limit).is_ok_and(|limit| found.len() >= limit);
     let next_cursor = found.last().map(|last| last.id).filter(|_| full);
     Ok(ApiJson(AuditoriaListResponse {

@@ -3,21 +3,16 @@
 mod dto;
 
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use validator::Validate;
 
 use self::dto::{AllFailed, AzureProjectResponse, NotConfigured, SincronizacaoResponse};
+use super::tenant::{OrganizacaoParams, Tenant};
 use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::error::Result;
-use crate::fields;
-use crate::http::extract::{ApiJson, ApiQuery};
-use crate::http::fields::Field;
+use crate::http::extract::ApiJson;
 use crate::http::openapi::{INTEGRACAO, InvalidInput, ProtectedResponses};
-use crate::models::organizacao::NomeOrganizacao;
 use crate::services::integracao::IntegracaoService;
 
 /// Routes of the exchange with Azure DevOps.
@@ -43,19 +38,8 @@ async fn sincronizar_projetos(
     State(service): State<IntegracaoService>,
 ) -> Result<ApiJson<SincronizacaoResponse>> {
     let done = service.sincronizar(&user).await?;
-    Ok(ApiJson(SincronizacaoResponse::from(&*done)))
+    Ok(ApiJson(SincronizacaoResponse::new(&done, &user)))
 }
-
-/// Which organisation.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct OrganizacaoParams {
-    /// Azure DevOps organisation; the caller's first one without it.
-    #[param(value_type = Option<String>, nullable = false, example = "contoso")]
-    #[serde(default)]
-    organization_name: Field<NomeOrganizacao>,
-}
-fields!(OrganizacaoParams { organization_name });
 
 /// List projects in Azure DevOps
 ///
@@ -66,12 +50,9 @@ fields!(OrganizacaoParams { organization_name });
         InvalidInput, ProtectedResponses, AllFailed, NotConfigured
     ))]
 async fn list_azure_projetos(
-    user: CurrentUser,
+    Tenant(membership): Tenant,
     State(service): State<IntegracaoService>,
-    ApiQuery(params, _): ApiQuery<OrganizacaoParams>,
 ) -> Result<ApiJson<Vec<AzureProjectResponse>>> {
-    let projects = service
-        .list_azure(&user, params.organization_name.as_value())
-        .await?;
+    let projects = service.list_azure(&membership).await?;
     Ok(ApiJson(projects.into_iter().map(AzureProjectResponse).collect()))
 }

@@ -1,10 +1,9 @@
 //! The audit trail: written by every use case that changes something, in its own transaction; read by administrators.
 
-use crate::auth::CurrentUser;
+use crate::auth::{Admin, CurrentUser};
 use crate::db::Db;
 use crate::error::Result;
 use crate::models::auditoria::{Actor, AuditoriaFilter, Registro};
-use crate::models::papel::Papel;
 use crate::repositories::auditoria as repo;
 use crate::telemetry::request;
 
@@ -22,9 +21,8 @@ impl AuditoriaService {
     }
 
     /// Entries of the caller's organisations, and those of none, the newest first; for administrators.
-    pub async fn list(&self, user: &CurrentUser, filter: &AuditoriaFilter) -> Result<Vec<Registro>> {
-        user.require(Papel::Admin)?;
-        let mut tx = self.db.begin(&user.scope()).await?;
+    pub async fn list(&self, admin: &Admin, filter: &AuditoriaFilter) -> Result<Vec<Registro>> {
+        let mut tx = self.db.begin(&admin.user().scope()).await?;
         let found = repo::list(&mut tx, filter).await?;
         tx.commit().await?;
         Ok(found)

@@ -10,7 +10,7 @@ use moka::future::Cache;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::auth::CurrentUser;
+use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::projects::{AzureProject, AzureProjects};
 use crate::azure_devops::{self, AzureDevOps, Credential, Organizacao};
 use crate::db::{Db, Tx};
@@ -93,31 +93,15 @@ impl IntegracaoService {
     /// with ours, since the caller is a member.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] unless the caller is a member, [`Error::Upstream`] when it cannot be told.
-    pub async fn list_azure(
-        &self,
-        user: &CurrentUser,
-        organizacao: Option<&NomeOrganizacao>,
-    ) -> Result<Vec<AzureProject>> {
-        if self.azure.tenants().is_empty() {
-            return Err(Error::NotConfigured(
-                "AZURE_DEVOPS_ORG_URL não configurada no servidor",
-            ));
-        }
-        let membership = match organizacao {
-            Some(nome) => user.member_of(nome)?,
-            None => user.default_membership()?,
-        };
+    /// [`Error::Upstream`] when Azure DevOps gives no usable answer.
+    pub async fn list_azure(&self, membership: &Membership) -> Result<Vec<AzureProject>> {
         let credential = membership.credential()?;
-        let projects = membership
-            .organizacao()
-            .projects(credential)
-            .await
-            .map_err(|source| Error::Upstream {
-                detail: format!("Erro ao listar projetos do Azure DevOps: {}", describe(&source)),
-                source,
-            })?;
-        Ok(projects.projects)
+        let listed = membership.organizacao().projects(credential).await;
+        let found = listed.map_err(|source| Error::Upstream {
+            detail: format!("Erro ao listar projetos do Azure DevOps: {}", describe(&source)),
+            source,
+        })?;
+        Ok(found.projects)
     }
 
     fn own_sources(&self) -> Vec<Source> {
@@ -125,7 +109,7 @@ impl IntegracaoService {
             tenant.pat.clone().map(|credential| Source {
                 organizacao: tenant.organizacao.clone(),
                 credential,
-                origem: Origem::Environment,
+                origem: tenant.origem,
             })
         };
         self.azure.tenants().iter().filter_map(with_pat).collect()
@@ -200,7 +184,7 @@ impl IntegracaoService {
                 done.created += usize::try_from(upserted.created).unwrap_or_default();
             }
             // A caller may not see every project; what they do not see has not vanished. Nor has what we could not read.
-            if source.origem == Origem::Environment && projects.unreadable == 0 {
+            if source.origem != Origem::Caller && projects.unreadable == 0 {
                 let ids: Vec<_> = projects.projects.iter().map(|project| project.id).collect();
                 let flagged = repo::flag_vanished(&mut tx, nome.as_str(), &ids, at).await?;
                 done.deleted += usize::try_from(flagged).unwrap_or_default();
@@ -313,6 +297,15 @@ fn fail_if_all_failed(listings: &[Listing]) -> Result<()> {
         ),
         retry_after: failures.iter().filter_map(|(_, error)| error.retry_after()).min(),
     })
+}
+
+/// What a caller learns where no organisation is configured.
+#[must_use]
+pub fn not_configured() -> Error {
+    Error::NotConfigured {
+        code: "azure_devops_nao_configurado",
+        detail: "AZURE_DEVOPS_ORG_URL não configurada no servidor",
+    }
 }
 
 /// What happened, for the person who pressed the button.

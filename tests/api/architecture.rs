@@ -243,6 +243,22 @@ fn sql_lives_in_repositories_and_db() {
     }
 }
 
+/// No statement can be sent without a scope; the migrator's own table belongs to no tenant.
+#[test]
+fn repositories_accept_only_scoped_transactions() {
+    for (path, text) in source_files() {
+        let exempt = path == Path::new("repositories/migrations.rs");
+        if layer(&path) == "repositories" && !exempt {
+            let code = production_code(&text);
+            assert!(
+                !code.contains("PgConnection"),
+                "{} takes a bare connection",
+                path.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn only_config_reads_the_environment() {
     for (path, text) in source_files() {

@@ -207,7 +207,8 @@ async fn the_breaker_leaves_a_failing_organisation_alone_and_finds_it_back() {
     let token = azure.pat(&ada);
     let credential = Credential::pat(token.clone().into());
     let client = client_with(&azure, &[("AZURE_DEVOPS_ORG_PATS", &format!("fabrikam={token}"))]);
-    let [contoso, fabrikam] = client.tenants() else {
+    let tenants = client.tenants();
+    let [contoso, fabrikam] = &*tenants else {
         panic!("two organisations")
     };
     azure.fault("contoso", "*", Fault::Status(503, None));

@@ -49,7 +49,9 @@ async fn every_operation_off_the_list_demands_credentials() {
     let mut open: HashSet<&str> = OPEN.into();
     for (method, path, operation) in operations(&document()) {
         let name = format!("{method} {path}");
-        let filled = path.replace("{atividade_id}", "0190b5a0-0000-7000-8000-000000000000");
+        let filled = path
+            .replace("{atividade_id}", "0190b5a0-0000-7000-8000-000000000000")
+            .replace("{pat_id}", "0190b5a0-0000-7000-8000-000000000000");
         assert!(!filled.contains('{'), "give {name} an example here");
         let reply = app
             .send(Request::new(method.parse::<Method>().unwrap(), &filled))

@@ -103,7 +103,8 @@ async fn d_26_one_of_three_organisations_fails_by_name() {
     for org in ["contoso", "fabrikam", "tailspin"] {
         azure.projects(org, 2);
     }
-    let (app, token) = app_over(&azure, &["contoso", "fabrikam", "tailspin"]).await;
+    let (app, _) = app_over(&azure, &["contoso", "fabrikam", "tailspin"]).await;
+    let token = azure.pat(&azure.person("Eve", &["contoso", "fabrikam", "tailspin"]));
     sync(&app, &token).await;
     azure.fault("fabrikam", "list_projects", Fault::SignIn);
 

@@ -6,8 +6,10 @@
 )]
 #![expect(unreachable_pub, reason = "nobody imports tests")]
 
+mod access;
 mod architecture;
 mod atividades;
+mod auditoria;
 mod auth;
 mod azure_devops;
 mod cli;
@@ -19,9 +21,11 @@ mod errors;
 mod health;
 mod integracao;
 mod migrations;
+mod organization_pats;
 mod outage;
 mod projetos;
 mod rate_limit;
 mod server;
 mod support;
+mod tenancy;
 mod user;

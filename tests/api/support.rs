@@ -8,12 +8,14 @@ pub mod data;
 pub mod database;
 pub mod process;
 pub mod server;
+pub mod tenants;
 
 pub use app::{AUTH_ON, TestApp};
 pub use azure::{FakeAzure, Fault};
 pub use client::{Reply, Request};
 pub use database::TestDatabase;
 pub use server::RunningServer;
+pub use tenants::Tenants;
 
 use std::time::{Duration, Instant};
 

@@ -34,6 +34,8 @@ async fn every_kind_of_token_shows_the_real_person() {
         "displayName": "Ada Example",
         "emailAddress": "ada@contoso.example",
         "avatarUrl": format!("data:image/png;base64,{}", STANDARD.encode(PNG)),
+        "papel": "membro",
+        "organizacoes": ["contoso"],
     });
     for token in [azure.pat(&ada), azure.access_token(&ada), app_token(ada.id)] {
         assert_eq!(app.get_as(&token, PATH).await.expect(200), expected);
@@ -45,7 +47,8 @@ async fn every_kind_of_token_shows_the_real_person() {
 async fn the_mock_user_has_no_picture() {
     let app = TestApp::new().await;
     let expected = json!({
-        "id": "dev-user-001", "displayName": "Dev User", "emailAddress": "dev@localhost", "avatarUrl": null
+        "id": "dev-user-001", "displayName": "Dev User", "emailAddress": "dev@localhost", "avatarUrl": null,
+        "papel": "admin", "organizacoes": []
     });
     assert_eq!(app.get(PATH).await.expect(200), expected);
 }

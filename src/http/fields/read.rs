@@ -1,6 +1,7 @@
 //! What counts as a text, a boolean, an integer or a UUID: as lenient as pydantic 2.5 was, with its codes for failures.
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -34,6 +35,51 @@ pub trait Read: Sized {
     /// # Errors
     /// At least one failure.
     fn read(value: &Value) -> Result<Self, Vec<Failure>>;
+}
+
+/// A secret: never printed, and written into failures as nothing but its length.
+#[derive(Debug, Clone)]
+pub struct Secret(pub SecretString);
+
+impl Secret {
+    /// Characters.
+    pub(super) fn length(&self) -> usize {
+        self.0.expose_secret().chars().count()
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&"*".repeat(self.length()))
+    }
+}
+
+impl Read for Secret {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = String::read(value)?;
+        let text = text.trim();
+        if text.chars().all(|c| c.is_ascii_graphic()) {
+            Ok(Self(SecretString::from(text)))
+        } else {
+            let message = "não pode conter espaços nem caracteres fora do ASCII";
+            Err(vec![Failure::new("value_error", message)])
+        }
+    }
+}
+
+/// A value that old forms send as `""` when there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct OrBlank<T>(pub Option<T>);
+
+impl<T: Read> Read for OrBlank<T> {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        match value {
+            Value::Null => Ok(Self(None)),
+            Value::String(text) if text.trim().is_empty() => Ok(Self(None)),
+            _ => T::read(value).map(|value| Self(Some(value))),
+        }
+    }
 }
 
 /// Text whose surrounding white space does not count.

@@ -6,11 +6,14 @@ use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
+use crate::auth::CurrentUser;
 use crate::azure_devops::projects::AzureProject;
 use crate::error::Error;
 use crate::http::instant::Instant;
 use crate::http::problem::{Problem, ProblemBody};
+use crate::models::papel::Papel;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
+use crate::services::integracao;
 
 /// The outcome of a synchronisation. Several keys say the same, because different clients read different ones.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,7 +33,7 @@ pub(super) struct SincronizacaoResponse {
     /// Projects that vanished from Azure DevOps and were flagged now.
     #[schema(example = 1)]
     deleted: usize,
-    /// Each organisation.
+    /// Each organisation of the caller; all of them for administrators.
     organizations: Vec<OrganizacaoSincronizadaResponse>,
     /// `success`, or `partial` when an organisation failed.
     #[schema(example = "success")]
@@ -66,7 +69,7 @@ struct OrganizacaoSincronizadaResponse {
     /// `success` or `error`.
     #[schema(example = "success")]
     status: &'static str,
-    /// Whose credential was used: `environment` or `caller`.
+    /// Whose credential was used: `database` (the vault), `environment` or `caller`.
     #[schema(example = "environment")]
     source: &'static str,
     /// What went wrong; only with status `error`.
@@ -75,8 +78,9 @@ struct OrganizacaoSincronizadaResponse {
     error: Option<String>,
 }
 
-impl From<&Sincronizacao> for SincronizacaoResponse {
-    fn from(done: &Sincronizacao) -> Self {
+impl SincronizacaoResponse {
+    /// What `user` may know of it: the figures of all, the names of their own organisations.
+    pub(super) fn new(done: &Sincronizacao, user: &CurrentUser) -> Self {
         let updated = done.synced.saturating_sub(done.created);
         Self {
             total_azure: done.total_azure(),
@@ -84,7 +88,12 @@ impl From<&Sincronizacao> for SincronizacaoResponse {
             created: done.created,
             updated,
             deleted: done.deleted,
-            organizations: done.organizacoes.iter().map(Into::into).collect(),
+            organizations: done
+                .organizacoes
+                .iter()
+                .filter(|o| user.member_of(&o.nome).is_ok() || user.papel == Papel::Admin)
+                .map(Into::into)
+                .collect(),
             status: if done.failures() == 0 {
                 "success"
             } else {
@@ -111,6 +120,7 @@ impl From<&OrganizacaoSincronizada> for OrganizacaoSincronizadaResponse {
             count,
             status,
             source: match organizacao.origem {
+                Origem::Database => "database",
                 Origem::Environment => "environment",
                 Origem::Caller => "caller",
             },
@@ -199,8 +209,5 @@ fn all_failed_example() -> serde_json::Value {
 }
 
 fn not_configured_example() -> serde_json::Value {
-    Problem::from(Error::NotConfigured(
-        "AZURE_DEVOPS_ORG_URL não configurada no servidor",
-    ))
-    .example()
+    Problem::from(integracao::not_configured()).example()
 }

@@ -11,13 +11,12 @@ use super::client::{Reply, Request};
 use super::database::TestDatabase;
 
 /// An application over a database of its own: authentication off, rate limit off, unless a test says otherwise.
-#[derive(Debug)]
 pub struct TestApp {
     router: Router,
     pub app: App,
     /// For looking at tables and for preparing rows.
     pub pool: PgPool,
-    config: Config,
+    env: Env,
     /// `None`: somebody else's.
     _database: Option<TestDatabase>,
 }
@@ -30,13 +29,13 @@ impl TestApp {
     /// With these variables besides.
     pub async fn with<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let database = TestDatabase::new().await;
-        let config = config(&database.url, variables);
-        let app = App::new(&config).unwrap();
+        let env = environment(&database.url, variables);
+        let app = App::new(&Config::load(&env).unwrap()).unwrap();
         Self {
             router: app.router.clone(),
             app,
             pool: database.pool().await,
-            config,
+            env,
             _database: Some(database),
         }
     }
@@ -65,14 +64,28 @@ impl TestApp {
 
     /// Another process over the same database, configured alike.
     pub fn replica(&self) -> Self {
-        let app = App::new(&self.config).unwrap();
+        self.replica_from(self.env.clone())
+    }
+
+    /// The same, but for one variable.
+    pub fn replica_with(&self, name: &str, value: &str) -> Self {
+        self.replica_from(self.env.clone().with(name, value))
+    }
+
+    fn replica_from(&self, env: Env) -> Self {
+        let app = App::new(&Config::load(&env).unwrap()).unwrap();
         Self {
             router: app.router.clone(),
             app,
             pool: self.pool.clone(),
-            config: self.config.clone(),
+            env,
             _database: None,
         }
+    }
+
+    /// Where its database is.
+    pub fn database_url(&self) -> &str {
+        self.env.get("DATABASE_URL").unwrap()
     }
 
     /// `GET` with `Authorization: Bearer`.
@@ -109,6 +122,10 @@ pub const AUTH_ON: [(&str, &str); 2] = [
 
 /// The configuration of a test server over the database at `url`.
 pub fn config<'a>(url: &str, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Config {
+    Config::load(&environment(url, variables)).unwrap()
+}
+
+fn environment<'a>(url: &str, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Env {
     let mut env = Env::from_pairs([
         ("ENVIRONMENT", "test"),
         ("API_HOST", "127.0.0.1"),
@@ -122,5 +139,5 @@ pub fn config<'a>(url: &str, variables: impl IntoIterator<Item = (&'a str, &'a s
     for (name, value) in variables {
         env = env.with(name, value);
     }
-    Config::load(&env).unwrap()
+    env
 }

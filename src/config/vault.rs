@@ -1,0 +1,82 @@
+//! Keys of the PAT vault.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use secrecy::SecretString;
+
+use super::env::Reader;
+
+/// Bytes of a key.
+pub const KEY_BYTES: usize = 32;
+
+const EXAMPLE: &str = "the output of: head -c 32 /dev/urandom | base64";
+
+/// Both alphabets are in use for keys: `openssl rand -base64 32` and the FastAPI service's generator.
+const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
+const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
+
+const fn lenient(alphabet: &alphabet::Alphabet) -> GeneralPurpose {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(alphabet, config)
+}
+
+/// Keys of the vault; none: there is no vault.
+#[derive(Debug, Clone, Default)]
+pub struct VaultConfig {
+    /// Base64 of 32 bytes each, checked. The first one encrypts, all of them decrypt.
+    pub keys: Vec<SecretString>,
+}
+
+/// The text is not a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAKey;
+
+impl fmt::Display for NotAKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is not base64 of 32 bytes")
+    }
+}
+
+impl std::error::Error for NotAKey {}
+
+impl VaultConfig {
+    /// `PAT_ENCRYPTION_KEYS`, or the one of `PAT_ENCRYPTION_KEY`. There is no default (D-13).
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let parse = |text: &str| match decode(text) {
+            Ok(_) => Ok(SecretString::from(text)),
+            Err(problem) => Err(problem.to_string()),
+        };
+        let only = reader.list("PAT_ENCRYPTION_KEY", Vec::new(), EXAMPLE, parse);
+        let keys = reader.list("PAT_ENCRYPTION_KEYS", Vec::new(), EXAMPLE, parse);
+        Self {
+            keys: if keys.is_empty() { only } else { keys },
+        }
+    }
+}
+
+/// The bytes of a key.
+///
+/// # Errors
+/// When the text is not base64 of 32 bytes.
+pub fn decode(text: &str) -> Result<[u8; KEY_BYTES], NotAKey> {
+    let bytes = STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text));
+    bytes.ok().and_then(|bytes| bytes.try_into().ok()).ok_or(NotAKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_32_bytes_in_either_alphabet() {
+        assert!(decode(&STANDARD.encode([0xff; 32])).is_ok());
+        assert!(decode(&URL_SAFE.encode([0xff; 32])).is_ok());
+        assert!(decode(STANDARD.encode([1; 32]).trim_end_matches('=')).is_ok());
+        for bad in ["", "secret", &STANDARD.encode([1; 31]), &STANDARD.encode([1; 33])] {
+            assert_eq!(decode(bad), Err(NotAKey), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! `/organization-pats`: the vault, for administrators.
+
+mod dto;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::dto::{
+    Forbidden, InvalidPat, NoVault, OnlyActiveParams, OrganizationPatCreate, OrganizationPatIdParam,
+    OrganizationPatListResponse, OrganizationPatResponse, OrganizationPatUpdate, PatNotFound,
+    ValidateFirstParams, ValidateRequest, ValidationResponse, VaultPageParams,
+};
+use crate::app::AppState;
+use crate::auth::Admin;
+use crate::error::Result;
+use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::http::openapi::{InvalidBody, InvalidInput, ORGANIZATION_PATS, ProtectedResponses};
+use crate::models::ids::OrganizationPatId;
+use crate::services::organization_pats::OrganizationPatService;
+
+/// Routes of the vault.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_organization_pats, create_organization_pat))
+        .routes(routes!(validate_pat))
+        .routes(routes!(
+            get_organization_pat,
+            update_organization_pat,
+            delete_organization_pat
+        ))
+        .routes(routes!(validate_organization_pat))
+        .routes(routes!(toggle_organization_pat))
+}
+
+/// List PATs
+///
+/// By organisation, masked. Administrators keep the PATs of all organisations.
+#[utoipa::path(get, path = "/organization-pats", tag = ORGANIZATION_PATS, params(VaultPageParams, OnlyActiveParams),
+    responses(
+        (status = 200, body = OrganizationPatListResponse, description = "A page of PATs"),
+        InvalidInput, ProtectedResponses, Forbidden, NoVault
+    ))]
+async fn list_organization_pats(
+    admin: Admin,
+    State(service): State<OrganizationPatService>,
+    ApiQuery(page, filter): ApiQuery<VaultPageParams, OnlyActiveParams>,
+) -> Result<ApiJson<OrganizationPatListResponse>> {
+    let found = service.list(&admin, filter.only_active(), page.into()).await?;
+    Ok(ApiJson(found.into()))
+}
+
+/// Store a PAT
+///
+/// Encrypted, one for each organisation. With `validate_first` only one that Azure DevOps accepts.
+#[utoipa::path(post, path = "/organization-pats", tag = ORGANIZATION_PATS, params(ValidateFirstParams),
+    request_body = OrganizationPatCreate,
+    responses(
+        (status = 201, body = OrganizationPatResponse, description = "Stored"),
+        InvalidPat, InvalidBody, ProtectedResponses, Forbidden, NoVault
+    ))]
+async fn create_organization_pat(
+    admin: Admin,
+    State(service): State<OrganizationPatService>,
+    ApiQuery(params, _): ApiQuery<ValidateFirstParams>,
+    ApiJson(body): ApiJson<OrganizationPatCreate>,
+) -> Result<(StatusCode, ApiJson<OrganizationPatResponse>)> {
+    let created = service
+        .create(&admin, body.into_new()?, params.validate_first())
+        .await?;
+    Ok((StatusCode::CREATED, ApiJson(created.into())))
+}
+
+/// Get a PAT
+///
+/// Masked; nobody ever gets it back in clear.
+#[utoipa::path(get, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS, params(OrganizationPatIdParam),
+    responses(
+        (status = 200, body = OrganizationPatResponse, description = "The PAT"),
+        PatNotFound, InvalidInput, ProtectedResponses, Forbidden, NoVault
+    ))]
+async fn get_organization_pat(
+    admin: Admin,
+    State(service): State<OrganizationPatService>,
+    ApiPath(id): ApiPath,
+) -> Result<ApiJson<OrganizationPatResponse>> {
+    Ok(ApiJson(service.get(&admin, OrganizationPatId(id)).await?.into()))
+}
+
+/// Change a PAT
+///
+/// Applies only the keys that are present; null clears `descricao` and `expira_em`. The organisation stays.
+#[utoipa::path(put, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS, params(OrganizationPatIdParam),
+    request_body = OrganizationPatUpdate,
+    responses(
+        (status = 200, body = OrganizationPatResponse, description = "Changed"),
+        PatNotFound, InvalidBody, ProtectedResponses, Forbidden, NoVault
+    ))]
+async fn update_organization_pat(
+    admin: Admin,
+    State(service): State<OrganizationPatService>,
+    ApiPath(id): ApiPath,
+    ApiJson(body): ApiJson<OrganizationPatUpdate>,
+) -> Result<ApiJson<OrganizationPatResponse>> {
+    let changed = service
+        .update(&admin, OrganizationPatId(id), body.into_changes())
+        .await?;
+    Ok(ApiJson(changed.into()))
+}
+
+/// Delete a PAT
+///
+/// It is not used any more, at once here and within seconds by other processes.
+#[utoipa::path(delete, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS, params(OrganizationPatIdParam),
+    responses(
+        (status = 204, description = "Deleted"),
+        PatNotFound, InvalidInput, ProtectedResponses, Forbidden, NoVault
+    ))]
+async fn delete_organization_pat(
+    admin: Admin,
+    State(service): State<OrganizationPatService>,
+    ApiPath(id): ApiPath,
+) -> Result<StatusCode> {
+    service.delete(&admin, OrganizationPatId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Try a PAT
+///
+/// Asks Azure DevOps; nothing is stored.
+#[utoipa::path(post, path = "/organization-pats/validate", tag = ORGANIZATION_PATS, request_body = ValidateRequest,
+    responses(
+        (status = 200, body = ValidationResponse, description = "What Azure DevOps says"),
+        InvalidBody, ProtectedResponses, Forbidden, NoVault
+    ))]
+async fn validate_pat(
+    admin: Admin,
+    State(service): State<OrganizationPatService>,
+    ApiJson(body): ApiJson<ValidateRequest>,
+) -> Result<ApiJson<ValidationResponse>> {
+    let (organizacao, pat) = body.into_parts()?;
+    Ok(ApiJson(service.validate(&admin, &organizacao, pat).await?.into()))
+}
+
+/// Try a stored PAT
+///
+/// Asks Azure DevOps, and notes it when the PAT works. An unknown id is an answer with `valid` = false.
+#[utoipa::path(post, path = "/organization-pats/{pat_id}/validate", tag = ORGANIZATION_PATS,
+    params(OrganizationPatIdParam),
+    responses(
+        (status = 200, body = ValidationResponse, description = "What Azure DevOps says"),
+        InvalidInput, ProtectedResponses, Forbidden, NoVault
+    ))]
+async fn validate_organization_pat(
+    admin: Admin,
+    State(service): State<OrganizationPatService>,
+    ApiPath(id): ApiPath,
+) -> Result<ApiJson<ValidationResponse>> {
+    let validation = service.validate_stored(&admin, OrganizationPatId(id)).await?;
+    Ok(ApiJson(validation.into()))
+}
+
+/// Use a PAT or not
+///
+/// Turns `ativo` over.
+#[utoipa::path(post, path = "/organization-pats/{pat_id}/toggle-active", tag = ORGANIZATION_PATS,
+    params(OrganizationPatIdParam),
+    responses(
+        (status = 200, body = OrganizationPatResponse, description = "Changed"),
+        PatNotFound, InvalidInput, ProtectedResponses, Forbidden, NoVault
+    ))]
+async fn toggle_organization_pat(
+    admin: Admin,
+    State(service): State<OrganizationPatService>,
+    ApiPath(id): ApiPath,
+) -> Result<ApiJson<OrganizationPatResponse>> {
+    let changed = service.toggle_active(&admin, OrganizationPatId(id)).await?;
+    Ok(ApiJson(changed.into()))
+}

@@ -1,0 +1,501 @@
+//! The vault of organisations' PATs: encrypted, masked, for administrators of the installation.
+//!
+//! Administrators keep the PATs of all organisations, also of those they are no members of: an organisation whose PAT has
+//! expired can vouch for nobody, and somebody must be able to enter a new one.
+
+mod cipher;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use self::cipher::{Cipher, Sealed};
+use crate::auth::Admin;
+use crate::azure_devops::{AzureDevOps, Credential, Error as AzureError, Organizacao, Unavailability};
+use crate::config::VaultConfig;
+use crate::db::{Db, OnConstraint, Tx};
+use crate::error::{Error, Result};
+use crate::models::auditoria::{Actor, NewRegistro};
+use crate::models::ids::OrganizationPatId;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organization_pat::{
+    MaskedPat, NewOrganizationPat, OrganizationPat, OrganizationPatChanges, Validation,
+};
+use crate::models::page::{Page, Paged};
+use crate::repositories::{auditoria, organization_pats as repo};
+use crate::services::auditoria::actor;
+
+/// Names of projects that a validation shows.
+const PROJECTS_SHOWN: usize = 10;
+/// Between two warnings about the same PAT.
+const WARN_EVERY: Duration = Duration::from_hours(24);
+/// More organisations than anybody has.
+const EVERYTHING: Page = Page {
+    skip: 0,
+    limit: 10_000,
+};
+
+/// Use cases of `organization-pats`.
+#[derive(Debug, Clone)]
+pub struct OrganizationPatService {
+    db: Db,
+    azure: AzureDevOps,
+    cipher: Option<Arc<Cipher>>,
+    /// When an operator was last told about a PAT.
+    warned: Arc<Mutex<HashMap<OrganizationPatId, Instant>>>,
+}
+
+impl OrganizationPatService {
+    /// A vault in `db`, under the keys of `config`, for the use of `azure`.
+    #[must_use]
+    pub fn new(db: Db, azure: AzureDevOps, config: &VaultConfig) -> Self {
+        Self {
+            db,
+            azure,
+            cipher: Cipher::new(config).map(Arc::new),
+            warned: Arc::default(),
+        }
+    }
+
+    /// A page of PATs by organisation, masked.
+    pub async fn list(&self, _: &Admin, only_active: bool, page: Page) -> Result<Paged<MaskedPat>> {
+        let cipher = self.cipher()?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let items = repo::list(&mut tx, only_active, page).await?;
+        let total = repo::count(&mut tx, only_active).await?;
+        tx.commit().await?;
+        let items = items.into_iter().map(|row| masked(cipher, row)).collect();
+        Ok(Paged { items, total })
+    }
+
+    /// One PAT, masked.
+    pub async fn get(&self, _: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
+        let cipher = self.cipher()?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let row = locked(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(masked(cipher, row))
+    }
+
+    /// Stores a PAT; if asked for, only one that works.
+    pub async fn create(
+        &self,
+        admin: &Admin,
+        new: NewOrganizationPat,
+        validate_first: bool,
+    ) -> Result<MaskedPat> {
+        let cipher = self.cipher()?;
+        if validate_first {
+            let outcome = self.ask(&new.organizacao, new.pat.clone()).await;
+            // Trouble there says nothing about the PAT.
+            if let Err(error) = &outcome
+                && matches!(
+                    error,
+                    AzureError::Unavailable { .. } | AzureError::Throttled { .. } | AzureError::Timeout
+                )
+            {
+                return Err(error.clone().into());
+            }
+            let validation = told(&new.organizacao, outcome);
+            if !validation.valid {
+                return Err(Error::InvalidReference(format!(
+                    "PAT inválido: {}",
+                    validation.message
+                )));
+            }
+        }
+        let id = OrganizationPatId::generate();
+        let organizacao = new.organizacao.as_str();
+        let sealed = cipher
+            .seal(&new.pat, &context(organizacao, id))
+            .map_err(internal)?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let row = repo::NewRow {
+            id,
+            organizacao,
+            organization_url: &new
+                .organization_url
+                .unwrap_or_else(|| format!("https://dev.azure.com/{organizacao}")),
+            pat_cifrado: &sealed.bytes,
+            chave_id: &sealed.chave_id,
+            descricao: new.descricao.as_deref(),
+            expira_em: new.expira_em,
+            ativo: new.ativo,
+            validated: validate_first,
+            criado_por: admin.user().signature(),
+        };
+        repo::insert(&mut tx, &row)
+            .await
+            .on_constraint(repo::ORGANIZACAO_KEY, || {
+                Error::InvalidReference(format!(
+                    "Já existe um PAT cadastrado para a organização '{organizacao}'"
+                ))
+            })?;
+        let created = locked(&mut tx, id).await?;
+        record(
+            &mut tx,
+            &actor(admin.user()),
+            "criar",
+            &created,
+            None,
+            Some(snapshot(&created, true)),
+        )
+        .await?;
+        tx.commit().await?;
+        self.refresh().await?;
+        Ok(masked(cipher, created))
+    }
+
+    /// Applies changes. A new PAT has not been validated.
+    pub async fn update(
+        &self,
+        admin: &Admin,
+        id: OrganizationPatId,
+        changes: OrganizationPatChanges,
+    ) -> Result<MaskedPat> {
+        let cipher = self.cipher()?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let before = locked(&mut tx, id).await?;
+        let mut row = before.clone();
+        let new_pat = changes.pat.is_some();
+        if let Some(pat) = &changes.pat {
+            let sealed = cipher
+                .seal(pat, &context(&row.organizacao, id))
+                .map_err(internal)?;
+            (row.pat_cifrado, row.chave_id, row.validado_em) = (sealed.bytes, sealed.chave_id, None);
+        }
+        row.organization_url = changes.organization_url.unwrap_or(row.organization_url);
+        row.descricao = changes.descricao.unwrap_or(row.descricao);
+        row.expira_em = changes.expira_em.unwrap_or(row.expira_em);
+        row.ativo = changes.ativo.unwrap_or(row.ativo);
+        self.store(tx, cipher, admin, "alterar", before, row, new_pat)
+            .await
+    }
+
+    /// Uses an unused PAT again, or stops using it.
+    pub async fn toggle_active(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
+        let cipher = self.cipher()?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let before = locked(&mut tx, id).await?;
+        let row = OrganizationPat {
+            ativo: !before.ativo,
+            ..before.clone()
+        };
+        let acao = if row.ativo { "ativar" } else { "desativar" };
+        self.store(tx, cipher, admin, acao, before, row, false).await
+    }
+
+    /// Forgets a PAT.
+    pub async fn delete(&self, admin: &Admin, id: OrganizationPatId) -> Result<()> {
+        self.cipher()?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let before = locked(&mut tx, id).await?;
+        repo::delete(&mut tx, id).await?;
+        record(
+            &mut tx,
+            &actor(admin.user()),
+            "excluir",
+            &before,
+            Some(snapshot(&before, false)),
+            None,
+        )
+        .await?;
+        tx.commit().await?;
+        self.refresh().await
+    }
+
+    /// Asks Azure DevOps about a PAT that is not stored.
+    pub async fn validate(
+        &self,
+        _: &Admin,
+        organizacao: &NomeOrganizacao,
+        pat: SecretString,
+    ) -> Result<Validation> {
+        self.cipher()?;
+        let outcome = self.ask(organizacao, pat).await;
+        Ok(told(organizacao, outcome))
+    }
+
+    /// Asks Azure DevOps about a stored PAT, and notes it when it works. An unknown id is an answer, not an error, as the
+    /// frontend expects.
+    pub async fn validate_stored(&self, admin: &Admin, id: OrganizationPatId) -> Result<Validation> {
+        let cipher = self.cipher()?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let found = repo::lock(&mut tx, id).await?;
+        tx.commit().await?;
+        let refused = |organizacao: &str, message: &str| Validation {
+            valid: false,
+            organizacao: organizacao.to_owned(),
+            message: message.to_owned(),
+            projects: None,
+        };
+        let Some(row) = found else {
+            return Ok(refused("", "PAT não encontrado."));
+        };
+        let Ok(pat) = open(cipher, &row) else {
+            return Ok(refused(
+                &row.organizacao,
+                "PAT ilegível: a chave que o cifrou não está configurada.",
+            ));
+        };
+        let nome = NomeOrganizacao::parse(&row.organizacao).map_err(internal)?;
+        let validation = told(&nome, self.ask(&nome, pat).await);
+        if validation.valid {
+            let mut tx = self.db.begin(&Scope::All).await?;
+            if repo::mark_validated(&mut tx, id, &row.pat_cifrado).await? {
+                let depois = Some(json!({ "valido": true }).to_string());
+                record(&mut tx, &actor(admin.user()), "validar", &row, None, depois).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(validation)
+    }
+
+    /// Hands the PATs that are good for use to the client of Azure DevOps, and warns of those that soon are not.
+    pub async fn refresh(&self) -> Result<()> {
+        let Some(cipher) = &self.cipher else { return Ok(()) };
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let rows = repo::list(&mut tx, true, EVERYTHING).await?;
+        tx.commit().await?;
+        let mut pats = Vec::with_capacity(rows.len());
+        for row in rows {
+            let pat = open(cipher, &row).ok();
+            self.warn(&row, pat.is_none());
+            let nome = NomeOrganizacao::parse(&row.organizacao).ok();
+            pats.extend(nome.zip(pat).filter(|_| !row.expirado));
+        }
+        self.azure.set_vault(pats);
+        Ok(())
+    }
+
+    /// Encrypts every PAT with the first key. Safe while the service runs: a row is locked for as long as its own change.
+    /// Returns how many were changed, and how many could not be read.
+    pub async fn rotate(&self) -> Result<(usize, usize)> {
+        let cipher = self.cipher()?;
+        let mut tx = self.db.begin(&Scope::All).await?;
+        let ids = repo::ids_not_under(&mut tx, cipher.current_key()).await?;
+        tx.commit().await?;
+        let (mut rotated, mut unreadable) = (0, 0);
+        for id in ids {
+            let mut tx = self.db.begin(&Scope::All).await?;
+            let Some(row) = repo::lock(&mut tx, id).await? else {
+                continue;
+            };
+            let Ok(pat) = open(cipher, &row) else {
+                unreadable += 1;
+                continue;
+            };
+            let sealed = cipher
+                .seal(&pat, &context(&row.organizacao, id))
+                .map_err(internal)?;
+            let row = OrganizationPat {
+                pat_cifrado: sealed.bytes,
+                chave_id: sealed.chave_id,
+                ..row
+            };
+            repo::update(&mut tx, &row).await?;
+            let depois = Some(json!({ "chave_id": row.chave_id }).to_string());
+            record(&mut tx, &Actor::sistema(), "recifrar", &row, None, depois).await?;
+            tx.commit().await?;
+            rotated += 1;
+        }
+        Ok((rotated, unreadable))
+    }
+
+    fn cipher(&self) -> Result<&Cipher> {
+        self.cipher.as_deref().ok_or_else(no_vault)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one change, seen from both sides")]
+    async fn store(
+        &self,
+        mut tx: Tx,
+        cipher: &Cipher,
+        admin: &Admin,
+        acao: &'static str,
+        before: OrganizationPat,
+        row: OrganizationPat,
+        new_pat: bool,
+    ) -> Result<MaskedPat> {
+        repo::update(&mut tx, &row).await?;
+        let after = locked(&mut tx, row.id).await?;
+        let (antes, depois) = (snapshot(&before, false), snapshot(&after, new_pat));
+        record(
+            &mut tx,
+            &actor(admin.user()),
+            acao,
+            &after,
+            Some(antes),
+            Some(depois),
+        )
+        .await?;
+        tx.commit().await?;
+        self.refresh().await?;
+        Ok(masked(cipher, after))
+    }
+
+    /// Proves the PAT, then reads what it sees: an expired one still sees the public projects of an organisation.
+    async fn ask(&self, nome: &NomeOrganizacao, pat: SecretString) -> Result<Vec<String>, AzureError> {
+        let organizacao: Organizacao = self.azure.open(nome);
+        let credential = Credential::pat(pat);
+        organizacao.authenticated_user(&credential).await?;
+        let found = organizacao.projects(&credential).await?;
+        Ok(found.projects.into_iter().map(|project| project.name).collect())
+    }
+
+    fn warn(&self, row: &OrganizationPat, unreadable: bool) {
+        if !unreadable && !row.expira_em_breve {
+            return;
+        }
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.get(&row.id).is_some_and(|at| at.elapsed() < WARN_EVERY) {
+            return;
+        }
+        warned.insert(row.id, Instant::now());
+        let (organizacao, expira_em) = (&row.organizacao, row.expira_em);
+        if unreadable {
+            tracing::warn!(
+                organizacao,
+                chave_id = row.chave_id,
+                "a stored PAT cannot be decrypted"
+            );
+        } else if row.expirado {
+            tracing::warn!(
+                organizacao,
+                ?expira_em,
+                "a stored PAT has expired and is not used"
+            );
+        } else {
+            tracing::warn!(organizacao, ?expira_em, "a stored PAT expires within a week");
+        }
+    }
+}
+
+async fn locked(tx: &mut Tx, id: OrganizationPatId) -> Result<OrganizationPat> {
+    let found = repo::lock(tx, id).await?;
+    found.ok_or_else(|| Error::NotFound("PAT não encontrado".to_owned()))
+}
+
+fn open(cipher: &Cipher, row: &OrganizationPat) -> Result<SecretString, cipher::Unreadable> {
+    let sealed = Sealed {
+        bytes: row.pat_cifrado.clone(),
+        chave_id: row.chave_id.clone(),
+    };
+    cipher.open(&sealed, &context(&row.organizacao, row.id))
+}
+
+/// What a ciphertext is bound to: moved to another row, it is worth nothing.
+fn context(organizacao: &str, id: OrganizationPatId) -> String {
+    format!("{organizacao}:{id}")
+}
+
+fn masked(cipher: &Cipher, row: OrganizationPat) -> MaskedPat {
+    let pat_masked = open(cipher, &row).ok().map(|pat| mask(pat.expose_secret()));
+    MaskedPat { row, pat_masked }
+}
+
+/// Up to 10 characters all hidden, else all but the first and the last four.
+fn mask(pat: &str) -> String {
+    let length = pat.chars().count();
+    let shown = if length <= 10 { 0 } else { 4 };
+    let hide = |(n, c): (usize, char)| if n < shown || n >= length - shown { c } else { '*' };
+    pat.chars().enumerate().map(hide).collect()
+}
+
+async fn record(
+    tx: &mut Tx,
+    actor: &Actor,
+    acao: &'static str,
+    row: &OrganizationPat,
+    antes: Option<String>,
+    depois: Option<String>,
+) -> Result<()> {
+    let new = NewRegistro {
+        actor,
+        organizacao: Some(&row.organizacao),
+        acao,
+        objeto_tipo: "organization_pat",
+        objeto_id: Some(row.id.to_string()),
+        antes,
+        depois,
+    };
+    Ok(auditoria::insert(tx, &new).await?)
+}
+
+/// Without the PAT, in whatever form.
+fn snapshot(row: &OrganizationPat, new_pat: bool) -> String {
+    json!({
+        "organization_name": row.organizacao, "organization_url": row.organization_url, "descricao": row.descricao,
+        "expira_em": row.expira_em, "ativo": row.ativo, "pat_novo": new_pat
+    })
+    .to_string()
+}
+
+fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Internal(error.into())
+}
+
+/// The outcome in the words of the FastAPI service.
+fn told(nome: &NomeOrganizacao, outcome: Result<Vec<String>, AzureError>) -> Validation {
+    let message = match &outcome {
+        Ok(projects) => format!("PAT válido. {} projeto(s) encontrado(s).", projects.len()),
+        Err(AzureError::InvalidCredential { status: 200 | 401 }) => {
+            "PAT inválido ou expirado (401 Unauthorized).".to_owned()
+        }
+        Err(AzureError::InvalidCredential { .. }) => {
+            "PAT não tem acesso a esta organização (302 Redirect).".to_owned()
+        }
+        Err(AzureError::Forbidden) => "Erro inesperado: HTTP 403".to_owned(),
+        Err(AzureError::NotFound) => "Erro inesperado: HTTP 404".to_owned(),
+        Err(AzureError::Throttled { .. }) => "Erro inesperado: HTTP 429".to_owned(),
+        Err(
+            AzureError::Rejected { status, .. }
+            | AzureError::Unavailable {
+                reason: Unavailability::Status(status),
+                ..
+            },
+        ) => format!("Erro inesperado: HTTP {status}"),
+        Err(AzureError::Timeout) => "Timeout ao conectar com Azure DevOps.".to_owned(),
+        Err(AzureError::Unavailable { .. }) => "Erro ao validar: Azure DevOps indisponível".to_owned(),
+        Err(AzureError::Nonsense(_)) => "Erro ao validar: resposta inesperada".to_owned(),
+    };
+    Validation {
+        valid: outcome.is_ok(),
+        organizacao: nome.to_string(),
+        message,
+        projects: outcome.ok().map(|mut names| {
+            names.sort();
+            names
+        }),
+    }
+}
+
+/// What an administrator learns where there is no key.
+#[must_use]
+pub fn no_vault() -> Error {
+    Error::NotConfigured {
+        code: "cofre_nao_configurado",
+        detail: "O cofre de PATs não está configurado: defina PAT_ENCRYPTION_KEYS no servidor",
+    }
+}
+
+/// Names that a validation shows.
+#[must_use]
+pub fn shown(projects: &[String]) -> &[String] {
+    projects.get(..PROJECTS_SHOWN).unwrap_or(projects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_shows_the_ends_of_long_pats_only() {
+        assert_eq!(mask("0123456789"), "**********");
+        assert_eq!(mask("0123456789a"), "0123***789a");
+        assert_eq!(mask(""), "");
+    }
+}

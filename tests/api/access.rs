@@ -1,0 +1,110 @@
+//! Role x operation x tenant: every operation of the OpenAPI document against the table in `tests/data/access.txt`.
+
+use std::collections::BTreeSet;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Request, Tenants};
+
+const TABLE: &str = include_str!("../data/access.txt");
+
+/// Method, path, and the statuses for nobody, another tenant's member, a member, an administrator.
+fn rows() -> Vec<(String, String, [u16; 4])> {
+    let lines = TABLE
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let statuses: Vec<u16> = cells[2..].iter().map(|cell| cell.parse().unwrap()).collect();
+        (
+            cells[0].to_owned(),
+            cells[1].to_owned(),
+            statuses.try_into().unwrap(),
+        )
+    };
+    lines.map(row).collect()
+}
+
+#[test]
+fn the_table_names_every_operation_and_no_other() {
+    let document = serde_json::to_value(aponta::app::openapi()).unwrap();
+    let mut operations = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            operations.insert((method.to_uppercase(), path.clone()));
+        }
+    }
+    let named: BTreeSet<(String, String)> = rows()
+        .into_iter()
+        .map(|(method, path, _)| (method, path))
+        .collect();
+    let missing: Vec<_> = operations.difference(&named).collect();
+    let stale: Vec<_> = named.difference(&operations).collect();
+    assert!(missing.is_empty(), "tests/data/access.txt lacks {missing:?}");
+    assert!(
+        stale.is_empty(),
+        "tests/data/access.txt names {stale:?}, which are gone"
+    );
+}
+
+#[tokio::test]
+async fn every_operation_answers_each_kind_of_caller_as_the_table_says() {
+    let tenants = Tenants::new().await;
+    for (method, path, statuses) in rows() {
+        let callers = [
+            ("nobody", None),
+            ("a member of another organisation", Some(tenants.other.as_str())),
+            ("a member", Some(tenants.member.as_str())),
+            ("an administrator", Some(tenants.admin.as_str())),
+        ];
+        for ((who, token), expected) in callers.into_iter().zip(statuses) {
+            let mut request = prepare(&tenants, &method, &path).await;
+            if let Some(token) = token {
+                request = request.bearer(token);
+            }
+            let reply = tenants.app.send(request).await;
+            assert_eq!(
+                reply.status.as_u16(),
+                expected,
+                "{method} {path} by {who}: {}",
+                reply.text()
+            );
+        }
+    }
+}
+
+/// A valid request about an object of contoso, made anew for each caller.
+async fn prepare(tenants: &Tenants, method: &str, path: &str) -> Request {
+    sqlx::query("DELETE FROM organization_pats")
+        .execute(&tenants.app.pool)
+        .await
+        .unwrap();
+    let mut filled = path.to_owned();
+    if path.contains("{atividade_id}") {
+        let id = tenants.atividade(&tenants.admin, "A", &[tenants.projeto]).await;
+        filled = filled.replace("{atividade_id}", &id.to_string());
+    }
+    if path.contains("{pat_id}") {
+        filled = filled.replace("{pat_id}", &tenants.stored_pat().await.to_string());
+    }
+    if path == "/api/v1/integracao/projetos" {
+        filled += "?organization_name=Contoso";
+    }
+    let request = Request::new(method.parse::<Method>().unwrap(), &filled);
+    match body(tenants, method, path) {
+        Value::Null => request,
+        body => request.json(&body),
+    }
+}
+
+fn body(tenants: &Tenants, method: &str, path: &str) -> Value {
+    match (method, path) {
+        ("POST", "/api/v1/atividades") => json!({"nome": "A", "ids_projetos": [tenants.projeto]}),
+        ("POST", "/api/v1/organization-pats" | "/api/v1/organization-pats/validate") => {
+            json!({"organization_name": "contoso", "pat": tenants.service_pat})
+        }
+        ("PUT" | "PATCH", _) => json!({"descricao": "d"}),
+        _ => Value::Null,
+    }
+}

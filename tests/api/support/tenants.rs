@@ -1,0 +1,82 @@
+//! Two organisations, their people, and an application that serves both.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{FakeAzure, Request, TestApp};
+
+/// Base64 of 32 bytes.
+pub const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+pub const NEXT_KEY: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+
+/// `contoso` and `fabrikam`, a vault, and a caller of each kind.
+pub struct Tenants {
+    pub azure: FakeAzure,
+    pub app: TestApp,
+    /// PAT of a member of contoso.
+    pub member: String,
+    /// PAT of an administrator who is a member of contoso.
+    pub admin: String,
+    /// PAT of a member of fabrikam only.
+    pub other: String,
+    /// A project of contoso.
+    pub projeto: Uuid,
+    /// A project of fabrikam.
+    pub foreign: Uuid,
+    /// A PAT that works for contoso.
+    pub service_pat: String,
+}
+
+impl Tenants {
+    pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
+        let azure = FakeAzure::contoso().await;
+        azure.organizacao("fabrikam");
+        let projeto = azure.projects("contoso", 1)[0].id;
+        let foreign = azure.projects("fabrikam", 1)[0].id;
+        let root = azure.person("Root", &["contoso"]);
+        let service_pat = azure.pat(&azure.person("Service", &["contoso", "fabrikam"]));
+        let pats = format!("contoso={service_pat},fabrikam={service_pat}");
+        let admins = root.id.to_string();
+        let own = [
+            ("AZURE_DEVOPS_ORG_PATS", pats.as_str()),
+            ("ADMIN_USERS", admins.as_str()),
+            ("PAT_ENCRYPTION_KEYS", KEY),
+        ];
+        let app = TestApp::over(&azure, own.into_iter().chain(variables.iter().copied())).await;
+        let tenants = Self {
+            member: azure.pat(&azure.person("Ada Example", &["contoso"])),
+            admin: azure.pat(&root),
+            other: azure.pat(&azure.person("Bob", &["fabrikam"])),
+            azure,
+            app,
+            projeto,
+            foreign,
+            service_pat,
+        };
+        let sync = Request::post("/api/v1/integracao/sincronizar").bearer(&tenants.admin);
+        tenants.app.send(sync).await.expect(200);
+        tenants
+    }
+
+    /// An activity of these projects, made by the mock of the whole installation.
+    pub async fn atividade(&self, token: &str, nome: &str, projetos: &[Uuid]) -> Uuid {
+        let body = json!({"nome": nome, "ids_projetos": projetos});
+        let create = Request::post("/api/v1/atividades").bearer(token).json(&body);
+        let created = self.app.send(create).await.expect(201);
+        created["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// A PAT in the vault, for contoso.
+    pub async fn stored_pat(&self) -> Uuid {
+        let body = json!({"organization_name": "contoso", "pat": self.service_pat});
+        let create = Request::post("/api/v1/organization-pats")
+            .bearer(&self.admin)
+            .json(&body);
+        let created = self.app.send(create).await.expect(201);
+        created["id"].as_str().unwrap().parse().unwrap()
+    }
+}
