@@ -1,22 +1,25 @@
 -- Tenants. A transaction of a caller names the caller's organisations in a setting that ends with it; row-level security
 -- shows it their rows and no others, and none at all when nothing is named. Synchronisation, vault and sample data run under
 -- a role of their own. FORCE: the owner of the tables is no exception.
+--
+-- The setting is a list of names. An empty name ('contoso,') stands for rows that have no organisation, '*' for everything;
+-- without a setting the list is empty.
 CREATE FUNCTION organizacoes_do_chamador() RETURNS text[]
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN string_to_array(nullif(current_setting('aponta.organizacoes', true), ''), ',');
+    RETURN string_to_array(coalesce(current_setting('aponta.organizacoes', true), ''), ',');
 
 -- One spelling for every organisation: Azure DevOps does not tell Contoso from contoso.
-UPDATE projetos SET organizacao = lower(btrim(organizacao)) WHERE organizacao <> lower(btrim(organizacao));
-ALTER TABLE projetos ADD CONSTRAINT projetos_organizacao_check CHECK (organizacao = lower(organizacao));
+UPDATE projetos SET organizacao = nullif(lower(btrim(organizacao)), '')
+ WHERE organizacao <> lower(btrim(organizacao)) OR organizacao = '';
+ALTER TABLE projetos ADD CONSTRAINT projetos_organizacao_check CHECK (organizacao = lower(organizacao) AND organizacao <> '');
 CREATE INDEX projetos_organizacao_idx ON projetos (organizacao);
 
 ALTER TABLE projetos ENABLE ROW LEVEL SECURITY;
 ALTER TABLE projetos FORCE ROW LEVEL SECURITY;
--- Rows from older databases have no organisation until a sync gives them theirs; every member sees them.
+-- Rows from older databases have no organisation until a sync gives them theirs; members of the default one see them.
 CREATE POLICY projetos_organizacao ON projetos
-    USING (organizacao = ANY ((SELECT organizacoes_do_chamador())::text[])
-           OR (organizacao IS NULL AND (SELECT organizacoes_do_chamador()) IS NOT NULL))
-    WITH CHECK (organizacao = ANY ((SELECT organizacoes_do_chamador())::text[]));
+    USING (ARRAY['*', coalesce(organizacao, '')]::text[] && (SELECT organizacoes_do_chamador()))
+    WITH CHECK (ARRAY['*', organizacao]::text[] && (SELECT organizacoes_do_chamador()));
 
 -- PATs of organisations, encrypted. The key's id is kept so that keys can be replaced one by one.
 CREATE TABLE organization_pats (
@@ -40,8 +43,8 @@ CREATE TABLE organization_pats (
 ALTER TABLE organization_pats ENABLE ROW LEVEL SECURITY;
 ALTER TABLE organization_pats FORCE ROW LEVEL SECURITY;
 CREATE POLICY organization_pats_organizacao ON organization_pats
-    USING (organizacao = ANY ((SELECT organizacoes_do_chamador())::text[]))
-    WITH CHECK (organizacao = ANY ((SELECT organizacoes_do_chamador())::text[]));
+    USING (ARRAY['*', organizacao]::text[] && (SELECT organizacoes_do_chamador()))
+    WITH CHECK (ARRAY['*', organizacao]::text[] && (SELECT organizacoes_do_chamador()));
 
 CREATE FUNCTION organization_pats_set_atualizado_em() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -83,12 +86,10 @@ CREATE INDEX auditoria_usuario_id_id_idx ON auditoria (usuario_id, id);
 
 ALTER TABLE auditoria ENABLE ROW LEVEL SECURITY;
 ALTER TABLE auditoria FORCE ROW LEVEL SECURITY;
--- What concerns no single organisation is seen by the administrators of all.
+-- What concerns no organisation is seen by administrators of the default one, and may be written by everybody.
 CREATE POLICY auditoria_organizacao ON auditoria
-    USING (organizacao = ANY ((SELECT organizacoes_do_chamador())::text[])
-           OR (organizacao IS NULL AND (SELECT organizacoes_do_chamador()) IS NOT NULL))
-    WITH CHECK (organizacao = ANY ((SELECT organizacoes_do_chamador())::text[])
-           OR (organizacao IS NULL AND (SELECT organizacoes_do_chamador()) IS NOT NULL));
+    USING (ARRAY['*', coalesce(organizacao, '')]::text[] && (SELECT organizacoes_do_chamador()))
+    WITH CHECK (organizacao IS NULL OR ARRAY['*', organizacao]::text[] && (SELECT organizacoes_do_chamador()));
 
 CREATE FUNCTION auditoria_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -199,6 +199,7 @@ impl App {
     /// Serves and does the background jobs until `stop` is cancelled; then drains and closes the pool. Returns how many
     /// connections had to be cut.
     pub async fn run(self, listener: TcpListener, options: ServerOptions, stop: CancellationToken) -> usize {
+        self.jobs.prepare().await;
         let jobs = tokio::spawn(self.jobs.run(stop.clone()));
         let cut = server::serve(listener, self.router, options, self.draining, stop).await;
         if let Err(error) = jobs.await {

@@ -96,6 +96,14 @@ impl AzureDevOps {
         Arc::clone(&self.0.tenants.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The organisation of `AZURE_DEVOPS_ORG_URL`, or else the first one.
+    #[must_use]
+    pub fn default_organizacao(&self) -> Option<NomeOrganizacao> {
+        self.tenants()
+            .first()
+            .map(|tenant| tenant.organizacao.nome().clone())
+    }
+
     /// The way to an organisation, served or not. Where it is, the configuration says, never the caller.
     #[must_use]
     pub fn open(&self, nome: &NomeOrganizacao) -> Organizacao {
@@ -107,9 +115,10 @@ impl AzureDevOps {
         )
     }
 
-    /// Replaces what the vault contributes. Its PAT counts before that of the configuration.
-    pub fn set_vault(&self, pats: Vec<(NomeOrganizacao, SecretString)>) {
-        let mut vault: BTreeMap<NomeOrganizacao, SecretString> = pats.into_iter().collect();
+    /// Replaces what the vault contributes: organisations, and PATs that count before those of the configuration. Without a PAT
+    /// that can be used an organisation is served all the same; its members bring their own credentials.
+    pub fn set_vault(&self, pats: Vec<(NomeOrganizacao, Option<SecretString>)>) {
+        let mut vault: BTreeMap<NomeOrganizacao, Option<SecretString>> = pats.into_iter().collect();
         let known = self.tenants();
         let mut tenants = Vec::new();
         let mut add = |config: &OrganizacaoConfig, stored: Option<SecretString>| {
@@ -130,10 +139,10 @@ impl AzureDevOps {
             });
         };
         for config in &self.0.config.organizacoes {
-            add(config, vault.remove(&config.nome));
+            add(config, vault.remove(&config.nome).flatten());
         }
         for (nome, pat) in vault {
-            add(&self.0.config.hosts.organizacao(nome, None), Some(pat));
+            add(&self.0.config.hosts.organizacao(nome, None), pat);
         }
         *self.0.tenants.write().unwrap_or_else(PoisonError::into_inner) = tenants.into();
     }

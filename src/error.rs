@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::azure_devops;
+use crate::models::organizacao::NomeOrganizacao;
 
 /// Shorthand for results of services.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -59,10 +60,10 @@ pub enum Error {
         source: azure_devops::Error,
     },
     /// Several organisations were asked and none gave a usable answer.
-    #[error("{detail}")]
+    #[error("none of {} organisation(s) gave a usable answer", .failures.len())]
     AllUpstreamsFailed {
-        /// Sentence for the caller.
-        detail: String,
+        /// Each organisation and what happened, in words for people.
+        failures: Vec<(NomeOrganizacao, String)>,
         /// When to come back, where one of them told it.
         retry_after: Option<Duration>,
     },

@@ -44,6 +44,13 @@ impl Jobs {
         }
     }
 
+    /// What must be known before the first request: the organisations of the vault. The background tries again.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.vault.refresh().await {
+            tracing::warn!(%error, "the vault could not be read");
+        }
+    }
+
     /// Runs them until `stop`; a run that is under way is cut short, which no job minds.
     pub async fn run(self, stop: CancellationToken) {
         let mut running = JoinSet::new();

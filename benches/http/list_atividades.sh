@@ -50,8 +50,8 @@ statement() { jq -r --arg start "$1" '.query | select(startswith($start))' .sqlx
 ids=$(psql -qAt "$libpq" -c "SELECT quote_literal(array_agg(id)) || '::uuid[]' FROM atividades")
 {
     statement 'WITH matching' | sed 's/\$1::boolean/NULL::boolean/; s/\$2::uuid/NULL::uuid/; s/= \$1/= NULL::boolean/
-        s/= \$2/= NULL::uuid/g; s/LIMIT \$3/LIMIT 100/; s/OFFSET \$4/OFFSET 0/; $s/$/;/'
-    statement 'SELECT ap.id_atividade AS "id_atividade' | sed "s/ANY(\$1)/ANY($ids)/; \$s/$/;/"
+        s/= \$2/= NULL::uuid/g; s/\$5::text\[\]/NULL::text[]/; s/ANY (\$5)/ANY (NULL::text[])/; s/LIMIT \$3/LIMIT 100/; s/OFFSET \$4/OFFSET 0/; $s/$/;/'
+    statement 'SELECT ap.id_atividade AS "id_atividade' | sed "s/ANY(\$1)/ANY($ids)/; s/\$2::text\[\]/NULL::text[]/; s/ANY (\$2)/ANY (NULL::text[])/; \$s/$/;/"
 } >"$work/list.sql"
 [ "$(grep -c ';$' "$work/list.sql")" = 2 ] && ! grep -q '\$' "$work/list.sql" ||
     { echo "the statements were not found or a parameter was not replaced" >&2; exit 1; }

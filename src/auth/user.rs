@@ -103,10 +103,21 @@ impl CurrentUser {
     #[must_use]
     pub fn scope(&self) -> Scope {
         if self.everything {
-            return Scope::All;
+            return Scope::Everything;
         }
-        let nomes = self.memberships.iter().map(|m| m.organizacao.nome().clone());
-        Scope::Organizacoes(nomes.collect())
+        let nomes: Vec<NomeOrganizacao> = self
+            .memberships
+            .iter()
+            .map(|m| m.organizacao.nome().clone())
+            .collect();
+        let and_unassigned = self
+            .default
+            .as_ref()
+            .is_some_and(|default| nomes.contains(default));
+        Scope::Organizacoes {
+            nomes,
+            and_unassigned,
+        }
     }
 
     /// Whether authentication is off, and everybody this user.
@@ -150,6 +161,17 @@ impl CurrentUser {
             Some((_, error)) => Err(error.clone().into()),
             None => Err(not_a_member()),
         }
+    }
+
+    /// Whether rows of this organisation may be shown to the caller.
+    ///
+    /// # Errors
+    /// As for [`member_of`](Self::member_of); nobody is refused while authentication is off.
+    pub fn may_see(&self, nome: &NomeOrganizacao) -> Result<()> {
+        if self.everything {
+            return Ok(());
+        }
+        self.member_of(nome).map(drop)
     }
 
     /// The organisation meant when none is named: the configured default one, or where the caller does not belong there,

@@ -260,11 +260,14 @@ impl Inner {
         verdicts
     }
 
-    /// By id or by the e-mail that Azure DevOps tells; what clients say of themselves does not count.
-    fn papel(&self, identity: Option<&Identity>) -> Papel {
+    /// By id, or by the e-mail that the default organisation tells: others may let their people choose one. What clients say
+    /// of themselves does not count.
+    fn papel(&self, members: &[Member], default: Option<&NomeOrganizacao>) -> Papel {
         let listed = |text: &str| self.admins.contains(&text.to_lowercase());
-        let is_admin = identity.is_some_and(|identity| {
-            listed(&identity.id.to_string()) || identity.email.as_deref().is_some_and(listed)
+        let is_admin = members.iter().any(|member| {
+            let trusted = Some(member.tenant.organizacao.nome()) == default;
+            let email = member.identity.email.as_deref().filter(|_| trusted);
+            listed(&member.identity.id.to_string()) || email.is_some_and(listed)
         });
         if is_admin { Papel::Admin } else { Papel::Membro }
     }
@@ -277,23 +280,20 @@ impl Inner {
             .unwrap_or_default();
         let nome = identity.and_then(|identity| identity.nome.clone());
         let memberships = verdicts.members.iter();
+        let default = self.azure.default_organizacao();
         CurrentUser {
             nome_known: nome.is_some(),
             // As the FastAPI service named people whose name it did not know.
             nome: nome.unwrap_or_else(|| format!("Azure User {}", id.get(..8).unwrap_or(&id))),
             id,
             email: identity.and_then(|identity| identity.email.clone()),
-            papel: self.papel(identity),
+            papel: self.papel(&verdicts.members, default.as_ref()),
             everything: false,
             memberships: memberships
                 .map(|member| membership(member, token.map(|token| credential(member, token))))
                 .collect(),
             undecided: verdicts.undecided.clone(),
-            default: self
-                .azure
-                .tenants()
-                .first()
-                .map(|tenant| tenant.organizacao.nome().clone()),
+            default,
         }
     }
 }

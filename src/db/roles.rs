@@ -1,7 +1,7 @@
 //! The two roles that transactions run under. Neither owns a table nor can bypass row-level security.
 //!
-//! They belong to the schema (`<schema>_app`, `<schema>_maintenance`), so that two installations in one cluster stay
-//! apart. The login of the service must be a member of both; `aponta migrate` sees to it.
+//! They are named after the schema (`<schema>_app`, `<schema>_maintenance`) but belong to the cluster: installations that share
+//! one need schemas of different names. The login of the service must be a member of both; `aponta migrate` sees to it.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -42,7 +42,13 @@ pub(super) async fn create(conn: &mut PgConnection, schema: &Identifier) -> Resu
              EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
              END $$;
              DO $$ BEGIN
-                 IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+                 -- From 16 on whoever creates a role is its member, but may neither set nor inherit it.
+                 IF current_setting('server_version_num')::int >= 160000 THEN
+                     IF NOT pg_has_role(current_user, '{role}', 'SET') OR NOT pg_has_role(current_user, '{role}', 'USAGE')
+                     THEN
+                         EXECUTE 'GRANT {role} TO CURRENT_USER WITH SET TRUE, INHERIT TRUE';
+                     END IF;
+                 ELSIF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
                      GRANT {role} TO CURRENT_USER;
                  END IF;
              EXCEPTION WHEN unique_violation THEN NULL;
@@ -89,9 +95,28 @@ pub(super) async fn gaps(conn: &mut PgConnection, roles: &Roles) -> Result<Vec<S
             gaps.push(format!("the role {role} could bypass row-level security"));
         }
     }
+    let joined: bool = sqlx::query_scalar("SELECT pg_has_role($1, $2, 'MEMBER')")
+        .bind(&roles.app)
+        .bind(&roles.maintenance)
+        .fetch_one(&mut *conn)
+        .await?;
+    if joined {
+        gaps.push(format!(
+            "the role {} is a member of {}",
+            roles.app, roles.maintenance
+        ));
+    }
+    let login: Option<String> = sqlx::query_scalar(
+        "SELECT rolname::text FROM pg_roles WHERE rolname = session_user AND (rolsuper OR rolbypassrls)",
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    gaps.extend(
+        login.map(|login| format!("the login {login} could bypass row-level security, if it left its role")),
+    );
     let open: Vec<String> = sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-          WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attname = 'organizacao'
+          WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'organizacao'
             AND NOT (c.relrowsecurity AND c.relforcerowsecurity)",
     )
     .fetch_all(conn)

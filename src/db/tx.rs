@@ -16,23 +16,29 @@ pub struct Tx {
 impl Tx {
     pub(super) async fn begin(pool: &PgPool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
         // One round trip. Roles and names are validated; neither can hold a quote.
+        let as_caller = |list: &str| {
+            let role = &roles.app;
+            format!("BEGIN; SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = '{list}'")
+        };
         let (statement, organizacoes) = match scope {
-            Scope::Organizacoes(nomes) => {
-                let nomes: Vec<String> = nomes.iter().map(NomeOrganizacao::to_string).collect();
-                let list = nomes.join(",");
-                let role = &roles.app;
-                let statement =
-                    format!("BEGIN; SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = '{list}'");
-                (statement, Some(nomes))
+            Scope::Organizacoes {
+                nomes,
+                and_unassigned,
+            } => {
+                let mut list: Vec<String> = nomes.iter().map(NomeOrganizacao::to_string).collect();
+                // An empty name stands for no organisation; the migration that made the policies reads it so.
+                list.extend(and_unassigned.then(String::new));
+                (as_caller(&list.join(",")), Some(list))
             }
-            Scope::All => (format!("BEGIN; SET LOCAL ROLE {}", roles.maintenance), None),
+            Scope::Everything => (as_caller("*"), None),
+            Scope::Maintenance => (format!("BEGIN; SET LOCAL ROLE {}", roles.maintenance), None),
         };
         let inner = pool.begin_with(AssertSqlSafe(statement)).await?;
         Ok(Self { inner, organizacoes })
     }
 
-    /// The connection, and the organisations that the statement should name: the first wall, before row-level security.
-    /// `None`: all of them.
+    /// The connection, and the organisations that the statement should name (`''` for rows without one): the first wall, before
+    /// row-level security. `None`: all of them.
     pub fn parts(&mut self) -> (&mut PgConnection, Option<&[String]>) {
         (&mut self.inner, self.organizacoes.as_deref())
     }

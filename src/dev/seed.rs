@@ -91,7 +91,7 @@ const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
 /// # Errors
 /// When the database refuses.
 pub async fn plant(db: &Db) -> anyhow::Result<bool> {
-    let mut tx = db.begin(&Scope::All).await?;
+    let mut tx = db.begin(&Scope::Maintenance).await?;
     if !projetos::is_empty(&mut tx).await? {
         return Ok(false);
     }

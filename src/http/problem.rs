@@ -154,7 +154,17 @@ impl Problem {
                 let (status, code) = upstream(source);
                 Self::new(status, code, detail)
             }
-            Error::AllUpstreamsFailed { detail, .. } => {
+            Error::AllUpstreamsFailed { failures, .. } => {
+                let parts: Vec<String> = failures
+                    .iter()
+                    .map(|(nome, why)| format!("{nome}: {why}"))
+                    .collect();
+                let parts = if parts.is_empty() {
+                    "nenhuma organização respondeu".to_owned()
+                } else {
+                    parts.join("; ")
+                };
+                let detail = format!("Erro ao listar projetos do Azure DevOps: {parts}");
                 Self::new(StatusCode::BAD_GATEWAY, "azure_devops_resposta_invalida", detail)
             }
             Error::Shared(inner) => Self::told(inner),

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::organizacao::NomeOrganizacao;
+
 /// Whoever acts.
 #[derive(Debug, Clone)]
 pub struct Actor {
@@ -81,7 +83,7 @@ pub struct AuditoriaFilter {
     /// By this user.
     pub usuario_id: Option<String>,
     /// In this organisation.
-    pub organizacao: Option<String>,
+    pub organizacao: Option<NomeOrganizacao>,
     /// This action.
     pub acao: Option<String>,
     /// This kind of object.

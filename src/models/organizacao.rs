@@ -49,9 +49,16 @@ impl fmt::Display for NomeOrganizacao {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// Those of these organisations; none means none.
-    Organizacoes(Vec<NomeOrganizacao>),
-    /// Everything: synchronisation, vault, sample data, and everybody while authentication is off.
-    All,
+    Organizacoes {
+        /// The organisations.
+        nomes: Vec<NomeOrganizacao>,
+        /// Also those of no organisation: rows from older databases, which had only one.
+        and_unassigned: bool,
+    },
+    /// Those of all organisations, as a caller: while authentication is off.
+    Everything,
+    /// Every row, as the service itself: synchronisation, vault, sample data.
+    Maintenance,
 }
 
 #[cfg(test)]

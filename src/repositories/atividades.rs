@@ -68,7 +68,7 @@ pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Pa
                        OR EXISTS (SELECT FROM atividade_projeto ap
                                     JOIN projetos p ON p.id = ap.id_projeto
                                    WHERE ap.id_atividade = a.id
-                                     AND ($5::text[] IS NULL OR p.organizacao IS NULL OR p.organizacao = ANY ($5)))))
+                                     AND ($5::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($5)))))
            SELECT (SELECT count(*) FROM matching) AS "total!",
                   id AS "id: AtividadeId", nome, descricao, ativo, criado_por, criado_em, atualizado_em
              FROM matching
@@ -112,7 +112,7 @@ pub async fn projetos_of(
              FROM atividade_projeto ap
              JOIN projetos p ON p.id = ap.id_projeto
             WHERE ap.id_atividade = ANY($1)
-              AND ($2::text[] IS NULL OR p.organizacao IS NULL OR p.organizacao = ANY ($2))
+              AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))
             ORDER BY ap.posicao, p.id"#,
         &ids,
         organizacoes as Option<&[String]>,
@@ -146,7 +146,7 @@ pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sql
                                   FROM atividade_projeto ap
                                   JOIN projetos p ON p.id = ap.id_projeto
                                  WHERE ap.id_atividade = a.id
-                                   AND ($2::text[] IS NULL OR p.organizacao IS NULL OR p.organizacao = ANY ($2))) p
+                                   AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))) p
             WHERE a.id = $1
               AND (p.ids IS NOT NULL OR NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id))"#,
         id as AtividadeId,
@@ -175,13 +175,33 @@ pub async fn has_foreign_projetos(tx: &mut Tx, id: AtividadeId) -> Result<bool, 
         r#"SELECT EXISTS (
                SELECT FROM atividade_projeto ap
                  LEFT JOIN projetos p ON p.id = ap.id_projeto
-                      AND ($2::text[] IS NULL OR p.organizacao IS NULL OR p.organizacao = ANY ($2))
+                      AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))
                 WHERE ap.id_atividade = $1 AND p.id IS NULL) AS "foreign!""#,
         id as AtividadeId,
         organizacoes as Option<&[String]>,
     )
     .fetch_one(conn)
     .await
+}
+
+/// The projects of an activity that the scope covers, with their organisations.
+pub async fn organizacoes_of(
+    tx: &mut Tx,
+    id: AtividadeId,
+) -> Result<Vec<(ProjetoId, Option<String>)>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    let rows = sqlx::query!(
+        r#"SELECT p.id AS "id: ProjetoId", p.organizacao
+             FROM atividade_projeto ap
+             JOIN projetos p ON p.id = ap.id_projeto
+            WHERE ap.id_atividade = $1 AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))
+            ORDER BY ap.posicao, p.id"#,
+        id as AtividadeId,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.organizacao)).collect())
 }
 
 /// Creates an activity without its projects.

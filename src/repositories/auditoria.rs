@@ -2,6 +2,7 @@
 
 use crate::db::Tx;
 use crate::models::auditoria::{AuditoriaFilter, NewRegistro, Registro};
+use crate::models::organizacao::NomeOrganizacao;
 
 /// Adds an entry; it stands or falls with the change that it tells of.
 pub async fn insert(tx: &mut Tx, new: &NewRegistro<'_>) -> Result<(), sqlx::Error> {
@@ -32,7 +33,7 @@ pub async fn list(tx: &mut Tx, filter: &AuditoriaFilter) -> Result<Vec<Registro>
         r#"SELECT id, em, usuario_id, usuario_nome, organizacao, acao, objeto_tipo, objeto_id,
                   antes::text AS antes, depois::text AS depois, request_id
              FROM auditoria
-            WHERE ($1::text[] IS NULL OR organizacao IS NULL OR organizacao = ANY ($1))
+            WHERE ($1::text[] IS NULL OR coalesce(organizacao, '') = ANY ($1))
               AND ($2::timestamptz IS NULL OR em >= $2)
               AND ($3::timestamptz IS NULL OR em < $3)
               AND ($4::text IS NULL OR usuario_id = $4)
@@ -47,7 +48,7 @@ pub async fn list(tx: &mut Tx, filter: &AuditoriaFilter) -> Result<Vec<Registro>
         filter.desde,
         filter.ate,
         filter.usuario_id.as_deref(),
-        filter.organizacao.as_deref(),
+        filter.organizacao.as_ref().map(NomeOrganizacao::as_str),
         filter.acao.as_deref(),
         filter.objeto_tipo.as_deref(),
         filter.objeto_id.as_deref(),

@@ -132,16 +132,19 @@ pub async fn update(tx: &mut Tx, row: &OrganizationPat) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// Notes that Azure DevOps accepted the PAT just now, unless it is another one by now. `false`: it is.
+/// Notes whether Azure DevOps accepts the PAT, unless it is another one by now. `false`: it is.
 pub async fn mark_validated(
     tx: &mut Tx,
     id: OrganizationPatId,
     pat_cifrado: &[u8],
+    valid: bool,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "UPDATE organization_pats SET validado_em = clock_timestamp() WHERE id = $1 AND pat_cifrado = $2",
+        "UPDATE organization_pats SET validado_em = CASE WHEN $3 THEN clock_timestamp() END
+          WHERE id = $1 AND pat_cifrado = $2",
         id as OrganizationPatId,
         pat_cifrado,
+        valid,
     )
     .execute(tx.conn())
     .await?;

@@ -16,7 +16,7 @@ pub async fn list(tx: &mut Tx, page: Option<Page>) -> Result<Vec<Projeto>, sqlx:
         r#"SELECT id AS "id: ProjetoId", external_id, nome, descricao, url, estado, organizacao,
                   last_sync_at, created_at, updated_at
              FROM projetos
-            WHERE $3::text[] IS NULL OR organizacao IS NULL OR organizacao = ANY ($3)
+            WHERE $3::text[] IS NULL OR coalesce(organizacao, '') = ANY ($3)
             ORDER BY nome_ordem, id
             LIMIT $1 OFFSET $2"#,
         page.map(|p| p.limit),
@@ -52,9 +52,9 @@ pub async fn resolve(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Resolved>, sqlx::E
         r#"SELECT asked.id AS "asked!", coalesce(own.id, upstream.id) AS "projeto?: ProjetoId"
              FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (id, position)
              LEFT JOIN projetos own ON own.id = asked.id
-                  AND ($2::text[] IS NULL OR own.organizacao IS NULL OR own.organizacao = ANY ($2))
+                  AND ($2::text[] IS NULL OR coalesce(own.organizacao, '') = ANY ($2))
              LEFT JOIN projetos upstream ON upstream.external_id = asked.id
-                  AND ($2::text[] IS NULL OR upstream.organizacao IS NULL OR upstream.organizacao = ANY ($2))
+                  AND ($2::text[] IS NULL OR coalesce(upstream.organizacao, '') = ANY ($2))
             ORDER BY asked.position"#,
         ids,
         organizacoes as Option<&[String]>,

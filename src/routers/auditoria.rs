@@ -91,7 +91,7 @@ impl From<AuditoriaParams> for AuditoriaFilter {
             desde: params.desde.value(),
             ate: params.ate.value(),
             usuario_id: params.usuario_id.value(),
-            organizacao: params.organization_name.value().map(|nome| nome.to_string()),
+            organizacao: params.organization_name.value(),
             acao: params.acao.value(),
             objeto_tipo: params.objeto_tipo.value(),
             objeto_id: params.objeto_id.value(),
@@ -103,7 +103,8 @@ impl From<AuditoriaParams> for AuditoriaFilter {
 
 /// List the audit trail
 ///
-/// The newest first; those of the caller's organisations and those that concern no single one. For administrators.
+/// The newest first; those of the caller's organisations, and for members of the default one those of none. For
+/// administrators.
 #[utoipa::path(get, path = "/auditoria", tag = AUDITORIA, params(AuditoriaParams),
     responses(
         (status = 200, body = AuditoriaListResponse, description = "A page of entries"),

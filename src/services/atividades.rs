@@ -4,7 +4,7 @@
 //! projects counts as a change of the activity; an activity in use cannot be removed. Callers see activities of which they
 //! see a project, and those without any; they change only what no other organisation shares.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::models::page::{Page, Paged};
 use crate::models::papel::Papel;
 use crate::models::projeto::ProjetoRef;
 use crate::repositories::{atividades as repo, auditoria, projetos};
-use crate::services::auditoria::{actor, organizacao_of};
+use crate::services::auditoria::actor;
 
 /// Use cases of `atividades`.
 #[derive(Debug, Clone)]
@@ -73,9 +73,10 @@ impl AtividadeService {
         repo::insert(&mut tx, id, &new).await?;
         link(&mut tx, id, &projetos, &new.projetos).await?;
         let created = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-        record(&mut tx, user, "criar", id, None, Some(&created)).await?;
+        let side = Side::of(&mut tx, created).await?;
+        record(&mut tx, user, "criar", id, None, Some(&side)).await?;
         tx.commit().await?;
-        Ok(created)
+        Ok(side.atividade)
     }
 
     /// One activity.
@@ -96,6 +97,7 @@ impl AtividadeService {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
         let before = lock_own(&mut tx, id).await?;
+        let before = Side::of(&mut tx, before).await?;
         if changes.touch_columns() {
             repo::update(&mut tx, id, &changes).await?;
         }
@@ -108,11 +110,12 @@ impl AtividadeService {
             }
         }
         let updated = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-        if updated != before {
-            record(&mut tx, user, "alterar", id, Some(&before), Some(&updated)).await?;
+        let after = Side::of(&mut tx, updated).await?;
+        if after.atividade != before.atividade {
+            record(&mut tx, user, "alterar", id, Some(&before), Some(&after)).await?;
         }
         tx.commit().await?;
-        Ok(updated)
+        Ok(after.atividade)
     }
 
     /// Removes an activity. [`Error::Conflict`] while something refers to it (D-23).
@@ -120,6 +123,7 @@ impl AtividadeService {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
         let before = lock_own(&mut tx, id).await?;
+        let before = Side::of(&mut tx, before).await?;
         repo::delete(&mut tx, id).await.on_foreign_key(|| in_use(id))?;
         record(&mut tx, user, "excluir", id, Some(&before), None).await?;
         tx.commit().await?;
@@ -142,33 +146,65 @@ async fn lock_own(tx: &mut Tx, id: AtividadeId) -> Result<Atividade> {
     Ok(found)
 }
 
-/// Writes a change into the audit trail.
+/// An activity and the organisations of its projects, for the audit trail.
+struct Side {
+    atividade: Atividade,
+    projetos: Vec<(ProjetoId, Option<String>)>,
+}
+
+impl Side {
+    async fn of(tx: &mut Tx, atividade: Atividade) -> Result<Self> {
+        let projetos = repo::organizacoes_of(tx, atividade.id).await?;
+        Ok(Self { atividade, projetos })
+    }
+
+    /// As one organisation may see it: with its own projects.
+    fn snapshot(&self, organizacao: Option<&str>) -> String {
+        let own = self
+            .projetos
+            .iter()
+            .filter(|(_, of)| of.as_deref() == organizacao);
+        let projetos: Vec<ProjetoId> = own.map(|(id, _)| *id).collect();
+        json!({
+            "nome": self.atividade.nome, "descricao": self.atividade.descricao, "ativo": self.atividade.ativo,
+            "projetos": projetos
+        })
+        .to_string()
+    }
+}
+
+/// Writes a change into the audit trail: an entry for each organisation concerned, or one for none.
 async fn record(
     tx: &mut Tx,
     user: &CurrentUser,
     acao: &'static str,
     id: AtividadeId,
-    antes: Option<&Atividade>,
-    depois: Option<&Atividade>,
+    antes: Option<&Side>,
+    depois: Option<&Side>,
 ) -> Result<()> {
-    let new = NewRegistro {
-        actor: &actor(user),
-        organizacao: organizacao_of(user),
-        acao,
-        objeto_tipo: "atividade",
-        objeto_id: Some(id.to_string()),
-        antes: antes.map(snapshot),
-        depois: depois.map(snapshot),
-    };
-    Ok(auditoria::insert(tx, &new).await?)
-}
-
-fn snapshot(atividade: &Atividade) -> String {
-    let projetos: Vec<ProjetoId> = atividade.projetos.iter().map(|p| p.id).collect();
-    json!({
-        "nome": atividade.nome, "descricao": atividade.descricao, "ativo": atividade.ativo, "projetos": projetos
-    })
-    .to_string()
+    let sides = [antes, depois];
+    let mut concerned: BTreeSet<Option<&str>> = sides
+        .iter()
+        .flatten()
+        .flat_map(|side| &side.projetos)
+        .map(|(_, of)| of.as_deref())
+        .collect();
+    if concerned.is_empty() {
+        concerned.insert(None);
+    }
+    for organizacao in concerned {
+        let new = NewRegistro {
+            actor: &actor(user),
+            organizacao,
+            acao,
+            objeto_tipo: "atividade",
+            objeto_id: Some(id.to_string()),
+            antes: antes.map(|side| side.snapshot(organizacao)),
+            depois: depois.map(|side| side.snapshot(organizacao)),
+        };
+        auditoria::insert(tx, &new).await?;
+    }
+    Ok(())
 }
 
 /// What a caller learns who would remove an activity that something refers to.

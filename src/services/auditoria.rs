@@ -20,8 +20,12 @@ impl AuditoriaService {
         Self { db }
     }
 
-    /// Entries of the caller's organisations, and those of none, the newest first; for administrators.
+    /// Entries of the caller's organisations, the newest first; members of the default one see those of none, too.
+    /// [`Error::Forbidden`](crate::error::Error::Forbidden) when the filter names another organisation.
     pub async fn list(&self, admin: &Admin, filter: &AuditoriaFilter) -> Result<Vec<Registro>> {
+        if let Some(nome) = &filter.organizacao {
+            admin.user().may_see(nome)?;
+        }
         let mut tx = self.db.begin(&admin.user().scope()).await?;
         let found = repo::list(&mut tx, filter).await?;
         tx.commit().await?;
@@ -35,13 +39,5 @@ pub(super) fn actor(user: &CurrentUser) -> Actor {
         id: user.id.clone(),
         nome: user.nome.clone(),
         request_id: request::current_id(),
-    }
-}
-
-/// The organisation that a change of something without one is written down for: the caller's, if there is only one.
-pub(super) fn organizacao_of(user: &CurrentUser) -> Option<&str> {
-    match user.memberships() {
-        [only] => Some(only.organizacao().nome().as_str()),
-        _ => None,
     }
 }

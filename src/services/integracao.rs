@@ -17,6 +17,7 @@ use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::papel::Papel;
 use crate::models::projeto::ProjetoUpstream;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 use crate::models::text::trim;
@@ -69,7 +70,8 @@ impl IntegracaoService {
     pub async fn sincronizar(&self, user: &CurrentUser) -> Result<Arc<Sincronizacao>> {
         let own = self.own_sources();
         if !own.is_empty() || self.azure.tenants().is_empty() {
-            return self.join_or_run(None, own, actor(user)).await;
+            let done = self.join_or_run(None, own, actor(user)).await;
+            return done.map_err(|error| for_eyes_of(user, error));
         }
         let membership = user.default_membership()?;
         let source = Source {
@@ -139,7 +141,7 @@ impl IntegracaoService {
 
     async fn run(&self, sources: Vec<Source>, actor: &Actor) -> Result<Sincronizacao> {
         // The connection goes back before Azure DevOps is asked.
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let at = clock::now(&mut tx).await?;
         tx.commit().await?;
         let listings = join_all(sources.into_iter().map(list)).await;
@@ -164,7 +166,7 @@ impl IntegracaoService {
             deleted: 0,
             organizacoes: listings.iter().map(summary).collect(),
         };
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         repo::lock_synchronisation(&mut tx).await?;
         let mut seen = HashSet::new();
         for Listing { source, projects } in listings {
@@ -287,16 +289,34 @@ fn fail_if_all_failed(listings: &[Listing]) -> Result<()> {
     if failures.is_empty() || failures.len() < listings.len() {
         return Ok(());
     }
-    let parts = failures
-        .iter()
-        .map(|(nome, error)| format!("{nome}: {}", describe(error)));
     Err(Error::AllUpstreamsFailed {
-        detail: format!(
-            "Erro ao listar projetos do Azure DevOps: {}",
-            parts.collect::<Vec<_>>().join("; ")
-        ),
+        failures: failures
+            .iter()
+            .map(|(nome, error)| ((*nome).clone(), describe(error)))
+            .collect(),
         retry_after: failures.iter().filter_map(|(_, error)| error.retry_after()).min(),
     })
+}
+
+/// Leaves out what concerns organisations that are not the caller's.
+fn for_eyes_of(user: &CurrentUser, error: Error) -> Error {
+    let Error::Shared(shared) = &error else {
+        return error;
+    };
+    let Error::AllUpstreamsFailed {
+        failures,
+        retry_after,
+    } = &**shared
+    else {
+        return error;
+    };
+    let own = failures
+        .iter()
+        .filter(|(nome, _)| user.may_see(nome).is_ok() || user.papel == Papel::Admin);
+    Error::AllUpstreamsFailed {
+        failures: own.cloned().collect(),
+        retry_after: *retry_after,
+    }
 }
 
 /// What a caller learns where no organisation is configured.

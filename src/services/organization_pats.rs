@@ -44,6 +44,8 @@ pub struct OrganizationPatService {
     db: Db,
     azure: AzureDevOps,
     cipher: Option<Arc<Cipher>>,
+    /// Held while the vault is read for use.
+    refreshing: Arc<tokio::sync::Mutex<()>>,
     /// When an operator was last told about a PAT.
     warned: Arc<Mutex<HashMap<OrganizationPatId, Instant>>>,
 }
@@ -56,6 +58,7 @@ impl OrganizationPatService {
             db,
             azure,
             cipher: Cipher::new(config).map(Arc::new),
+            refreshing: Arc::default(),
             warned: Arc::default(),
         }
     }
@@ -63,7 +66,7 @@ impl OrganizationPatService {
     /// A page of PATs by organisation, masked.
     pub async fn list(&self, _: &Admin, only_active: bool, page: Page) -> Result<Paged<MaskedPat>> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let items = repo::list(&mut tx, only_active, page).await?;
         let total = repo::count(&mut tx, only_active).await?;
         tx.commit().await?;
@@ -74,7 +77,7 @@ impl OrganizationPatService {
     /// One PAT, masked.
     pub async fn get(&self, _: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let row = locked(&mut tx, id).await?;
         tx.commit().await?;
         Ok(masked(cipher, row))
@@ -112,7 +115,7 @@ impl OrganizationPatService {
         let sealed = cipher
             .seal(&new.pat, &context(organizacao, id))
             .map_err(internal)?;
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let row = repo::NewRow {
             id,
             organizacao,
@@ -145,7 +148,7 @@ impl OrganizationPatService {
         )
         .await?;
         tx.commit().await?;
-        self.refresh().await?;
+        self.refresh_after_change().await;
         Ok(masked(cipher, created))
     }
 
@@ -157,7 +160,7 @@ impl OrganizationPatService {
         changes: OrganizationPatChanges,
     ) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let before = locked(&mut tx, id).await?;
         let mut row = before.clone();
         let new_pat = changes.pat.is_some();
@@ -178,7 +181,7 @@ impl OrganizationPatService {
     /// Uses an unused PAT again, or stops using it.
     pub async fn toggle_active(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let before = locked(&mut tx, id).await?;
         let row = OrganizationPat {
             ativo: !before.ativo,
@@ -191,7 +194,7 @@ impl OrganizationPatService {
     /// Forgets a PAT.
     pub async fn delete(&self, admin: &Admin, id: OrganizationPatId) -> Result<()> {
         self.cipher()?;
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let before = locked(&mut tx, id).await?;
         repo::delete(&mut tx, id).await?;
         record(
@@ -204,7 +207,8 @@ impl OrganizationPatService {
         )
         .await?;
         tx.commit().await?;
-        self.refresh().await
+        self.refresh_after_change().await;
+        Ok(())
     }
 
     /// Asks Azure DevOps about a PAT that is not stored.
@@ -223,7 +227,7 @@ impl OrganizationPatService {
     /// frontend expects.
     pub async fn validate_stored(&self, admin: &Admin, id: OrganizationPatId) -> Result<Validation> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let found = repo::lock(&mut tx, id).await?;
         tx.commit().await?;
         let refused = |organizacao: &str, message: &str| Validation {
@@ -242,45 +246,64 @@ impl OrganizationPatService {
             ));
         };
         let nome = NomeOrganizacao::parse(&row.organizacao).map_err(internal)?;
-        let validation = told(&nome, self.ask(&nome, pat).await);
-        if validation.valid {
-            let mut tx = self.db.begin(&Scope::All).await?;
-            if repo::mark_validated(&mut tx, id, &row.pat_cifrado).await? {
-                let depois = Some(json!({ "valido": true }).to_string());
+        let outcome = self.ask(&nome, pat).await;
+        // Trouble there says nothing about the PAT.
+        let verdict = match &outcome {
+            Ok(_) => Some(true),
+            Err(AzureError::InvalidCredential { .. } | AzureError::Forbidden) => Some(false),
+            Err(_) => None,
+        };
+        if let Some(valid) = verdict {
+            let mut tx = self.db.begin(&Scope::Maintenance).await?;
+            if repo::mark_validated(&mut tx, id, &row.pat_cifrado, valid).await? {
+                let depois = Some(json!({ "valido": valid }).to_string());
                 record(&mut tx, &actor(admin.user()), "validar", &row, None, depois).await?;
             }
             tx.commit().await?;
         }
+        let validation = told(&nome, outcome);
         Ok(validation)
     }
 
-    /// Hands the PATs that are good for use to the client of Azure DevOps, and warns of those that soon are not.
+    /// Hands the organisations in use and their PATs to the client of Azure DevOps, and warns of those that soon are no good.
     pub async fn refresh(&self) -> Result<()> {
-        let Some(cipher) = &self.cipher else { return Ok(()) };
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let Some(cipher) = &self.cipher else {
+            return Ok(());
+        };
+        // One after the other, reading included: an older look must not replace a newer one.
+        let _turn = self.refreshing.lock().await;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let rows = repo::list(&mut tx, true, EVERYTHING).await?;
         tx.commit().await?;
-        let mut pats = Vec::with_capacity(rows.len());
+        let mut organizacoes = Vec::with_capacity(rows.len());
         for row in rows {
             let pat = open(cipher, &row).ok();
             self.warn(&row, pat.is_none());
-            let nome = NomeOrganizacao::parse(&row.organizacao).ok();
-            pats.extend(nome.zip(pat).filter(|_| !row.expirado));
+            if let Ok(nome) = NomeOrganizacao::parse(&row.organizacao) {
+                organizacoes.push((nome, pat.filter(|_| !row.expirado)));
+            }
         }
-        self.azure.set_vault(pats);
+        self.azure.set_vault(organizacoes);
         Ok(())
+    }
+
+    /// The change is made; that it is not known here yet is no failure of it. The background looks again soon.
+    async fn refresh_after_change(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "a change of the vault is not in use yet");
+        }
     }
 
     /// Encrypts every PAT with the first key. Safe while the service runs: a row is locked for as long as its own change.
     /// Returns how many were changed, and how many could not be read.
     pub async fn rotate(&self) -> Result<(usize, usize)> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::All).await?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let ids = repo::ids_not_under(&mut tx, cipher.current_key()).await?;
         tx.commit().await?;
         let (mut rotated, mut unreadable) = (0, 0);
         for id in ids {
-            let mut tx = self.db.begin(&Scope::All).await?;
+            let mut tx = self.db.begin(&Scope::Maintenance).await?;
             let Some(row) = repo::lock(&mut tx, id).await? else {
                 continue;
             };
@@ -333,7 +356,7 @@ impl OrganizationPatService {
         )
         .await?;
         tx.commit().await?;
-        self.refresh().await?;
+        self.refresh_after_change().await;
         Ok(masked(cipher, after))
     }
 

@@ -9,8 +9,8 @@ use crate::support::{Request, Tenants};
 
 const TABLE: &str = include_str!("../data/access.txt");
 
-/// Method, path, and the statuses for nobody, another tenant's member, a member, an administrator.
-fn rows() -> Vec<(String, String, [u16; 4])> {
+/// Method, path, and the statuses for nobody, another tenant's member, a member, an administrator, another tenant's.
+fn rows() -> Vec<(String, String, [u16; 5])> {
     let lines = TABLE
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -57,6 +57,10 @@ async fn every_operation_answers_each_kind_of_caller_as_the_table_says() {
             ("a member of another organisation", Some(tenants.other.as_str())),
             ("a member", Some(tenants.member.as_str())),
             ("an administrator", Some(tenants.admin.as_str())),
+            (
+                "an administrator of another organisation",
+                Some(tenants.other_admin.as_str()),
+            ),
         ];
         for ((who, token), expected) in callers.into_iter().zip(statuses) {
             let mut request = prepare(&tenants, &method, &path).await;
@@ -64,6 +68,13 @@ async fn every_operation_answers_each_kind_of_caller_as_the_table_says() {
                 request = request.bearer(token);
             }
             let reply = tenants.app.send(request).await;
+            // A list must not leak either.
+            if token == Some(tenants.other.as_str()) && reply.status.is_success() {
+                assert!(
+                    !reply.text().contains(&tenants.projeto.to_string()),
+                    "{method} {path} tells {who} of a project"
+                );
+            }
             assert_eq!(
                 reply.status.as_u16(),
                 expected,

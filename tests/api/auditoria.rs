@@ -132,11 +132,9 @@ async fn the_trail_is_filtered_and_paged_by_a_cursor() {
     );
     assert_eq!(trail(&tenants, &format!("?desde={em}")).await.len(), 1);
     assert_eq!(trail(&tenants, &format!("?usuario_id={who}")).await.len(), 6);
-    assert_eq!(
-        trail(&tenants, "?organization_name=FABRIKAM").await.len(),
-        0,
-        "another tenant's"
-    );
+    let foreign = format!("{PATH}?organization_name=FABRIKAM");
+    tenants.app.get_as(&tenants.admin, &foreign).await.problem(403);
+    assert_eq!(trail(&tenants, "?organization_name=CONTOSO").await.len(), 7);
     assert_eq!(
         tenants
             .app
@@ -163,7 +161,7 @@ async fn entries_cannot_be_changed_or_removed() {
         ] {
             let mut tx = tenants.app.pool.begin().await.unwrap();
             if role != "current_user" {
-                let set = format!("SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = 'contoso'");
+                let set = format!("SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = 'contoso,'");
                 sqlx::raw_sql(sqlx::AssertSqlSafe(set))
                     .execute(&mut *tx)
                     .await
@@ -178,4 +176,34 @@ async fn entries_cannot_be_changed_or_removed() {
             assert_eq!(code, "42501", "{role}: {statement}");
         }
     }
+}
+
+/// A change that concerns two organisations is told to each in its own words.
+#[tokio::test]
+async fn each_organisation_reads_its_own_side_of_a_change() {
+    let tenants = Tenants::new().await;
+    let both = tenants
+        .azure
+        .pat(&tenants.azure.person("Eve", &["contoso", "fabrikam"]));
+    tenants
+        .atividade(&both, "shared", &[tenants.projeto, tenants.foreign])
+        .await;
+    tenants.atividade(&both, "theirs", &[tenants.foreign]).await;
+    let entries = trail(&tenants, "?objeto_tipo=atividade").await;
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(entries[0]["organizacao"], "contoso");
+    assert_eq!(entries[0]["depois"]["projetos"], json!([tenants.projeto]));
+    let theirs = tenants
+        .app
+        .get_as(&tenants.other_admin, &format!("{PATH}?objeto_tipo=atividade"))
+        .await
+        .expect(200);
+    let names: Vec<Value> = theirs["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["depois"]["nome"].clone())
+        .collect();
+    assert_eq!(names, ["theirs", "shared"]);
+    assert!(!theirs.to_string().contains(&tenants.projeto.to_string()));
 }

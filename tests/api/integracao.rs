@@ -126,7 +126,9 @@ async fn d_26_one_of_three_organisations_fails_by_name() {
 async fn only_when_all_fail_the_answer_is_502_and_names_them() {
     let azure = FakeAzure::contoso().await;
     azure.organizacao("fabrikam");
-    let (app, token) = app_over(&azure, &["contoso", "fabrikam"]).await;
+    let (app, member) = app_over(&azure, &["contoso", "fabrikam"]).await;
+    let token = azure.pat(&azure.person("Eve", &["contoso", "fabrikam"]));
+    app.get_as(&member, "/api/v1/projetos").await.expect(200);
     app.get_as(&token, "/api/v1/projetos").await.expect(200);
     azure.fault("contoso", "list_projects", Fault::Status(429, Some("6")));
     azure.fault("fabrikam", "*", Fault::Status(500, None));
@@ -139,6 +141,9 @@ async fn only_when_all_fail_the_answer_is_502_and_names_them() {
     );
     assert_eq!(reply.header("retry-after"), "6");
     assert_eq!(count(&app.pool, "projetos").await, 0);
+    // Whoever belongs to one of them hears of that one.
+    let detail = app.send(Request::post(SYNC).bearer(&member)).await.problem(502)["detail"].clone();
+    assert!(!detail.as_str().unwrap().contains("fabrikam"), "{detail}");
 }
 
 /// An expired PAT still lists the public projects of a public organisation; that must not pass for success.
@@ -332,4 +337,65 @@ async fn with_an_interval_the_mirror_keeps_itself_up_to_date() {
     azure.projects("contoso", 1);
     eventually("a later run", async || count(&pool, "projetos").await == 3).await;
     server.stop().await;
+}
+
+/// Of two looks the one that asked last counts, whichever writes last.
+#[tokio::test]
+async fn an_older_look_neither_overwrites_nor_revives() {
+    use aponta::models::organizacao::{NomeOrganizacao, Scope};
+    use aponta::models::projeto::ProjetoUpstream;
+    use aponta::repositories::{clock, projetos};
+
+    let app = TestApp::new().await;
+    let contoso = NomeOrganizacao::parse("contoso").unwrap();
+    let project = |nome: &str, id: Uuid| ProjetoUpstream {
+        external_id: id,
+        nome: nome.to_owned(),
+        descricao: None,
+        url: None,
+        estado: Some("wellFormed".to_owned()),
+        organizacao: contoso.clone(),
+    };
+    let (kept, gone) = (Uuid::new_v4(), Uuid::new_v4());
+    let mut tx = app.app.db.begin(&Scope::Maintenance).await.unwrap();
+    let older = clock::now(&mut tx).await.unwrap();
+    let newer = clock::now(&mut tx).await.unwrap();
+    projetos::upsert(&mut tx, &[project("old", kept), project("gone", gone)], older)
+        .await
+        .unwrap();
+    projetos::upsert(&mut tx, &[project("new", kept)], newer)
+        .await
+        .unwrap();
+    assert_eq!(
+        projetos::flag_vanished(&mut tx, "contoso", &[kept], newer)
+            .await
+            .unwrap(),
+        1
+    );
+    // The older one comes late.
+    let late = projetos::upsert(&mut tx, &[project("old", kept), project("gone", gone)], older)
+        .await
+        .unwrap();
+    assert_eq!((late.created, late.updated), (0, 0));
+    assert_eq!(
+        projetos::flag_vanished(&mut tx, "contoso", &[], older)
+            .await
+            .unwrap(),
+        0
+    );
+    tx.commit().await.unwrap();
+    let listed = app.get("/api/v1/projetos").await.expect(200);
+    let state: Vec<(Value, Value)> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (p["nome"].clone(), p["estado"].clone()))
+        .collect();
+    assert_eq!(
+        state,
+        [
+            (json!("gone"), json!("deleted")),
+            (json!("new"), json!("wellFormed"))
+        ]
+    );
 }

@@ -56,7 +56,7 @@ async fn the_frontends_flow_works_call_for_call() {
     let one = format!("{PATH}/{}", created["id"].as_str().unwrap());
     assert_eq!(send(&tenants, Request::get(&one)).await.expect(200), expected);
 
-    let body = json!({"organization_url": "https://contoso.example", "descricao": null, "expira_em": null, "ativo": true});
+    let body = json!({"organization_url": "https://contoso.example", "descricao": null, "expira_em": null, "ativo": null});
     let changed = send(&tenants, Request::put(&one).json(&body)).await.expect(200);
     assert_eq!(
         (&changed["descricao"], &changed["expira_em"]),
@@ -74,6 +74,18 @@ async fn the_frontends_flow_works_call_for_call() {
         .await
         .expect(200),
         valid
+    );
+    tenants
+        .azure
+        .fault("contoso", "connection_data", Fault::Unauthorized);
+    let refused = send(&tenants, Request::post(&format!("{one}/validate")))
+        .await
+        .expect(200);
+    assert_eq!(refused["valid"], false);
+    tenants.azure.heal();
+    assert_eq!(
+        send(&tenants, Request::get(&one)).await.expect(200)["status_validacao"],
+        "não verificado"
     );
     let toggled = send(
         &tenants,
@@ -99,7 +111,10 @@ async fn the_frontends_flow_works_call_for_call() {
         .iter()
         .map(|entry| entry["acao"].clone())
         .collect();
-    assert_eq!(acoes, ["excluir", "desativar", "validar", "alterar", "criar"]);
+    assert_eq!(
+        acoes,
+        ["excluir", "desativar", "validar", "validar", "alterar", "criar"]
+    );
     assert!(!trail.text().contains(pat.as_str()));
 }
 
@@ -239,6 +254,13 @@ async fn stored_pats_take_part_and_expired_or_unused_ones_do_not() {
         (json!("contoso"), json!("caller")),
         "it is not used any more"
     );
+    // Its members bring credentials of their own; they do not lose their organisation.
+    let newcomer = tenants.azure.pat(&tenants.azure.person("New", &["fabrikam"]));
+    tenants
+        .app
+        .get_as(&newcomer, "/api/v1/projetos")
+        .await
+        .expect(200);
     let soon = json!({"expira_em": (chrono::DateTime::from_timestamp(crate::support::app_token::now() + 86_400, 0).unwrap())});
     let changed = send(&tenants, Request::put(&one).json(&soon)).await.expect(200);
     assert_eq!(changed["status_validacao"], "expira em breve");
@@ -247,6 +269,9 @@ async fn stored_pats_take_part_and_expired_or_unused_ones_do_not() {
         .await
         .expect(200);
     assert_eq!(sync().await.1, "caller");
+    // One that is not to be used any more takes its organisation along.
+    let late = tenants.azure.pat(&tenants.azure.person("Late", &["fabrikam"]));
+    tenants.app.get_as(&late, "/api/v1/projetos").await.problem(401);
 }
 
 /// D-13: no default key; without one the vault says so and everything else works.

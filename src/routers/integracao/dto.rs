@@ -11,6 +11,7 @@ use crate::azure_devops::projects::AzureProject;
 use crate::error::Error;
 use crate::http::instant::Instant;
 use crate::http::problem::{Problem, ProblemBody};
+use crate::models::organizacao::NomeOrganizacao;
 use crate::models::papel::Papel;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 use crate::services::integracao;
@@ -91,7 +92,7 @@ impl SincronizacaoResponse {
             organizations: done
                 .organizacoes
                 .iter()
-                .filter(|o| user.member_of(&o.nome).is_ok() || user.papel == Papel::Admin)
+                .filter(|o| user.may_see(&o.nome).is_ok() || user.papel == Papel::Admin)
                 .map(Into::into)
                 .collect(),
             status: if done.failures() == 0 {
@@ -200,9 +201,11 @@ pub(super) enum NotConfigured<'a> {
 }
 
 fn all_failed_example() -> serde_json::Value {
-    let detail = "Erro ao listar projetos do Azure DevOps: contoso: credencial recusada (status 401)";
+    let contoso = NomeOrganizacao::parse("contoso").into_iter();
     Problem::from(Error::AllUpstreamsFailed {
-        detail: detail.to_owned(),
+        failures: contoso
+            .map(|nome| (nome, "credencial recusada (status 401)".to_owned()))
+            .collect(),
         retry_after: None,
     })
     .example()

@@ -168,10 +168,10 @@ pub(super) struct OrganizationPatUpdate {
     #[schema(value_type = Option<DateTime<Utc>>, required = false)]
     #[serde(default)]
     expira_em: Field<OrBlank<DateTime<Utc>>>,
-    /// Whether it is used.
-    #[schema(value_type = bool, required = false)]
+    /// Whether it is used; null changes nothing.
+    #[schema(value_type = Option<bool>, required = false)]
     #[serde(default)]
-    ativo: Field<bool>,
+    ativo: Field<Option<bool>>,
 }
 fields!(OrganizationPatUpdate {
     organization_url,
@@ -188,7 +188,7 @@ impl OrganizationPatUpdate {
             pat: self.pat.value().flatten().map(|secret| secret.0),
             descricao: self.descricao.value().map(|text| text.and_then(not_blank)),
             expira_em: self.expira_em.value().map(|at| at.0),
-            ativo: self.ativo.value(),
+            ativo: self.ativo.value().flatten(),
         }
     }
 }

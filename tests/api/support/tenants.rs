@@ -19,6 +19,8 @@ pub struct Tenants {
     pub admin: String,
     /// PAT of a member of fabrikam only.
     pub other: String,
+    /// PAT of an administrator who is a member of fabrikam only.
+    pub other_admin: String,
     /// A project of contoso.
     pub projeto: Uuid,
     /// A project of fabrikam.
@@ -40,7 +42,8 @@ impl Tenants {
         let root = azure.person("Root", &["contoso"]);
         let service_pat = azure.pat(&azure.person("Service", &["contoso", "fabrikam"]));
         let pats = format!("contoso={service_pat},fabrikam={service_pat}");
-        let admins = root.id.to_string();
+        let other_root = azure.person("Other", &["fabrikam"]);
+        let admins = format!("{},{}", root.id, other_root.id);
         let own = [
             ("AZURE_DEVOPS_ORG_PATS", pats.as_str()),
             ("ADMIN_USERS", admins.as_str()),
@@ -50,6 +53,7 @@ impl Tenants {
         let tenants = Self {
             member: azure.pat(&azure.person("Ada Example", &["contoso"])),
             admin: azure.pat(&root),
+            other_admin: azure.pat(&other_root),
             other: azure.pat(&azure.person("Bob", &["fabrikam"])),
             azure,
             app,
