@@ -1,42 +1,36 @@
 //! The vault of organisations' PATs: encrypted, masked, for administrators of the installation.
 //!
 //! Administrators keep the PATs of all organisations, also of those they are no members of: an organisation whose PAT has
-//! expired can vouch for nobody, and somebody must be able to enter a new one.
+//! expired can vouch for no app token, and somebody must be able to enter a new one.
 
 mod cipher;
+mod upkeep;
+mod validation;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use self::cipher::{Cipher, Sealed};
+pub use self::validation::shown;
+use self::validation::told;
 use crate::auth::Admin;
-use crate::azure_devops::{AzureDevOps, Credential, Error as AzureError, Organizacao, Unavailability};
+use crate::azure_devops::{AzureDevOps, Error as AzureError};
 use crate::config::VaultConfig;
 use crate::db::{Db, OnConstraint, Tx};
 use crate::error::{Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::Scope;
 use crate::models::organization_pat::{
-    MaskedPat, NewOrganizationPat, OrganizationPat, OrganizationPatChanges, Validation,
+    MaskedPat, NewOrganizationPat, OrganizationPat, OrganizationPatChanges,
 };
 use crate::models::page::{Page, Paged};
 use crate::repositories::{auditoria, organization_pats as repo};
 use crate::services::auditoria::actor;
-
-/// Names of projects that a validation shows.
-const PROJECTS_SHOWN: usize = 10;
-/// Between two warnings about the same PAT.
-const WARN_EVERY: Duration = Duration::from_hours(24);
-/// More organisations than anybody has.
-const EVERYTHING: Page = Page {
-    skip: 0,
-    limit: 10_000,
-};
 
 /// Use cases of `organization-pats`.
 #[derive(Debug, Clone)]
@@ -211,123 +205,6 @@ impl OrganizationPatService {
         Ok(())
     }
 
-    /// Asks Azure DevOps about a PAT that is not stored.
-    pub async fn validate(
-        &self,
-        _: &Admin,
-        organizacao: &NomeOrganizacao,
-        pat: SecretString,
-    ) -> Result<Validation> {
-        self.cipher()?;
-        let outcome = self.ask(organizacao, pat).await;
-        Ok(told(organizacao, outcome))
-    }
-
-    /// Asks Azure DevOps about a stored PAT, and notes it when it works. An unknown id is an answer, not an error, as the
-    /// frontend expects.
-    pub async fn validate_stored(&self, admin: &Admin, id: OrganizationPatId) -> Result<Validation> {
-        let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let found = repo::lock(&mut tx, id).await?;
-        tx.commit().await?;
-        let refused = |organizacao: &str, message: &str| Validation {
-            valid: false,
-            organizacao: organizacao.to_owned(),
-            message: message.to_owned(),
-            projects: None,
-        };
-        let Some(row) = found else {
-            return Ok(refused("", "PAT não encontrado."));
-        };
-        let Ok(pat) = open(cipher, &row) else {
-            return Ok(refused(
-                &row.organizacao,
-                "PAT ilegível: a chave que o cifrou não está configurada.",
-            ));
-        };
-        let nome = NomeOrganizacao::parse(&row.organizacao).map_err(internal)?;
-        let outcome = self.ask(&nome, pat).await;
-        // Trouble there says nothing about the PAT.
-        let verdict = match &outcome {
-            Ok(_) => Some(true),
-            Err(AzureError::InvalidCredential { .. } | AzureError::Forbidden) => Some(false),
-            Err(_) => None,
-        };
-        if let Some(valid) = verdict {
-            let mut tx = self.db.begin(&Scope::Maintenance).await?;
-            if repo::mark_validated(&mut tx, id, &row.pat_cifrado, valid).await? {
-                let depois = Some(json!({ "valido": valid }).to_string());
-                record(&mut tx, &actor(admin.user()), "validar", &row, None, depois).await?;
-            }
-            tx.commit().await?;
-        }
-        let validation = told(&nome, outcome);
-        Ok(validation)
-    }
-
-    /// Hands the organisations in use and their PATs to the client of Azure DevOps, and warns of those that soon are no good.
-    pub async fn refresh(&self) -> Result<()> {
-        let Some(cipher) = &self.cipher else {
-            return Ok(());
-        };
-        // One after the other, reading included: an older look must not replace a newer one.
-        let _turn = self.refreshing.lock().await;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let rows = repo::list(&mut tx, true, EVERYTHING).await?;
-        tx.commit().await?;
-        let mut organizacoes = Vec::with_capacity(rows.len());
-        for row in rows {
-            let pat = open(cipher, &row).ok();
-            self.warn(&row, pat.is_none());
-            if let Ok(nome) = NomeOrganizacao::parse(&row.organizacao) {
-                organizacoes.push((nome, pat.filter(|_| !row.expirado)));
-            }
-        }
-        self.azure.set_vault(organizacoes);
-        Ok(())
-    }
-
-    /// The change is made; that it is not known here yet is no failure of it. The background looks again soon.
-    async fn refresh_after_change(&self) {
-        if let Err(error) = self.refresh().await {
-            tracing::warn!(%error, "a change of the vault is not in use yet");
-        }
-    }
-
-    /// Encrypts every PAT with the first key. Safe while the service runs: a row is locked for as long as its own change.
-    /// Returns how many were changed, and how many could not be read.
-    pub async fn rotate(&self) -> Result<(usize, usize)> {
-        let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let ids = repo::ids_not_under(&mut tx, cipher.current_key()).await?;
-        tx.commit().await?;
-        let (mut rotated, mut unreadable) = (0, 0);
-        for id in ids {
-            let mut tx = self.db.begin(&Scope::Maintenance).await?;
-            let Some(row) = repo::lock(&mut tx, id).await? else {
-                continue;
-            };
-            let Ok(pat) = open(cipher, &row) else {
-                unreadable += 1;
-                continue;
-            };
-            let sealed = cipher
-                .seal(&pat, &context(&row.organizacao, id))
-                .map_err(internal)?;
-            let row = OrganizationPat {
-                pat_cifrado: sealed.bytes,
-                chave_id: sealed.chave_id,
-                ..row
-            };
-            repo::update(&mut tx, &row).await?;
-            let depois = Some(json!({ "chave_id": row.chave_id }).to_string());
-            record(&mut tx, &Actor::sistema(), "recifrar", &row, None, depois).await?;
-            tx.commit().await?;
-            rotated += 1;
-        }
-        Ok((rotated, unreadable))
-    }
-
     fn cipher(&self) -> Result<&Cipher> {
         self.cipher.as_deref().ok_or_else(no_vault)
     }
@@ -358,42 +235,6 @@ impl OrganizationPatService {
         tx.commit().await?;
         self.refresh_after_change().await;
         Ok(masked(cipher, after))
-    }
-
-    /// Proves the PAT, then reads what it sees: an expired one still sees the public projects of an organisation.
-    async fn ask(&self, nome: &NomeOrganizacao, pat: SecretString) -> Result<Vec<String>, AzureError> {
-        let organizacao: Organizacao = self.azure.open(nome);
-        let credential = Credential::pat(pat);
-        organizacao.authenticated_user(&credential).await?;
-        let found = organizacao.projects(&credential).await?;
-        Ok(found.projects.into_iter().map(|project| project.name).collect())
-    }
-
-    fn warn(&self, row: &OrganizationPat, unreadable: bool) {
-        if !unreadable && !row.expira_em_breve {
-            return;
-        }
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.get(&row.id).is_some_and(|at| at.elapsed() < WARN_EVERY) {
-            return;
-        }
-        warned.insert(row.id, Instant::now());
-        let (organizacao, expira_em) = (&row.organizacao, row.expira_em);
-        if unreadable {
-            tracing::warn!(
-                organizacao,
-                chave_id = row.chave_id,
-                "a stored PAT cannot be decrypted"
-            );
-        } else if row.expirado {
-            tracing::warn!(
-                organizacao,
-                ?expira_em,
-                "a stored PAT has expired and is not used"
-            );
-        } else {
-            tracing::warn!(organizacao, ?expira_em, "a stored PAT expires within a week");
-        }
     }
 }
 
@@ -461,41 +302,6 @@ fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error
     Error::Internal(error.into())
 }
 
-/// The outcome in the words of the FastAPI service.
-fn told(nome: &NomeOrganizacao, outcome: Result<Vec<String>, AzureError>) -> Validation {
-    let message = match &outcome {
-        Ok(projects) => format!("PAT válido. {} projeto(s) encontrado(s).", projects.len()),
-        Err(AzureError::InvalidCredential { status: 200 | 401 }) => {
-            "PAT inválido ou expirado (401 Unauthorized).".to_owned()
-        }
-        Err(AzureError::InvalidCredential { .. }) => {
-            "PAT não tem acesso a esta organização (302 Redirect).".to_owned()
-        }
-        Err(AzureError::Forbidden) => "Erro inesperado: HTTP 403".to_owned(),
-        Err(AzureError::NotFound) => "Erro inesperado: HTTP 404".to_owned(),
-        Err(AzureError::Throttled { .. }) => "Erro inesperado: HTTP 429".to_owned(),
-        Err(
-            AzureError::Rejected { status, .. }
-            | AzureError::Unavailable {
-                reason: Unavailability::Status(status),
-                ..
-            },
-        ) => format!("Erro inesperado: HTTP {status}"),
-        Err(AzureError::Timeout) => "Timeout ao conectar com Azure DevOps.".to_owned(),
-        Err(AzureError::Unavailable { .. }) => "Erro ao validar: Azure DevOps indisponível".to_owned(),
-        Err(AzureError::Nonsense(_)) => "Erro ao validar: resposta inesperada".to_owned(),
-    };
-    Validation {
-        valid: outcome.is_ok(),
-        organizacao: nome.to_string(),
-        message,
-        projects: outcome.ok().map(|mut names| {
-            names.sort();
-            names
-        }),
-    }
-}
-
 /// What an administrator learns where there is no key.
 #[must_use]
 pub fn no_vault() -> Error {
@@ -503,12 +309,6 @@ pub fn no_vault() -> Error {
         code: "cofre_nao_configurado",
         detail: "O cofre de PATs não está configurado: defina PAT_ENCRYPTION_KEYS no servidor",
     }
-}
-
-/// Names that a validation shows.
-#[must_use]
-pub fn shown(projects: &[String]) -> &[String] {
-    projects.get(..PROJECTS_SHOWN).unwrap_or(projects)
 }
 
 #[cfg(test)]

@@ -1,0 +1,114 @@
+//! What keeps the vault in use: handing it to the client of Azure DevOps, warning of what ends soon, replacing keys.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{OrganizationPatService, context, internal, open, record};
+use crate::error::Result;
+use crate::models::auditoria::Actor;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organization_pat::OrganizationPat;
+use crate::models::page::Page;
+use crate::repositories::organization_pats as repo;
+
+/// Between two warnings about the same PAT.
+const WARN_EVERY: Duration = Duration::from_hours(24);
+/// More organisations than anybody has.
+const EVERYTHING: Page = Page {
+    skip: 0,
+    limit: 10_000,
+};
+
+impl OrganizationPatService {
+    /// Hands the organisations in use and their PATs to the client of Azure DevOps, and warns of those that soon are no good.
+    pub async fn refresh(&self) -> Result<()> {
+        let Some(cipher) = &self.cipher else {
+            return Ok(());
+        };
+        // One after the other, reading included: an older look must not replace a newer one.
+        let _turn = self.refreshing.lock().await;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let rows = repo::list(&mut tx, true, EVERYTHING).await?;
+        tx.commit().await?;
+        let mut organizacoes = Vec::with_capacity(rows.len());
+        for row in rows {
+            let pat = open(cipher, &row).ok();
+            self.warn(&row, pat.is_none());
+            if let Ok(nome) = NomeOrganizacao::parse(&row.organizacao) {
+                organizacoes.push((nome, pat.filter(|_| !row.expirado)));
+            }
+        }
+        self.azure.set_vault(organizacoes);
+        Ok(())
+    }
+
+    /// The change is made; that it is not known here yet is no failure of it. The background looks again soon.
+    pub(super) async fn refresh_after_change(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "a change of the vault is not in use yet");
+        }
+    }
+
+    /// Encrypts every PAT with the first key. Safe while the service runs: a row is locked for as long as its own change.
+    /// Returns how many were changed, and how many could not be read.
+    pub async fn rotate(&self) -> Result<(usize, usize)> {
+        let cipher = self.cipher()?;
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let ids = repo::ids_not_under(&mut tx, cipher.current_key()).await?;
+        tx.commit().await?;
+        let (mut rotated, mut unreadable) = (0, 0);
+        for id in ids {
+            let mut tx = self.db.begin(&Scope::Maintenance).await?;
+            let Some(row) = repo::lock(&mut tx, id).await? else {
+                continue;
+            };
+            let Ok(pat) = open(cipher, &row) else {
+                unreadable += 1;
+                continue;
+            };
+            let sealed = cipher
+                .seal(&pat, &context(&row.organizacao, id))
+                .map_err(internal)?;
+            let row = OrganizationPat {
+                pat_cifrado: sealed.bytes,
+                chave_id: sealed.chave_id,
+                ..row
+            };
+            repo::update(&mut tx, &row).await?;
+            let depois = Some(json!({ "chave_id": row.chave_id }).to_string());
+            record(&mut tx, &Actor::sistema(), "recifrar", &row, None, depois).await?;
+            tx.commit().await?;
+            rotated += 1;
+        }
+        Ok((rotated, unreadable))
+    }
+
+    fn warn(&self, row: &OrganizationPat, unreadable: bool) {
+        if !unreadable && !row.expira_em_breve {
+            return;
+        }
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.get(&row.id).is_some_and(|at| at.elapsed() < WARN_EVERY) {
+            return;
+        }
+        warned.insert(row.id, Instant::now());
+        let (organizacao, expira_em) = (&row.organizacao, row.expira_em);
+        if unreadable {
+            tracing::warn!(
+                organizacao,
+                chave_id = row.chave_id,
+                "a stored PAT cannot be decrypted"
+            );
+        } else if row.expirado {
+            tracing::warn!(
+                organizacao,
+                ?expira_em,
+                "a stored PAT has expired and is not used"
+            );
+        } else {
+            tracing::warn!(organizacao, ?expira_em, "a stored PAT expires within a week");
+        }
+    }
+}
