@@ -174,6 +174,16 @@ impl CurrentUser {
         self.member_of(nome).map(drop)
     }
 
+    /// What to tell of an object that the caller does not see: `error`, unless it may belong to an organisation that cannot
+    /// say at the moment whether it knows them.
+    #[must_use]
+    pub fn unless_undecided(&self, error: Error) -> Error {
+        match self.undecided.first() {
+            Some((_, trouble)) => trouble.clone().into(),
+            None => error,
+        }
+    }
+
     /// The organisation meant when none is named: the configured default one, or where the caller does not belong there,
     /// their first one.
     ///

@@ -68,7 +68,7 @@ impl AtividadeService {
     pub async fn create(&self, user: &CurrentUser, new: NewAtividade) -> Result<Atividade> {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
-        let projetos = existing_projetos(&mut tx, &new.projetos).await?;
+        let projetos = existing_projetos(&mut tx, user, &new.projetos).await?;
         let id = AtividadeId::generate();
         repo::insert(&mut tx, id, &new).await?;
         link(&mut tx, id, &projetos, &new.projetos).await?;
@@ -84,7 +84,7 @@ impl AtividadeService {
         let mut tx = self.db.begin(&user.scope()).await?;
         let found = repo::find(&mut tx, id).await?;
         tx.commit().await?;
-        found.ok_or_else(|| not_found(id))
+        found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
     /// Applies changes. A missing activity wins over missing projects.
@@ -96,13 +96,13 @@ impl AtividadeService {
     ) -> Result<Atividade> {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
-        let before = lock_own(&mut tx, id).await?;
+        let before = lock_own(&mut tx, user, id).await?;
         let before = Side::of(&mut tx, before).await?;
         if changes.touch_columns() {
             repo::update(&mut tx, id, &changes).await?;
         }
         if let Some(asked) = &changes.projetos {
-            let projetos = existing_projetos(&mut tx, asked).await?;
+            let projetos = existing_projetos(&mut tx, user, asked).await?;
             if repo::linked_projetos(&mut tx, id).await? != projetos {
                 repo::unlink_projetos(&mut tx, id).await?;
                 link(&mut tx, id, &projetos, asked).await?;
@@ -122,7 +122,7 @@ impl AtividadeService {
     pub async fn delete(&self, user: &CurrentUser, id: AtividadeId) -> Result<()> {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
-        let before = lock_own(&mut tx, id).await?;
+        let before = lock_own(&mut tx, user, id).await?;
         let before = Side::of(&mut tx, before).await?;
         repo::delete(&mut tx, id).await.on_foreign_key(|| in_use(id))?;
         record(&mut tx, user, "excluir", id, Some(&before), None).await?;
@@ -132,16 +132,16 @@ impl AtividadeService {
 }
 
 /// Keeps other writers off an activity that is the caller's alone to change, and returns it as it stands.
-async fn lock_own(tx: &mut Tx, id: AtividadeId) -> Result<Atividade> {
+async fn lock_own(tx: &mut Tx, user: &CurrentUser, id: AtividadeId) -> Result<Atividade> {
+    let hidden = || user.unless_undecided(not_found(id));
     // The lock makes concurrent replacements of the set of projects come one after the other.
     if !repo::lock(tx, id).await? {
-        return Err(not_found(id));
+        return Err(hidden());
     }
-    let found = repo::find(tx, id).await?.ok_or_else(|| not_found(id))?;
+    let found = repo::find(tx, id).await?.ok_or_else(hidden)?;
     if repo::has_foreign_projetos(tx, id).await? {
-        return Err(Error::Forbidden(
-            "A atividade também pertence a projetos de outra organização".to_owned(),
-        ));
+        let detail = "A atividade também pertence a projetos de outra organização";
+        return Err(user.unless_undecided(Error::Forbidden(detail.to_owned())));
     }
     Ok(found)
 }
@@ -233,7 +233,7 @@ fn attach(atividades: &mut [Atividade], links: Vec<(AtividadeId, ProjetoRef)>) {
 }
 
 /// The projects that `asked` names, each once, in the order asked.
-async fn existing_projetos(tx: &mut Tx, asked: &[Uuid]) -> Result<Vec<ProjetoId>> {
+async fn existing_projetos(tx: &mut Tx, user: &CurrentUser, asked: &[Uuid]) -> Result<Vec<ProjetoId>> {
     let resolved = projetos::resolve(tx, asked).await?;
     let missing: Vec<Uuid> = resolved
         .iter()
@@ -241,7 +241,7 @@ async fn existing_projetos(tx: &mut Tx, asked: &[Uuid]) -> Result<Vec<ProjetoId>
         .map(|r| r.asked)
         .collect();
     if !missing.is_empty() {
-        return Err(unknown_projetos(&missing));
+        return Err(user.unless_undecided(unknown_projetos(&missing)));
     }
     let mut found = Vec::with_capacity(resolved.len());
     for projeto in resolved.into_iter().filter_map(|r| r.projeto) {

@@ -114,6 +114,11 @@ async fn serve_runs_is_healthy_and_stops_on_sigterm() {
         command
     };
     let mut server = Running::start(command(&["serve"]));
+    let warned = server.line_with("could bypass row-level security").await;
+    assert!(
+        warned.contains("the login "),
+        "the tests serve with a superuser: {warned}"
+    );
     let line = server.line_with("\"serving\"").await;
     let line: serde_json::Value = serde_json::from_str(&line).expect("production logs are JSON");
     assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));

@@ -424,3 +424,32 @@ async fn an_owner_with_createrole_migrates_and_serves() {
     assert_eq!(server.db.security_gaps().await.unwrap(), Vec::<String>::new());
     server.stop().await;
 }
+
+/// What may be there is not denied while its organisation cannot say whether it knows the caller.
+#[tokio::test]
+async fn what_an_undecided_organisation_may_own_is_trouble_and_not_absence() {
+    let tenants = Tenants::new().await;
+    let eve = tenants.azure.person("Eve", &["contoso", "fabrikam"]);
+    let id = tenants
+        .atividade(&tenants.other, "theirs", &[tenants.foreign])
+        .await;
+    tenants
+        .azure
+        .fault("fabrikam", "*", crate::support::Fault::Status(503, None));
+    let token = tenants.azure.pat(&eve);
+    let path = format!("/api/v1/atividades/{id}");
+    tenants.app.get_as(&token, &path).await.problem(503);
+    tenants
+        .app
+        .send(Request::delete(&path).bearer(&token))
+        .await
+        .problem(503);
+    let body = json!({"nome": "a", "ids_projetos": [tenants.foreign]});
+    tenants
+        .app
+        .send(Request::post("/api/v1/atividades").bearer(&token).json(&body))
+        .await
+        .problem(503);
+    // What is decided works on.
+    assert_eq!(names(&tenants, &token, "/api/v1/projetos").await.len(), 1);
+}
