@@ -1,5 +1,7 @@
 //! Puts the parts together: one function builds the whole router, for the server, the tests and the document.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
@@ -30,6 +32,7 @@ use crate::jobs::Jobs;
 use crate::lifecycle::Draining;
 use crate::routers;
 use crate::server::{self, ServerOptions};
+use crate::services::apontamentos::ApontamentoService;
 use crate::services::atividades::AtividadeService;
 use crate::services::auditoria::AuditoriaService;
 use crate::services::health::HealthService;
@@ -37,12 +40,17 @@ use crate::services::integracao::IntegracaoService;
 use crate::services::organization_pats::OrganizationPatService;
 use crate::services::projetos::ProjetoService;
 use crate::services::user::UserService;
+use crate::services::work_items::WorkItemService;
+use crate::services::write_back::WriteBackService;
 
 /// Version of the service.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Answers below this many bytes are not worth compressing.
 const COMPRESS_ABOVE: u64 = 4_096;
+
+/// How long the end of the process waits for hours that are being written.
+const WRITE_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What `/health` and `/api/v1` tell.
 #[derive(Debug, Clone, Copy)]
@@ -59,18 +67,29 @@ pub struct AppState {
     info: ServiceInfo,
     authenticator: Authenticator,
     health: HealthService,
+    apontamentos: ApontamentoService,
     atividades: AtividadeService,
     projetos: ProjetoService,
     integracao: IntegracaoService,
     user: UserService,
     auditoria: AuditoriaService,
     organization_pats: OrganizationPatService,
+    write_back: WriteBackService,
 }
 
 impl AppState {
     /// Services over `db`, as configured.
     #[must_use]
     pub fn new(config: &Config, db: &Db, azure: &AzureDevOps, draining: &Draining) -> Self {
+        let projetos = ProjetoService::new(db.clone(), azure.clone());
+        let work_items = WorkItemService::new();
+        let write_back = WriteBackService::new(
+            db.clone(),
+            azure.clone(),
+            work_items.clone(),
+            projetos.clone(),
+            &config.apontamentos.write_back,
+        );
         Self {
             info: ServiceInfo {
                 version: VERSION,
@@ -79,7 +98,15 @@ impl AppState {
             authenticator: Authenticator::new(&config.auth, azure.clone()),
             health: HealthService::new(db.clone(), azure.clone(), draining.clone()),
             atividades: AtividadeService::new(db.clone(), config.auth.activity_write_role),
-            projetos: ProjetoService::new(db.clone()),
+            apontamentos: ApontamentoService::new(
+                db.clone(),
+                &config.apontamentos,
+                projetos.clone(),
+                work_items,
+                write_back.clone(),
+            ),
+            projetos,
+            write_back,
             integracao: IntegracaoService::new(db.clone(), azure.clone()),
             user: UserService::new(),
             auditoria: AuditoriaService::new(db.clone()),
@@ -168,6 +195,8 @@ pub struct App {
     pub draining: Draining,
     /// What goes on beside requests, once it is started.
     pub jobs: Jobs,
+    /// Hours on their way to Azure DevOps.
+    pub write_back: WriteBackService,
 }
 
 impl App {
@@ -186,13 +215,17 @@ impl App {
             azure,
             state.integracao.clone(),
             state.organization_pats.clone(),
+            state.apontamentos.clone(),
+            state.write_back.clone(),
         );
+        let write_back = state.write_back.clone();
         let router = build(&config.http, state, &draining)?;
         Ok(Self {
             router,
             db,
             draining,
             jobs,
+            write_back,
         })
     }
 
@@ -205,6 +238,7 @@ impl App {
         if let Err(error) = jobs.await {
             tracing::error!(%error, "a background job panicked");
         }
+        self.write_back.finish(WRITE_BACK_PATIENCE).await;
         self.db.close().await;
         cut
     }

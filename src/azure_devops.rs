@@ -1,7 +1,7 @@
 //! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our tables.
 //!
 //! An [`Organizacao`] is asked; what can be asked stands in one file per area ([`connection`], [`identities`],
-//! [`projects`]). `docs/azure-devops.md` says what each failure becomes.
+//! [`projects`], [`work_items`], [`work_item_types`]). `docs/azure-devops.md` says what each failure becomes.
 
 mod answer;
 mod breaker;
@@ -15,6 +15,8 @@ mod organizacao;
 pub mod projects;
 mod throttle;
 mod transport;
+pub mod work_item_types;
+pub mod work_items;
 
 use std::collections::BTreeMap;
 use std::fmt;

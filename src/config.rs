@@ -3,6 +3,7 @@
 //! The environment wins over `.env`. All problems are reported together, each with the variable, what is
 //! wrong and an example. Only [`mod@env`] reads the environment. README and `.env.example` list the variables.
 
+pub mod apontamentos;
 pub mod auth;
 pub mod azure_devops;
 pub mod database;
@@ -13,6 +14,7 @@ pub mod vault;
 
 use std::fmt;
 
+pub use apontamentos::{ApontamentosConfig, WhenUpstreamDown, WriteBackConfig};
 pub use auth::{AuthConfig, AuthMode};
 pub use azure_devops::{AzureDevOpsConfig, OrganizacaoConfig};
 pub use database::{DatabaseConfig, Identifier};
@@ -38,6 +40,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Keys of the PAT vault.
     pub vault: VaultConfig,
+    /// Rules of time entries, and how they get into Azure DevOps.
+    pub apontamentos: ApontamentosConfig,
     /// Log format and filter.
     pub log: LogConfig,
     /// Whether `aponta dev` plants sample data in an empty database.
@@ -57,6 +61,7 @@ impl Config {
         let azure_devops = AzureDevOpsConfig::read(&mut reader, environment);
         let auth = AuthConfig::read(&mut reader, environment, &http, &azure_devops);
         let vault = VaultConfig::read(&mut reader);
+        let apontamentos = ApontamentosConfig::read(&mut reader);
         let log = LogConfig::read(&mut reader, environment);
         let seed_initial_data = reader.boolean("SEED_INITIAL_DATA", true);
         reader.finish(Self {
@@ -66,6 +71,7 @@ impl Config {
             azure_devops,
             auth,
             vault,
+            apontamentos,
             log,
             seed_initial_data,
         })

@@ -31,6 +31,19 @@ pub enum Error {
     /// The input breaks rules; every failure found is in the list (422).
     #[error("invalid input: {} failure(s)", .0.len())]
     Invalid(Vec<FieldError>),
+    /// The input is well-formed and breaks a rule of the product (422).
+    #[error("rule broken: {code}")]
+    Rule {
+        /// Stable machine-readable code.
+        code: &'static str,
+        /// Sentence for the caller.
+        detail: String,
+        /// What broke it.
+        loc: Vec<Segment>,
+    },
+    /// The object is not the one that the caller last saw (412).
+    #[error("precondition failed")]
+    Stale,
     /// The state of the object forbids the operation (409).
     #[error("conflict: {detail}")]
     Conflict {

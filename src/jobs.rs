@@ -1,5 +1,5 @@
-//! What goes on beside requests: looking into the vault, looking whether Azure DevOps answers, and the optional refresh of
-//! projects.
+//! What goes on beside requests: looking into the vault, looking whether Azure DevOps answers, writing hours back, forgetting old
+//! answers, and the optional refresh of projects.
 
 use std::time::Duration;
 
@@ -10,11 +10,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::azure_devops::AzureDevOps;
 use crate::config::AzureDevOpsConfig;
+use crate::services::apontamentos::ApontamentoService;
 use crate::services::integracao::IntegracaoService;
 use crate::services::organization_pats::OrganizationPatService;
+use crate::services::write_back::WriteBackService;
 
 /// How late a change of the vault by another process may be noticed.
 const VAULT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Between two clearings of answers to repeated requests.
+const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The jobs of one process, not yet running.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub struct Jobs {
     azure: AzureDevOps,
     integracao: IntegracaoService,
     vault: OrganizationPatService,
+    apontamentos: ApontamentoService,
+    write_back: WriteBackService,
 }
 
 impl Jobs {
@@ -34,6 +41,8 @@ impl Jobs {
         azure: AzureDevOps,
         integracao: IntegracaoService,
         vault: OrganizationPatService,
+        apontamentos: ApontamentoService,
+        write_back: WriteBackService,
     ) -> Self {
         Self {
             probe_interval: config.probe_interval,
@@ -41,6 +50,8 @@ impl Jobs {
             azure,
             integracao,
             vault,
+            apontamentos,
+            write_back,
         }
     }
 
@@ -51,9 +62,19 @@ impl Jobs {
         }
     }
 
-    /// Runs them until `stop`; a run that is under way is cut short, which no job minds.
+    /// Runs them until `stop`; a run that is under way is cut short, which no job minds but the write-back, which ends by
+    /// itself.
     pub async fn run(self, stop: CancellationToken) {
+        let write_back = tokio::spawn(self.write_back.run(stop.clone()));
         let mut running = JoinSet::new();
+        running.spawn(every(FORGET_INTERVAL, move || {
+            let apontamentos = self.apontamentos.clone();
+            async move {
+                if let Err(error) = apontamentos.forget_answers().await {
+                    tracing::warn!(%error, "old answers could not be forgotten");
+                }
+            }
+        }));
         running.spawn(every(VAULT_INTERVAL, move || {
             let vault = self.vault.clone();
             async move {
@@ -82,6 +103,9 @@ impl Jobs {
         }
         stop.cancelled().await;
         running.shutdown().await;
+        if let Err(error) = write_back.await {
+            tracing::error!(%error, "the write-back panicked");
+        }
     }
 }
 

@@ -7,13 +7,14 @@
 //! - [`models`] are plain domain types; [`error`] is what can go wrong; neither knows HTTP.
 //! - [`http`] is the edge that no resource owns, [`auth`] proves callers, [`db`] is the pool and the migrator,
 //!   [`azure_devops`] is the client of Azure DevOps, [`jobs`] are what goes on beside requests.
-//! - [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together; [`cli`] and
+//! - [`clock`] knows what day it is. [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together; [`cli`] and
 //!   [`dev`] are what a person types.
 
 pub mod app;
 pub mod auth;
 pub mod azure_devops;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod db;
 pub mod dev;

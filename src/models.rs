@@ -1,7 +1,11 @@
 //! Domain types: what the product talks about, free of HTTP and SQL.
 
+pub mod apontamento;
 pub mod atividade;
 pub mod auditoria;
+pub mod duracao;
+pub mod horas;
+pub mod idempotencia;
 pub mod ids;
 pub mod organizacao;
 pub mod organization_pat;
@@ -10,3 +14,5 @@ pub mod papel;
 pub mod projeto;
 pub mod sincronizacao;
 pub mod text;
+pub mod work_item;
+pub mod write_back;

@@ -2,9 +2,12 @@
 //!
 //! Absence is `Option`; services decide what it means. Constraint names that callers map stand beside the queries.
 
+pub mod apontamentos;
 pub mod atividades;
 pub mod auditoria;
 pub mod clock;
+pub mod idempotencia;
 pub mod migrations;
 pub mod organization_pats;
 pub mod projetos;
+pub mod write_back;

@@ -1,5 +1,6 @@
 //! Use cases: rules and transactions. No HTTP above, no SQL text below.
 
+pub mod apontamentos;
 pub mod atividades;
 pub mod auditoria;
 pub mod health;
@@ -7,3 +8,5 @@ pub mod integracao;
 pub mod organization_pats;
 pub mod projetos;
 pub mod user;
+pub mod work_items;
+pub mod write_back;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{self, Credential, Organizacao};
 use crate::error::{Error, Result};
+use crate::models::apontamento::Pessoa;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::papel::Papel;
 
@@ -118,6 +119,35 @@ impl CurrentUser {
             nomes,
             and_unassigned,
         }
+    }
+
+    /// The caller as an organisation knows them; in one that does not, as the first one does.
+    #[must_use]
+    pub fn as_known_in(&self, nome: &NomeOrganizacao) -> Pessoa {
+        let membership = self.memberships.iter().find(|m| m.organizacao.nome() == nome);
+        match membership.and_then(Membership::identity) {
+            Some(identity) => Pessoa {
+                id: identity.id.to_string(),
+                nome: identity.nome.clone().unwrap_or_else(|| self.nome.clone()),
+                email: identity.email.clone().or_else(|| self.email.clone()),
+            },
+            None => Pessoa {
+                id: self.id.clone(),
+                nome: self.nome.clone(),
+                email: self.email.clone(),
+            },
+        }
+    }
+
+    /// Every id that the caller has: each organisation gives its own.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let identities = self.memberships.iter().filter_map(Membership::identity);
+        let mut ids: Vec<String> = identities.map(|identity| identity.id.to_string()).collect();
+        ids.push(self.id.clone());
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// Whether authentication is off, and everybody this user.

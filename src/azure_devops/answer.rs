@@ -9,6 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::error::{Error, Unavailability};
 use super::lenient;
@@ -41,8 +42,8 @@ pub(super) async fn read(response: Response, limit: usize) -> Result<Answer, Err
     match classify(status, is(response.headers(), "text/html"), retry_after) {
         Some(Error::Rejected { status, .. }) => {
             let body = read_body(response, ERROR_BODY_BYTES).await.unwrap_or_default();
-            let type_key = lenient::parse::<ErrorBody>(&body).unwrap_or_default().type_key();
-            return Err(Error::Rejected { status, type_key });
+            let body = lenient::parse::<ErrorBody>(&body).unwrap_or_default();
+            return Err(body.rejection(status));
         }
         Some(error) => return Err(error),
         None => {}
@@ -74,10 +75,7 @@ fn classify(status: StatusCode, html: bool, retry_after: Option<Duration>) -> Op
         408 | 500..=599 => Error::unavailable(Unavailability::Status(code), retry_after),
         200..=299 if html => Error::InvalidCredential { status: code },
         200..=299 => return None,
-        _ => Error::Rejected {
-            status: code,
-            type_key: String::new(),
-        },
+        _ => ErrorBody::default().rejection(code),
     };
     Some(error)
 }
@@ -116,16 +114,51 @@ struct ErrorBody {
     type_key: Option<String>,
     #[serde(rename = "ClassName")]
     class_name: Option<String>,
+    custom_properties: Value,
+}
+
+/// What a rule of the process objected to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CustomProperties {
+    #[serde(rename = "RuleValidationErrors")]
+    rules: Vec<BrokenRule>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BrokenRule {
+    field_reference_name: String,
+    field_status_flags: String,
 }
 
 impl ErrorBody {
-    fn type_key(self) -> String {
+    fn rejection(self, status: u16) -> Error {
         let name = self.type_key.or(self.class_name).unwrap_or_default();
-        name.chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(80)
-            .collect()
+        let objections: CustomProperties = serde_json::from_value(self.custom_properties).unwrap_or_default();
+        let rules = objections.rules.iter().take(MOST_RULES);
+        Error::Rejected {
+            status,
+            type_key: words(&name),
+            fields: rules
+                .map(|rule| {
+                    let (field, flags) = (words(&rule.field_reference_name), words(&rule.field_status_flags));
+                    format!("{field} [{flags}]")
+                })
+                .collect(),
+        }
     }
+}
+
+/// Broken rules that are worth telling.
+const MOST_RULES: usize = 5;
+
+/// Names of types, fields and flags; anything else is somebody's prose.
+fn words(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ',' | ' '))
+        .take(80)
+        .collect()
 }
 
 /// How long to stay away: whole or decimal seconds, or a date (RFC 9110, 10.2.3).

@@ -44,6 +44,8 @@ pub enum Error {
         status: u16,
         /// `typeKey` of the error body, or nothing. The prose is localised and may name people; it is not kept.
         type_key: String,
+        /// Fields that a rule of the process objects to, and how: `Custom.Area [required]`.
+        fields: Vec<String>,
     },
 }
 
@@ -103,6 +105,31 @@ impl Error {
 
     pub(super) fn unavailable(reason: Unavailability, retry_after: Option<Duration>) -> Self {
         Self::Unavailable { reason, retry_after }
+    }
+
+    /// Whether Azure DevOps was asked at all.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        !matches!(
+            self,
+            Self::Unavailable {
+                reason: Unavailability::BreakerOpen | Unavailability::Busy,
+                ..
+            }
+        )
+    }
+
+    /// Whether the object was changed in the meantime: the revision asked for is not there any more. Two writers who pass
+    /// the test at once are told with 409.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(
+            self,
+            Self::Rejected {
+                status: 409 | 412,
+                ..
+            }
+        )
     }
 
     /// Whether the service itself failed, as opposed to having answered something.

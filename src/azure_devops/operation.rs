@@ -22,15 +22,29 @@ pub(super) struct Operation {
     pub(super) unproved: bool,
 }
 
-const fn get(name: &'static str, api_version: &'static str) -> Operation {
+const fn call(name: &'static str, method: Method, api_version: &'static str, idempotent: bool) -> Operation {
     Operation {
         name,
-        method: Method::GET,
+        method,
         api_version,
-        idempotent: true,
+        idempotent,
         vital: true,
         unproved: false,
     }
+}
+
+const fn get(name: &'static str, api_version: &'static str) -> Operation {
+    call(name, Method::GET, api_version, true)
+}
+
+/// A read that needs a body.
+const fn query(name: &'static str) -> Operation {
+    call(name, Method::POST, "7.1", true)
+}
+
+/// A change. Whoever sends it finds out for themselves whether it was applied.
+const fn patch(name: &'static str) -> Operation {
+    call(name, Method::PATCH, "7.1", false)
 }
 
 impl Operation {
@@ -53,3 +67,17 @@ pub(super) static READ_IDENTITY: Operation = get("read_identity", "7.1");
 pub(super) static READ_AVATAR: Operation = get("read_avatar", "7.1-preview.1").dispensable();
 /// One page of projects.
 pub(super) static LIST_PROJECTS: Operation = get("list_projects", "7.1");
+/// One project by id or name.
+pub(super) static READ_PROJECT: Operation = get("read_project", "7.1");
+/// One work item.
+pub(super) static READ_WORK_ITEM: Operation = get("read_work_item", "7.1");
+/// Up to 200 work items.
+pub(super) static READ_WORK_ITEMS: Operation = query("read_work_items");
+/// A work item as it was.
+pub(super) static READ_REVISION: Operation = get("read_revision", "7.1");
+/// Hours into a work item.
+pub(super) static UPDATE_WORK_ITEM: Operation = patch("update_work_item");
+/// States of a type.
+pub(super) static LIST_TYPE_STATES: Operation = get("list_type_states", "7.1");
+/// Fields of a type.
+pub(super) static LIST_TYPE_FIELDS: Operation = get("list_type_fields", "7.1");

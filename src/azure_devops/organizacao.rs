@@ -12,7 +12,7 @@ use super::breaker::Breaker;
 use super::credential::Credential;
 use super::error::Error;
 use super::operation::{self, Operation};
-use super::transport::{Call, Transport};
+use super::transport::{Body, Call, Transport};
 use crate::models::organizacao::NomeOrganizacao;
 
 /// The client of one organisation. Clones share limits, breaker and connections.
@@ -64,7 +64,7 @@ impl Organizacao {
     pub async fn probe(&self) {
         let operation = &operation::CONNECTION_DATA;
         let url = self.url(Host::Api, &["_apis", "connectionData"], &[], operation);
-        let outcome = self.send(operation, Host::Api, url, None).await;
+        let outcome = self.send(operation, Host::Api, url, None, None).await;
         let reachable = match &outcome {
             Err(error) => !error.is_outage(),
             Ok(_) => true,
@@ -82,7 +82,20 @@ impl Organizacao {
         credential: &Credential,
     ) -> Result<Answer, Error> {
         let url = self.url(host, segments, query, operation);
-        self.send(operation, host, url, Some(credential)).await
+        self.send(operation, host, url, None, Some(credential)).await
+    }
+
+    /// The same with a body, by the operation's verb.
+    pub(super) async fn send_body(
+        &self,
+        operation: &'static Operation,
+        segments: &[&str],
+        body: Body,
+        credential: &Credential,
+    ) -> Result<Answer, Error> {
+        let url = self.url(Host::Api, segments, &[], operation);
+        self.send(operation, Host::Api, url, Some(body), Some(credential))
+            .await
     }
 
     async fn send(
@@ -90,12 +103,14 @@ impl Organizacao {
         operation: &'static Operation,
         host: Host,
         url: Url,
+        body: Option<Body>,
         credential: Option<&Credential>,
     ) -> Result<Answer, Error> {
         let call = Call {
             operation,
             host,
             url,
+            body,
             credential,
         };
         self.0.transport.send(call).await

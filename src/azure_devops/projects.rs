@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::LIST_PROJECTS;
+use super::operation::{LIST_PROJECTS, READ_PROJECT};
 use super::organizacao::{Host, Organizacao};
 
 /// Projects a page; the service may give fewer.
@@ -78,5 +78,17 @@ impl Organizacao {
             token = answer.continuation;
         }
         Err(Error::Nonsense("there is no end to the pages"))
+    }
+
+    /// One project, by its GUID or its name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that this credential sees.
+    pub async fn project(&self, credential: &Credential, id_or_name: &str) -> Result<AzureProject, Error> {
+        let segments = ["_apis", "projects", id_or_name];
+        let answer = self
+            .get(&READ_PROJECT, Host::Api, &segments, &[], credential)
+            .await?;
+        answer.json()
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout_at};
 use tracing::Instrument;
@@ -75,8 +76,26 @@ pub(super) struct Call<'a> {
     pub(super) operation: &'static Operation,
     pub(super) host: Host,
     pub(super) url: Url,
+    pub(super) body: Option<Body>,
     /// `None`: unsigned.
     pub(super) credential: Option<&'a Credential>,
+}
+
+/// What is sent along.
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    content_type: HeaderValue,
+    text: String,
+}
+
+impl Body {
+    /// JSON under this type.
+    pub(super) fn new(content_type: HeaderValue, json: &Value) -> Self {
+        Self {
+            content_type,
+            text: json.to_string(),
+        }
+    }
 }
 
 impl Transport {
@@ -159,6 +178,11 @@ impl Transport {
             .request(call.operation.method.clone(), call.url.clone())
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .header(SUPPRESS_REDIRECT, HeaderValue::from_static("Suppress"));
+        if let Some(body) = &call.body {
+            request = request
+                .header(CONTENT_TYPE, body.content_type.clone())
+                .body(body.text.clone());
+        }
         if let Some(credential) = call.credential {
             // What cannot stand in a header cannot be a credential.
             let header = credential

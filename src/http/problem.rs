@@ -145,6 +145,22 @@ impl Problem {
                     ..problem
                 }
             }
+            Error::Rule { code, detail, loc } => {
+                let failure = FieldError {
+                    loc: loc.clone(),
+                    kind: code,
+                    message: detail.clone(),
+                };
+                Self {
+                    errors: vec![failure],
+                    ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+                }
+            }
+            Error::Stale => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "versao_desatualizada",
+                "O registro foi alterado por outra pessoa desde a última leitura; leia-o novamente",
+            ),
             Error::Conflict { code, detail } => Self::new(StatusCode::CONFLICT, code, detail),
             Error::DatabaseUnavailable(_) => Self::database_unavailable(),
             Error::NotConfigured { code, detail } => {

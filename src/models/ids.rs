@@ -48,3 +48,16 @@ impl OrganizationPatId {
         Self(Uuid::now_v7())
     }
 }
+
+typed_id!(
+    /// Key of `apontamentos`.
+    ApontamentoId
+);
+
+impl ApontamentoId {
+    /// A new key.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}

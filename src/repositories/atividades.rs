@@ -157,6 +157,43 @@ pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sql
     Ok(row.map(Atividade::from))
 }
 
+/// Whether an activity may be used for hours on a project.
+#[derive(Debug)]
+pub struct Usability {
+    /// Whether it is active.
+    pub ativo: bool,
+    /// Whether it may be used in this project: it has this one, or none at all.
+    pub fits: bool,
+}
+
+/// Whether an activity of the scope may be used for hours on a project; `None` when the scope has no such activity.
+pub async fn usability(
+    tx: &mut Tx,
+    id: AtividadeId,
+    projeto: ProjetoId,
+) -> Result<Option<Usability>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_as!(
+        Usability,
+        r#"SELECT a.ativo,
+                  NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
+                  OR EXISTS (SELECT FROM atividade_projeto ap
+                              WHERE ap.id_atividade = a.id AND ap.id_projeto = $2) AS "fits!"
+             FROM atividades a
+            WHERE a.id = $1
+              AND (NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
+                   OR EXISTS (SELECT FROM atividade_projeto ap
+                                JOIN projetos p ON p.id = ap.id_projeto
+                               WHERE ap.id_atividade = a.id
+                                 AND ($3::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($3))))"#,
+        id as AtividadeId,
+        projeto as ProjetoId,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Keeps other writers off an activity until the transaction ends. `false` when there is none.
 pub async fn lock(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     let row = sqlx::query!(

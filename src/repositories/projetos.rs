@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::db::Tx;
 use crate::models::ids::ProjetoId;
+use crate::models::organizacao::NomeOrganizacao;
 use crate::models::page::Page;
 use crate::models::projeto::{DELETED, Projeto, ProjetoUpstream};
 
@@ -57,6 +58,82 @@ pub async fn resolve(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Resolved>, sqlx::E
                   AND ($2::text[] IS NULL OR coalesce(upstream.organizacao, '') = ANY ($2))
             ORDER BY asked.position"#,
         ids,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A project as a time entry needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// Our key.
+    pub id: ProjetoId,
+    /// Azure DevOps GUID.
+    pub external_id: Uuid,
+    /// Name when it was last synchronised.
+    pub nome: String,
+}
+
+/// A project of an organisation by our key or by its GUID; `and_unassigned`: also one that no organisation is known of.
+pub async fn locate_by_id(
+    tx: &mut Tx,
+    organizacao: &NomeOrganizacao,
+    and_unassigned: bool,
+    id: Uuid,
+) -> Result<Option<Located>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    // An id that is one row's key and another row's GUID means the key.
+    sqlx::query_as!(
+        Located,
+        r#"SELECT id AS "id: ProjetoId", external_id, nome
+             FROM projetos
+            WHERE (id = $3 OR external_id = $3) AND (organizacao = $1 OR $2 AND organizacao IS NULL)
+              AND ($4::text[] IS NULL OR coalesce(organizacao, '') = ANY ($4))
+            ORDER BY id = $3 DESC LIMIT 1"#,
+        organizacao.as_str(),
+        and_unassigned,
+        id,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// A project of an organisation by its name without regard to case and accents; the very name wins, and one that still exists
+/// wins over one that vanished.
+pub async fn locate_by_name(
+    tx: &mut Tx,
+    organizacao: &NomeOrganizacao,
+    and_unassigned: bool,
+    nome: &str,
+) -> Result<Option<Located>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_as!(
+        Located,
+        r#"SELECT id AS "id: ProjetoId", external_id, nome
+             FROM projetos
+            WHERE nome_ordem = sort_key($3)
+              AND (organizacao = $1 OR $2 AND organizacao IS NULL)
+              AND ($4::text[] IS NULL OR coalesce(organizacao, '') = ANY ($4))
+            ORDER BY nome = $3 DESC, estado IS NOT DISTINCT FROM $5, id LIMIT 1"#,
+        organizacao.as_str(),
+        and_unassigned,
+        nome,
+        organizacoes as Option<&[String]>,
+        DELETED,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Keys of the projects of the scope that bear a name, without regard to case and accents.
+pub async fn ids_by_name(tx: &mut Tx, nome: &str) -> Result<Vec<Uuid>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_scalar!(
+        "SELECT id FROM projetos
+          WHERE nome_ordem = sort_key($1) AND ($2::text[] IS NULL OR coalesce(organizacao, '') = ANY ($2))",
+        nome,
         organizacoes as Option<&[String]>,
     )
     .fetch_all(conn)

@@ -1,23 +1,33 @@
-//! Projects: listed as mirrored from Azure DevOps.
+//! Projects: listed as mirrored from Azure DevOps, found by whatever a caller calls them.
+//!
+//! Name, GUID in any spelling and our own key are one project (D-31). One that nobody has synchronised yet is fetched when it
+//! is needed.
 
-use crate::auth::CurrentUser;
+use crate::auth::{CurrentUser, Membership};
+use crate::azure_devops::projects::AzureProject;
+use crate::azure_devops::{AzureDevOps, Error as AzureError};
 use crate::db::Db;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::models::apontamento::ProjetoNomeado;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::page::Page;
-use crate::models::projeto::Projeto;
-use crate::repositories::projetos as repo;
+use crate::models::projeto::{Projeto, ProjetoUpstream};
+use crate::models::text::trim;
+use crate::repositories::projetos::Located;
+use crate::repositories::{clock, projetos as repo};
 
 /// Use cases of `projetos`.
 #[derive(Debug, Clone)]
 pub struct ProjetoService {
     db: Db,
+    azure: AzureDevOps,
 }
 
 impl ProjetoService {
-    /// Works on `db`.
+    /// Works on `db`; what it lacks, `azure` may have.
     #[must_use]
-    pub fn new(db: Db) -> Self {
-        Self { db }
+    pub fn new(db: Db, azure: AzureDevOps) -> Self {
+        Self { db, azure }
     }
 
     /// All projects of the caller's organisations, or a page of them, in name order.
@@ -27,4 +37,105 @@ impl ProjetoService {
         tx.commit().await?;
         Ok(projetos)
     }
+
+    /// The project of an organisation that a caller names, if it is mirrored here.
+    pub(super) async fn find_mirrored(
+        &self,
+        user: &CurrentUser,
+        organizacao: &NomeOrganizacao,
+        projeto: &ProjetoNomeado,
+    ) -> Result<Option<Located>> {
+        // Rows of older databases, which had only one organisation, are the default one's.
+        let and_unassigned = self
+            .azure
+            .default_organizacao()
+            .is_none_or(|default| default == *organizacao);
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let found = match projeto {
+            ProjetoNomeado::Id(id) => repo::locate_by_id(&mut tx, organizacao, and_unassigned, *id).await?,
+            ProjetoNomeado::Nome(nome) => {
+                repo::locate_by_name(&mut tx, organizacao, and_unassigned, nome).await?
+            }
+        };
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// The same; one that is not mirrored yet is fetched from Azure DevOps.
+    ///
+    /// # Errors
+    /// [`Error::InvalidReference`] when there is no such project.
+    pub(super) async fn find_or_fetch(
+        &self,
+        user: &CurrentUser,
+        organizacao: &NomeOrganizacao,
+        projeto: &ProjetoNomeado,
+    ) -> Result<Located> {
+        if let Some(found) = self.find_mirrored(user, organizacao, projeto).await? {
+            return Ok(found);
+        }
+        if let Ok(membership) = user.member_of(organizacao)
+            && let Some(fetched) = fetch(membership, projeto).await?
+        {
+            self.mirror(organizacao, fetched).await?;
+        }
+        let found = self.find_mirrored(user, organizacao, projeto).await?;
+        found.ok_or_else(|| unknown_projeto(projeto))
+    }
+
+    /// Whether the project that Azure DevOps calls so now is `projeto`, whose name here may be an old one.
+    pub(super) async fn is_called(
+        &self,
+        membership: &Membership,
+        projeto: &Located,
+        nome: &str,
+    ) -> Result<bool> {
+        if projeto.nome.to_lowercase() == nome.to_lowercase() {
+            return Ok(true);
+        }
+        let found = fetch(membership, &ProjetoNomeado::Nome(nome.to_owned())).await?;
+        Ok(found.is_some_and(|found| found.id == projeto.external_id))
+    }
+
+    async fn mirror(&self, organizacao: &NomeOrganizacao, found: AzureProject) -> Result<()> {
+        let upstream = ProjetoUpstream {
+            external_id: found.id,
+            nome: trim(&found.name).to_owned(),
+            descricao: found.description,
+            url: found.url,
+            estado: found.state,
+            organizacao: organizacao.clone(),
+        };
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let now = clock::now(&mut tx).await?;
+        repo::upsert(&mut tx, &[upstream], now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// A project as Azure DevOps tells it to the caller; `None` when there is none, or nobody to ask with.
+async fn fetch(membership: &Membership, projeto: &ProjetoNomeado) -> Result<Option<AzureProject>> {
+    let Ok(credential) = membership.credential() else {
+        return Ok(None);
+    };
+    let text = match projeto {
+        ProjetoNomeado::Id(id) => id.to_string(),
+        ProjetoNomeado::Nome(nome) => nome.clone(),
+    };
+    match membership.organizacao().project(credential, &text).await {
+        Ok(found) => Ok(Some(found)),
+        Err(AzureError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a caller learns about a project that is not there.
+#[must_use]
+pub fn unknown_projeto(projeto: &ProjetoNomeado) -> Error {
+    let text = match projeto {
+        ProjetoNomeado::Id(id) => id.to_string(),
+        ProjetoNomeado::Nome(nome) => nome.clone(),
+    };
+    Error::InvalidReference(format!("Projeto não encontrado: {text}"))
 }

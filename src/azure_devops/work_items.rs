@@ -1,0 +1,195 @@
+//! Work items: read with the fields of hours, read in batches, read as they were, written.
+
+use reqwest::header::HeaderValue;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::credential::Credential;
+use super::error::Error;
+use super::lenient::List;
+use super::operation::{READ_REVISION, READ_WORK_ITEM, READ_WORK_ITEMS, UPDATE_WORK_ITEM};
+use super::organizacao::{Host, Organizacao};
+use super::transport::Body;
+use crate::models::horas::Horas;
+use crate::models::work_item::Scheduling;
+
+/// Ids a batch may hold; more are refused (VS403474).
+const BATCH: usize = 200;
+
+const PROJECT: &str = "System.TeamProject";
+const TYPE: &str = "System.WorkItemType";
+const STATE: &str = "System.State";
+const CHANGED_BY: &str = "System.ChangedBy";
+/// Reference name of the estimate.
+pub const ORIGINAL_ESTIMATE: &str = "Microsoft.VSTS.Scheduling.OriginalEstimate";
+/// Reference name of what is left.
+pub const REMAINING_WORK: &str = "Microsoft.VSTS.Scheduling.RemainingWork";
+/// Reference name of what is done.
+pub const COMPLETED_WORK: &str = "Microsoft.VSTS.Scheduling.CompletedWork";
+
+/// What is asked for.
+const FIELDS: [&str; 7] = [
+    PROJECT,
+    TYPE,
+    STATE,
+    CHANGED_BY,
+    ORIGINAL_ESTIMATE,
+    REMAINING_WORK,
+    COMPLETED_WORK,
+];
+
+/// JSON Patch demands a type of its own; plain JSON is refused.
+const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A work item at one of its revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkItem {
+    /// Id, unique in the organisation.
+    pub id: i32,
+    /// Revision.
+    pub rev: i32,
+    /// Name of its project.
+    pub project: String,
+    /// Name of its type.
+    pub tipo: String,
+    /// Name of its state.
+    pub state: String,
+    /// Its hours.
+    pub scheduling: Scheduling,
+    /// Identity that made this revision.
+    pub changed_by: Option<Uuid>,
+}
+
+/// A change of hours; `None` leaves a field alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoursPatch {
+    /// Refused unless the work item has this revision.
+    pub rev: i32,
+    /// New `CompletedWork`.
+    pub completed: Option<Horas>,
+    /// New `RemainingWork`.
+    pub remaining: Option<Horas>,
+}
+
+/// As it comes: empty fields are left out.
+#[derive(Debug, Deserialize)]
+struct Raw {
+    id: i32,
+    rev: i32,
+    fields: Map<String, Value>,
+}
+
+impl Raw {
+    /// Without project, type and state nothing can be decided.
+    fn read(self) -> Option<WorkItem> {
+        let text = |name: &str| Some(self.fields.get(name)?.as_str()?.to_owned());
+        let hours = |name: &str| Horas::from_f64(self.fields.get(name)?.as_f64()?);
+        let changed_by = self.fields.get(CHANGED_BY).and_then(|who| who.get("id"));
+        Some(WorkItem {
+            id: self.id,
+            rev: self.rev,
+            project: text(PROJECT)?,
+            tipo: text(TYPE)?,
+            state: text(STATE)?,
+            scheduling: Scheduling {
+                original_estimate: hours(ORIGINAL_ESTIMATE),
+                remaining_work: hours(REMAINING_WORK),
+                completed_work: hours(COMPLETED_WORK),
+            },
+            changed_by: changed_by.and_then(|id| Uuid::parse_str(id.as_str()?).ok()),
+        })
+    }
+}
+
+fn one(answer: &Answer) -> Result<WorkItem, Error> {
+    let raw: Raw = answer.json()?;
+    raw.read()
+        .ok_or(Error::Nonsense("the work item lacks project, type or state"))
+}
+
+impl Organizacao {
+    /// One work item.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when it is deleted or hidden.
+    pub async fn work_item(&self, credential: &Credential, id: i32) -> Result<WorkItem, Error> {
+        let (id, fields) = (id.to_string(), FIELDS.join(","));
+        let segments = ["_apis", "wit", "workitems", &id];
+        let query = [("fields", fields.as_str())];
+        let answer = self
+            .get(&READ_WORK_ITEM, Host::Api, &segments, &query, credential)
+            .await?;
+        one(&answer)
+    }
+
+    /// Those of `ids` that exist and can be read, in any order.
+    ///
+    /// # Errors
+    /// When one batch of 200 fails.
+    pub async fn work_items(&self, credential: &Credential, ids: &[i32]) -> Result<Vec<WorkItem>, Error> {
+        let mut all = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(BATCH) {
+            let body = Body::new(
+                JSON,
+                &json!({ "ids": ids, "fields": FIELDS, "errorPolicy": "omit" }),
+            );
+            let segments = ["_apis", "wit", "workitemsbatch"];
+            let answer = self
+                .send_body(&READ_WORK_ITEMS, &segments, body, credential)
+                .await?;
+            let page: List<Raw> = answer.json()?;
+            all.extend(page.value.good.into_iter().filter_map(Raw::read));
+        }
+        Ok(all)
+    }
+
+    /// A work item as a revision left it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such revision.
+    pub async fn revision(&self, credential: &Credential, id: i32, rev: i32) -> Result<WorkItem, Error> {
+        let (id, rev) = (id.to_string(), rev.to_string());
+        let segments = ["_apis", "wit", "workItems", &id, "revisions", &rev];
+        let answer = self
+            .get(&READ_REVISION, Host::Api, &segments, &[], credential)
+            .await?;
+        one(&answer)
+    }
+
+    /// Writes hours, all or nothing, and returns the new revision.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] with 412 (or 409, when two passed the test at once) for another revision, with 400 when a rule of
+    /// the process objects. Never sent twice: after an error of transport the revision tells whether it was applied.
+    pub async fn update_hours(
+        &self,
+        credential: &Credential,
+        id: i32,
+        patch: &HoursPatch,
+    ) -> Result<WorkItem, Error> {
+        // `add` sets a field whether or not it has a value.
+        let add = |name: &str, hours: Option<Horas>| {
+            hours.map(
+                |hours| json!({ "op": "add", "path": format!("/fields/{name}"), "value": hours.to_f64() }),
+            )
+        };
+        let test = json!({ "op": "test", "path": "/rev", "value": patch.rev });
+        let changes = [
+            add(COMPLETED_WORK, patch.completed),
+            add(REMAINING_WORK, patch.remaining),
+        ];
+        let document: Vec<Value> = std::iter::once(test)
+            .chain(changes.into_iter().flatten())
+            .collect();
+        let id = id.to_string();
+        let segments = ["_apis", "wit", "workitems", &id];
+        let body = Body::new(JSON_PATCH, &Value::from(document));
+        let answer = self
+            .send_body(&UPDATE_WORK_ITEM, &segments, body, credential)
+            .await?;
+        one(&answer)
+    }
+}

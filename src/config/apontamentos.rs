@@ -1,0 +1,188 @@
+//! Rules of time entries, and how their hours get into Azure DevOps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use super::env::Reader;
+use crate::models::duracao::Duracao;
+use crate::models::organizacao::NomeOrganizacao;
+use crate::models::write_back::Mode;
+
+const MODES_EXAMPLE: &str = "fabrikam=absolute,tailspin=off";
+/// Longest that a request may wait for Azure DevOps after its entry is stored.
+const LONGEST_BUDGET: f64 = 20.0;
+
+/// What holds for time entries.
+#[derive(Debug, Clone)]
+pub struct ApontamentosConfig {
+    /// Whose "today" and "this week" count.
+    pub timezone: Tz,
+    /// Most minutes of a person's day, over all organisations.
+    pub max_minutes_per_day: u16,
+    /// Whether hours may be logged on days to come.
+    pub allow_future: bool,
+    /// Types of work items that hours may be logged on.
+    pub work_item_types: Vec<String>,
+    /// What becomes of an entry whose work item cannot be read.
+    pub when_upstream_down: WhenUpstreamDown,
+    /// How hours get into Azure DevOps.
+    pub write_back: WriteBackConfig,
+}
+
+/// What becomes of an entry whose work item cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenUpstreamDown {
+    /// Refused with the trouble's status; nothing is stored.
+    Refuse,
+    /// Stored unchecked.
+    Accept,
+}
+
+/// How hours get into Azure DevOps.
+#[derive(Debug, Clone)]
+pub struct WriteBackConfig {
+    /// For organisations that `modes` does not name.
+    pub mode: Mode,
+    /// For those it names.
+    pub modes: BTreeMap<NomeOrganizacao, Mode>,
+    /// How long a request waits for it; after that the worker goes on.
+    pub budget: Duration,
+    /// How long it is tried before it counts as failed.
+    pub give_up: Duration,
+}
+
+impl WriteBackConfig {
+    /// How hours get into this organisation.
+    #[must_use]
+    pub fn mode_of(&self, nome: &NomeOrganizacao) -> Mode {
+        self.modes.get(nome).copied().unwrap_or(self.mode)
+    }
+}
+
+impl ApontamentosConfig {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            timezone: reader.parse(
+                "APP_TIMEZONE",
+                Tz::America__Fortaleza,
+                "America/Fortaleza",
+                |text| {
+                    text.parse()
+                        .map_err(|_| "is not a time zone of the IANA database".to_owned())
+                },
+            ),
+            max_minutes_per_day: reader.number("MAX_MINUTES_PER_DAY", Duracao::MAX, 1, Duracao::MAX),
+            allow_future: reader.boolean("ALLOW_FUTURE_ENTRIES", false),
+            work_item_types: reader.list(
+                "WORK_ITEM_TYPES",
+                ["Task", "Bug"].map(str::to_owned).into(),
+                "Task,Bug",
+                |text| Ok(text.to_owned()),
+            ),
+            when_upstream_down: reader.parse(
+                "ENTRY_WHEN_UPSTREAM_DOWN",
+                WhenUpstreamDown::Refuse,
+                "accept",
+                |text| match text.to_ascii_lowercase().as_str() {
+                    "refuse" => Ok(WhenUpstreamDown::Refuse),
+                    "accept" => Ok(WhenUpstreamDown::Accept),
+                    _ => Err("is neither refuse nor accept".to_owned()),
+                },
+            ),
+            write_back: WriteBackConfig::read(reader),
+        }
+    }
+}
+
+impl WriteBackConfig {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let modes = reader.list("WRITEBACK_ORG_MODES", Vec::new(), MODES_EXAMPLE, |part| {
+            let (nome, mode) = part.split_once('=').ok_or("is not name=mode")?;
+            let nome = NomeOrganizacao::parse(nome).map_err(str::to_owned)?;
+            Ok((nome, parse_mode(mode)?))
+        });
+        Self {
+            mode: reader.parse("WRITEBACK_MODE", Mode::Delta, "delta", parse_mode),
+            modes: modes.into_iter().collect(),
+            budget: reader.parse("WRITEBACK_BUDGET", Duration::from_millis(1_500), "1.5", |text| {
+                let seconds = text
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|s| (0.0..=LONGEST_BUDGET).contains(s));
+                let seconds =
+                    seconds.ok_or_else(|| format!("is not a number of seconds from 0 to {LONGEST_BUDGET}"))?;
+                Ok(Duration::from_secs_f64(seconds))
+            }),
+            give_up: Duration::from_hours(reader.number("WRITEBACK_GIVE_UP_HOURS", 72, 1, 8_760)),
+        }
+    }
+}
+
+fn parse_mode(text: &str) -> Result<Mode, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "delta" => Ok(Mode::Delta),
+        "absolute" => Ok(Mode::Absolute),
+        "off" => Ok(Mode::Off),
+        _ => Err("is none of delta, absolute, off".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Env;
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<ApontamentosConfig, super::super::Problems> {
+        let env = Env::from_pairs(pairs.iter().copied());
+        let mut reader = Reader::new(&env);
+        let config = ApontamentosConfig::read(&mut reader);
+        reader.finish(config)
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.timezone, Tz::America__Fortaleza);
+        assert_eq!(config.max_minutes_per_day, 1_440);
+        assert!(!config.allow_future);
+        assert_eq!(config.work_item_types, ["Task", "Bug"]);
+        assert_eq!(config.when_upstream_down, WhenUpstreamDown::Refuse);
+        assert_eq!(config.write_back.budget, Duration::from_millis(1_500));
+        assert_eq!(config.write_back.mode, Mode::Delta);
+    }
+
+    #[test]
+    fn each_organisation_may_have_a_mode_of_its_own() {
+        let config = read(&[("WRITEBACK_MODE", "off"), ("WRITEBACK_ORG_MODES", "Contoso=absolute")]).unwrap();
+        let mode = |nome| config.write_back.mode_of(&NomeOrganizacao::parse(nome).unwrap());
+        assert_eq!((mode("contoso"), mode("fabrikam")), (Mode::Absolute, Mode::Off));
+    }
+
+    #[test]
+    fn every_wrong_value_is_named() {
+        let problems = read(&[
+            ("APP_TIMEZONE", "Ceará"),
+            ("MAX_MINUTES_PER_DAY", "1441"),
+            ("ENTRY_WHEN_UPSTREAM_DOWN", "maybe"),
+            ("WRITEBACK_ORG_MODES", "contoso"),
+            ("WRITEBACK_MODE", "both"),
+            ("WRITEBACK_BUDGET", "NaN"),
+            ("WRITEBACK_GIVE_UP_HOURS", "0"),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            problems.variables(),
+            [
+                "APP_TIMEZONE",
+                "MAX_MINUTES_PER_DAY",
+                "ENTRY_WHEN_UPSTREAM_DOWN",
+                "WRITEBACK_ORG_MODES",
+                "WRITEBACK_MODE",
+                "WRITEBACK_BUDGET",
+                "WRITEBACK_GIVE_UP_HOURS"
+            ]
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! How long somebody worked: whole minutes, and how they are written. No float is ever summed (D-32, D-33).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Minutes of an hour.
+const HOUR: u16 = 60;
+
+/// The length of a time entry: 1 to 1,440 minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Duracao(u16);
+
+/// Why a text is not a [`Duracao`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DuracaoInvalida {
+    /// Not `H:mm` or `HH:mm` in ASCII digits, or minutes beyond 59.
+    Formato,
+    /// Nothing at all.
+    Zero,
+    /// Beyond 24:00 (D-30: 24:59 was taken).
+    MaisDe24Horas,
+}
+
+impl Duracao {
+    /// Longest entry: a day.
+    pub const MAX: u16 = 24 * HOUR;
+
+    /// Reads `H:mm` or `HH:mm`.
+    ///
+    /// # Errors
+    /// When it is something else, or not from 00:01 to 24:00.
+    pub fn parse(text: &str) -> Result<Self, DuracaoInvalida> {
+        let digit = |byte: &u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
+        let read = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .try_fold(0, |number, byte| Some(number * 10 + digit(byte)?))
+        };
+        let (hours, minutes) = match text.as_bytes() {
+            [h @ .., b':', m1, m2] if (1..=2).contains(&h.len()) => (read(h), read(&[*m1, *m2])),
+            _ => (None, None),
+        };
+        match (hours, minutes) {
+            (Some(hours), Some(minutes)) if minutes < HOUR => match hours * HOUR + minutes {
+                0 => Err(DuracaoInvalida::Zero),
+                total if total > Self::MAX => Err(DuracaoInvalida::MaisDe24Horas),
+                total => Ok(Self(total)),
+            },
+            _ => Err(DuracaoInvalida::Formato),
+        }
+    }
+
+    /// From whole minutes; `None` when they are not 1 to 1,440.
+    #[must_use]
+    pub fn from_minutes(minutes: i64) -> Option<Self> {
+        let minutes = u16::try_from(minutes).ok()?;
+        (1..=Self::MAX).contains(&minutes).then_some(Self(minutes))
+    }
+
+    /// Whole minutes.
+    #[must_use]
+    pub fn minutes(self) -> u16 {
+        self.0
+    }
+
+    /// The total of which this is the only part.
+    #[must_use]
+    pub fn total(self) -> Total {
+        Total(i64::from(self.0))
+    }
+}
+
+impl fmt::Display for Duracao {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.total().fmt(f)
+    }
+}
+
+/// A sum of durations, in whole minutes; hours are written with two digits or more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Total(pub i64);
+
+impl Total {
+    /// Hours for the wire: minutes / 60, the nearest number that there is.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "nobody worked 2^53 minutes")]
+    pub fn hours(self) -> f64 {
+        self.0 as f64 / f64::from(HOUR)
+    }
+}
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hour = i64::from(HOUR);
+        write!(f, "{:02}:{:02}", self.0 / hour, self.0 % hour)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn d_33_each_of_the_1440_durations_prints_as_it_was_written() {
+        for minutes in 1..=Duracao::MAX {
+            let text = format!("{:02}:{:02}", minutes / 60, minutes % 60);
+            let duracao = Duracao::parse(&text).unwrap();
+            assert_eq!((duracao.minutes(), duracao.to_string()), (minutes, text.clone()));
+            // Hours on the wire give the minute back exactly.
+            let hours = duracao.total().hours();
+            assert_eq!((hours * 60.0).round(), f64::from(minutes), "{text}");
+            if let Some(short) = text.strip_prefix('0') {
+                assert_eq!(Duracao::parse(short), Ok(duracao));
+            }
+        }
+    }
+
+    #[test]
+    fn d_30_what_is_no_duration_is_refused() {
+        use DuracaoInvalida::{Formato, MaisDe24Horas, Zero};
+        for (text, why) in [
+            ("00:00", Zero),
+            ("0:00", Zero),
+            ("24:01", MaisDe24Horas),
+            ("24:59", MaisDe24Horas),
+            ("99:00", MaisDe24Horas),
+            ("08:60", Formato),
+            ("8", Formato),
+            ("8:5", Formato),
+            ("08:000", Formato),
+            ("008:00", Formato),
+            ("08:00\n", Formato),
+            (" 8:00", Formato),
+            ("-1:00", Formato),
+            ("+1:00", Formato),
+            ("٠٨:٠٠", Formato),
+            ("0８:00", Formato),
+            (":00", Formato),
+            ("", Formato),
+            ("08.00", Formato),
+        ] {
+            assert_eq!(Duracao::parse(text), Err(why), "{text:?}");
+        }
+        assert_eq!(Duracao::from_minutes(0), None);
+        assert_eq!(Duracao::from_minutes(1_441), None);
+        assert_eq!(Duracao::from_minutes(-1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_parser_and_what_it_takes_it_prints(text in "\\PC{0,7}") {
+            if let Ok(duracao) = Duracao::parse(&text) {
+                prop_assert!(duracao.to_string().ends_with(&text));
+            }
+        }
+
+        #[test]
+        fn d_32_a_sum_is_the_same_in_any_order_and_prints_every_minute(
+            mut parts in prop::collection::vec(1_u16..=Duracao::MAX, 0..200),
+        ) {
+            let sum = |parts: &[u16]| Total(parts.iter().map(|m| i64::from(*m)).sum());
+            let (forth, minutes) = (sum(&parts), parts.iter().map(|m| u64::from(*m)).sum::<u64>());
+            parts.reverse();
+            prop_assert_eq!(forth, sum(&parts));
+            let text = forth.to_string();
+            let (hours, rest) = text.split_once(':').unwrap();
+            prop_assert_eq!(hours.parse::<u64>().unwrap() * 60 + rest.parse::<u64>().unwrap(), minutes);
+            prop_assert!(((forth.hours() * 60.0) - forth.0 as f64).abs() < 1e-6);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Requests that may be sent again (draft-ietf-httpapi-idempotency-key-header).
+
+/// The key that a client made up: 1 to 255 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chave(String);
+
+impl Chave {
+    /// Most characters.
+    pub const MAX: usize = 255;
+
+    /// Reads the header: a string in quotes (RFC 8941), or the bare text that many clients send. `None` when it is neither.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let bare = match text.strip_prefix('"') {
+            Some(rest) => rest.strip_suffix('"')?,
+            None => text,
+        };
+        let fits = (1..=Self::MAX).contains(&bare.len());
+        let visible = bare
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+        (fits && visible).then(|| Self(bare.to_owned()))
+    }
+
+    /// The key without quotes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What was answered to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Respondido {
+    /// Hash of the request.
+    pub impressao: Vec<u8>,
+    /// The object as it was answered, as JSON.
+    pub resposta: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_same_with_and_without_quotes() {
+        assert_eq!(
+            Chave::parse("\"8e03978e-40d5\""),
+            Chave::parse(" 8e03978e-40d5 ")
+        );
+        assert!(Chave::parse(&"k".repeat(255)).is_some());
+        for bad in ["", "\"\"", "\"a", "a b", "a\"b", "\"a\\\"b\"", "ação", &"k".repeat(256)] {
+            assert_eq!(Chave::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Table: `idempotencia`.
+
+use std::time::Duration;
+
+use crate::db::Tx;
+use crate::models::idempotencia::{Chave, Respondido};
+use crate::models::organizacao::NomeOrganizacao;
+
+/// Whose request: a key means something only to the person who made it up, in one organisation.
+#[derive(Debug, Clone, Copy)]
+pub struct Requisicao<'a> {
+    /// Organisation.
+    pub organizacao: &'a NomeOrganizacao,
+    /// Caller.
+    pub usuario: &'a str,
+    /// Their key.
+    pub chave: &'a Chave,
+}
+
+/// Keeps others with the same key out until the transaction ends; `false` when one is at it.
+pub async fn try_lock(tx: &mut Tx, of: Requisicao<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_xact_lock(
+               hashtextextended(concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!""#,
+        of.organizacao.as_str(),
+        of.usuario,
+        of.chave.as_str(),
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// What was answered to this key within `ttl`.
+pub async fn find(
+    tx: &mut Tx,
+    of: Requisicao<'_>,
+    ttl: Duration,
+) -> Result<Option<Respondido>, sqlx::Error> {
+    sqlx::query_as!(
+        Respondido,
+        "SELECT impressao, resposta FROM idempotencia
+          WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3
+            AND criado_em > now() - make_interval(secs => $4)",
+        of.organizacao.as_str(),
+        of.usuario,
+        of.chave.as_str(),
+        ttl.as_secs_f64(),
+    )
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// Remembers an answer; one that had its time gives way.
+pub async fn insert(tx: &mut Tx, of: Requisicao<'_>, answer: &Respondido) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT ON CONSTRAINT idempotencia_pkey
+         DO UPDATE SET impressao = excluded.impressao, resposta = excluded.resposta, criado_em = now()",
+        of.organizacao.as_str(),
+        of.usuario,
+        of.chave.as_str(),
+        answer.impressao,
+        answer.resposta,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Replaces the answer: what is told later is what was told first.
+pub async fn update(tx: &mut Tx, of: Requisicao<'_>, resposta: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE idempotencia SET resposta = $4 WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3",
+        of.organizacao.as_str(),
+        of.usuario,
+        of.chave.as_str(),
+        resposta,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Forgets answers older than `ttl`, some at a time. Returns how many.
+pub async fn delete_older(tx: &mut Tx, ttl: Duration, most: i64) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "DELETE FROM idempotencia WHERE ctid = ANY (ARRAY(
+             SELECT ctid FROM idempotencia WHERE criado_em <= now() - make_interval(secs => $1) LIMIT $2))",
+        ttl.as_secs_f64(),
+        most,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}

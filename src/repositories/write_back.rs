@@ -1,0 +1,471 @@
+//! Table: `write_back`. Whoever writes a work item's hours holds its lease; every later statement asks for it again.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::db::Tx;
+use crate::models::duracao::Total;
+use crate::models::horas::Horas;
+use crate::models::ids::ProjetoId;
+use crate::models::organizacao::NomeOrganizacao;
+use crate::models::write_back::{Alvo, Apontado, Falha, Intencao, Participacao, Resumo, Tomado};
+
+/// Notes that a work item's entries change in this transaction and returns the state that they reach. The background leaves
+/// it to the request for `head_start`. Waits for others who change entries of the same work item.
+pub async fn mark(
+    tx: &mut Tx,
+    organizacao: &NomeOrganizacao,
+    work_item_id: i32,
+    projeto: ProjetoId,
+    head_start: Duration,
+) -> Result<i64, sqlx::Error> {
+    // One that waits after a failure goes on waiting: its organisation is known to be in trouble.
+    sqlx::query_scalar!(
+        "INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, proxima_em)
+         VALUES ($1, $2, $3, now() + make_interval(secs => $4))
+         ON CONFLICT ON CONSTRAINT write_back_pkey DO UPDATE
+            SET versao = w.versao + 1, id_projeto = excluded.id_projeto, estado = 'pendente',
+                motivo = CASE WHEN w.estado = 'pendente' THEN w.motivo END,
+                tentativas = CASE WHEN w.estado = 'pendente' THEN w.tentativas ELSE 0 END,
+                pendente_desde = CASE WHEN w.estado = 'pendente' THEN w.pendente_desde ELSE now() END,
+                proxima_em = CASE WHEN w.estado = 'pendente' THEN greatest(w.proxima_em, excluded.proxima_em)
+                                  ELSE excluded.proxima_em END
+         RETURNING versao",
+        organizacao.as_str(),
+        work_item_id,
+        projeto as ProjetoId,
+        head_start.as_secs_f64(),
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
+struct TakenRow {
+    organizacao: String,
+    work_item_id: i32,
+    lease: Uuid,
+    contribuicao: i64,
+    descontado: i64,
+    tentativas: i32,
+    rev_escrita: i32,
+    intencao_rev: Option<i32>,
+    intencao_versao: Option<i64>,
+    intencao_contribuicao: Option<i64>,
+    intencao_descontado: Option<i64>,
+    intencao_completed: Option<i64>,
+    intencao_remaining: Option<i64>,
+    intencao_por: Option<Uuid>,
+}
+
+impl TakenRow {
+    fn intencao(&self) -> Option<Intencao> {
+        Some(Intencao {
+            rev: self.intencao_rev?,
+            versao: self.intencao_versao?,
+            depois: Participacao {
+                contribuicao: Horas::from_millionths(self.intencao_contribuicao?),
+                descontado: Horas::from_millionths(self.intencao_descontado?),
+            },
+            completed: self.intencao_completed.map(Horas::from_millionths),
+            remaining: self.intencao_remaining.map(Horas::from_millionths),
+            por: self.intencao_por,
+        })
+    }
+
+    fn into_taken(self) -> Result<(Alvo, Tomado), sqlx::Error> {
+        let organizacao =
+            NomeOrganizacao::parse(&self.organizacao).map_err(|why| sqlx::Error::Decode(why.into()))?;
+        let alvo = Alvo {
+            organizacao,
+            work_item_id: self.work_item_id,
+        };
+        let tomado = Tomado {
+            lease: self.lease,
+            participacao: Participacao {
+                contribuicao: Horas::from_millionths(self.contribuicao),
+                descontado: Horas::from_millionths(self.descontado),
+            },
+            intencao: self.intencao(),
+            tentativas: self.tentativas,
+            rev_escrita: self.rev_escrita,
+        };
+        Ok((alvo, tomado))
+    }
+}
+
+/// Takes a work item for `lease`; `None` when nothing is to be written there, or somebody else is at it.
+pub async fn take(tx: &mut Tx, alvo: &Alvo, lease: Duration) -> Result<Option<Tomado>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        TakenRow,
+        r#"UPDATE write_back
+              SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
+            WHERE organizacao = $1 AND work_item_id = $2 AND estado = 'pendente'
+              AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())
+        RETURNING organizacao, work_item_id, lease AS "lease!", contribuicao, descontado, tentativas, rev_escrita,
+                  intencao_rev, intencao_versao, intencao_contribuicao, intencao_descontado, intencao_completed,
+                  intencao_remaining, intencao_por"#,
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+        lease.as_secs_f64(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(TakenRow::into_taken).transpose()?.map(|(_, taken)| taken))
+}
+
+/// Takes work items that are due, of each organisation at the most so many, the longest due first. Of several processes each
+/// takes others.
+pub async fn take_due(
+    tx: &mut Tx,
+    organizacoes: &[(NomeOrganizacao, i64)],
+    lease: Duration,
+) -> Result<Vec<(Alvo, Tomado)>, sqlx::Error> {
+    let nomes: Vec<String> = organizacoes.iter().map(|(nome, _)| nome.to_string()).collect();
+    let most: Vec<i64> = organizacoes.iter().map(|(_, most)| *most).collect();
+    let rows = sqlx::query_as!(
+        TakenRow,
+        r#"UPDATE write_back w
+              SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
+             FROM unnest($1::text[], $2::bigint[]) AS o (organizacao, most)
+            CROSS JOIN LATERAL (
+                  SELECT d.organizacao, d.work_item_id
+                    FROM write_back d
+                   WHERE d.organizacao = o.organizacao AND d.estado = 'pendente' AND d.proxima_em <= clock_timestamp()
+                     AND (d.lease_ate IS NULL OR d.lease_ate <= clock_timestamp())
+                   ORDER BY d.proxima_em
+                   LIMIT o.most
+                     FOR UPDATE SKIP LOCKED) AS due
+            WHERE w.organizacao = due.organizacao AND w.work_item_id = due.work_item_id
+        RETURNING w.organizacao, w.work_item_id, w.lease AS "lease!", w.contribuicao, w.descontado, w.tentativas,
+                  w.rev_escrita, w.intencao_rev, w.intencao_versao, w.intencao_contribuicao, w.intencao_descontado,
+                  w.intencao_completed, w.intencao_remaining, w.intencao_por"#,
+        &nomes,
+        &most,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(TakenRow::into_taken).collect()
+}
+
+/// The sum of a work item's entries and the state that it belongs to, both of one moment.
+pub async fn apontado(tx: &mut Tx, alvo: &Alvo) -> Result<Apontado, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT w.versao, (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
+                              WHERE a.organizacao = w.organizacao AND a.work_item_id = w.work_item_id) AS "minutos!"
+             FROM write_back w
+            WHERE w.organizacao = $1 AND w.work_item_id = $2"#,
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(Apontado {
+        versao: row.versao,
+        total: Total(row.minutos),
+    })
+}
+
+/// Stores what is about to be sent. `false` when the lease is not ours any more: then nothing may be sent.
+pub async fn intend(
+    tx: &mut Tx,
+    alvo: &Alvo,
+    lease: Uuid,
+    intencao: &Intencao,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE write_back
+            SET intencao_rev = $4, intencao_versao = $5, intencao_contribuicao = $6, intencao_descontado = $7,
+                intencao_completed = $8, intencao_remaining = $9, intencao_por = $10
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND lease_ate > clock_timestamp()",
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+        lease,
+        intencao.rev,
+        intencao.versao,
+        intencao.depois.contribuicao.millionths(),
+        intencao.depois.descontado.millionths(),
+        intencao.completed.map(Horas::millionths),
+        intencao.remaining.map(Horas::millionths),
+        intencao.por,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The intention was applied, or there was nothing to apply: Azure DevOps knows the entries up to `versao`, and so much of
+/// its figures is ours; no revision older than `rev` may be planned with. `None` when the lease is not ours any more, else whether more is to be written.
+pub async fn settle(
+    tx: &mut Tx,
+    alvo: &Alvo,
+    lease: Uuid,
+    versao: i64,
+    participacao: Participacao,
+    rev: i32,
+) -> Result<Option<bool>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"UPDATE write_back
+              SET versao_escrita = greatest(versao_escrita, $4), contribuicao = $5, descontado = $6, escrito_em = now(),
+                  rev_escrita = $7,
+                  estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'sincronizado' END,
+                  pendente_desde = now(), proxima_em = now(), tentativas = 0, motivo = NULL,
+                  intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
+                  intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
+            WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3
+        RETURNING versao > $4 AS "more!""#,
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+        lease,
+        versao,
+        participacao.contribuicao.millionths(),
+        participacao.descontado.millionths(),
+        rev,
+    )
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// The intention was not applied and never can be: its revision is over, or it was refused. `false` when the lease is not
+/// ours any more.
+pub async fn forget_intention(tx: &mut Tx, alvo: &Alvo, lease: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE write_back
+            SET intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL, intencao_descontado = NULL,
+                intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+        lease,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Gives the lease back.
+pub async fn release(tx: &mut Tx, alvo: &Alvo, lease: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE write_back SET lease = NULL, lease_ate = NULL
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+        lease,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A failure that may pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Setback<'a> {
+    /// Until the next try.
+    pub wait: Duration,
+    /// Why, for people.
+    pub motivo: &'a str,
+    /// Whether Azure DevOps was asked at all.
+    pub counts: bool,
+    /// What is unwritten for longer than this has failed for good.
+    pub give_up: Duration,
+}
+
+/// Gives the lease back after a failure that may pass.
+pub async fn postpone(
+    tx: &mut Tx,
+    alvo: &Alvo,
+    lease: Uuid,
+    setback: Setback<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE write_back
+            SET lease = NULL, lease_ate = NULL, tentativas = tentativas + $6, motivo = left($5, 500),
+                proxima_em = clock_timestamp() + make_interval(secs => $4),
+                estado = CASE WHEN pendente_desde < now() - make_interval(secs => $7) THEN 'falhou' ELSE estado END
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND estado = 'pendente'",
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+        lease,
+        setback.wait.as_secs_f64(),
+        setback.motivo,
+        i32::from(setback.counts),
+        setback.give_up.as_secs_f64(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives the lease back after a failure that stays. Entries that came while it was tried get a try of their own.
+pub async fn fail(
+    tx: &mut Tx,
+    alvo: &Alvo,
+    lease: Uuid,
+    versao: i64,
+    motivo: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE write_back
+            SET lease = NULL, lease_ate = NULL, tentativas = tentativas + 1, motivo = left($5, 500),
+                estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'falhou' END, proxima_em = clock_timestamp()
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND estado = 'pendente'",
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+        lease,
+        versao,
+        motivo,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Brings failures of the scope back to life, all or those of one organisation or work item. Returns how many.
+pub async fn retry(
+    tx: &mut Tx,
+    organizacao: Option<&NomeOrganizacao>,
+    work_item_id: Option<i32>,
+) -> Result<u64, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    let done = sqlx::query!(
+        "UPDATE write_back
+            SET estado = 'pendente', tentativas = 0, pendente_desde = now(), proxima_em = now()
+          WHERE estado = 'falhou'
+            AND ($1::text IS NULL OR organizacao = $1) AND ($2::integer IS NULL OR work_item_id = $2)
+            AND ($3::text[] IS NULL OR organizacao = ANY ($3))",
+        organizacao.map(NomeOrganizacao::as_str),
+        work_item_id,
+        organizacoes as Option<&[String]>,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Makes rows for work items that have entries and no row: nothing of their figures is ours yet.
+pub async fn adopt(
+    tx: &mut Tx,
+    organizacao: &NomeOrganizacao,
+    work_items: &[i32],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO write_back (organizacao, work_item_id, id_projeto)
+         SELECT DISTINCT ON (a.work_item_id) a.organizacao, a.work_item_id, a.id_projeto
+           FROM apontamentos a
+          WHERE a.organizacao = $1 AND a.work_item_id = ANY ($2)
+          ORDER BY a.work_item_id, a.criado_em DESC
+         ON CONFLICT ON CONSTRAINT write_back_pkey DO NOTHING",
+        organizacao.as_str(),
+        work_items,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What of the figures of some work items is ours, and the sum of their entries; those that were never written back are
+/// missing.
+pub async fn standing(
+    tx: &mut Tx,
+    organizacao: &NomeOrganizacao,
+    work_items: &[i32],
+) -> Result<Vec<Standing>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT w.work_item_id, w.contribuicao, w.estado, w.motivo,
+                  (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
+                    WHERE a.organizacao = w.organizacao AND a.work_item_id = w.work_item_id) AS "minutos!"
+             FROM write_back w
+            WHERE w.organizacao = $1 AND w.work_item_id = ANY ($2)
+            ORDER BY w.work_item_id"#,
+        organizacao.as_str(),
+        work_items,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Standing {
+            work_item_id: row.work_item_id,
+            contribuicao: Horas::from_millionths(row.contribuicao),
+            total: Total(row.minutos),
+            settled: row.estado == "sincronizado",
+            motivo: row.motivo,
+        })
+        .collect())
+}
+
+/// How a work item stands with us.
+#[derive(Debug)]
+pub struct Standing {
+    /// Work item.
+    pub work_item_id: i32,
+    /// What of its `CompletedWork` is ours.
+    pub contribuicao: Horas,
+    /// The sum of its entries.
+    pub total: Total,
+    /// Whether nothing is to be written.
+    pub settled: bool,
+    /// Why it is not written.
+    pub motivo: Option<String>,
+}
+
+/// Has the hours of a work item written anew: so much of what stands there counts as ours. An intention under way keeps its
+/// claim; then nothing changes but that it is due. `false` when the work item is unknown here.
+pub async fn repair(
+    tx: &mut Tx,
+    organizacao: &NomeOrganizacao,
+    work_item_id: i32,
+    contribuicao: Horas,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE write_back
+            SET contribuicao = CASE WHEN intencao_rev IS NULL THEN $3 ELSE contribuicao END,
+                pendente_desde = CASE WHEN estado = 'pendente' THEN pendente_desde ELSE now() END,
+                estado = 'pendente', tentativas = 0, proxima_em = now()
+          WHERE organizacao = $1 AND work_item_id = $2",
+        organizacao.as_str(),
+        work_item_id,
+        contribuicao.millionths(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// How each organisation of the scope stands, by name.
+pub async fn resumo(tx: &mut Tx) -> Result<Vec<Resumo>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_as!(
+        Resumo,
+        r#"SELECT organizacao AS "organizacao!", count(*) FILTER (WHERE estado = 'pendente') AS "pendentes!",
+                  min(pendente_desde) FILTER (WHERE estado = 'pendente') AS mais_antigo,
+                  count(*) FILTER (WHERE estado = 'falhou') AS "falhas!"
+             FROM (SELECT organizacao, estado, pendente_desde FROM write_back WHERE estado = 'pendente'
+                   UNION ALL
+                   SELECT organizacao, estado, pendente_desde FROM write_back WHERE estado = 'falhou') AS unwritten
+            WHERE $1::text[] IS NULL OR organizacao = ANY ($1)
+            GROUP BY organizacao ORDER BY organizacao"#,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Failures of the scope, by organisation and work item.
+pub async fn failures(tx: &mut Tx, limit: i64) -> Result<Vec<Falha>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_as!(
+        Falha,
+        r#"SELECT w.organizacao, w.work_item_id, coalesce(p.external_id, w.id_projeto) AS "projeto!", w.motivo,
+                  w.pendente_desde AS desde, w.tentativas
+             FROM write_back w
+             LEFT JOIN projetos p ON p.id = w.id_projeto
+            WHERE w.estado = 'falhou' AND ($1::text[] IS NULL OR w.organizacao = ANY ($1))
+            ORDER BY w.organizacao, w.work_item_id LIMIT $2"#,
+        organizacoes as Option<&[String]>,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}

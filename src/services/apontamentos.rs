@@ -1,0 +1,526 @@
+//! Time entries: who worked how long on which work item, on which day, at what.
+//!
+//! Rules that need nobody are checked first, then Azure DevOps is asked (no connection is held meanwhile), then one transaction
+//! checks what only it can know and stores the entry with its mark in the outbox, its audit record and, if asked for, its
+//! answer. After the commit the hours are written to Azure DevOps, for as long as the request may wait.
+
+mod people;
+mod repeat;
+mod rules;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::auth::CurrentUser;
+use crate::azure_devops::work_items::WorkItem;
+use crate::config::ApontamentosConfig;
+use crate::db::{Db, OnConstraint, Tx};
+use crate::error::{Error, Result};
+use crate::models::apontamento::{
+    Apontamento, ApontamentoChanges, ApontamentoFilter, ApontamentoRow, Apontamentos, DoWorkItem,
+    NewApontamento, ProjetoNomeado, ResumoWorkItem,
+};
+use crate::models::auditoria::NewRegistro;
+use crate::models::idempotencia::Chave;
+use crate::models::ids::{ApontamentoId, ProjetoId};
+use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::page::Page;
+use crate::models::work_item::Scheduling;
+use crate::models::write_back::Alvo;
+use crate::repositories::apontamentos::{self as repo, OfPeople, PageOfIds};
+use crate::repositories::projetos::Located;
+use crate::repositories::{auditoria, idempotencia, projetos};
+use crate::services::auditoria::actor;
+use crate::services::integracao;
+use crate::services::projetos::ProjetoService;
+use crate::services::work_items::WorkItemService;
+use crate::services::write_back::WriteBackService;
+use people::Author;
+use repeat::Repeatable;
+use rules::{Action, Rules, check_atividade};
+
+pub use repeat::TTL as IDEMPOTENCY_TTL;
+
+/// Answers forgotten in one statement.
+const FORGET: i64 = 5_000;
+
+/// Use cases of `apontamentos`.
+#[derive(Debug, Clone)]
+pub struct ApontamentoService {
+    db: Db,
+    rules: Rules,
+    projetos: ProjetoService,
+    work_items: WorkItemService,
+    write_back: WriteBackService,
+}
+
+/// An entry that was made, by this request or by an earlier one of the same key.
+#[derive(Debug)]
+pub struct Created {
+    /// The entry as it was answered first.
+    pub apontamento: Apontamento,
+    /// Whether this request changed nothing.
+    pub replayed: bool,
+}
+
+impl ApontamentoService {
+    /// Works on `db`, under these rules.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        config: &ApontamentosConfig,
+        projetos: ProjetoService,
+        work_items: WorkItemService,
+        write_back: WriteBackService,
+    ) -> Self {
+        Self {
+            db,
+            rules: Rules::new(config, work_items.clone(), projetos.clone()),
+            projetos,
+            work_items,
+            write_back,
+        }
+    }
+
+    /// Logs hours. With a key, an entry that was made with it before is returned instead.
+    ///
+    /// # Errors
+    /// See the module; of broken rules that of the caller's identity comes first, that of the day's limit last.
+    pub async fn create(
+        &self,
+        user: &CurrentUser,
+        new: &NewApontamento,
+        chave: Option<&Chave>,
+    ) -> Result<Created> {
+        user.may_see(&new.organizacao)?;
+        let author = people::author(user, &new.organizacao, &new.usuario).await?;
+        let repeatable = chave.map(|chave| Repeatable::new(new, &author.writer().id, chave));
+        if let Some(first) = self.first_answer(user, repeatable.as_ref()).await? {
+            return Ok(first);
+        }
+        self.rules.check_date(new.data)?;
+        let projeto = self
+            .projetos
+            .find_or_fetch(user, &new.organizacao, &new.projeto)
+            .await?;
+        let action = Action::Create(&projeto);
+        let seen = self
+            .rules
+            .check_work_item(user, &new.organizacao, new.work_item_id, action)
+            .await?;
+        let stored = self
+            .store(user, new, &author, &projeto, repeatable.as_ref())
+            .await?;
+        let apontamento = match stored {
+            Created { replayed: true, .. } => return Ok(stored),
+            Created { apontamento, .. } => apontamento,
+        };
+        let told = self.write_and_reread(user, apontamento, seen).await?;
+        if let Some(repeatable) = &repeatable {
+            let mut tx = self.db.begin(&user.scope()).await?;
+            repeatable.amend(&mut tx, &told).await?;
+            tx.commit().await?;
+        }
+        Ok(Created {
+            apontamento: told,
+            replayed: false,
+        })
+    }
+
+    async fn first_answer(
+        &self,
+        user: &CurrentUser,
+        repeatable: Option<&Repeatable<'_>>,
+    ) -> Result<Option<Created>> {
+        let Some(repeatable) = repeatable else {
+            return Ok(None);
+        };
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let first = repeatable.answered(&mut tx).await?;
+        tx.commit().await?;
+        Ok(first.map(|apontamento| Created {
+            apontamento,
+            replayed: true,
+        }))
+    }
+
+    /// The transaction of a new entry.
+    async fn store(
+        &self,
+        user: &CurrentUser,
+        new: &NewApontamento,
+        author: &Author,
+        projeto: &Located,
+        repeatable: Option<&Repeatable<'_>>,
+    ) -> Result<Created> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        if let Some(repeatable) = repeatable {
+            repeatable.enter(&mut tx).await?;
+            if let Some(apontamento) = repeatable.answered(&mut tx).await? {
+                return Ok(Created {
+                    apontamento,
+                    replayed: true,
+                });
+            }
+        }
+        check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
+        let (organizacao, work_item_id) = (&new.organizacao, new.work_item_id);
+        // First the work item, then the day: all who lock both do it in this order.
+        let versao_escrita = self
+            .write_back
+            .mark(&mut tx, organizacao, work_item_id, projeto.id)
+            .await?;
+        let row = ApontamentoRow {
+            id: ApontamentoId::generate(),
+            organizacao,
+            projeto: projeto.id,
+            work_item_id,
+            data: new.data,
+            duracao: new.duracao,
+            atividade: new.atividade,
+            comentario: new.comentario.as_deref(),
+            usuario: &author.usuario,
+            registrado_por: author.registrado_por.as_ref(),
+            versao_escrita,
+        };
+        repo::insert(&mut tx, &row)
+            .await
+            .on_constraint(repo::ATIVIDADE_FK, || {
+                Error::InvalidReference(format!("Atividade não encontrada: {}", new.atividade))
+            })?;
+        self.rules
+            .check_day(&mut tx, &author.usuario.id, new.data)
+            .await?;
+        let apontamento = repo::find(&mut tx, row.id)
+            .await?
+            .ok_or_else(|| not_found(row.id))?;
+        record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
+        if let Some(repeatable) = repeatable {
+            repeatable.remember(&mut tx, &apontamento).await?;
+        }
+        tx.commit().await?;
+        Ok(Created {
+            apontamento,
+            replayed: false,
+        })
+    }
+
+    /// One entry of the caller's organisations.
+    pub async fn get(&self, user: &CurrentUser, id: ApontamentoId) -> Result<Apontamento> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let found = repo::find(&mut tx, id).await?;
+        tx.commit().await?;
+        found.ok_or_else(|| user.unless_undecided(not_found(id)))
+    }
+
+    /// Changes an entry. An activity that stays may be inactive meanwhile (D-35). `expected`: fails with [`Error::Stale`]
+    /// unless the entry last changed then.
+    pub async fn update(
+        &self,
+        user: &CurrentUser,
+        id: ApontamentoId,
+        changes: &ApontamentoChanges,
+        expected: impl Fn(DateTime<Utc>) -> bool,
+    ) -> Result<Apontamento> {
+        let (before, seen) = self.before_change(user, id, &expected).await?;
+        if let Some(data) = changes.data.filter(|data| *data != before.data) {
+            self.rules.check_date(data)?;
+        }
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let (before, projeto) = lock(&mut tx, user, id, &expected).await?;
+        if let Some(atividade) = changes.atividade.filter(|id| *id != before.atividade.id) {
+            check_atividade(&mut tx, user, atividade, projeto).await?;
+        }
+        let longer = changes.duracao.is_some_and(|duracao| duracao > before.duracao);
+        let moved = changes.data.is_some_and(|data| data != before.data);
+        let mut versao_escrita = None;
+        if changes.duracao.is_some_and(|duracao| duracao != before.duracao) {
+            let organizacao = organizacao_of(&before)?;
+            versao_escrita = self
+                .write_back
+                .mark(&mut tx, &organizacao, before.work_item_id, projeto)
+                .await?;
+        }
+        repo::update(&mut tx, id, changes, versao_escrita)
+            .await
+            .on_constraint(repo::ATIVIDADE_FK, || {
+                Error::InvalidReference("Atividade não encontrada".to_owned())
+            })?;
+        if longer || moved {
+            let data = changes.data.unwrap_or(before.data);
+            self.rules.check_day(&mut tx, &before.usuario.id, data).await?;
+        }
+        let after = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
+        if after.atualizado_em != before.atualizado_em {
+            record(&mut tx, user, "alterar", Some(&before), Some(&after)).await?;
+        }
+        tx.commit().await?;
+        if versao_escrita.is_none() {
+            return Ok(after);
+        }
+        self.write_and_reread(user, after, seen).await
+    }
+
+    /// Deletes an entry; its hours go from Azure DevOps, too. `expected`: as for [`update`](Self::update).
+    pub async fn delete(
+        &self,
+        user: &CurrentUser,
+        id: ApontamentoId,
+        expected: impl Fn(DateTime<Utc>) -> bool,
+    ) -> Result<()> {
+        let (_, seen) = self.before_change(user, id, &expected).await?;
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let (before, projeto) = lock(&mut tx, user, id, &expected).await?;
+        let organizacao = organizacao_of(&before)?;
+        let marked = self
+            .write_back
+            .mark(&mut tx, &organizacao, before.work_item_id, projeto)
+            .await?;
+        repo::delete(&mut tx, id).await?;
+        record(&mut tx, user, "excluir", Some(&before), None).await?;
+        tx.commit().await?;
+        if marked.is_some() {
+            self.write(user, organizacao, before.work_item_id, seen).await;
+        }
+        Ok(())
+    }
+
+    /// What must hold before an entry is changed, and can be found out without holding a connection.
+    async fn before_change(
+        &self,
+        user: &CurrentUser,
+        id: ApontamentoId,
+        expected: &impl Fn(DateTime<Utc>) -> bool,
+    ) -> Result<(Apontamento, Option<WorkItem>)> {
+        let before = self.get(user, id).await?;
+        people::may_change(user, &before)?;
+        if !expected(before.atualizado_em) {
+            return Err(Error::Stale);
+        }
+        let organizacao = organizacao_of(&before)?;
+        let seen = self
+            .rules
+            .check_work_item(user, &organizacao, before.work_item_id, Action::Change)
+            .await?;
+        Ok((before, seen))
+    }
+
+    async fn write_and_reread(
+        &self,
+        user: &CurrentUser,
+        apontamento: Apontamento,
+        seen: Option<WorkItem>,
+    ) -> Result<Apontamento> {
+        if apontamento.sincronizacao.is_none() {
+            return Ok(apontamento);
+        }
+        let organizacao = organizacao_of(&apontamento)?;
+        self.write(user, organizacao, apontamento.work_item_id, seen)
+            .await;
+        let reread = async {
+            let mut tx = self.db.begin(&user.scope()).await?;
+            let found = repo::find(&mut tx, apontamento.id).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(found)
+        };
+        // It is stored, whatever happens now: another's delete, or a database that has gone away.
+        Ok(reread.await.ok().flatten().unwrap_or(apontamento))
+    }
+
+    async fn write(
+        &self,
+        user: &CurrentUser,
+        organizacao: NomeOrganizacao,
+        work_item_id: i32,
+        seen: Option<WorkItem>,
+    ) {
+        let membership = user.member_of(&organizacao).ok();
+        let own = membership.and_then(|membership| membership.own_credential().cloned());
+        let alvo = Alvo {
+            organizacao,
+            work_item_id,
+        };
+        self.write_back.write_now(alvo, seen, own).await;
+    }
+
+    /// A page of a work item's entries, everybody's, the newest day first. A project that is unknown has none.
+    pub async fn list_of_work_item(
+        &self,
+        user: &CurrentUser,
+        of: &DoWorkItem,
+        page: Page,
+    ) -> Result<Apontamentos> {
+        user.may_see(&of.organizacao)?;
+        let projeto = self
+            .projetos
+            .find_mirrored(user, &of.organizacao, &of.projeto)
+            .await?;
+        let Some(projeto) = projeto else {
+            return Ok(Apontamentos::none());
+        };
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let found =
+            repo::page_of_work_item(&mut tx, &of.organizacao, of.work_item_id, projeto.id, page).await?;
+        whole(tx, found).await
+    }
+
+    /// The hours of a work item put together; zeros when nobody logged any.
+    pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
+        user.may_see(&of.organizacao)?;
+        let projeto = self
+            .projetos
+            .find_mirrored(user, &of.organizacao, &of.projeto)
+            .await?;
+        let Some(projeto) = projeto else {
+            return Ok(ResumoWorkItem::empty(of.work_item_id));
+        };
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let resumo = repo::resumo(&mut tx, &of.organizacao, of.work_item_id, projeto.id).await?;
+        tx.commit().await?;
+        Ok(resumo)
+    }
+
+    /// The hours of a work item as Azure DevOps has them now. A failure is told, never shown as zeros (D-28).
+    pub async fn azure_info(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<Scheduling> {
+        user.may_see(&of.organizacao)?;
+        let Ok(membership) = user.member_of(&of.organizacao) else {
+            return Err(integracao::not_configured());
+        };
+        let projeto = self
+            .projetos
+            .find_or_fetch(user, &of.organizacao, &of.projeto)
+            .await?;
+        let item = self.work_items.read(membership, of.work_item_id).await?;
+        self.rules.check_project(membership, &projeto, &item).await?;
+        Ok(item.scheduling)
+    }
+
+    /// A page of the caller's entries, or for administrators of somebody's, by day.
+    pub async fn list(
+        &self,
+        user: &CurrentUser,
+        filter: &ApontamentoFilter,
+        page: Page,
+    ) -> Result<Apontamentos> {
+        if let Some(nome) = &filter.organizacao {
+            user.may_see(nome)?;
+        }
+        let usuarios = people::whose(user, filter.usuario.as_ref())?;
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let projetos: Option<Vec<Uuid>> = match &filter.projeto {
+            None => None,
+            Some(ProjetoNomeado::Id(id)) => {
+                let resolved = projetos::resolve(&mut tx, &[*id]).await?;
+                Some(
+                    resolved
+                        .into_iter()
+                        .filter_map(|found| found.projeto)
+                        .map(|id| id.0)
+                        .collect(),
+                )
+            }
+            Some(ProjetoNomeado::Nome(nome)) => Some(projetos::ids_by_name(&mut tx, nome).await?),
+        };
+        let of = OfPeople {
+            usuarios: &usuarios,
+            desde: filter.desde,
+            ate: filter.ate,
+            organizacao: filter.organizacao.as_ref().map(NomeOrganizacao::as_str),
+            work_item_id: filter.work_item_id,
+            projetos: projetos.as_deref(),
+            atividade: filter.atividade,
+            oldest_first: filter.oldest_first,
+        };
+        let found = repo::page_of_people(&mut tx, &of, page).await?;
+        whole(tx, found).await
+    }
+
+    /// Forgets answers that had their time. Returns how many.
+    pub async fn forget_answers(&self) -> Result<u64> {
+        let mut forgotten = 0;
+        loop {
+            let mut tx = self.db.begin(&Scope::Maintenance).await?;
+            let some = idempotencia::delete_older(&mut tx, repeat::TTL, FORGET).await?;
+            tx.commit().await?;
+            forgotten += some;
+            if some == 0 {
+                return Ok(forgotten);
+            }
+        }
+    }
+}
+
+/// The entries of a page of keys; ends the transaction.
+async fn whole(mut tx: Tx, found: PageOfIds) -> Result<Apontamentos> {
+    let items = if found.ids.is_empty() {
+        Vec::new()
+    } else {
+        repo::find_all(&mut tx, &found.ids).await?
+    };
+    tx.commit().await?;
+    Ok(Apontamentos {
+        items,
+        count: found.count,
+        total: found.total,
+    })
+}
+
+/// Keeps other writers off an entry that is the caller's to change; it may have changed since it was last looked at.
+async fn lock(
+    tx: &mut Tx,
+    user: &CurrentUser,
+    id: ApontamentoId,
+    expected: &impl Fn(DateTime<Utc>) -> bool,
+) -> Result<(Apontamento, ProjetoId)> {
+    let Some(projeto) = repo::lock(tx, id).await? else {
+        return Err(user.unless_undecided(not_found(id)));
+    };
+    let found = repo::find(tx, id).await?.ok_or_else(|| not_found(id))?;
+    if !expected(found.atualizado_em) {
+        return Err(Error::Stale);
+    }
+    Ok((found, projeto))
+}
+
+/// Stored names are canonical.
+fn organizacao_of(entry: &Apontamento) -> Result<NomeOrganizacao> {
+    NomeOrganizacao::parse(&entry.organizacao).map_err(|why| Error::Internal(why.into()))
+}
+
+/// Writes a change into the audit trail.
+async fn record(
+    tx: &mut Tx,
+    user: &CurrentUser,
+    acao: &'static str,
+    antes: Option<&Apontamento>,
+    depois: Option<&Apontamento>,
+) -> Result<()> {
+    let subject = depois.or(antes);
+    let new = NewRegistro {
+        actor: &actor(user),
+        organizacao: subject.map(|entry| entry.organizacao.as_str()),
+        acao,
+        objeto_tipo: "apontamento",
+        objeto_id: subject.map(|entry| entry.id.to_string()),
+        antes: antes.map(snapshot),
+        depois: depois.map(snapshot),
+    };
+    auditoria::insert(tx, &new).await?;
+    Ok(())
+}
+
+fn snapshot(entry: &Apontamento) -> String {
+    json!({
+        "usuario_id": entry.usuario.id, "work_item_id": entry.work_item_id, "projeto": entry.projeto,
+        "data": entry.data, "duracao": entry.duracao.to_string(), "atividade": entry.atividade.id,
+        "comentario": entry.comentario
+    })
+    .to_string()
+}
+
+/// What a caller learns about an entry that is not there.
+#[must_use]
+pub fn not_found(id: ApontamentoId) -> Error {
+    Error::NotFound(format!("Apontamento com ID {id} não encontrado"))
+}

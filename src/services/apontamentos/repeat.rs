@@ -1,0 +1,122 @@
+//! Requests that are sent again: the same key and the same content get the first answer for a day; key and entry are
+//! stored in one transaction (draft-ietf-httpapi-idempotency-key-header-07). Refusals had no effect and are not kept: such a
+//! request is simply tried again.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::models::apontamento::{Apontamento, NewApontamento, ProjetoNomeado};
+use crate::models::idempotencia::{Chave, Respondido};
+use crate::models::organizacao::NomeOrganizacao;
+use crate::repositories::idempotencia::{self as repo, Requisicao};
+
+/// How long an answer is kept.
+pub const TTL: Duration = Duration::from_hours(24);
+
+/// A key and what came with it.
+#[derive(Debug)]
+pub(super) struct Repeatable<'a> {
+    pub(super) organizacao: &'a NomeOrganizacao,
+    pub(super) usuario: &'a str,
+    pub(super) chave: &'a Chave,
+    pub(super) impressao: Vec<u8>,
+}
+
+impl<'a> Repeatable<'a> {
+    pub(super) fn new(new: &'a NewApontamento, usuario: &'a str, chave: &'a Chave) -> Self {
+        Self {
+            organizacao: &new.organizacao,
+            usuario,
+            chave,
+            impressao: fingerprint(new),
+        }
+    }
+
+    fn requisicao(&self) -> Requisicao<'_> {
+        Requisicao {
+            organizacao: self.organizacao,
+            usuario: self.usuario,
+            chave: self.chave,
+        }
+    }
+
+    /// The first answer, if there was one.
+    ///
+    /// # Errors
+    /// [`Error::Rule`] when the key came with something else.
+    pub(super) async fn answered(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
+        let Some(first) = repo::find(tx, self.requisicao(), TTL).await? else {
+            return Ok(None);
+        };
+        if first.impressao != self.impressao {
+            return Err(Error::Rule {
+                code: "chave_reutilizada",
+                detail: "Esta Idempotency-Key já foi usada com outro conteúdo".to_owned(),
+                loc: vec!["header".into(), "Idempotency-Key".into()],
+            });
+        }
+        let answer = serde_json::from_str(&first.resposta);
+        answer
+            .map(Some)
+            .map_err(|error| Error::Internal(Box::new(error)))
+    }
+
+    /// Keeps others with this key out until the transaction ends.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when one of them is at it.
+    pub(super) async fn enter(&self, tx: &mut Tx) -> Result<()> {
+        if repo::try_lock(tx, self.requisicao()).await? {
+            return Ok(());
+        }
+        Err(Error::Conflict {
+            code: "requisicao_em_andamento",
+            detail: "Uma requisição com esta Idempotency-Key está em andamento; tente novamente".to_owned(),
+        })
+    }
+
+    /// Remembers the answer, in the transaction of the entry.
+    pub(super) async fn remember(&self, tx: &mut Tx, answer: &Apontamento) -> Result<()> {
+        let answer = Respondido {
+            impressao: self.impressao.clone(),
+            resposta: as_text(answer)?,
+        };
+        repo::insert(tx, self.requisicao(), &answer).await?;
+        Ok(())
+    }
+
+    /// Replaces it by what is told at last: how far the hours got meanwhile.
+    pub(super) async fn amend(&self, tx: &mut Tx, answer: &Apontamento) -> Result<()> {
+        repo::update(tx, self.requisicao(), &as_text(answer)?).await?;
+        Ok(())
+    }
+}
+
+fn as_text(answer: &Apontamento) -> Result<String> {
+    serde_json::to_string(answer).map_err(|error| Error::Internal(Box::new(error)))
+}
+
+/// A hash of what is asked for, whatever spelling it came in.
+fn fingerprint(new: &NewApontamento) -> Vec<u8> {
+    let projeto = match &new.projeto {
+        ProjetoNomeado::Id(id) => id.to_string(),
+        ProjetoNomeado::Nome(nome) => nome.to_lowercase(),
+    };
+    let optional = |text: &Option<String>| text.as_ref().map_or_else(String::new, |text| format!("={text}"));
+    let parts = [
+        new.organizacao.to_string(),
+        projeto,
+        new.work_item_id.to_string(),
+        new.data.to_string(),
+        new.duracao.to_string(),
+        new.atividade.to_string(),
+        optional(&new.comentario),
+        optional(&new.usuario.id).to_lowercase(),
+    ];
+    digest::digest(&digest::SHA256, parts.join("\u{1f}").as_bytes())
+        .as_ref()
+        .to_vec()
+}

@@ -1,0 +1,367 @@
+//! The write-back of hours: what people log here gets into `CompletedWork` and `RemainingWork` of their work items.
+//!
+//! A row of the outbox is written in the transaction of the entry. After the commit the request itself tries to write, for as
+//! long as its budget lasts; what is left, a worker does ([`worker`]). Each attempt holds a lease, so of any number of
+//! processes one writes. `docs/write-back.md` tells the whole of it.
+
+mod attempt;
+mod motivo;
+mod plan;
+mod reconcile;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use moka::future::Cache;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::auth::{Admin, CurrentUser};
+use crate::azure_devops::work_items::WorkItem;
+use crate::azure_devops::{AzureDevOps, Credential, Error as AzureError, Fingerprint, Organizacao, Tenant};
+use crate::config::WriteBackConfig;
+use crate::db::{Db, DbError, Tx};
+use crate::error::Result;
+use crate::models::auditoria::NewRegistro;
+use crate::models::ids::ProjetoId;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::write_back::{Alvo, Falha, Mode, Resumo, Tomado};
+use crate::repositories::{auditoria, write_back as repo};
+use crate::services::auditoria::actor;
+use crate::services::projetos::ProjetoService;
+use crate::services::work_items::WorkItemService;
+use attempt::{Attempt, Failure};
+
+pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelecaoAlvo};
+
+/// How long a work item is one attempt's alone. An attempt ends before, so that nobody writes under a lease that is over.
+const LEASE: Duration = Duration::from_mins(1);
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(45);
+/// The background leaves a fresh change to the request that made it for so much longer than the request's budget.
+const HEAD_START: Duration = Duration::from_millis(500);
+/// Attempts that requests may have under way; further changes are left to the background at once.
+const MOST_IN_REQUESTS: usize = 64;
+/// First pause after a failure, doubled with each up to the longest; half of it is chance.
+const BACKOFF: Duration = Duration::from_secs(2);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
+/// How long it is remembered who a credential is.
+const IDENTITY_TTL: Duration = Duration::from_hours(1);
+/// Failures listed at the most.
+const MOST_FAILURES: i64 = 200;
+
+/// Use cases of the write-back. Clones share what is under way.
+#[derive(Clone)]
+pub struct WriteBackService(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    azure: AzureDevOps,
+    work_items: WorkItemService,
+    projetos: ProjetoService,
+    config: WriteBackConfig,
+    identities: Cache<(NomeOrganizacao, Fingerprint), Option<Uuid>>,
+    /// Requests of this process that change one work item wait for each other instead of for the lease.
+    turns: Cache<Alvo, Arc<tokio::sync::Mutex<()>>>,
+    in_requests: Arc<Semaphore>,
+    tasks: TaskTracker,
+    /// Organisations to be left alone, and until when.
+    held: Mutex<HashMap<NomeOrganizacao, Instant>>,
+}
+
+/// How the write-back stands.
+#[derive(Debug)]
+pub struct Andamento {
+    /// Each organisation of the caller that has something unwritten.
+    pub organizacoes: Vec<Resumo>,
+    /// What failed, at the most 200.
+    pub falhas: Vec<Falha>,
+}
+
+impl WriteBackService {
+    /// Writes what `db` holds into `azure`.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        azure: AzureDevOps,
+        work_items: WorkItemService,
+        projetos: ProjetoService,
+        config: &WriteBackConfig,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            db,
+            azure,
+            work_items,
+            projetos,
+            config: config.clone(),
+            identities: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(IDENTITY_TTL)
+                .build(),
+            turns: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_idle(LEASE)
+                .build(),
+            in_requests: Arc::new(Semaphore::new(MOST_IN_REQUESTS)),
+            tasks: TaskTracker::new(),
+            held: Mutex::default(),
+        }))
+    }
+
+    /// Notes in the transaction of an entry that its work item's hours change. `None` when nothing is written to this
+    /// organisation: switched off, or not served.
+    pub(super) async fn mark(
+        &self,
+        tx: &mut Tx,
+        organizacao: &NomeOrganizacao,
+        work_item_id: i32,
+        projeto: ProjetoId,
+    ) -> Result<Option<i64>, DbError> {
+        if self.0.config.mode_of(organizacao) == Mode::Off || self.0.tenant(organizacao).is_none() {
+            return Ok(None);
+        }
+        let head_start = self.0.config.budget + HEAD_START;
+        repo::mark(tx, organizacao, work_item_id, projeto, head_start)
+            .await
+            .map(Some)
+    }
+
+    /// Writes at once what was marked and committed, and waits for it as long as the budget lasts; the attempt goes on
+    /// after that. `seen`: the work item, if it was just read. `own`: the caller's credential, for organisations without a
+    /// PAT of ours.
+    pub(super) async fn write_now(&self, alvo: Alvo, seen: Option<WorkItem>, own: Option<Credential>) {
+        let inner = Arc::clone(&self.0);
+        let Ok(permit) = Arc::clone(&inner.in_requests).try_acquire_owned() else {
+            return;
+        };
+        let budget = inner.config.budget;
+        let attempt = self.0.tasks.spawn(async move {
+            let turn = inner
+                .turns
+                .get_with(alvo.clone(), async { Arc::default() })
+                .await;
+            let _turn = turn.lock().await;
+            inner.write(&alvo, seen, own).await;
+            drop(permit);
+        });
+        // Whoever waits longer than this gets `pendente`.
+        let _ = timeout(budget, attempt).await;
+    }
+
+    /// How the write-back stands in the caller's organisations.
+    pub async fn status(&self, user: &CurrentUser) -> Result<Andamento> {
+        let mut tx = self.0.db.begin(&user.scope()).await?;
+        let organizacoes = repo::resumo(&mut tx).await?;
+        let falhas = repo::failures(&mut tx, MOST_FAILURES).await?;
+        tx.commit().await?;
+        Ok(Andamento {
+            organizacoes,
+            falhas,
+        })
+    }
+
+    /// Brings failures back to life; returns how many. All of the caller's organisations, or one, or one work item.
+    pub async fn retry(
+        &self,
+        admin: &Admin,
+        organizacao: Option<&NomeOrganizacao>,
+        work_item_id: Option<i32>,
+    ) -> Result<u64> {
+        let user = admin.user();
+        if let Some(nome) = organizacao {
+            user.may_see(nome)?;
+        }
+        let mut tx = self.0.db.begin(&user.scope()).await?;
+        let revived = repo::retry(&mut tx, organizacao, work_item_id).await?;
+        let new = NewRegistro {
+            actor: &actor(user),
+            organizacao: organizacao.map(NomeOrganizacao::as_str),
+            acao: "repetir",
+            objeto_tipo: "sincronizacao_de_horas",
+            objeto_id: work_item_id.map(|id| id.to_string()),
+            antes: None,
+            depois: None,
+        };
+        if revived > 0 {
+            auditoria::insert(&mut tx, &new).await?;
+        }
+        tx.commit().await?;
+        Ok(revived)
+    }
+
+    /// Waits for attempts that are under way, but not for long: their leases and intentions outlive the process.
+    pub async fn finish(&self, patience: Duration) {
+        self.0.tasks.close();
+        if timeout(patience, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!("some hours were still being written; the next process goes on with them");
+        }
+    }
+}
+
+impl Inner {
+    fn tenant(&self, nome: &NomeOrganizacao) -> Option<Tenant> {
+        let tenants = self.azure.tenants();
+        tenants
+            .iter()
+            .find(|tenant| tenant.organizacao.nome() == nome)
+            .cloned()
+    }
+
+    /// Takes the work item, if nobody else has, and writes it.
+    async fn write(&self, alvo: &Alvo, seen: Option<WorkItem>, own: Option<Credential>) {
+        if self.held_for(&alvo.organizacao).is_some() {
+            return;
+        }
+        let taken = async {
+            let mut tx = self.db.begin(&Scope::Maintenance).await?;
+            let taken = repo::take(&mut tx, alvo, LEASE).await?;
+            tx.commit().await?;
+            Ok::<_, DbError>(taken)
+        };
+        match taken.await {
+            Ok(Some(tomado)) => self.write_taken(alvo, &tomado, seen, own).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the write-back cannot take a work item"),
+        }
+    }
+
+    /// Writes a work item that was taken and gives it back, whatever comes of it.
+    async fn write_taken(
+        &self,
+        alvo: &Alvo,
+        tomado: &Tomado,
+        seen: Option<WorkItem>,
+        own: Option<Credential>,
+    ) {
+        let outcome = timeout(LONGEST_ATTEMPT, self.attempt(alvo, tomado, seen, own)).await;
+        let outcome = outcome.unwrap_or(Err(Failure::Passing(AzureError::Timeout)));
+        if let Err(failure) = &outcome {
+            tracing::info!(organizacao = %alvo.organizacao, work_item = alvo.work_item_id, ?failure, "hours not written");
+        }
+        if let Err(error) = self.give_back(alvo, tomado, outcome).await {
+            tracing::warn!(%error, "the write-back cannot note an outcome; its lease runs out");
+        }
+    }
+
+    async fn attempt(
+        &self,
+        alvo: &Alvo,
+        tomado: &Tomado,
+        seen: Option<WorkItem>,
+        own: Option<Credential>,
+    ) -> Result<(), Failure> {
+        let tenant = self.tenant(&alvo.organizacao);
+        let organizacao = tenant.as_ref().map(|tenant| tenant.organizacao.clone());
+        let credential = tenant.and_then(|tenant| tenant.pat).or(own);
+        let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
+            return Err(Failure::Passing(AzureError::InvalidCredential { status: 401 }));
+        };
+        Attempt::new(self, alvo, &organizacao, &credential, tomado)
+            .run(seen)
+            .await
+    }
+
+    async fn give_back(
+        &self,
+        alvo: &Alvo,
+        tomado: &Tomado,
+        outcome: Result<(), Failure>,
+    ) -> Result<(), DbError> {
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        match outcome {
+            Ok(()) => repo::release(&mut tx, alvo, tomado.lease).await?,
+            Err(Failure::LeaseLost) => {}
+            Err(Failure::Own(_)) => repo::release(&mut tx, alvo, tomado.lease).await?,
+            Err(Failure::Final { versao, motivo }) => {
+                repo::fail(&mut tx, alvo, tomado.lease, versao, &motivo).await?;
+            }
+            Err(Failure::Passing(error)) => {
+                if let (Some(wait), AzureError::Throttled { .. } | AzureError::Unavailable { .. }) =
+                    (error.retry_after(), &error)
+                {
+                    self.hold(&alvo.organizacao, wait);
+                }
+                let asked = error.was_sent();
+                let motivo = if self
+                    .tenant(&alvo.organizacao)
+                    .is_some_and(|tenant| tenant.pat.is_none())
+                {
+                    motivo::NO_CREDENTIAL.to_owned()
+                } else {
+                    motivo::passing(&error)
+                };
+                let setback = repo::Setback {
+                    wait: pause(tomado.tentativas, error.retry_after()),
+                    motivo: &motivo,
+                    counts: asked,
+                    give_up: self.config.give_up,
+                };
+                repo::postpone(&mut tx, alvo, tomado.lease, setback).await?;
+            }
+        }
+        tx.commit().await
+    }
+
+    /// Who a credential is there, as far as that can be told: to recognise what we wrote ourselves.
+    async fn identity_of(&self, organizacao: &Organizacao, credential: &Credential) -> Option<Uuid> {
+        let key = (organizacao.nome().clone(), credential.fingerprint());
+        let ask = async {
+            let user = organizacao.authenticated_user(credential).await;
+            user.map(|identity| Some(identity.id))
+        };
+        self.identities.try_get_with(key, ask).await.ok().flatten()
+    }
+
+    /// Leaves an organisation alone for a while.
+    fn hold(&self, nome: &NomeOrganizacao, wait: Duration) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = held.entry(nome.clone()).or_insert_with(Instant::now);
+        *until = (*until).max(Instant::now() + wait.min(LONGEST_BACKOFF));
+    }
+
+    /// How long an organisation is still left alone.
+    fn held_for(&self, nome: &NomeOrganizacao) -> Option<Duration> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = held.get(nome)?;
+        until
+            .checked_duration_since(Instant::now())
+            .filter(|wait| !wait.is_zero())
+    }
+}
+
+impl std::fmt::Debug for WriteBackService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriteBackService")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long to wait after a failure; those that failed together do not come back together.
+fn pause(failures_before: i32, retry_after: Option<Duration>) -> Duration {
+    let doublings = u32::try_from(failures_before).unwrap_or_default().min(16);
+    let longest = BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
+    let chance = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
+    retry_after.map_or(chance, |asked| asked + BACKOFF.mul_f64(fastrand::f64() / 4.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_limit_and_what_is_asked_for_is_kept() {
+        for _ in 0..100 {
+            assert!((1.0..=2.0).contains(&pause(0, None).as_secs_f64()));
+            assert!((4.0..=8.0).contains(&pause(2, None).as_secs_f64()));
+            for many in [8, 1_000, i32::MAX] {
+                assert!((150.0..=300.0).contains(&pause(many, None).as_secs_f64()));
+            }
+            let asked = pause(5, Some(Duration::from_secs(2))).as_secs_f64();
+            assert!((2.0..=2.5).contains(&asked));
+        }
+    }
+}

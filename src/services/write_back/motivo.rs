@@ -1,0 +1,48 @@
+//! Why hours are not in Azure DevOps yet, or will not be: sentences for people. Nothing that Azure DevOps wrote is passed on but
+//! names of types and fields.
+
+use crate::azure_devops::{Error, Unavailability};
+
+/// A failure that may pass.
+pub(super) fn passing(error: &Error) -> String {
+    match error {
+        Error::InvalidCredential { .. } => {
+            "O Azure DevOps recusou a credencial usada para gravar as horas; verifique o PAT da organização".to_owned()
+        }
+        Error::Forbidden => "A credencial usada não tem permissão para gravar neste Work Item".to_owned(),
+        Error::Throttled { .. } => "O Azure DevOps limitou as requisições".to_owned(),
+        Error::Timeout => "O Azure DevOps não respondeu a tempo".to_owned(),
+        Error::Unavailable {
+            reason: Unavailability::Status(status),
+            ..
+        } => format!("O Azure DevOps está indisponível (status {status})"),
+        Error::Unavailable { .. } => "O Azure DevOps está indisponível".to_owned(),
+        Error::Rejected { .. } => "O Work Item está sendo alterado por outras pessoas".to_owned(),
+        Error::NotFound | Error::Nonsense(_) => "O Azure DevOps deu uma resposta inesperada".to_owned(),
+    }
+}
+
+/// A refusal that stays.
+pub(super) fn refused(type_key: &str, fields: &[String]) -> String {
+    let what = if type_key.is_empty() {
+        "sem explicação"
+    } else {
+        type_key
+    };
+    if fields.is_empty() {
+        return format!("O Azure DevOps recusou a gravação das horas ({what})");
+    }
+    let fields = fields.join(", ");
+    format!("Uma regra do processo recusou a gravação das horas ({what}; campos: {fields})")
+}
+
+/// The work item is gone.
+pub(super) fn vanished(id: i32) -> String {
+    format!("O Work Item {id} não existe mais, ou a credencial usada não o vê")
+}
+
+/// Nobody can write.
+pub(super) const NO_CREDENTIAL: &str = "A organização não tem um PAT para gravar as horas";
+
+/// It will be.
+pub(super) const UNDER_WAY: &str = "A gravação continua em segundo plano";

@@ -1,0 +1,225 @@
+//! What is to be written into a work item: arithmetic, nothing else.
+
+use crate::models::duracao::Total;
+use crate::models::horas::Horas;
+use crate::models::work_item::Scheduling;
+use crate::models::write_back::{Mode, Participacao};
+
+/// Everything that the figures depend on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation {
+    /// How hours are written; never [`Mode::Off`].
+    pub(super) mode: Mode,
+    /// Sum of the entries.
+    pub(super) total: Total,
+    /// What of the figures is ours.
+    pub(super) ours: Participacao,
+    /// The figures.
+    pub(super) upstream: Scheduling,
+    /// Whether the type has `CompletedWork`.
+    pub(super) has_completed: bool,
+    /// Whether `RemainingWork` may be written: the type has it and the work item is not closed (many processes demand it
+    /// empty then).
+    pub(super) may_write_remaining: bool,
+}
+
+/// The figures to write, those that change, and what of them is ours afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) completed: Option<Horas>,
+    pub(super) remaining: Option<Horas>,
+    pub(super) depois: Participacao,
+}
+
+impl Plan {
+    /// Whether there is anything to send.
+    pub(super) fn changes_something(&self) -> bool {
+        self.completed.is_some() || self.remaining.is_some()
+    }
+}
+
+impl Situation {
+    /// What to write.
+    pub(super) fn plan(&self) -> Plan {
+        let target = Horas::of(self.total);
+        let before = self.upstream.completed_work.unwrap_or_default();
+        let completed = match self.mode {
+            Mode::Absolute => target,
+            Mode::Delta | Mode::Off => (before - self.ours.contribuicao + target).at_least_zero(),
+        };
+        let (remaining, descontado) = match self.mode {
+            Mode::Absolute => (self.remaining_of_estimate(target), self.ours.descontado),
+            Mode::Delta | Mode::Off => self.remaining_by_delta(target, completed),
+        };
+        let written = self.may_write_remaining && remaining.is_some();
+        let changed = |new: Option<Horas>, old: Option<Horas>| new.filter(|new| Some(*new) != old);
+        Plan {
+            // An empty field is nothing: no zero is written into it.
+            completed: changed(Some(completed), Some(before)).filter(|_| self.has_completed),
+            remaining: changed(remaining, self.upstream.remaining_work).filter(|_| written),
+            depois: Participacao {
+                contribuicao: target,
+                descontado: if written { descontado } else { self.ours.descontado },
+            },
+        }
+    }
+
+    /// The estimate less what is done; without an estimate nothing is known (D-28).
+    fn remaining_of_estimate(&self, completed: Horas) -> Option<Horas> {
+        let estimate = self.upstream.original_estimate?;
+        Some((estimate - completed).at_least_zero())
+    }
+
+    /// Takes what is new off what is left, never below zero, and gives back no more than was taken.
+    fn remaining_by_delta(&self, target: Horas, completed: Horas) -> (Option<Horas>, Horas) {
+        let taken = self.ours.descontado;
+        let delta = target - self.ours.contribuicao;
+        if delta == Horas::ZERO {
+            return (None, taken);
+        }
+        let Some(left) = self.upstream.remaining_work else {
+            let left = self.remaining_of_estimate(completed);
+            let off_estimate = |left| self.upstream.original_estimate.unwrap_or_default() - left;
+            return (left, left.map_or(taken, off_estimate));
+        };
+        if delta > Horas::ZERO {
+            let take = delta.min(left.at_least_zero());
+            return (Some((left - delta).at_least_zero()), taken + take);
+        }
+        // Hours logged when nothing was left to take come off first.
+        let untaken = (self.ours.contribuicao - taken).at_least_zero();
+        let give = (-delta - untaken).at_least_zero().min(taken.at_least_zero());
+        (Some(left + give), taken - give)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hours(hours: f64) -> Horas {
+        Horas::from_f64(hours).unwrap()
+    }
+
+    /// An open task that has all fields: estimate, remaining, completed; nothing of it is ours.
+    fn task(estimate: Option<f64>, remaining: Option<f64>, completed: Option<f64>) -> Situation {
+        Situation {
+            mode: Mode::Delta,
+            total: Total(0),
+            ours: Participacao::default(),
+            upstream: Scheduling {
+                original_estimate: estimate.map(hours),
+                remaining_work: remaining.map(hours),
+                completed_work: completed.map(hours),
+            },
+            has_completed: true,
+            may_write_remaining: true,
+        }
+    }
+
+    /// Applies a plan as Azure DevOps would.
+    fn apply(situation: &mut Situation, minutes: i64) -> (f64, Option<f64>) {
+        situation.total = Total(minutes);
+        let plan = situation.plan();
+        situation.ours = plan.depois;
+        let upstream = &mut situation.upstream;
+        upstream.completed_work = plan.completed.or(upstream.completed_work);
+        upstream.remaining_work = plan.remaining.or(upstream.remaining_work);
+        (
+            upstream.completed_work.unwrap_or_default().to_f64(),
+            upstream.remaining_work.map(Horas::to_f64),
+        )
+    }
+
+    #[test]
+    fn hours_that_people_typed_survive() {
+        let mut item = task(Some(10.0), Some(6.5), Some(3.5));
+        assert_eq!(apply(&mut item, 90), (5.0, Some(5.0)));
+        // Somebody types two hours more, and a new guess of what is left.
+        item.upstream.completed_work = Some(hours(7.0));
+        item.upstream.remaining_work = Some(hours(4.0));
+        assert_eq!(apply(&mut item, 150), (8.0, Some(3.0)));
+        // All entries go: what people typed stays.
+        assert_eq!(apply(&mut item, 0), (5.5, Some(5.5)));
+    }
+
+    #[test]
+    fn what_is_left_never_falls_below_zero_and_comes_back_as_it_was() {
+        let mut item = task(Some(8.0), Some(3.0), None);
+        assert_eq!(apply(&mut item, 300), (5.0, Some(0.0)));
+        assert_eq!(apply(&mut item, 360), (6.0, Some(0.0)));
+        assert_eq!(apply(&mut item, 240), (4.0, Some(0.0)));
+        assert_eq!(apply(&mut item, 120), (2.0, Some(1.0)));
+        assert_eq!(apply(&mut item, 0), (0.0, Some(3.0)));
+    }
+
+    #[test]
+    fn d_28_without_an_estimate_what_is_left_is_left_alone() {
+        assert_eq!(apply(&mut task(None, None, Some(1.0)), 60), (2.0, None));
+        let mut absolute = task(None, Some(4.0), Some(1.0));
+        absolute.mode = Mode::Absolute;
+        assert_eq!(apply(&mut absolute, 60), (1.0, Some(4.0)));
+        assert_eq!(apply(&mut absolute, 120), (2.0, Some(4.0)));
+    }
+
+    #[test]
+    fn an_estimate_tells_what_is_left_when_nobody_did() {
+        let mut item = task(Some(4.0), None, None);
+        assert_eq!(apply(&mut item, 60), (1.0, Some(3.0)));
+        assert_eq!(apply(&mut item, 0), (0.0, Some(4.0)));
+    }
+
+    #[test]
+    fn absolute_is_what_the_fastapi_service_wrote() {
+        let mut item = task(Some(8.0), Some(8.0), Some(5.0));
+        item.mode = Mode::Absolute;
+        assert_eq!(apply(&mut item, 90), (1.5, Some(6.5)));
+        assert_eq!(apply(&mut item, 600), (10.0, Some(0.0)));
+    }
+
+    #[test]
+    fn fields_that_the_type_lacks_and_figures_that_stay_are_not_sent() {
+        let mut scrum = task(None, Some(5.0), None);
+        scrum.has_completed = false;
+        scrum.total = Total(60);
+        let plan = scrum.plan();
+        assert_eq!((plan.completed, plan.remaining), (None, Some(hours(4.0))));
+
+        let mut closed = task(Some(8.0), Some(5.0), Some(1.0));
+        closed.may_write_remaining = false;
+        assert_eq!(apply(&mut closed, 60), (2.0, Some(5.0)));
+        // Nothing was taken, so nothing is given back once it is open again.
+        closed.may_write_remaining = true;
+        assert_eq!(apply(&mut closed, 0), (1.0, Some(5.0)));
+
+        let nothing = task(Some(8.0), Some(5.0), None).plan();
+        assert!(!nothing.changes_something());
+    }
+
+    #[test]
+    fn a_figure_that_somebody_lowered_does_not_turn_negative() {
+        let mut item = task(None, None, Some(0.0));
+        apply(&mut item, 300);
+        item.upstream.completed_work = Some(hours(2.0));
+        assert_eq!(apply(&mut item, 360), (3.0, None));
+        assert_eq!(apply(&mut item, 0), (0.0, None));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_logged_what_is_left_and_done_come_back_when_it_is_deleted(
+            left in 0_u32..1_000, typed in 0_u32..1_000, totals in prop::collection::vec(0_i64..10_000, 0..40),
+        ) {
+            let (left, typed) = (f64::from(left) / 4.0, f64::from(typed) / 4.0);
+            let mut item = task(Some(100.0), Some(left), Some(typed));
+            for total in totals {
+                let (done, now_left) = apply(&mut item, total);
+                prop_assert_eq!(hours(done) - hours(typed), Horas::of(Total(total)));
+                prop_assert!((0.0..=left).contains(&now_left.unwrap()));
+            }
+            prop_assert_eq!(apply(&mut item, 0), (typed, Some(left)));
+        }
+    }
+}

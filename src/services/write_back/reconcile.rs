@@ -1,0 +1,245 @@
+//! Compares what is logged here with what stands in Azure DevOps, and has the difference written.
+//!
+//! In `delta` mode people may have typed hours of their own, so more than ours is no difference; less than ours means that
+//! somebody overwrote it. In `absolute` mode anything but ours is one.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{WriteBackService, motivo};
+use crate::auth::Admin;
+use crate::azure_devops::work_items::WorkItem;
+use crate::error::{Error, Result};
+use crate::models::apontamento::ProjetoNomeado;
+use crate::models::auditoria::NewRegistro;
+use crate::models::duracao::Total;
+use crate::models::horas::Horas;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::write_back::{Alvo, Mode};
+use crate::repositories::write_back::Standing;
+use crate::repositories::{apontamentos, auditoria, write_back as repo};
+use crate::services::auditoria::actor;
+use crate::services::projetos::unknown_projeto;
+
+/// Work items that one request looks at; the next one goes on after the last.
+const MOST: i64 = 200;
+/// Work items that are repaired at once.
+const AT_ONCE: usize = 4;
+/// How long a request waits for repairs.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What to compare.
+#[derive(Debug, Clone)]
+pub struct Selecao {
+    /// Organisation.
+    pub organizacao: NomeOrganizacao,
+    /// One work item, or a project's.
+    pub alvo: SelecaoAlvo,
+}
+
+/// One work item, or those of a project.
+#[derive(Debug, Clone)]
+pub enum SelecaoAlvo {
+    /// This one.
+    WorkItem(i32),
+    /// Those of a project that have entries, from after this id on.
+    Projeto(ProjetoNomeado, i32),
+}
+
+/// The outcome.
+#[derive(Debug)]
+pub struct Reconciliacao {
+    /// Work items looked at.
+    pub verificados: usize,
+    /// Those that differ.
+    pub diferencas: Vec<Diferenca>,
+    /// Where the next request goes on; `None` when there are no more.
+    pub proximo: Option<i32>,
+}
+
+/// A work item that differs.
+#[derive(Debug)]
+pub struct Diferenca {
+    /// Work item.
+    pub work_item_id: i32,
+    /// Logged here.
+    pub apontado: Total,
+    /// `CompletedWork` before, where the work item can be read.
+    pub completed_before: Option<Horas>,
+    /// `CompletedWork` now.
+    pub completed_after: Option<Horas>,
+    /// Whether what was missing stands there now.
+    pub reparado: bool,
+    /// Why not.
+    pub motivo: Option<String>,
+}
+
+impl WriteBackService {
+    /// Compares, and repairs what differs.
+    ///
+    /// # Errors
+    /// [`Error::InvalidReference`] for an unknown project, [`Error::Conflict`] when nothing is written to this organisation,
+    /// [`Error::Upstream`] when Azure DevOps cannot be read.
+    pub async fn reconcile(&self, admin: &Admin, selecao: &Selecao) -> Result<Reconciliacao> {
+        let (user, organizacao) = (admin.user(), &selecao.organizacao);
+        user.may_see(organizacao)?;
+        let mode = self.0.config.mode_of(organizacao);
+        let tenant = self.0.tenant(organizacao).filter(|_| mode != Mode::Off);
+        let (membership, _tenant) = match (user.member_of(organizacao), tenant) {
+            (Ok(membership), Some(tenant)) => (membership, tenant),
+            _ => return Err(switched_off(organizacao)),
+        };
+        let pat = membership.pat().or(membership.own_credential());
+        let credential = pat.map_or_else(|| membership.credential(), Ok)?;
+        let (work_items, proximo) = self.selected(admin, selecao).await?;
+        let standing = self.standing(organizacao, &work_items).await?;
+        let seen = membership.organizacao().work_items(credential, &work_items).await?;
+        let mut by_id: HashMap<i32, WorkItem> = seen.into_iter().map(|item| (item.id, item)).collect();
+
+        let mut found = Vec::new();
+        for here in standing {
+            let item = by_id.remove(&here.work_item_id);
+            let has_completed = match &item {
+                Some(item) => {
+                    let service = &self.0.work_items;
+                    let of = service.work_item_type(membership.organizacao(), credential, item);
+                    of.await?.has_completed
+                }
+                None => true,
+            };
+            if let Some(difference) = compare(mode, here, item, has_completed) {
+                found.push(difference);
+            }
+        }
+        self.repair(admin, organizacao, &found).await?;
+        let ids: Vec<i32> = found.iter().map(|difference| difference.here.work_item_id).collect();
+        let after = membership.organizacao().work_items(credential, &ids).await?;
+        let settled = self.standing(organizacao, &ids).await?;
+        Ok(Reconciliacao {
+            verificados: work_items.len(),
+            diferencas: found
+                .into_iter()
+                .map(|difference| report(difference, &settled, &after))
+                .collect(),
+            proximo,
+        })
+    }
+
+    /// The work items to compare, and where the next request goes on.
+    async fn selected(&self, admin: &Admin, selecao: &Selecao) -> Result<(Vec<i32>, Option<i32>)> {
+        let (projeto, after) = match &selecao.alvo {
+            SelecaoAlvo::WorkItem(id) => return Ok((vec![*id], None)),
+            SelecaoAlvo::Projeto(projeto, after) => (projeto, *after),
+        };
+        let projetos = &self.0.projetos;
+        let located = projetos.find_mirrored(admin.user(), &selecao.organizacao, projeto);
+        let located = located.await?.ok_or_else(|| unknown_projeto(projeto))?;
+        let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
+        let organizacao = &selecao.organizacao;
+        let ids =
+            apontamentos::work_items_of_projeto(&mut tx, organizacao, located.id, after, MOST).await?;
+        tx.commit().await?;
+        let more = i64::try_from(ids.len()).is_ok_and(|count| count == MOST);
+        let proximo = ids.last().copied().filter(|_| more);
+        Ok((ids, proximo))
+    }
+
+    async fn standing(&self, organizacao: &NomeOrganizacao, ids: &[i32]) -> Result<Vec<Standing>> {
+        let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
+        // Entries from a time when nothing was written back have no row yet.
+        repo::adopt(&mut tx, organizacao, ids).await?;
+        let standing = repo::standing(&mut tx, organizacao, ids).await?;
+        tx.commit().await?;
+        Ok(standing)
+    }
+
+    /// Has the differences written, some at once, as long as the patience lasts; the background does the rest.
+    async fn repair(&self, admin: &Admin, organizacao: &NomeOrganizacao, found: &[Found]) -> Result<()> {
+        let readable: Vec<&Found> = found.iter().filter(|difference| difference.item.is_some()).collect();
+        if readable.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
+        for difference in &readable {
+            repo::repair(&mut tx, organizacao, difference.here.work_item_id, difference.ours).await?;
+        }
+        let ids: Vec<i32> = readable.iter().map(|difference| difference.here.work_item_id).collect();
+        let new = NewRegistro {
+            actor: &actor(admin.user()),
+            organizacao: Some(organizacao.as_str()),
+            acao: "reconciliar",
+            objeto_tipo: "sincronizacao_de_horas",
+            objeto_id: None,
+            antes: None,
+            depois: Some(json!({ "work_items": ids }).to_string()),
+        };
+        auditoria::insert(&mut tx, &new).await?;
+        tx.commit().await?;
+        let writes = stream::iter(readable).for_each_concurrent(AT_ONCE, async |difference| {
+            let alvo = Alvo {
+                organizacao: organizacao.clone(),
+                work_item_id: difference.here.work_item_id,
+            };
+            self.write_now(alvo, difference.item.clone(), None).await;
+        });
+        // What takes longer is still pending when it is reported.
+        let _ = timeout(PATIENCE, writes).await;
+        Ok(())
+    }
+}
+
+/// A difference before anything was done about it.
+struct Found {
+    here: Standing,
+    item: Option<WorkItem>,
+    /// What of `CompletedWork` still is ours.
+    ours: Horas,
+}
+
+/// Whether a work item differs.
+fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bool) -> Option<Found> {
+    let expected = Horas::of(here.total);
+    let there = item.as_ref().map(|item| item.scheduling.completed_work.unwrap_or_default());
+    let (differs, ours) = match there {
+        None => (expected != Horas::ZERO || !here.settled, here.contribuicao),
+        Some(_) if !has_completed => (!here.settled, here.contribuicao),
+        Some(there) if mode == Mode::Absolute => (there != expected, here.contribuicao),
+        // Less than ours stands there: the rest was overwritten.
+        Some(there) => {
+            let ours = here.contribuicao.min(there);
+            (ours != expected, ours)
+        }
+    };
+    (differs || !here.settled).then_some(Found { here, item, ours })
+}
+
+fn report(difference: Found, settled: &[Standing], after: &[WorkItem]) -> Diferenca {
+    let id = difference.here.work_item_id;
+    let now = settled.iter().find(|standing| standing.work_item_id == id);
+    let completed = |item: &WorkItem| item.scheduling.completed_work.unwrap_or_default();
+    let reparado = difference.item.is_some() && now.is_some_and(|now| now.settled);
+    let motivo = match &difference.item {
+        None => Some(motivo::vanished(id)),
+        Some(_) if reparado => None,
+        Some(_) => now.and_then(|now| now.motivo.clone()).or_else(|| Some(motivo::UNDER_WAY.to_owned())),
+    };
+    Diferenca {
+        work_item_id: id,
+        apontado: difference.here.total,
+        completed_before: difference.item.as_ref().map(completed),
+        completed_after: after.iter().find(|item| item.id == id).map(completed),
+        reparado,
+        motivo,
+    }
+}
+
+fn switched_off(organizacao: &NomeOrganizacao) -> Error {
+    Error::Conflict {
+        code: "sincronizacao_desligada",
+        detail: format!("As horas da organização {organizacao} não são gravadas no Azure DevOps"),
+    }
+}

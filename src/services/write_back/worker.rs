@@ -1,0 +1,88 @@
+//! The background half: takes what is due and writes it, some work items of each organisation at once. An organisation that asked
+//! for patience, or is down, is left alone while the others go on. Any number of processes may do this.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::{LEASE, WriteBackService};
+use crate::db::DbError;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::write_back::{Alvo, Mode, Tomado};
+use crate::repositories::write_back as repo;
+
+/// Between two looks at what is due.
+const TICK: Duration = Duration::from_secs(1);
+/// Work items of one organisation that are written at once; its client allows twice as many calls.
+const EACH: i64 = 4;
+
+impl WriteBackService {
+    /// Works until `stop`; what is under way then is finished by [`finish`](Self::finish) or by another process.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut running = JoinSet::new();
+        let mut busy: HashMap<NomeOrganizacao, i64> = HashMap::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => {}
+                Some(done) = running.join_next(), if !running.is_empty() => {
+                    if let Ok(nome) = done && let Some(count) = busy.get_mut(&nome) {
+                        *count -= 1;
+                    }
+                }
+            }
+            match self.take_due(&busy).await {
+                Ok(taken) => {
+                    for (alvo, tomado) in taken {
+                        *busy.entry(alvo.organizacao.clone()).or_default() += 1;
+                        let service = self.clone();
+                        // Tracked, so that the end of the process waits for it; joined, so that its place is free again.
+                        let attempt = self.0.tasks.track_future(async move {
+                            service.0.write_taken(&alvo, &tomado, None, None).await;
+                            alvo.organizacao
+                        });
+                        running.spawn(attempt);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the write-back cannot see what is due"),
+            }
+        }
+        running.detach_all();
+    }
+
+    /// Takes and writes what is due now, once. Returns how many work items it took.
+    pub async fn write_due(&self) -> Result<usize, DbError> {
+        let taken = self.take_due(&HashMap::new()).await?;
+        let writes = taken
+            .iter()
+            .map(|(alvo, tomado)| self.0.write_taken(alvo, tomado, None, None));
+        Ok(futures_util::future::join_all(writes).await.len())
+    }
+
+    /// Takes what is due, as many as each organisation has places for.
+    async fn take_due(
+        &self,
+        busy: &HashMap<NomeOrganizacao, i64>,
+    ) -> Result<Vec<(Alvo, Tomado)>, DbError> {
+        let tenants = self.0.azure.tenants();
+        let nomes = tenants.iter().map(|tenant| tenant.organizacao.nome());
+        let places: Vec<(NomeOrganizacao, i64)> = nomes
+            .filter(|nome| self.0.config.mode_of(nome) != Mode::Off)
+            .filter(|nome| self.0.held_for(nome).is_none())
+            .map(|nome| (nome.clone(), EACH - busy.get(nome).copied().unwrap_or_default()))
+            .filter(|(_, places)| *places > 0)
+            .collect();
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
+        let taken = repo::take_due(&mut tx, &places, LEASE).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+}
