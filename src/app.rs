@@ -197,6 +197,8 @@ pub struct App {
     pub jobs: Jobs,
     /// Hours on their way to Azure DevOps.
     pub write_back: WriteBackService,
+    /// Time entries.
+    pub apontamentos: ApontamentoService,
 }
 
 impl App {
@@ -218,7 +220,7 @@ impl App {
             state.apontamentos.clone(),
             state.write_back.clone(),
         );
-        let write_back = state.write_back.clone();
+        let (write_back, apontamentos) = (state.write_back.clone(), state.apontamentos.clone());
         let router = build(&config.http, state, &draining)?;
         Ok(Self {
             router,
@@ -226,6 +228,7 @@ impl App {
             draining,
             jobs,
             write_back,
+            apontamentos,
         })
     }
 

@@ -35,9 +35,7 @@ mod tests {
     use super::*;
 
     fn day(zone: Tz, instant: &str) -> String {
-        Clock::new(zone)
-            .date_of(instant.parse().unwrap())
-            .to_string()
+        Clock::new(zone).date_of(instant.parse().unwrap()).to_string()
     }
 
     #[test]

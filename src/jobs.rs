@@ -70,8 +70,9 @@ impl Jobs {
         running.spawn(every(FORGET_INTERVAL, move || {
             let apontamentos = self.apontamentos.clone();
             async move {
-                if let Err(error) = apontamentos.forget_answers().await {
-                    tracing::warn!(%error, "old answers could not be forgotten");
+                match apontamentos.forget_answers().await {
+                    Ok(forgotten) => tracing::debug!(forgotten, "old answers forgotten"),
+                    Err(error) => tracing::warn!(%error, "old answers could not be forgotten"),
                 }
             }
         }));

@@ -11,6 +11,7 @@ pub mod organizacao;
 pub mod organization_pat;
 pub mod page;
 pub mod papel;
+pub mod precondition;
 pub mod projeto;
 pub mod sincronizacao;
 pub mod text;

@@ -1,5 +1,6 @@
 //! HTTP in and out: handlers extract, convert, call one service method and shape the reply.
 
+pub mod apontamentos;
 pub mod atividades;
 pub mod auditoria;
 pub mod docs;
@@ -9,6 +10,7 @@ pub mod organization_pats;
 pub mod projetos;
 mod tenant;
 pub mod user;
+pub mod write_back;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -24,12 +26,14 @@ pub fn limited() -> OpenApiRouter<AppState> {
         .nest(
             API_PREFIX,
             OpenApiRouter::new()
+                .merge(apontamentos::router())
                 .merge(atividades::router())
                 .merge(projetos::router())
                 .merge(integracao::router())
                 .merge(auditoria::router())
                 .merge(organization_pats::router())
-                .merge(user::router()),
+                .merge(user::router())
+                .merge(write_back::router()),
         )
         .merge(health::info_router())
 }

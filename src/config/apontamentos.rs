@@ -111,8 +111,8 @@ impl WriteBackConfig {
                     .parse::<f64>()
                     .ok()
                     .filter(|s| (0.0..=LONGEST_BUDGET).contains(s));
-                let seconds =
-                    seconds.ok_or_else(|| format!("is not a number of seconds from 0 to {LONGEST_BUDGET}"))?;
+                let seconds = seconds
+                    .ok_or_else(|| format!("is not a number of seconds from 0 to {LONGEST_BUDGET}"))?;
                 Ok(Duration::from_secs_f64(seconds))
             }),
             give_up: Duration::from_hours(reader.number("WRITEBACK_GIVE_UP_HOURS", 72, 1, 8_760)),
@@ -155,7 +155,11 @@ mod tests {
 
     #[test]
     fn each_organisation_may_have_a_mode_of_its_own() {
-        let config = read(&[("WRITEBACK_MODE", "off"), ("WRITEBACK_ORG_MODES", "Contoso=absolute")]).unwrap();
+        let config = read(&[
+            ("WRITEBACK_MODE", "off"),
+            ("WRITEBACK_ORG_MODES", "Contoso=absolute"),
+        ])
+        .unwrap();
         let mode = |nome| config.write_back.mode_of(&NomeOrganizacao::parse(nome).unwrap());
         assert_eq!((mode("contoso"), mode("fabrikam")), (Mode::Absolute, Mode::Off));
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderName, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use super::idempotency::REPLAYED;
 use crate::config::http::OriginPattern;
 
 /// How long a browser may remember a preflight; what the FastAPI service said.
@@ -33,12 +34,18 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
         .allow_headers([
             AUTHORIZATION,
             CONTENT_TYPE,
+            IF_MATCH,
+            IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("x-azure-access-token"),
             HeaderName::from_static("x-custom-header"),
             HeaderName::from_static("x-request-id"),
         ])
         .expose_headers([
+            ETAG,
+            LOCATION,
             RETRY_AFTER,
+            REPLAYED,
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("x-request-id"),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::fields::{self, Fields};
+use super::fields::{self, Fields, Read, WorkItemId};
 use super::problem::Problem;
 use crate::error::{Error, FieldError, Segment};
 
@@ -181,6 +181,33 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiPath {
         Uuid::parse_str(&text)
             .map(Self)
             .map_err(|_| not_a_uuid(vec!["path".into(), name.as_str().into()]))
+    }
+}
+
+/// The only path parameter, the id of a work item.
+#[derive(Debug)]
+pub struct ApiWorkItemPath(pub i32);
+
+impl<S: Send + Sync> FromRequestParts<S> for ApiWorkItemPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let entries = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let (name, text) = match entries.map(|entries| entries.0.into_iter().next()) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Err(Problem::of_status(StatusCode::NOT_FOUND)),
+            Err(_) => ("work_item_id".to_owned(), String::new()),
+        };
+        let failure = match WorkItemId::read(&Value::String(text)) {
+            Ok(id) => return Ok(Self(id.0)),
+            Err(failures) => failures,
+        };
+        let errors = failure.into_iter().map(|failure| FieldError {
+            loc: vec!["path".into(), name.as_str().into()],
+            kind: failure.kind,
+            message: failure.message,
+        });
+        Err(Error::Invalid(errors.collect()).into())
     }
 }
 

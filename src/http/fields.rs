@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use validator::{Validate, ValidateLength, ValidateRange, ValidateRequired, ValidationError};
 
-pub use self::read::{Failure, OrBlank, Read, Secret, Trimmed};
+pub use self::read::{Failure, OrBlank, Read, Secret, Trimmed, WorkItemId};
 use crate::error::{FieldError, Segment};
 
 /// A value that a client may have left out or got wrong.

@@ -10,6 +10,8 @@ pub const BEARER: &str = "bearer";
 /// Name of the security scheme for PATs as password.
 pub const BASIC: &str = "basic";
 
+/// Tag of time entries.
+pub const APONTAMENTOS: &str = "Apontamentos";
 /// Tag of activities.
 pub const ATIVIDADES: &str = "Atividades";
 /// Tag of projects.
@@ -39,6 +41,7 @@ pub const HEALTH: &str = "Health";
     modifiers(&SecuritySchemes),
     security(("bearer" = []), ("basic" = [])),
     tags(
+        (name = APONTAMENTOS, description = "Hours that people logged"),
         (name = ATIVIDADES, description = "Kinds of work that hours are logged on"),
         (name = PROJETOS, description = "Projects mirrored from Azure DevOps"),
         (name = INTEGRACAO, description = "Exchange with Azure DevOps"),
@@ -131,6 +134,14 @@ pub enum InvalidInput<'a> {
     Invalid(ProblemBody<'a>),
 }
 
+/// What a change of an object that has an `ETag` may answer besides.
+#[derive(Debug, IntoResponses)]
+pub enum Outdated<'a> {
+    /// Somebody changed the object since the version that `If-Match` names
+    #[response(status = 412, content_type = "application/problem+json", example = json!(examples::outdated()))]
+    Outdated(ProblemBody<'a>),
+}
+
 /// What an operation with a JSON body may answer besides.
 #[derive(Debug, IntoResponses)]
 pub enum InvalidBody<'a> {
@@ -188,6 +199,10 @@ mod examples {
 
     pub(super) fn timeout() -> Value {
         Problem::of_status(StatusCode::GATEWAY_TIMEOUT).example()
+    }
+
+    pub(super) fn outdated() -> Value {
+        Problem::from(Error::Stale).example()
     }
 
     pub(super) fn too_large() -> Value {

@@ -64,7 +64,8 @@ pub struct Pessoa {
 }
 
 /// A project as a caller names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum ProjetoNomeado {
     /// By our key or by the Azure DevOps GUID.
     Id(Uuid),

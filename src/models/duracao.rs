@@ -26,6 +26,8 @@ pub enum DuracaoInvalida {
 impl Duracao {
     /// Longest entry: a day.
     pub const MAX: u16 = 24 * HOUR;
+    /// For examples: two and a half hours.
+    pub const EXAMPLE: Self = Self(150);
 
     /// Reads `H:mm` or `HH:mm`.
     ///

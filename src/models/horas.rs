@@ -102,7 +102,10 @@ mod tests {
 
     #[test]
     fn minutes_become_hundredths_of_an_hour() {
-        assert_eq!([of(0), of(1), of(15), of(20), of(60)], [0.0, 0.02, 0.25, 0.33, 1.0]);
+        assert_eq!(
+            [of(0), of(1), of(15), of(20), of(60)],
+            [0.0, 0.02, 0.25, 0.33, 1.0]
+        );
         assert_eq!([of(90), of(100), of(1_440)], [1.5, 1.67, 24.0]);
     }
 

@@ -45,12 +45,18 @@ mod tests {
 
     #[test]
     fn a_key_is_the_same_with_and_without_quotes() {
-        assert_eq!(
-            Chave::parse("\"8e03978e-40d5\""),
-            Chave::parse(" 8e03978e-40d5 ")
-        );
+        assert_eq!(Chave::parse("\"8e03978e-40d5\""), Chave::parse(" 8e03978e-40d5 "));
         assert!(Chave::parse(&"k".repeat(255)).is_some());
-        for bad in ["", "\"\"", "\"a", "a b", "a\"b", "\"a\\\"b\"", "ação", &"k".repeat(256)] {
+        for bad in [
+            "",
+            "\"\"",
+            "\"a",
+            "a b",
+            "a\"b",
+            "\"a\\\"b\"",
+            "ação",
+            &"k".repeat(256),
+        ] {
             assert_eq!(Chave::parse(bad), None, "{bad}");
         }
     }

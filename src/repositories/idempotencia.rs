@@ -31,11 +31,7 @@ pub async fn try_lock(tx: &mut Tx, of: Requisicao<'_>) -> Result<bool, sqlx::Err
 }
 
 /// What was answered to this key within `ttl`.
-pub async fn find(
-    tx: &mut Tx,
-    of: Requisicao<'_>,
-    ttl: Duration,
-) -> Result<Option<Respondido>, sqlx::Error> {
+pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Option<Respondido>, sqlx::Error> {
     sqlx::query_as!(
         Respondido,
         "SELECT impressao, resposta FROM idempotencia

@@ -168,12 +168,7 @@ pub async fn apontado(tx: &mut Tx, alvo: &Alvo) -> Result<Apontado, sqlx::Error>
 }
 
 /// Stores what is about to be sent. `false` when the lease is not ours any more: then nothing may be sent.
-pub async fn intend(
-    tx: &mut Tx,
-    alvo: &Alvo,
-    lease: Uuid,
-    intencao: &Intencao,
-) -> Result<bool, sqlx::Error> {
+pub async fn intend(tx: &mut Tx, alvo: &Alvo, lease: Uuid, intencao: &Intencao) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back
             SET intencao_rev = $4, intencao_versao = $5, intencao_contribuicao = $6, intencao_descontado = $7,

@@ -5,6 +5,7 @@ mod examples;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,9 +17,11 @@ use self::examples::{AtividadeInUse, AtividadeNotFound, UnknownProjetos};
 use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::error::Result;
+use crate::http::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
-use crate::http::openapi::{ATIVIDADES, InvalidBody, InvalidInput, ProtectedResponses};
+use crate::http::openapi::{ATIVIDADES, InvalidBody, InvalidInput, Outdated, ProtectedResponses};
 use crate::http::pagination::PageParams;
+use crate::models::atividade::Atividade;
 use crate::models::ids::AtividadeId;
 use crate::services::atividades::AtividadeService;
 
@@ -86,7 +89,7 @@ async fn list(
 /// Azure DevOps GUID.
 #[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, request_body = AtividadeCreate,
     responses(
-        (status = 201, body = AtividadeResponse, description = "Created"),
+        (status = 201, body = AtividadeResponse, description = "Created", headers(("ETag" = String, description = "Version of the activity"))),
         UnknownProjetos,
         InvalidBody, ProtectedResponses
     ))]
@@ -94,17 +97,18 @@ async fn create_atividade(
     user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiJson(body): ApiJson<AtividadeCreate>,
-) -> Result<(StatusCode, ApiJson<AtividadeResponse>)> {
+) -> Result<(StatusCode, Tagged<AtividadeResponse>)> {
     let created = service.create(&user, body.into_new(user.signature())?).await?;
-    Ok((StatusCode::CREATED, ApiJson(created.into())))
+    Ok((StatusCode::CREATED, tagged(created)))
 }
 
 /// Get an activity
 ///
 /// With its projects, in the order in which they were given.
-#[utoipa::path(get, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
+#[utoipa::path(get, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam, IfNoneMatchParam),
     responses(
-        (status = 200, body = AtividadeResponse, description = "The activity"),
+        (status = 200, body = AtividadeResponse, description = "The activity", headers(("ETag" = String, description = "Version of the activity"))),
+        (status = 304, description = "The answer that `If-None-Match` names is still right"),
         AtividadeNotFound,
         InvalidInput, ProtectedResponses
     ))]
@@ -112,68 +116,80 @@ async fn get_atividade(
     user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiPath(id): ApiPath,
-) -> Result<ApiJson<AtividadeResponse>> {
-    Ok(ApiJson(service.get(&user, AtividadeId(id)).await?.into()))
+    known: IfNoneMatch,
+) -> Result<Response> {
+    Ok(tagged(service.get(&user, AtividadeId(id)).await?).unless(&known))
 }
 
 /// Change an activity
 ///
 /// Applies only the keys that are present. `descricao: null` clears it; `ids_projetos` replaces the whole set.
-#[utoipa::path(put, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
-    request_body = AtividadeUpdate,
+#[utoipa::path(put, path = "/atividades/{atividade_id}", tag = ATIVIDADES,
+    params(AtividadeIdParam, IfMatchParam), request_body = AtividadeUpdate,
     responses(
-        (status = 200, body = AtividadeResponse, description = "Changed"),
+        (status = 200, body = AtividadeResponse, description = "Changed", headers(("ETag" = String, description = "Version of the activity"))),
         UnknownProjetos,
         AtividadeNotFound,
+        Outdated,
         InvalidBody, ProtectedResponses
     ))]
 async fn update_atividade(
     user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiPath(id): ApiPath,
+    IfMatch(expected): IfMatch,
     ApiJson(body): ApiJson<AtividadeUpdate>,
-) -> Result<ApiJson<AtividadeResponse>> {
+) -> Result<Tagged<AtividadeResponse>> {
     let updated = service
-        .update(&user, AtividadeId(id), body.into_changes()?)
+        .update(&user, AtividadeId(id), body.into_changes()?, &expected)
         .await?;
-    Ok(ApiJson(updated.into()))
+    Ok(tagged(updated))
 }
 
 /// Change an activity (PATCH)
 ///
 /// The same as PUT, which is partial too.
-#[utoipa::path(patch, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
-    request_body = AtividadeUpdate,
+#[utoipa::path(patch, path = "/atividades/{atividade_id}", tag = ATIVIDADES,
+    params(AtividadeIdParam, IfMatchParam), request_body = AtividadeUpdate,
     responses(
-        (status = 200, body = AtividadeResponse, description = "Changed"),
+        (status = 200, body = AtividadeResponse, description = "Changed", headers(("ETag" = String, description = "Version of the activity"))),
         UnknownProjetos,
         AtividadeNotFound,
+        Outdated,
         InvalidBody, ProtectedResponses
     ))]
 async fn patch_atividade(
     user: CurrentUser,
     service: State<AtividadeService>,
     id: ApiPath,
+    expected: IfMatch,
     body: ApiJson<AtividadeUpdate>,
-) -> Result<ApiJson<AtividadeResponse>> {
-    update_atividade(user, service, id, body).await
+) -> Result<Tagged<AtividadeResponse>> {
+    update_atividade(user, service, id, expected, body).await
 }
 
 /// Delete an activity
 ///
 /// Refused while something refers to it; set `ativo` to false instead.
-#[utoipa::path(delete, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam),
+#[utoipa::path(delete, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam, IfMatchParam),
     responses(
         (status = 204, description = "Deleted"),
         AtividadeNotFound,
         AtividadeInUse,
+        Outdated,
         InvalidInput, ProtectedResponses
     ))]
 async fn delete_atividade(
     user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiPath(id): ApiPath,
+    IfMatch(expected): IfMatch,
 ) -> Result<StatusCode> {
-    service.delete(&user, AtividadeId(id)).await?;
+    service.delete(&user, AtividadeId(id), &expected).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn tagged(atividade: Atividade) -> Tagged<AtividadeResponse> {
+    let version = atividade.atualizado_em;
+    Tagged::new(atividade.into(), version)
 }

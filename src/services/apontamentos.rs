@@ -8,7 +8,6 @@ mod people;
 mod repeat;
 mod rules;
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -26,6 +25,7 @@ use crate::models::idempotencia::Chave;
 use crate::models::ids::{ApontamentoId, ProjetoId};
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::page::Page;
+use crate::models::precondition::Precondition;
 use crate::models::work_item::Scheduling;
 use crate::models::write_back::Alvo;
 use crate::repositories::apontamentos::{self as repo, OfPeople, PageOfIds};
@@ -40,7 +40,7 @@ use people::Author;
 use repeat::Repeatable;
 use rules::{Action, Rules, check_atividade};
 
-pub use repeat::TTL as IDEMPOTENCY_TTL;
+pub use repeat::still_running;
 
 /// Answers forgotten in one statement.
 const FORGET: i64 = 5_000;
@@ -215,20 +215,20 @@ impl ApontamentoService {
     }
 
     /// Changes an entry. An activity that stays may be inactive meanwhile (D-35). `expected`: fails with [`Error::Stale`]
-    /// unless the entry last changed then.
+    /// unless the entry has that version.
     pub async fn update(
         &self,
         user: &CurrentUser,
         id: ApontamentoId,
         changes: &ApontamentoChanges,
-        expected: impl Fn(DateTime<Utc>) -> bool,
+        expected: &Precondition,
     ) -> Result<Apontamento> {
-        let (before, seen) = self.before_change(user, id, &expected).await?;
+        let (before, seen) = self.before_change(user, id, expected).await?;
         if let Some(data) = changes.data.filter(|data| *data != before.data) {
             self.rules.check_date(data)?;
         }
         let mut tx = self.db.begin(&user.scope()).await?;
-        let (before, projeto) = lock(&mut tx, user, id, &expected).await?;
+        let (before, projeto) = lock(&mut tx, user, id, expected).await?;
         if let Some(atividade) = changes.atividade.filter(|id| *id != before.atividade.id) {
             check_atividade(&mut tx, user, atividade, projeto).await?;
         }
@@ -263,15 +263,10 @@ impl ApontamentoService {
     }
 
     /// Deletes an entry; its hours go from Azure DevOps, too. `expected`: as for [`update`](Self::update).
-    pub async fn delete(
-        &self,
-        user: &CurrentUser,
-        id: ApontamentoId,
-        expected: impl Fn(DateTime<Utc>) -> bool,
-    ) -> Result<()> {
-        let (_, seen) = self.before_change(user, id, &expected).await?;
+    pub async fn delete(&self, user: &CurrentUser, id: ApontamentoId, expected: &Precondition) -> Result<()> {
+        let (_, seen) = self.before_change(user, id, expected).await?;
         let mut tx = self.db.begin(&user.scope()).await?;
-        let (before, projeto) = lock(&mut tx, user, id, &expected).await?;
+        let (before, projeto) = lock(&mut tx, user, id, expected).await?;
         let organizacao = organizacao_of(&before)?;
         let marked = self
             .write_back
@@ -291,11 +286,11 @@ impl ApontamentoService {
         &self,
         user: &CurrentUser,
         id: ApontamentoId,
-        expected: &impl Fn(DateTime<Utc>) -> bool,
+        expected: &Precondition,
     ) -> Result<(Apontamento, Option<WorkItem>)> {
         let before = self.get(user, id).await?;
         people::may_change(user, &before)?;
-        if !expected(before.atualizado_em) {
+        if !expected.allows(before.atualizado_em) {
             return Err(Error::Stale);
         }
         let organizacao = organizacao_of(&before)?;
@@ -471,13 +466,13 @@ async fn lock(
     tx: &mut Tx,
     user: &CurrentUser,
     id: ApontamentoId,
-    expected: &impl Fn(DateTime<Utc>) -> bool,
+    expected: &Precondition,
 ) -> Result<(Apontamento, ProjetoId)> {
     let Some(projeto) = repo::lock(tx, id).await? else {
         return Err(user.unless_undecided(not_found(id)));
     };
     let found = repo::find(tx, id).await?.ok_or_else(|| not_found(id))?;
-    if !expected(found.atualizado_em) {
+    if !expected.allows(found.atualizado_em) {
         return Err(Error::Stale);
     }
     Ok((found, projeto))

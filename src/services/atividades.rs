@@ -17,6 +17,7 @@ use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::page::{Page, Paged};
 use crate::models::papel::Papel;
+use crate::models::precondition::Precondition;
 use crate::models::projeto::ProjetoRef;
 use crate::repositories::{atividades as repo, auditoria, projetos};
 use crate::services::auditoria::actor;
@@ -87,16 +88,17 @@ impl AtividadeService {
         found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
-    /// Applies changes. A missing activity wins over missing projects.
+    /// Applies changes to the version that is expected. A missing activity wins over missing projects.
     pub async fn update(
         &self,
         user: &CurrentUser,
         id: AtividadeId,
         changes: AtividadeChanges,
+        expected: &Precondition,
     ) -> Result<Atividade> {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
-        let before = lock_own(&mut tx, user, id).await?;
+        let before = lock_own(&mut tx, user, id, expected).await?;
         let before = Side::of(&mut tx, before).await?;
         if changes.touch_columns() {
             repo::update(&mut tx, id, &changes).await?;
@@ -119,10 +121,10 @@ impl AtividadeService {
     }
 
     /// Removes an activity. [`Error::Conflict`] while something refers to it (D-23).
-    pub async fn delete(&self, user: &CurrentUser, id: AtividadeId) -> Result<()> {
+    pub async fn delete(&self, user: &CurrentUser, id: AtividadeId, expected: &Precondition) -> Result<()> {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
-        let before = lock_own(&mut tx, user, id).await?;
+        let before = lock_own(&mut tx, user, id, expected).await?;
         let before = Side::of(&mut tx, before).await?;
         repo::delete(&mut tx, id).await.on_foreign_key(|| in_use(id))?;
         record(&mut tx, user, "excluir", id, Some(&before), None).await?;
@@ -131,8 +133,14 @@ impl AtividadeService {
     }
 }
 
-/// Keeps other writers off an activity that is the caller's alone to change, and returns it as it stands.
-async fn lock_own(tx: &mut Tx, user: &CurrentUser, id: AtividadeId) -> Result<Atividade> {
+/// Keeps other writers off an activity that is the caller's alone to change, and returns it as it stands: in the version
+/// that is expected.
+async fn lock_own(
+    tx: &mut Tx,
+    user: &CurrentUser,
+    id: AtividadeId,
+    expected: &Precondition,
+) -> Result<Atividade> {
     let hidden = || user.unless_undecided(not_found(id));
     // The lock makes concurrent replacements of the set of projects come one after the other.
     if !repo::lock(tx, id).await? {
@@ -142,6 +150,9 @@ async fn lock_own(tx: &mut Tx, user: &CurrentUser, id: AtividadeId) -> Result<At
     if repo::has_foreign_projetos(tx, id).await? {
         let detail = "A atividade também pertence a projetos de outra organização";
         return Err(user.unless_undecided(Error::Forbidden(detail.to_owned())));
+    }
+    if !expected.allows(found.atualizado_em) {
+        return Err(Error::Stale);
     }
     Ok(found)
 }

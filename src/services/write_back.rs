@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -30,13 +31,13 @@ use crate::models::auditoria::NewRegistro;
 use crate::models::ids::ProjetoId;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Falha, Mode, Resumo, Tomado};
-use crate::repositories::{auditoria, write_back as repo};
+use crate::repositories::{auditoria, clock, write_back as repo};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
 use attempt::{Attempt, Failure};
 
-pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelecaoAlvo};
+pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelecaoAlvo, switched_off};
 
 /// How long a work item is one attempt's alone. An attempt ends before, so that nobody writes under a lease that is over.
 const LEASE: Duration = Duration::from_mins(1);
@@ -75,6 +76,8 @@ struct Inner {
 /// How the write-back stands.
 #[derive(Debug)]
 pub struct Andamento {
+    /// When this was so.
+    pub em: DateTime<Utc>,
     /// Each organisation of the caller that has something unwritten.
     pub organizacoes: Vec<Resumo>,
     /// What failed, at the most 200.
@@ -101,10 +104,7 @@ impl WriteBackService {
                 .max_capacity(10_000)
                 .time_to_live(IDENTITY_TTL)
                 .build(),
-            turns: Cache::builder()
-                .max_capacity(10_000)
-                .time_to_idle(LEASE)
-                .build(),
+            turns: Cache::builder().max_capacity(10_000).time_to_idle(LEASE).build(),
             in_requests: Arc::new(Semaphore::new(MOST_IN_REQUESTS)),
             tasks: TaskTracker::new(),
             held: Mutex::default(),
@@ -139,10 +139,7 @@ impl WriteBackService {
         };
         let budget = inner.config.budget;
         let attempt = self.0.tasks.spawn(async move {
-            let turn = inner
-                .turns
-                .get_with(alvo.clone(), async { Arc::default() })
-                .await;
+            let turn = inner.turns.get_with(alvo.clone(), async { Arc::default() }).await;
             let _turn = turn.lock().await;
             inner.write(&alvo, seen, own).await;
             drop(permit);
@@ -154,10 +151,12 @@ impl WriteBackService {
     /// How the write-back stands in the caller's organisations.
     pub async fn status(&self, user: &CurrentUser) -> Result<Andamento> {
         let mut tx = self.0.db.begin(&user.scope()).await?;
+        let em = clock::now(&mut tx).await?;
         let organizacoes = repo::resumo(&mut tx).await?;
         let falhas = repo::failures(&mut tx, MOST_FAILURES).await?;
         tx.commit().await?;
         Ok(Andamento {
+            em,
             organizacoes,
             falhas,
         })
@@ -239,7 +238,7 @@ impl Inner {
         let outcome = timeout(LONGEST_ATTEMPT, self.attempt(alvo, tomado, seen, own)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Passing(AzureError::Timeout)));
         if let Err(failure) = &outcome {
-            tracing::info!(organizacao = %alvo.organizacao, work_item = alvo.work_item_id, ?failure, "hours not written");
+            tracing::info!(organizacao = %alvo.organizacao, work_item = alvo.work_item_id, %failure, "hours not written");
         }
         if let Err(error) = self.give_back(alvo, tomado, outcome).await {
             tracing::warn!(%error, "the write-back cannot note an outcome; its lease runs out");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Request, Tenants};
+use crate::support::{NewWorkItem, Request, Tenants};
 
 const TABLE: &str = include_str!("../data/access.txt");
 
@@ -99,14 +99,40 @@ async fn prepare(tenants: &Tenants, method: &str, path: &str) -> Request {
     if path.contains("{pat_id}") {
         filled = filled.replace("{pat_id}", &tenants.stored_pat().await.to_string());
     }
+    if path.contains("{work_item_id}") {
+        let item = tenants.azure.work_item("contoso", NewWorkItem::task("P000"));
+        filled = filled.replace("{work_item_id}", &item.to_string());
+        filled += &format!("?organization_name=Contoso&project_id={}", tenants.projeto);
+    }
+    if path.contains("{apontamento_id}") {
+        let create = Request::post("/api/v1/apontamentos")
+            .bearer(&tenants.admin)
+            .json(&apontamento(tenants).await);
+        let entry = tenants.app.send(create).await.expect(201);
+        filled = filled.replace("{apontamento_id}", entry["id"].as_str().unwrap());
+    }
     if path == "/api/v1/integracao/projetos" {
         filled += "?organization_name=Contoso";
     }
     let request = Request::new(method.parse::<Method>().unwrap(), &filled);
-    match body(tenants, method, path) {
+    let body = match (method, path) {
+        ("POST", "/api/v1/apontamentos") => apontamento(tenants).await,
+        _ => body(tenants, method, path),
+    };
+    match body {
         Value::Null => request,
         body => request.json(&body),
     }
+}
+
+/// Hours on a new work item of contoso.
+async fn apontamento(tenants: &Tenants) -> Value {
+    let item = tenants.azure.work_item("contoso", NewWorkItem::task("P000"));
+    let atividade = tenants.atividade(&tenants.admin, "A", &[tenants.projeto]).await;
+    json!({
+        "data_apontamento": "2026-01-12", "duracao": "00:01", "id_atividade": atividade, "work_item_id": item,
+        "project_id": tenants.projeto, "organization_name": "Contoso"
+    })
 }
 
 fn body(tenants: &Tenants, method: &str, path: &str) -> Value {
@@ -115,6 +141,11 @@ fn body(tenants: &Tenants, method: &str, path: &str) -> Value {
         ("POST", "/api/v1/organization-pats" | "/api/v1/organization-pats/validate") => {
             json!({"organization_name": "contoso", "pat": tenants.service_pat})
         }
+        ("POST", "/api/v1/integracao/sincronizacao/repetir") => json!({"organization_name": "contoso"}),
+        ("POST", "/api/v1/integracao/reconciliar") => {
+            json!({"organization_name": "contoso", "work_item_id": 1})
+        }
+        ("PUT" | "PATCH", "/api/v1/apontamentos/{apontamento_id}") => json!({"comentario": "c"}),
         ("PUT" | "PATCH", _) => json!({"descricao": "d"}),
         _ => Value::Null,
     }

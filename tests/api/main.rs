@@ -7,18 +7,22 @@
 #![expect(unreachable_pub, reason = "nobody imports tests")]
 
 mod access;
+mod apontamentos;
 mod architecture;
 mod atividades;
 mod auditoria;
 mod auth;
 mod azure_devops;
 mod cli;
+mod conditional;
 mod contract;
 mod cors;
+mod crash;
 mod dev;
 mod docs;
 mod errors;
 mod health;
+mod idempotency;
 mod integracao;
 mod migrations;
 mod organization_pats;
@@ -29,3 +33,4 @@ mod server;
 mod support;
 mod tenancy;
 mod user;
+mod write_back;

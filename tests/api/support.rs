@@ -6,14 +6,16 @@ pub mod azure;
 pub mod client;
 pub mod data;
 pub mod database;
+pub mod logging;
 pub mod process;
 pub mod server;
 pub mod tenants;
 
 pub use app::{AUTH_ON, TestApp};
-pub use azure::{FakeAzure, Fault};
+pub use azure::{FakeAzure, Fault, NewWorkItem};
 pub use client::{Reply, Request};
 pub use database::TestDatabase;
+pub use logging::Logging;
 pub use server::RunningServer;
 pub use tenants::Tenants;
 

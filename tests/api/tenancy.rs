@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use uuid::Uuid;
 
-use crate::support::{Request, RunningServer, Tenants, TestApp, TestDatabase};
+use crate::support::{NewWorkItem, Request, RunningServer, Tenants, TestApp, TestDatabase};
 
 const APP_ROLE: &str = "api_aponta_app";
 
@@ -203,8 +203,35 @@ async fn row_level_security_is_a_second_wall_around_every_table_with_an_organisa
     .await
     .unwrap();
 
+    for (token, organizacao, projeto) in [
+        (&tenants.member, "contoso", tenants.projeto),
+        (&tenants.other, "fabrikam", tenants.foreign),
+    ] {
+        let item = tenants.azure.work_item(organizacao, NewWorkItem::task("P000"));
+        let atividade = tenants.atividade(token, "A", &[projeto]).await;
+        let body = json!({
+            "data_apontamento": "2026-01-12", "duracao": "01:00", "id_atividade": atividade, "work_item_id": item,
+            "project_id": projeto, "organization_name": organizacao
+        });
+        let log = Request::post("/api/v1/apontamentos")
+            .bearer(token)
+            .header("idempotency-key", "k")
+            .json(&body);
+        tenants.app.send(log).await.expect(201);
+    }
+
     let tables = tenant_tables(pool).await;
-    assert_eq!(tables, ["auditoria", "organization_pats", "projetos"]);
+    assert_eq!(
+        tables,
+        [
+            "apontamentos",
+            "auditoria",
+            "idempotencia",
+            "organization_pats",
+            "projetos",
+            "write_back"
+        ]
+    );
     for table in &tables {
         let forced: bool = sqlx::query_scalar(
             "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = $1::regclass",
@@ -265,6 +292,16 @@ async fn row_level_security_refuses_to_write_for_others() {
         (
             "UPDATE organization_pats SET organizacao = 'fabrikam'",
             "giving a PAT away",
+        ),
+        (
+            "INSERT INTO write_back (organizacao, work_item_id, id_projeto)
+             SELECT 'fabrikam', 1, id FROM projetos LIMIT 1",
+            "hours of others",
+        ),
+        (
+            "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta)
+             VALUES ('fabrikam', 'a', 'k', '', '')",
+            "an answer to others",
         ),
         (
             "INSERT INTO auditoria (usuario_id, usuario_nome, organizacao, acao, objeto_tipo)

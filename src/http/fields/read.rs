@@ -1,11 +1,13 @@
 //! What counts as a text, a boolean, an integer or a UUID: as lenient as pydantic 2.5 was, with its codes for failures.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::models::apontamento::ProjetoNomeado;
+use crate::models::duracao::{Duracao, DuracaoInvalida};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::text::trim;
 
@@ -13,13 +15,13 @@ use crate::models::text::trim;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Position in the list, when the value is one.
-    pub(super) index: Option<usize>,
-    pub(super) kind: &'static str,
-    pub(super) message: String,
+    pub(in crate::http) index: Option<usize>,
+    pub(in crate::http) kind: &'static str,
+    pub(in crate::http) message: String,
 }
 
 impl Failure {
-    pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
             index: None,
             kind,
@@ -81,6 +83,11 @@ impl<T: Read> Read for OrBlank<T> {
         }
     }
 }
+
+/// Id of a work item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct WorkItemId(pub i32);
 
 /// Text whose surrounding white space does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -186,6 +193,95 @@ impl Read for DateTime<Utc> {
                     "deve ser uma data e hora (RFC 3339)",
                 )]
             })
+    }
+}
+
+/// `YYYY-MM-DD`, or an instant at midnight, as old clients may send it.
+impl Read for NaiveDate {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = value.as_str().unwrap_or_default().trim();
+        let plain = || {
+            let digits = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+            digits
+                .then(|| Self::parse_from_str(text, "%Y-%m-%d").ok())
+                .flatten()
+        };
+        if let Some(date) = plain().filter(|date| (1..=9_999).contains(&date.year())) {
+            return Ok(date);
+        }
+        match DateTime::<Utc>::read(value) {
+            Ok(at) if at.time() == NaiveTime::MIN => Ok(at.date_naive()),
+            Ok(_) => Err(vec![Failure::new(
+                "date_from_datetime_inexact",
+                "deve ser uma data sem horário",
+            )]),
+            Err(_) => Err(vec![Failure::new(
+                "date_from_datetime_parsing",
+                "deve ser uma data (AAAA-MM-DD)",
+            )]),
+        }
+    }
+}
+
+impl Read for Duracao {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = String::read(value)?;
+        let length = text.chars().count();
+        if length < 4 {
+            let message = "deve ter pelo menos 4 caracteres";
+            return Err(vec![Failure::new("string_too_short", message)]);
+        }
+        if length > 5 {
+            let message = "deve ter no máximo 5 caracteres";
+            return Err(vec![Failure::new("string_too_long", message)]);
+        }
+        Self::parse(&text).map_err(|why| {
+            let message = match why {
+                DuracaoInvalida::Formato => "deve estar no formato HH:mm (ex.: 01:00, 02:30, 08:00)",
+                DuracaoInvalida::Zero => "deve ser maior que 00:00",
+                DuracaoInvalida::MaisDe24Horas => "não pode exceder 24 horas",
+            };
+            vec![Failure::new("value_error", message)]
+        })
+    }
+}
+
+/// A UUID in any spelling, else a name.
+impl Read for ProjetoNomeado {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = String::read(value)?;
+        let text = trim(&text);
+        if let Ok(id) = Uuid::parse_str(text) {
+            return Ok(Self::Id(id));
+        }
+        match text.chars().count() {
+            0 => Err(vec![Failure::new(
+                "string_too_short",
+                "deve ter pelo menos 1 caractere",
+            )]),
+            1..=255 => Ok(Self::Nome(text.to_owned())),
+            _ => Err(vec![Failure::new(
+                "string_too_long",
+                "deve ter no máximo 255 caracteres",
+            )]),
+        }
+    }
+}
+
+/// Ids of Azure DevOps are positive and fit into 32 bits.
+impl Read for WorkItemId {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let id = i64::read(value)?;
+        if id < 1 {
+            return Err(vec![Failure::new(
+                "greater_than_equal",
+                "deve ser maior ou igual a 1",
+            )]);
+        }
+        i32::try_from(id).map(Self).map_err(|_| {
+            let message = format!("deve ser menor ou igual a {}", i32::MAX);
+            vec![Failure::new("less_than_equal", message)]
+        })
     }
 }
 

@@ -63,10 +63,7 @@ async fn colleague(
     said: &UsuarioInformado,
 ) -> Result<Pessoa> {
     let unknown = || Error::InvalidReference(format!("Usuário não encontrado: {id}"));
-    let asked = user
-        .member_of(organizacao)
-        .ok()
-        .and_then(|m| Some((m, m.pat()?)));
+    let asked = user.member_of(organizacao).ok().and_then(|m| Some((m, m.pat()?)));
     let Some((membership, pat)) = asked else {
         return Ok(Pessoa {
             id: id.to_lowercase(),

@@ -14,7 +14,7 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::repositories::idempotencia::{self as repo, Requisicao};
 
 /// How long an answer is kept.
-pub const TTL: Duration = Duration::from_hours(24);
+pub(super) const TTL: Duration = Duration::from_hours(24);
 
 /// A key and what came with it.
 #[derive(Debug)]
@@ -59,9 +59,7 @@ impl<'a> Repeatable<'a> {
             });
         }
         let answer = serde_json::from_str(&first.resposta);
-        answer
-            .map(Some)
-            .map_err(|error| Error::Internal(Box::new(error)))
+        answer.map(Some).map_err(|error| Error::Internal(Box::new(error)))
     }
 
     /// Keeps others with this key out until the transaction ends.
@@ -72,10 +70,7 @@ impl<'a> Repeatable<'a> {
         if repo::try_lock(tx, self.requisicao()).await? {
             return Ok(());
         }
-        Err(Error::Conflict {
-            code: "requisicao_em_andamento",
-            detail: "Uma requisição com esta Idempotency-Key está em andamento; tente novamente".to_owned(),
-        })
+        Err(still_running())
     }
 
     /// Remembers the answer, in the transaction of the entry.
@@ -92,6 +87,15 @@ impl<'a> Repeatable<'a> {
     pub(super) async fn amend(&self, tx: &mut Tx, answer: &Apontamento) -> Result<()> {
         repo::update(tx, self.requisicao(), &as_text(answer)?).await?;
         Ok(())
+    }
+}
+
+/// What a caller learns whose request with the same key is still being handled.
+#[must_use]
+pub fn still_running() -> Error {
+    Error::Conflict {
+        code: "requisicao_em_andamento",
+        detail: "Uma requisição com esta Idempotency-Key está em andamento; tente novamente".to_owned(),
     }
 }
 

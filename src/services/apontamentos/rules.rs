@@ -103,9 +103,7 @@ impl Rules {
         }
         match self.read_and_judge(membership, id, action).await {
             Ok(item) => Ok(Some(item)),
-            Err(error @ Error::Upstream { .. })
-                if self.when_upstream_down == WhenUpstreamDown::Accept =>
-            {
+            Err(error @ Error::Upstream { .. }) if self.when_upstream_down == WhenUpstreamDown::Accept => {
                 tracing::warn!(%organizacao, work_item = id, cause = ?error, "hours accepted on an unchecked work item");
                 Ok(None)
             }
@@ -113,12 +111,7 @@ impl Rules {
         }
     }
 
-    async fn read_and_judge(
-        &self,
-        membership: &Membership,
-        id: i32,
-        action: Action<'_>,
-    ) -> Result<WorkItem> {
+    async fn read_and_judge(&self, membership: &Membership, id: i32, action: Action<'_>) -> Result<WorkItem> {
         let item = self.work_items.read(membership, id).await?;
         let loc = match action {
             Action::Create(projeto) => {
@@ -131,10 +124,7 @@ impl Rules {
         let organizacao = membership.organizacao();
         // The service's PAT sees every type; a caller's credential may lack the scope.
         let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
-        let categoria = self
-            .work_items
-            .categoria(organizacao, credential, &item)
-            .await?;
+        let categoria = self.work_items.categoria(organizacao, credential, &item).await?;
         let state = &item.state;
         let (code, detail) = match categoria {
             Categoria::Completed => (

@@ -5,6 +5,7 @@
 //! other one fails the test); over, and the revision after it tells whether it was ours. So an unclear outcome can neither
 //! lose an hour nor count one twice.
 
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -37,6 +38,17 @@ pub(super) enum Failure {
     LeaseLost,
     /// Our database.
     Own(Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passing(error) => error.fmt(f),
+            Self::Final { motivo, .. } => f.write_str(motivo),
+            Self::LeaseLost => f.write_str("another process has the lease"),
+            Self::Own(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<AzureError> for Failure {
@@ -201,10 +213,7 @@ impl<'a> Attempt<'a> {
                 depois: plan.depois,
                 completed: plan.completed,
                 remaining: plan.remaining,
-                por: self
-                    .inner
-                    .identity_of(self.organizacao, self.credential)
-                    .await,
+                por: self.inner.identity_of(self.organizacao, self.credential).await,
             };
             let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
             let ours = repo::intend(&mut tx, self.alvo, self.lease, &intencao).await?;
@@ -217,11 +226,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn situation(
-        &self,
-        item: &WorkItem,
-        total: Total,
-    ) -> Result<Situation, Failure> {
+    async fn situation(&self, item: &WorkItem, total: Total) -> Result<Situation, Failure> {
         let work_items = &self.inner.work_items;
         let tipo = work_items
             .work_item_type(self.organizacao, self.credential, item)

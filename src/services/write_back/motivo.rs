@@ -7,7 +7,8 @@ use crate::azure_devops::{Error, Unavailability};
 pub(super) fn passing(error: &Error) -> String {
     match error {
         Error::InvalidCredential { .. } => {
-            "O Azure DevOps recusou a credencial usada para gravar as horas; verifique o PAT da organização".to_owned()
+            "O Azure DevOps recusou a credencial usada para gravar as horas; verifique o PAT da organização"
+                .to_owned()
         }
         Error::Forbidden => "A credencial usada não tem permissão para gravar neste Work Item".to_owned(),
         Error::Throttled { .. } => "O Azure DevOps limitou as requisições".to_owned(),

@@ -91,13 +91,16 @@ impl WriteBackService {
         let tenant = self.0.tenant(organizacao).filter(|_| mode != Mode::Off);
         let (membership, _tenant) = match (user.member_of(organizacao), tenant) {
             (Ok(membership), Some(tenant)) => (membership, tenant),
-            _ => return Err(switched_off(organizacao)),
+            _ => return Err(switched_off(organizacao.as_str())),
         };
         let pat = membership.pat().or(membership.own_credential());
         let credential = pat.map_or_else(|| membership.credential(), Ok)?;
         let (work_items, proximo) = self.selected(admin, selecao).await?;
         let standing = self.standing(organizacao, &work_items).await?;
-        let seen = membership.organizacao().work_items(credential, &work_items).await?;
+        let seen = membership
+            .organizacao()
+            .work_items(credential, &work_items)
+            .await?;
         let mut by_id: HashMap<i32, WorkItem> = seen.into_iter().map(|item| (item.id, item)).collect();
 
         let mut found = Vec::new();
@@ -116,7 +119,10 @@ impl WriteBackService {
             }
         }
         self.repair(admin, organizacao, &found).await?;
-        let ids: Vec<i32> = found.iter().map(|difference| difference.here.work_item_id).collect();
+        let ids: Vec<i32> = found
+            .iter()
+            .map(|difference| difference.here.work_item_id)
+            .collect();
         let after = membership.organizacao().work_items(credential, &ids).await?;
         let settled = self.standing(organizacao, &ids).await?;
         Ok(Reconciliacao {
@@ -140,8 +146,7 @@ impl WriteBackService {
         let located = located.await?.ok_or_else(|| unknown_projeto(projeto))?;
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
         let organizacao = &selecao.organizacao;
-        let ids =
-            apontamentos::work_items_of_projeto(&mut tx, organizacao, located.id, after, MOST).await?;
+        let ids = apontamentos::work_items_of_projeto(&mut tx, organizacao, located.id, after, MOST).await?;
         tx.commit().await?;
         let more = i64::try_from(ids.len()).is_ok_and(|count| count == MOST);
         let proximo = ids.last().copied().filter(|_| more);
@@ -159,15 +164,27 @@ impl WriteBackService {
 
     /// Has the differences written, some at once, as long as the patience lasts; the background does the rest.
     async fn repair(&self, admin: &Admin, organizacao: &NomeOrganizacao, found: &[Found]) -> Result<()> {
-        let readable: Vec<&Found> = found.iter().filter(|difference| difference.item.is_some()).collect();
+        let readable: Vec<&Found> = found
+            .iter()
+            .filter(|difference| difference.item.is_some())
+            .collect();
         if readable.is_empty() {
             return Ok(());
         }
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
         for difference in &readable {
-            repo::repair(&mut tx, organizacao, difference.here.work_item_id, difference.ours).await?;
+            repo::repair(
+                &mut tx,
+                organizacao,
+                difference.here.work_item_id,
+                difference.ours,
+            )
+            .await?;
         }
-        let ids: Vec<i32> = readable.iter().map(|difference| difference.here.work_item_id).collect();
+        let ids: Vec<i32> = readable
+            .iter()
+            .map(|difference| difference.here.work_item_id)
+            .collect();
         let new = NewRegistro {
             actor: &actor(admin.user()),
             organizacao: Some(organizacao.as_str()),
@@ -203,7 +220,9 @@ struct Found {
 /// Whether a work item differs.
 fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bool) -> Option<Found> {
     let expected = Horas::of(here.total);
-    let there = item.as_ref().map(|item| item.scheduling.completed_work.unwrap_or_default());
+    let there = item
+        .as_ref()
+        .map(|item| item.scheduling.completed_work.unwrap_or_default());
     let (differs, ours) = match there {
         None => (expected != Horas::ZERO || !here.settled, here.contribuicao),
         Some(_) if !has_completed => (!here.settled, here.contribuicao),
@@ -225,7 +244,9 @@ fn report(difference: Found, settled: &[Standing], after: &[WorkItem]) -> Difere
     let motivo = match &difference.item {
         None => Some(motivo::vanished(id)),
         Some(_) if reparado => None,
-        Some(_) => now.and_then(|now| now.motivo.clone()).or_else(|| Some(motivo::UNDER_WAY.to_owned())),
+        Some(_) => now
+            .and_then(|now| now.motivo.clone())
+            .or_else(|| Some(motivo::UNDER_WAY.to_owned())),
     };
     Diferenca {
         work_item_id: id,
@@ -237,7 +258,9 @@ fn report(difference: Found, settled: &[Standing], after: &[WorkItem]) -> Difere
     }
 }
 
-fn switched_off(organizacao: &NomeOrganizacao) -> Error {
+/// What a caller learns about an organisation that nothing is written to.
+#[must_use]
+pub fn switched_off(organizacao: &str) -> Error {
     Error::Conflict {
         code: "sincronizacao_desligada",
         detail: format!("As horas da organização {organizacao} não são gravadas no Azure DevOps"),

@@ -65,10 +65,7 @@ impl WriteBackService {
     }
 
     /// Takes what is due, as many as each organisation has places for.
-    async fn take_due(
-        &self,
-        busy: &HashMap<NomeOrganizacao, i64>,
-    ) -> Result<Vec<(Alvo, Tomado)>, DbError> {
+    async fn take_due(&self, busy: &HashMap<NomeOrganizacao, i64>) -> Result<Vec<(Alvo, Tomado)>, DbError> {
         let tenants = self.0.azure.tenants();
         let nomes = tenants.iter().map(|tenant| tenant.organizacao.nome());
         let places: Vec<(NomeOrganizacao, i64)> = nomes

@@ -3,6 +3,7 @@
 
 mod fault;
 mod routes;
+mod work_items;
 mod world;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 pub use fault::Fault;
+pub use work_items::{NewWorkItem, WorkItems};
 use world::{Org, World};
 pub use world::{Person, Project, Seen};
 
@@ -137,6 +139,26 @@ impl FakeAzure {
     /// Changes the projects of an organisation.
     pub fn edit_projects(&self, org: &str, edit: impl FnOnce(&mut Vec<Project>)) {
         self.with_org(org, |org| edit(&mut org.projects));
+    }
+
+    /// Adds a work item; returns its id.
+    pub fn work_item(&self, org: &str, new: NewWorkItem) -> i32 {
+        self.edit_work_items(org, |work_items| work_items.add(new))
+    }
+
+    /// Changes the work items of an organisation, as people in its web portal do, or looks at them.
+    pub fn edit_work_items<T>(&self, org: &str, edit: impl FnOnce(&mut WorkItems) -> T) -> T {
+        self.with_org(org, |org| edit(&mut org.work_items))
+    }
+
+    /// `CompletedWork` and `RemainingWork` of a work item of contoso.
+    pub fn hours(&self, id: i32) -> (Option<f64>, Option<f64>) {
+        self.edit_work_items("contoso", |work_items| {
+            (
+                work_items.hours(id, "CompletedWork"),
+                work_items.hours(id, "RemainingWork"),
+            )
+        })
     }
 
     /// From now on `operation` (`*`: any) of `org` goes wrong.

@@ -7,6 +7,8 @@ use axum::body::{Body, Bytes};
 use axum::http::{Response, StatusCode};
 use futures_util::stream;
 
+use super::work_items::rule_violation;
+
 /// What happens instead of an answer.
 #[derive(Debug, Clone)]
 pub enum Fault {
@@ -46,11 +48,19 @@ pub enum Fault {
     WrongContentType,
     /// Nothing, successfully.
     NoContent,
+    /// What was asked for is done, but the answer goes wrong.
+    Applied(Box<Fault>),
+    /// A moment before, somebody sets `CompletedWork` of the work item to this in the web portal.
+    HumanEdit(f64),
+    /// 400: a rule of the process wants this field filled in.
+    RuleViolation(&'static str),
 }
 
 /// What a fault makes of a request.
 pub enum Outcome {
     Answer(Response<Body>),
+    /// The real answer.
+    Right,
     /// The real answer with these headers changed.
     Changed(&'static str, &'static str),
     NoAnswer,
@@ -119,6 +129,9 @@ impl Fault {
                 .unwrap(),
             Self::WrongShape => answer(200, "application/json", r#"{"value":7,"authenticatedUser":[]}"#),
             Self::NoContent => bare(204).body(Body::empty()).unwrap(),
+            Self::RuleViolation(field) => rule_violation(field, "required, invalidEmpty"),
+            Self::Applied(then) => return then.outcome(),
+            Self::HumanEdit(_) => return Outcome::Right,
         })
     }
 }

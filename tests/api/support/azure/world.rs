@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::fault::Fault;
+use super::work_items::WorkItems;
 
 #[derive(Debug, Default)]
 pub struct World {
@@ -23,6 +24,7 @@ pub struct World {
 pub struct Org {
     pub people: Vec<Person>,
     pub projects: Vec<Project>,
+    pub work_items: WorkItems,
     /// Answers strangers, as the anonymous identity.
     pub public: bool,
     /// Operation (or `*`) to what goes wrong and how often still.

@@ -1,0 +1,160 @@
+//! Conditional requests (RFC 9110, 13): `ETag` on single objects, `If-None-Match` for reads, `If-Match` for changes.
+//!
+//! A tag has two parts: the object's version, and a hash of the answer. A read compares the whole, so a browser sees
+//! every change of the answer. A change compares the version alone: what the service itself notes about an object (how
+//! far its hours are on their way) is no edit that a person could overwrite.
+
+use std::convert::Infallible;
+
+use aws_lc_rs::digest;
+use axum::extract::FromRequestParts;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::IntoParams;
+
+use crate::error::Error;
+use crate::models::precondition::Precondition;
+
+/// Kept by the caller alone, and asked about before it is used again.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// Bytes of the hash that go into a tag.
+const HASH_BYTES: usize = 8;
+
+/// For changes: only if nobody changed the object meanwhile.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header that IfMatch reads")]
+pub struct IfMatchParam {
+    /// `ETag` of the object as last read; 412 when somebody changed it since.
+    #[param(rename = "If-Match", example = "\"63f1c0e2a5b40-1f0d9be1a0019d26\"")]
+    if_match: Option<String>,
+}
+
+/// For reads: only if the answer is another one.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header that IfNoneMatch reads")]
+pub struct IfNoneMatchParam {
+    /// `ETag` of an earlier answer; 304 when it would be the same.
+    #[param(rename = "If-None-Match", example = "\"63f1c0e2a5b40-1f0d9be1a0019d26\"")]
+    if_none_match: Option<String>,
+}
+
+/// What `If-Match` demands.
+#[derive(Debug)]
+pub struct IfMatch(pub Precondition);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let Some(tags) = tags(&parts.headers, &IF_MATCH) else {
+            return Ok(Self(Precondition::None));
+        };
+        // Any version will do; whether there is an object, the change itself finds out.
+        if tags.iter().any(|tag| tag == "*") {
+            return Ok(Self(Precondition::None));
+        }
+        // A weak tag matches nothing here (RFC 9110, 13.1.1).
+        let version = |tag: &String| {
+            let (version, _) = tag.strip_prefix('"')?.split_once('-')?;
+            i64::from_str_radix(version, 16).ok()
+        };
+        Ok(Self(Precondition::Version(
+            tags.iter().filter_map(version).collect(),
+        )))
+    }
+}
+
+/// What `If-None-Match` names.
+#[derive(Debug)]
+pub struct IfNoneMatch(Option<Vec<String>>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(tags(&parts.headers, &IF_NONE_MATCH)))
+    }
+}
+
+impl IfNoneMatch {
+    /// Whether the client has this answer (weak comparison: a proxy may have compressed it).
+    fn has(&self, etag: &str) -> bool {
+        let same = |tag: &String| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
+        self.0.as_ref().is_some_and(|tags| tags.iter().any(same))
+    }
+}
+
+/// The tags of a header, quotes included; `None` without it.
+fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
+    let mut values = headers.get_all(name).iter().peekable();
+    values.peek()?;
+    let texts = values.filter_map(|value| value.to_str().ok());
+    // Our tags hold no commas.
+    let tags = texts.flat_map(|text| text.split(',')).map(str::trim);
+    Some(tags.filter(|tag| !tag.is_empty()).map(str::to_owned).collect())
+}
+
+/// A single object with its version.
+#[derive(Debug)]
+pub struct Tagged<T> {
+    body: T,
+    version: DateTime<Utc>,
+}
+
+impl<T: Serialize> Tagged<T> {
+    /// `body`, whose object last changed at `version`.
+    pub fn new(body: T, version: DateTime<Utc>) -> Self {
+        Self { body, version }
+    }
+
+    /// The answer to a read: 304 when the client has it.
+    pub fn unless(self, known: &IfNoneMatch) -> Response {
+        match self.write() {
+            Ok((bytes, etag)) if !known.has(&etag) => with_tag(bytes, &etag),
+            Ok((_, etag)) => {
+                let mut response = with_tag(Vec::new(), &etag);
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                response.headers_mut().remove(CONTENT_TYPE);
+                response
+            }
+            Err(error) => error.into_response(),
+        }
+    }
+
+    fn write(&self) -> Result<(Vec<u8>, String), Error> {
+        let bytes = serde_json::to_vec(&self.body).map_err(|error| Error::Internal(Box::new(error)))?;
+        let hash = digest::digest(&digest::SHA256, &bytes);
+        let mut etag = format!("\"{:x}-", self.version.timestamp_micros());
+        for byte in hash.as_ref().iter().take(HASH_BYTES) {
+            etag.push_str(&format!("{byte:02x}"));
+        }
+        etag.push('"');
+        Ok((bytes, etag))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        match self.write() {
+            Ok((bytes, etag)) => with_tag(bytes, &etag),
+            Err(error) => error.into_response(),
+        }
+    }
+}
+
+fn with_tag(bytes: Vec<u8>, etag: &str) -> Response {
+    let mut response = bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, REVALIDATE);
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        headers.insert(ETAG, etag);
+    }
+    response
+}

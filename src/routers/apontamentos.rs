@@ -1,0 +1,268 @@
+//! `/apontamentos`: any caller logs their own hours and reads those of their organisations' work items.
+
+mod dto;
+mod examples;
+
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::dto::{
+    ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoListResponse,
+    ApontamentoResponse, ApontamentoUpdate, AzureInfoResponse, ResumoResponse, WorkItemIdParam,
+    WorkItemParams,
+};
+use self::examples::{ApontamentoNotFound, StillRunning, UnknownReference, WorkItemNotFound};
+use super::API_PREFIX;
+use crate::app::AppState;
+use crate::auth::CurrentUser;
+use crate::error::{Error, Result};
+use crate::http::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
+use crate::http::extract::{ApiJson, ApiPath, ApiQuery, ApiWorkItemPath};
+use crate::http::idempotency::{IdempotencyKey, IdempotencyKeyParam, REPLAYED};
+use crate::http::openapi::{APONTAMENTOS, InvalidBody, InvalidInput, Outdated, ProtectedResponses};
+use crate::http::pagination::PageParams;
+use crate::models::apontamento::{Apontamento, DoWorkItem};
+use crate::models::horas::Horas;
+use crate::models::ids::ApontamentoId;
+use crate::services::apontamentos::ApontamentoService;
+
+/// Routes of time entries.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_apontamentos, create_apontamento))
+        .routes(routes!(
+            get_apontamento,
+            update_apontamento,
+            patch_apontamento,
+            delete_apontamento
+        ))
+        .routes(routes!(list_apontamentos_of_work_item))
+        .routes(routes!(get_resumo_of_work_item))
+        .routes(routes!(get_azure_info))
+}
+
+/// List time entries
+///
+/// The caller's own, or for administrators those of `usuario_id`; by day, then by the moment in which they were made.
+#[utoipa::path(get, path = "/apontamentos", tag = APONTAMENTOS, params(PageParams, ApontamentoFilterParams),
+    responses(
+        (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
+        InvalidInput, ProtectedResponses
+    ))]
+async fn list_apontamentos(
+    user: CurrentUser,
+    State(service): State<ApontamentoService>,
+    ApiQuery(page, filter): ApiQuery<PageParams, ApontamentoFilterParams>,
+) -> Result<ApiJson<ApontamentoListResponse>> {
+    let found = service.list(&user, &filter.into(), page.into()).await?;
+    Ok(ApiJson(found.into()))
+}
+
+/// Log hours
+///
+/// On an open work item of an allowed type, on a day that is not to come and still has room. The hours are then written to
+/// the work item in Azure DevOps; `sincronizacao` tells how far that got. With `Idempotency-Key` the request may be
+/// sent again without logging the hours twice.
+#[utoipa::path(post, path = "/apontamentos", tag = APONTAMENTOS, params(IdempotencyKeyParam),
+    request_body = ApontamentoCreate,
+    responses(
+        (status = 201, body = ApontamentoResponse, description = "Logged", headers(
+            ("ETag" = String, description = "Version of the entry"),
+            ("Location" = String, description = "Where the entry is"),
+            ("Idempotency-Replayed" = String, description = "`true` when an earlier request of the same key logged it")
+        )),
+        UnknownReference,
+        WorkItemNotFound,
+        StillRunning,
+        InvalidBody, ProtectedResponses
+    ))]
+async fn create_apontamento(
+    user: CurrentUser,
+    State(service): State<ApontamentoService>,
+    IdempotencyKey(key): IdempotencyKey,
+    ApiJson(body): ApiJson<ApontamentoCreate>,
+) -> Result<Response> {
+    let created = service.create(&user, &body.into_new()?, key.as_ref()).await?;
+    let location = format!("{API_PREFIX}/apontamentos/{}", created.apontamento.id);
+    let mut response = (StatusCode::CREATED, tagged(created.apontamento)).into_response();
+    let headers = response.headers_mut();
+    headers.extend(HeaderValue::try_from(location).ok().map(|at| (LOCATION, at)));
+    if created.replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// Get a time entry
+///
+/// Anybody's of the caller's organisations.
+#[utoipa::path(get, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
+    params(ApontamentoIdParam, IfNoneMatchParam),
+    responses(
+        (status = 200, body = ApontamentoResponse, description = "The entry", headers(("ETag" = String, description = "Version of the entry"))),
+        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        ApontamentoNotFound,
+        InvalidInput, ProtectedResponses
+    ))]
+async fn get_apontamento(
+    user: CurrentUser,
+    State(service): State<ApontamentoService>,
+    ApiPath(id): ApiPath,
+    known: IfNoneMatch,
+) -> Result<Response> {
+    Ok(tagged(service.get(&user, ApontamentoId(id)).await?).unless(&known))
+}
+
+/// Change a time entry
+///
+/// One's own, or as an administrator anybody's; not on a closed work item. Applies only the keys that are present.
+#[utoipa::path(put, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
+    params(ApontamentoIdParam, IfMatchParam), request_body = ApontamentoUpdate,
+    responses(
+        (status = 200, body = ApontamentoResponse, description = "Changed", headers(("ETag" = String, description = "Version of the entry"))),
+        UnknownReference,
+        ApontamentoNotFound,
+        Outdated,
+        InvalidBody, ProtectedResponses
+    ))]
+async fn update_apontamento(
+    user: CurrentUser,
+    State(service): State<ApontamentoService>,
+    ApiPath(id): ApiPath,
+    IfMatch(expected): IfMatch,
+    ApiJson(body): ApiJson<ApontamentoUpdate>,
+) -> Result<Tagged<ApontamentoResponse>> {
+    let updated = service
+        .update(&user, ApontamentoId(id), &body.into(), &expected)
+        .await?;
+    Ok(tagged(updated))
+}
+
+/// Change a time entry (PATCH)
+///
+/// The same as PUT, which is partial too.
+#[utoipa::path(patch, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
+    params(ApontamentoIdParam, IfMatchParam), request_body = ApontamentoUpdate,
+    responses(
+        (status = 200, body = ApontamentoResponse, description = "Changed", headers(("ETag" = String, description = "Version of the entry"))),
+        UnknownReference,
+        ApontamentoNotFound,
+        Outdated,
+        InvalidBody, ProtectedResponses
+    ))]
+async fn patch_apontamento(
+    user: CurrentUser,
+    service: State<ApontamentoService>,
+    id: ApiPath,
+    expected: IfMatch,
+    body: ApiJson<ApontamentoUpdate>,
+) -> Result<Tagged<ApontamentoResponse>> {
+    update_apontamento(user, service, id, expected, body).await
+}
+
+/// Delete a time entry
+///
+/// One's own, or as an administrator anybody's; not on a closed work item. Its hours go from Azure DevOps, too.
+#[utoipa::path(delete, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
+    params(ApontamentoIdParam, IfMatchParam),
+    responses(
+        (status = 204, description = "Deleted"),
+        ApontamentoNotFound,
+        Outdated,
+        InvalidInput, ProtectedResponses
+    ))]
+async fn delete_apontamento(
+    user: CurrentUser,
+    State(service): State<ApontamentoService>,
+    ApiPath(id): ApiPath,
+    IfMatch(expected): IfMatch,
+) -> Result<StatusCode> {
+    service.delete(&user, ApontamentoId(id), &expected).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List the time entries of a work item
+///
+/// Everybody's, the newest day first. The totals are those of all pages.
+#[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}", tag = APONTAMENTOS,
+    params(WorkItemIdParam, WorkItemParams, PageParams),
+    responses(
+        (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
+        InvalidInput, ProtectedResponses
+    ))]
+async fn list_apontamentos_of_work_item(
+    user: CurrentUser,
+    State(service): State<ApontamentoService>,
+    ApiWorkItemPath(id): ApiWorkItemPath,
+    ApiQuery(of, page): ApiQuery<WorkItemParams, PageParams>,
+) -> Result<ApiJson<ApontamentoListResponse>> {
+    let found = service
+        .list_of_work_item(&user, &place(id, of)?, page.into())
+        .await?;
+    Ok(ApiJson(found.into()))
+}
+
+/// Sum up the hours of a work item
+///
+/// As a whole, by activity and by person. Zeros when nobody logged any.
+#[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}/resumo", tag = APONTAMENTOS,
+    params(WorkItemIdParam, WorkItemParams),
+    responses(
+        (status = 200, body = ResumoResponse, description = "The sums"),
+        InvalidInput, ProtectedResponses
+    ))]
+async fn get_resumo_of_work_item(
+    user: CurrentUser,
+    State(service): State<ApontamentoService>,
+    ApiWorkItemPath(id): ApiWorkItemPath,
+    ApiQuery(of, _): ApiQuery<WorkItemParams>,
+) -> Result<ApiJson<ResumoResponse>> {
+    Ok(ApiJson(service.resumo(&user, &place(id, of)?).await?.into()))
+}
+
+/// Get the hours of a work item from Azure DevOps
+///
+/// As they stand there now; null where a field is empty.
+#[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}/azure-info", tag = APONTAMENTOS,
+    params(WorkItemIdParam, WorkItemParams),
+    responses(
+        (status = 200, body = AzureInfoResponse, description = "The hours"),
+        UnknownReference,
+        WorkItemNotFound,
+        InvalidInput, ProtectedResponses
+    ))]
+async fn get_azure_info(
+    user: CurrentUser,
+    State(service): State<ApontamentoService>,
+    ApiWorkItemPath(id): ApiWorkItemPath,
+    ApiQuery(of, _): ApiQuery<WorkItemParams>,
+) -> Result<ApiJson<AzureInfoResponse>> {
+    let hours = service.azure_info(&user, &place(id, of)?).await?;
+    Ok(ApiJson(AzureInfoResponse {
+        original_estimate: hours.original_estimate.map(Horas::to_f64),
+        remaining_work: hours.remaining_work.map(Horas::to_f64),
+        completed_work: hours.completed_work.map(Horas::to_f64),
+    }))
+}
+
+/// Which work item; validation has seen to it that both parameters are there.
+fn place(work_item_id: i32, params: WorkItemParams) -> Result<DoWorkItem> {
+    match (params.organization_name.value(), params.project_id.value()) {
+        (Some(organizacao), Some(projeto)) => Ok(DoWorkItem {
+            organizacao,
+            work_item_id,
+            projeto,
+        }),
+        _ => Err(Error::Invalid(Vec::new())),
+    }
+}
+
+fn tagged(apontamento: Apontamento) -> Tagged<ApontamentoResponse> {
+    let version = apontamento.atualizado_em;
+    Tagged::new(apontamento.into(), version)
+}

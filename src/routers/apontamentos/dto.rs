@@ -1,0 +1,554 @@
+//! Bodies and parameters of `/apontamentos`, and their conversion to and from the domain.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use validator::Validate;
+
+use super::examples;
+use crate::error::{Error, FieldError, Result};
+use crate::fields;
+use crate::http::fields::{Field, OrBlank, Trimmed, WorkItemId};
+use crate::http::instant::Instant;
+use crate::models::apontamento::{
+    Apontamento, ApontamentoChanges, ApontamentoFilter, Apontamentos, NewApontamento, Parcela,
+    ProjetoNomeado, ResumoWorkItem, UsuarioInformado,
+};
+use crate::models::duracao::Duracao;
+use crate::models::ids::AtividadeId;
+use crate::models::organizacao::NomeOrganizacao;
+use crate::models::text::trim;
+use crate::models::write_back::Situacao;
+
+/// A new time entry. Whose it is, the credential says; `usuario_*` are accepted when they agree with it, and administrators may
+/// name somebody else.
+#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
+#[schema(example = json!(examples::create()))]
+pub(super) struct ApontamentoCreate {
+    /// Day; not one to come.
+    #[validate(required)]
+    #[schema(value_type = NaiveDate, example = "2026-01-12")]
+    #[serde(default)]
+    data_apontamento: Field<NaiveDate>,
+    /// `H:mm` or `HH:mm`, 00:01 to 24:00.
+    #[validate(required)]
+    #[schema(value_type = String, min_length = 4, max_length = 5, pattern = "^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", example = "02:30")]
+    #[serde(default)]
+    duracao: Field<Duracao>,
+    /// At what; active, and usable in the project.
+    #[validate(required)]
+    #[schema(value_type = Uuid)]
+    #[serde(default)]
+    id_atividade: Field<Uuid>,
+    /// Free text; blank is none.
+    #[validate(length(max = 500))]
+    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^[^\u0000]*$")]
+    #[serde(default)]
+    comentario: Field<Option<String>>,
+    /// On what.
+    #[validate(required)]
+    #[schema(value_type = i32, minimum = 1, example = 4711)]
+    #[serde(default)]
+    work_item_id: Field<WorkItemId>,
+    /// Its project: name, Azure DevOps GUID in any spelling, or `id`.
+    #[validate(required)]
+    #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[serde(default)]
+    project_id: Field<ProjetoNomeado>,
+    /// Its organisation, in any case.
+    #[validate(required)]
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
+    #[serde(default)]
+    organization_name: Field<NomeOrganizacao>,
+    /// Whose hours: the caller's id, or for administrators anybody's in the organisation.
+    #[schema(value_type = Option<String>, required = false, max_length = 255, pattern = r"^[^\u0000]*$")]
+    #[serde(default)]
+    usuario_id: Field<OrBlank<Trimmed>>,
+    /// Their name; taken only where Azure DevOps does not tell it.
+    #[schema(value_type = Option<String>, required = false, max_length = 255, pattern = r"^[^\u0000]*$")]
+    #[serde(default)]
+    usuario_nome: Field<OrBlank<Trimmed>>,
+    /// Their e-mail, likewise.
+    #[schema(value_type = Option<String>, required = false, max_length = 255, pattern = r"^[^\u0000]*$")]
+    #[serde(default)]
+    usuario_email: Field<OrBlank<Trimmed>>,
+}
+fields!(ApontamentoCreate {
+    data_apontamento,
+    duracao,
+    id_atividade,
+    comentario,
+    work_item_id,
+    project_id,
+    organization_name,
+    usuario_id,
+    usuario_nome,
+    usuario_email
+});
+
+/// Most characters of what a body says of a person.
+const PESSOA_MAX: usize = 255;
+
+impl ApontamentoCreate {
+    /// The entry to make.
+    pub(super) fn into_new(self) -> Result<NewApontamento> {
+        let usuario = UsuarioInformado {
+            id: bounded("usuario_id", self.usuario_id)?,
+            nome: bounded("usuario_nome", self.usuario_nome)?,
+            email: bounded("usuario_email", self.usuario_email)?,
+        };
+        Ok(NewApontamento {
+            organizacao: there("organization_name", self.organization_name)?,
+            projeto: there("project_id", self.project_id)?,
+            work_item_id: there("work_item_id", self.work_item_id)?.0,
+            data: there("data_apontamento", self.data_apontamento)?,
+            duracao: there("duracao", self.duracao)?,
+            atividade: AtividadeId(there("id_atividade", self.id_atividade)?),
+            comentario: self
+                .comentario
+                .value()
+                .flatten()
+                .and_then(|text| not_blank(&text)),
+            usuario,
+        })
+    }
+}
+
+/// A required value; validation has seen to it that it is there.
+fn there<T>(name: &str, field: Field<T>) -> Result<T> {
+    field
+        .value()
+        .ok_or_else(|| invalid(name, "missing", "campo obrigatório"))
+}
+
+fn bounded(name: &str, field: Field<OrBlank<Trimmed>>) -> Result<Option<String>> {
+    let text = field.value().and_then(|text| text.0).map(|text| text.0);
+    match text {
+        Some(text) if text.chars().count() > PESSOA_MAX => Err(invalid(
+            name,
+            "string_too_long",
+            "deve ter no máximo 255 caracteres",
+        )),
+        text => Ok(text),
+    }
+}
+
+fn invalid(name: &str, kind: &'static str, message: &str) -> Error {
+    Error::Invalid(vec![FieldError {
+        loc: vec!["body".into(), name.into()],
+        kind,
+        message: message.to_owned(),
+    }])
+}
+
+fn not_blank(text: &str) -> Option<String> {
+    let text = trim(text);
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Changes to an entry; a key that is absent changes nothing, other keys are ignored.
+#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
+#[schema(example = json!({"duracao": "03:00", "comentario": "Com a equipe"}))]
+pub(super) struct ApontamentoUpdate {
+    /// New day; not one to come.
+    #[schema(value_type = NaiveDate, required = false, example = "2026-01-12")]
+    #[serde(default)]
+    data_apontamento: Field<NaiveDate>,
+    /// New length, `H:mm` or `HH:mm`, 00:01 to 24:00.
+    #[schema(value_type = String, required = false, min_length = 4, max_length = 5, pattern = "^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", example = "02:30")]
+    #[serde(default)]
+    duracao: Field<Duracao>,
+    /// New activity. One that stays may be inactive.
+    #[schema(value_type = Uuid, required = false)]
+    #[serde(default)]
+    id_atividade: Field<Uuid>,
+    /// New text; null clears it.
+    #[validate(length(max = 500))]
+    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^[^\u0000]*$")]
+    #[serde(default)]
+    comentario: Field<Option<String>>,
+}
+fields!(ApontamentoUpdate {
+    data_apontamento,
+    duracao,
+    id_atividade,
+    comentario
+});
+
+impl From<ApontamentoUpdate> for ApontamentoChanges {
+    fn from(body: ApontamentoUpdate) -> Self {
+        Self {
+            data: body.data_apontamento.value(),
+            duracao: body.duracao.value(),
+            atividade: body.id_atividade.value().map(AtividadeId),
+            comentario: body
+                .comentario
+                .value()
+                .map(|text| text.and_then(|text| not_blank(&text))),
+        }
+    }
+}
+
+/// Path of one entry.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the parameter that ApiPath reads")]
+pub(super) struct ApontamentoIdParam {
+    /// Id of the entry.
+    #[param(example = "01932b5c-7c00-7000-8000-0000000000a1")]
+    apontamento_id: Uuid,
+}
+
+/// Path of a work item's entries.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the parameter that ApiWorkItemPath reads")]
+pub(super) struct WorkItemIdParam {
+    /// Id of the work item.
+    #[param(minimum = 1, example = 4711)]
+    work_item_id: i32,
+}
+
+/// Where a work item is.
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WorkItemParams {
+    /// Its organisation, in any case.
+    #[validate(required)]
+    #[param(value_type = String, example = "contoso")]
+    #[serde(default)]
+    pub(super) organization_name: Field<NomeOrganizacao>,
+    /// Its project: name, Azure DevOps GUID in any spelling, or `id`.
+    #[validate(required)]
+    #[param(value_type = String, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[serde(default)]
+    pub(super) project_id: Field<ProjetoNomeado>,
+}
+fields!(WorkItemParams {
+    organization_name,
+    project_id
+});
+
+/// Which entries to list.
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ApontamentoFilterParams {
+    /// First day.
+    #[param(value_type = Option<NaiveDate>, nullable = false, example = "2026-01-12")]
+    #[serde(default)]
+    data_inicio: Field<NaiveDate>,
+    /// Last day.
+    #[param(value_type = Option<NaiveDate>, nullable = false, example = "2026-01-18")]
+    #[serde(default)]
+    data_fim: Field<NaiveDate>,
+    /// Organisation, in any case.
+    #[param(value_type = Option<String>, nullable = false, example = "contoso")]
+    #[serde(default)]
+    organization_name: Field<NomeOrganizacao>,
+    /// Project: name, Azure DevOps GUID in any spelling, or `id`.
+    #[param(value_type = Option<String>, nullable = false, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[serde(default)]
+    project_id: Field<ProjetoNomeado>,
+    /// Work item.
+    #[param(value_type = Option<i32>, nullable = false, minimum = 1, example = 4711)]
+    #[serde(default)]
+    work_item_id: Field<WorkItemId>,
+    /// Activity.
+    #[param(value_type = Option<Uuid>, nullable = false, example = "01932b5c-7c00-7000-8000-000000000001")]
+    #[serde(default)]
+    id_atividade: Field<Uuid>,
+    /// Whose; the caller's own without it. Others' are for administrators.
+    #[param(value_type = Option<String>, nullable = false, example = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d")]
+    #[serde(default)]
+    usuario_id: Field<OrBlank<Trimmed>>,
+    /// `desc`: the newest day first; `asc`: the oldest.
+    #[param(value_type = Option<Ordem>, nullable = false, example = "desc")]
+    #[serde(default)]
+    ordem: Field<Ordem>,
+}
+fields!(ApontamentoFilterParams {
+    data_inicio,
+    data_fim,
+    organization_name,
+    project_id,
+    work_item_id,
+    id_atividade,
+    usuario_id,
+    ordem
+});
+
+/// Order of days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Ordem {
+    /// The oldest first.
+    Asc,
+    /// The newest first.
+    Desc,
+}
+
+impl crate::http::fields::Read for Ordem {
+    fn read(value: &serde_json::Value) -> std::result::Result<Self, Vec<crate::http::fields::Failure>> {
+        match value.as_str().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "asc" => Ok(Self::Asc),
+            "desc" => Ok(Self::Desc),
+            _ => Err(vec![crate::http::fields::Failure::new(
+                "enum",
+                "deve ser asc ou desc",
+            )]),
+        }
+    }
+}
+
+impl From<ApontamentoFilterParams> for ApontamentoFilter {
+    fn from(params: ApontamentoFilterParams) -> Self {
+        Self {
+            desde: params.data_inicio.value(),
+            ate: params.data_fim.value(),
+            organizacao: params.organization_name.value(),
+            work_item_id: params.work_item_id.value().map(|id| id.0),
+            projeto: params.project_id.value(),
+            atividade: params.id_atividade.value().map(AtividadeId),
+            usuario: params
+                .usuario_id
+                .value()
+                .and_then(|text| text.0)
+                .map(|text| text.0),
+            oldest_first: params.ordem.value() == Some(Ordem::Asc),
+        }
+    }
+}
+
+/// A time entry.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(examples::apontamento()))]
+pub(super) struct ApontamentoResponse {
+    /// Key.
+    id: Uuid,
+    /// Work item.
+    #[schema(example = 4711)]
+    work_item_id: i32,
+    /// Azure DevOps GUID of the project, however it was named.
+    project_id: Uuid,
+    /// Organisation, lower case.
+    #[schema(example = "contoso")]
+    organization_name: String,
+    /// Day.
+    data_apontamento: NaiveDate,
+    /// `HH:mm`.
+    #[schema(example = "02:30")]
+    duracao: String,
+    /// The same as a number: minutes / 60.
+    #[schema(example = 2.5)]
+    duracao_horas: f64,
+    /// Key of the activity.
+    id_atividade: Uuid,
+    /// The activity.
+    atividade: AtividadeRefResponse,
+    /// Free text.
+    #[schema(required = true, example = "Revisão do cadastro")]
+    comentario: Option<String>,
+    /// Whose hours.
+    usuario_id: String,
+    /// Their name then.
+    #[schema(example = "Ana Exemplo")]
+    usuario_nome: String,
+    /// Their e-mail then.
+    #[schema(required = true, example = "ana@contoso.com")]
+    usuario_email: Option<String>,
+    /// When it was made.
+    criado_em: Instant,
+    /// When it last changed.
+    atualizado_em: Instant,
+    /// The administrator who entered it for them.
+    #[schema(required = true)]
+    registrado_por_id: Option<String>,
+    /// That one's name.
+    #[schema(required = true)]
+    registrado_por_nome: Option<String>,
+    /// How far the hours are on their way to Azure DevOps; null when they are not written there.
+    #[schema(required = true)]
+    sincronizacao: Option<SituacaoResponse>,
+}
+
+/// An activity, briefly.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AtividadeRefResponse {
+    /// Key.
+    id: Uuid,
+    /// Name.
+    #[schema(example = "Codificação")]
+    nome: String,
+}
+
+/// How far hours are on their way to Azure DevOps.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SituacaoResponse {
+    /// `pendente`, `sincronizado` or `falhou`.
+    #[schema(example = "sincronizado")]
+    estado: &'static str,
+    /// Why they are not there yet, or will not be.
+    #[schema(required = true)]
+    motivo: Option<String>,
+}
+
+impl From<Situacao> for SituacaoResponse {
+    fn from(situacao: Situacao) -> Self {
+        Self {
+            estado: situacao.estado.as_str(),
+            motivo: situacao.motivo,
+        }
+    }
+}
+
+impl From<Apontamento> for ApontamentoResponse {
+    fn from(entry: Apontamento) -> Self {
+        let (registrado_por_id, registrado_por_nome) = entry
+            .registrado_por
+            .map(|pessoa| (pessoa.id, pessoa.nome))
+            .unzip();
+        Self {
+            id: entry.id.0,
+            work_item_id: entry.work_item_id,
+            project_id: entry.projeto,
+            organization_name: entry.organizacao,
+            data_apontamento: entry.data,
+            duracao: entry.duracao.to_string(),
+            duracao_horas: entry.duracao.total().hours(),
+            id_atividade: entry.atividade.id.0,
+            atividade: AtividadeRefResponse {
+                id: entry.atividade.id.0,
+                nome: entry.atividade.nome,
+            },
+            comentario: entry.comentario,
+            usuario_id: entry.usuario.id,
+            usuario_nome: entry.usuario.nome,
+            usuario_email: entry.usuario.email,
+            criado_em: entry.criado_em.into(),
+            atualizado_em: entry.atualizado_em.into(),
+            registrado_por_id,
+            registrado_por_nome,
+            sincronizacao: entry.sincronizacao.map(SituacaoResponse::from),
+        }
+    }
+}
+
+/// A page of entries. The totals are those of all that match, on whatever page.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(examples::page()))]
+pub(super) struct ApontamentoListResponse {
+    /// The entries of the page.
+    items: Vec<ApontamentoResponse>,
+    /// How many match.
+    #[schema(example = 1)]
+    total: i64,
+    /// How long they are together, in hours.
+    #[schema(example = 2.5)]
+    total_horas: f64,
+    /// The same as `HH:mm`; hours may have more digits.
+    #[schema(example = "02:30")]
+    total_formatado: String,
+}
+
+impl From<Apontamentos> for ApontamentoListResponse {
+    fn from(found: Apontamentos) -> Self {
+        Self {
+            items: found.items.into_iter().map(Into::into).collect(),
+            total: found.count,
+            total_horas: found.total.hours(),
+            total_formatado: found.total.to_string(),
+        }
+    }
+}
+
+/// The hours of a work item put together.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(examples::resumo()))]
+pub(super) struct ResumoResponse {
+    /// Work item.
+    #[schema(example = 4711)]
+    work_item_id: i32,
+    /// How long, in hours.
+    #[schema(example = 2.5)]
+    total_horas: f64,
+    /// How many entries.
+    #[schema(example = 1)]
+    total_apontamentos: i64,
+    /// How long an entry is on average, in hours; 0 without entries.
+    #[schema(example = 2.5)]
+    media_horas_por_apontamento: f64,
+    /// First day.
+    #[schema(required = true)]
+    primeira_data: Option<NaiveDate>,
+    /// Last day.
+    #[schema(required = true)]
+    ultima_data: Option<NaiveDate>,
+    /// By activity, the longest first.
+    por_atividade: Vec<ParcelaResponse>,
+    /// By person, the longest first.
+    por_usuario: Vec<ParcelaResponse>,
+    /// `total_horas` as `HH:mm`.
+    #[schema(example = "02:30")]
+    total_formatado: String,
+}
+
+/// A part of a total.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ParcelaResponse {
+    /// Key of the activity or the person.
+    id: String,
+    /// Name.
+    nome: String,
+    /// How long, in hours.
+    #[schema(example = 2.5)]
+    total_horas: f64,
+}
+
+impl From<Parcela> for ParcelaResponse {
+    fn from(part: Parcela) -> Self {
+        Self {
+            id: part.id,
+            nome: part.nome,
+            total_horas: part.total.hours(),
+        }
+    }
+}
+
+impl From<ResumoWorkItem> for ResumoResponse {
+    fn from(resumo: ResumoWorkItem) -> Self {
+        let hours = resumo.total.hours();
+        #[expect(clippy::cast_precision_loss, reason = "a count of entries")]
+        let average = if resumo.count == 0 {
+            0.0
+        } else {
+            hours / resumo.count as f64
+        };
+        Self {
+            work_item_id: resumo.work_item_id,
+            total_horas: hours,
+            total_apontamentos: resumo.count,
+            media_horas_por_apontamento: average,
+            primeira_data: resumo.primeira_data,
+            ultima_data: resumo.ultima_data,
+            por_atividade: resumo.por_atividade.into_iter().map(Into::into).collect(),
+            por_usuario: resumo.por_usuario.into_iter().map(Into::into).collect(),
+            total_formatado: resumo.total.to_string(),
+        }
+    }
+}
+
+/// The hours of a work item as Azure DevOps has them now; null where a field is empty.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AzureInfoResponse {
+    /// Estimate.
+    #[schema(required = true, example = 8.0)]
+    pub(super) original_estimate: Option<f64>,
+    /// What is left.
+    #[schema(required = true, example = 5.5)]
+    pub(super) remaining_work: Option<f64>,
+    /// What is done.
+    #[schema(required = true, example = 2.5)]
+    pub(super) completed_work: Option<f64>,
+}

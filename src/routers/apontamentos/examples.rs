@@ -1,0 +1,158 @@
+//! How the OpenAPI document shows the answers of `/apontamentos`: examples made by the code that answers.
+
+use chrono::{DateTime, NaiveDate};
+use serde_json::{Value, json};
+use utoipa::IntoResponses;
+use uuid::Uuid;
+
+use super::dto::{ApontamentoListResponse, ApontamentoResponse, ResumoResponse};
+use crate::http::problem::{Problem, ProblemBody};
+use crate::models::apontamento::{
+    Apontamento, Apontamentos, AtividadeRef, Parcela, Pessoa, ProjetoNomeado, ResumoWorkItem,
+};
+use crate::models::duracao::{Duracao, Total};
+use crate::models::ids::{ApontamentoId, AtividadeId};
+use crate::models::write_back::{Estado, Situacao};
+use crate::services::{apontamentos, projetos, work_items};
+
+const ID: ApontamentoId = ApontamentoId(Uuid::from_u128(0x0193_2b5c_7c00_7000_8000_0000_0000_00a1));
+const ATIVIDADE: Uuid = Uuid::from_u128(0x0193_2b5c_7c00_7000_8000_0000_0000_0001);
+const PROJETO: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001);
+const WORK_ITEM: i32 = 4711;
+
+/// There is no such entry.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum ApontamentoNotFound<'a> {
+    /// No such entry, or no such work item in Azure DevOps
+    #[response(status = 404, content_type = "application/problem+json", example = json!(not_found()))]
+    NotFound(ProblemBody<'a>),
+}
+
+/// There is no such work item.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum WorkItemNotFound<'a> {
+    /// No such work item in the project
+    #[response(status = 404, content_type = "application/problem+json", example = json!(work_item_not_found()))]
+    NotFound(ProblemBody<'a>),
+}
+
+/// What the body names does not exist.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum UnknownReference<'a> {
+    /// Project, activity or person unknown; activity inactive or of other projects
+    #[response(status = 400, content_type = "application/problem+json", example = json!(unknown_projeto()))]
+    Unknown(ProblemBody<'a>),
+}
+
+/// Another request with the same key runs.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum StillRunning<'a> {
+    /// A request with this `Idempotency-Key` is being handled
+    #[response(status = 409, content_type = "application/problem+json", example = json!(still_running()))]
+    StillRunning(ProblemBody<'a>),
+}
+
+fn not_found() -> Value {
+    Problem::from(apontamentos::not_found(ID)).example()
+}
+
+fn work_item_not_found() -> Value {
+    Problem::from(work_items::not_found(WORK_ITEM)).example()
+}
+
+fn unknown_projeto() -> Value {
+    Problem::from(projetos::unknown_projeto(&ProjetoNomeado::Id(PROJETO))).example()
+}
+
+fn still_running() -> Value {
+    Problem::from(apontamentos::still_running()).example()
+}
+
+/// A body of `POST /apontamentos`.
+pub(super) fn create() -> Value {
+    json!({
+        "data_apontamento": "2026-01-12", "duracao": "02:30", "id_atividade": ATIVIDADE, "comentario": "Revisão do cadastro",
+        "work_item_id": WORK_ITEM, "project_id": PROJETO, "organization_name": "contoso"
+    })
+}
+
+fn sample() -> Apontamento {
+    let instant = DateTime::from_timestamp_micros(1_768_233_600_123_456).unwrap_or_default();
+    Apontamento {
+        id: ID,
+        organizacao: "contoso".to_owned(),
+        projeto: PROJETO,
+        work_item_id: WORK_ITEM,
+        data: day(),
+        duracao: Duracao::EXAMPLE,
+        atividade: AtividadeRef {
+            id: AtividadeId(ATIVIDADE),
+            nome: "Codificação".to_owned(),
+        },
+        comentario: Some("Revisão do cadastro".to_owned()),
+        usuario: ana(),
+        registrado_por: None,
+        criado_em: instant,
+        atualizado_em: instant,
+        sincronizacao: Some(Situacao {
+            estado: Estado::Sincronizado,
+            motivo: None,
+        }),
+    }
+}
+
+fn day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 1, 12).unwrap_or_default()
+}
+
+fn ana() -> Pessoa {
+    Pessoa {
+        id: "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d".to_owned(),
+        nome: "Ana Exemplo".to_owned(),
+        email: Some("ana@contoso.com".to_owned()),
+    }
+}
+
+/// One entry.
+pub(super) fn apontamento() -> ApontamentoResponse {
+    sample().into()
+}
+
+/// A page of one.
+pub(super) fn page() -> ApontamentoListResponse {
+    let entry = sample();
+    let total = entry.duracao.total();
+    Apontamentos {
+        items: vec![entry],
+        count: 1,
+        total,
+    }
+    .into()
+}
+
+/// The hours of a work item with one entry.
+pub(super) fn resumo() -> ResumoResponse {
+    let part = |id: String, nome: &str| Parcela {
+        id,
+        nome: nome.to_owned(),
+        total: total(),
+    };
+    ResumoWorkItem {
+        count: 1,
+        total: total(),
+        primeira_data: Some(day()),
+        ultima_data: Some(day()),
+        por_atividade: vec![part(ATIVIDADE.to_string(), "Codificação")],
+        por_usuario: vec![part(ana().id, "Ana Exemplo")],
+        ..ResumoWorkItem::empty(WORK_ITEM)
+    }
+    .into()
+}
+
+fn total() -> Total {
+    Duracao::EXAMPLE.total()
+}

@@ -1,0 +1,114 @@
+//! `/integracao/sincronizacao` and `/integracao/reconciliar`: how logged hours get into Azure DevOps.
+
+mod dto;
+
+use axum::extract::State;
+use serde_json::Value;
+use utoipa::IntoResponses;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::dto::{
+    AndamentoResponse, ReconciliacaoResponse, ReconciliarRequest, RepetirRequest, RepetirResponse,
+};
+use crate::app::AppState;
+use crate::auth::{Admin, CurrentUser};
+use crate::error::Result;
+use crate::http::extract::ApiJson;
+use crate::http::openapi::{INTEGRACAO, InvalidBody, ProtectedResponses};
+use crate::http::problem::{Problem, ProblemBody};
+use crate::models::apontamento::ProjetoNomeado;
+use crate::services::projetos;
+use crate::services::write_back::{self, WriteBackService};
+
+/// Routes of the write-back.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(get_sincronizacao))
+        .routes(routes!(repetir_sincronizacao))
+        .routes(routes!(reconciliar))
+}
+
+/// Get the state of the write-back
+///
+/// How many work items of the caller's organisations have hours that Azure DevOps does not know yet, for how long, and which
+/// ones it will not take.
+#[utoipa::path(get, path = "/integracao/sincronizacao", tag = INTEGRACAO,
+    responses(
+        (status = 200, body = AndamentoResponse, description = "The state"),
+        ProtectedResponses
+    ))]
+async fn get_sincronizacao(
+    user: CurrentUser,
+    State(service): State<WriteBackService>,
+) -> Result<ApiJson<AndamentoResponse>> {
+    Ok(ApiJson(service.status(&user).await?.into()))
+}
+
+/// Try failed write-backs again
+///
+/// For administrators, once the cause is gone. The background writes them within seconds.
+#[utoipa::path(post, path = "/integracao/sincronizacao/repetir", tag = INTEGRACAO, request_body = RepetirRequest,
+    responses(
+        (status = 200, body = RepetirResponse, description = "How many are tried again"),
+        InvalidBody, ProtectedResponses
+    ))]
+async fn repetir_sincronizacao(
+    admin: Admin,
+    State(service): State<WriteBackService>,
+    ApiJson(body): ApiJson<RepetirRequest>,
+) -> Result<ApiJson<RepetirResponse>> {
+    let organizacao = body.organization_name.value().flatten();
+    let work_item = body.work_item_id.value().flatten().map(|id| id.0);
+    let repetidos = service.retry(&admin, organizacao.as_ref(), work_item).await?;
+    Ok(ApiJson(RepetirResponse { repetidos }))
+}
+
+/// Compare with Azure DevOps
+///
+/// Compares the hours logged here with `CompletedWork` of a work item, or of a project's, and has what is missing written. Hours
+/// that people typed into Azure DevOps are no difference, unless the organisation is written in `absolute` mode. For
+/// administrators.
+#[utoipa::path(post, path = "/integracao/reconciliar", tag = INTEGRACAO, request_body = ReconciliarRequest,
+    responses(
+        (status = 200, body = ReconciliacaoResponse, description = "What differed"),
+        UnknownProjeto,
+        SwitchedOff,
+        InvalidBody, ProtectedResponses
+    ))]
+async fn reconciliar(
+    admin: Admin,
+    State(service): State<WriteBackService>,
+    ApiJson(body): ApiJson<ReconciliarRequest>,
+) -> Result<ApiJson<ReconciliacaoResponse>> {
+    let done = service.reconcile(&admin, &body.into_selection()?).await?;
+    Ok(ApiJson(done.into()))
+}
+
+/// There is no such project.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+enum UnknownProjeto<'a> {
+    /// The project is unknown
+    #[response(status = 400, content_type = "application/problem+json", example = json!(unknown_example()))]
+    Unknown(ProblemBody<'a>),
+}
+
+/// Nothing is written back.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+enum SwitchedOff<'a> {
+    /// The hours of this organisation are not written to Azure DevOps
+    #[response(status = 409, content_type = "application/problem+json", example = json!(switched_off_example()))]
+    SwitchedOff(ProblemBody<'a>),
+}
+
+fn unknown_example() -> Value {
+    let projeto = ProjetoNomeado::Nome("Portal".to_owned());
+    Problem::from(projetos::unknown_projeto(&projeto)).example()
+}
+
+fn switched_off_example() -> Value {
+    Problem::from(write_back::switched_off("contoso")).example()
+}

@@ -1,0 +1,477 @@
+//! What may be logged, by whom, and that it holds whatever happens at once.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::logging::{PROJECT, day, path};
+use crate::support::{Fault, Logging, NewWorkItem, Request};
+
+#[tokio::test]
+async fn every_failure_of_a_body_is_told_at_once() {
+    let logging = Logging::new().await;
+    assert_eq!(
+        logging.post(&json!({})).await.failures(),
+        [
+            "body.data_apontamento missing",
+            "body.duracao missing",
+            "body.id_atividade missing",
+            "body.work_item_id missing",
+            "body.project_id missing",
+            "body.organization_name missing"
+        ]
+    );
+    let wrong = json!({
+        "data_apontamento": "2026-02-30", "duracao": "24:59", "id_atividade": "x", "comentario": "c".repeat(501),
+        "work_item_id": -1, "project_id": "  ", "organization_name": "a/b", "usuario_id": 7
+    });
+    assert_eq!(
+        logging.post(&wrong).await.failures(),
+        [
+            "body.data_apontamento date_from_datetime_parsing",
+            "body.duracao value_error",
+            "body.id_atividade uuid_parsing",
+            "body.comentario string_too_long",
+            "body.work_item_id greater_than_equal",
+            "body.project_id string_too_short",
+            "body.organization_name value_error",
+            "body.usuario_id string_type"
+        ]
+    );
+    for (key, value, failure) in [
+        ("duracao", json!("8:5"), "string_too_short"),
+        ("duracao", json!("08:00\n"), "string_too_long"),
+        ("duracao", json!("٨:٠٠"), "value_error"),
+        ("duracao", json!(8), "string_type"),
+        ("duracao", json!("00:00"), "value_error"),
+        ("work_item_id", json!(2_147_483_648_i64), "less_than_equal"),
+        ("work_item_id", json!("1e99"), "int_parsing"),
+        ("work_item_id", json!(1.5), "int_from_float"),
+        ("comentario", json!("a\0b"), "value_error"),
+        ("project_id", json!("p".repeat(256)), "string_too_long"),
+        ("usuario_nome", json!("n".repeat(256)), "string_too_long"),
+        (
+            "data_apontamento",
+            json!("2026-01-12T10:00:00Z"),
+            "date_from_datetime_inexact",
+        ),
+    ] {
+        let mut changes = json!({});
+        changes[key] = value;
+        let failures = logging.post(&logging.body_with(&changes)).await.failures();
+        assert_eq!(failures, [format!("body.{key} {failure}")]);
+    }
+    assert_eq!(logging.count().await, 0);
+    let entry = logging.log("01:00").await;
+    let nulls = json!({"duracao": null, "data_apontamento": null, "id_atividade": null});
+    assert_eq!(
+        logging.put(&entry, &nulls).await.failures(),
+        [
+            "body.data_apontamento date_from_datetime_parsing",
+            "body.duracao string_type",
+            "body.id_atividade uuid_parsing"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_day_to_come_is_refused_unless_allowed() {
+    let logging = Logging::new().await;
+    let tomorrow = logging.body_with(&json!({"data_apontamento": day(1)}));
+    let refused = logging.post(&tomorrow).await.problem(422);
+    assert_eq!(refused["code"], "data_futura");
+    assert_eq!(refused["errors"][0]["loc"], json!(["body", "data_apontamento"]));
+    let entry = logging.log("01:00").await;
+    let moved = logging.put(&entry, &json!({"data_apontamento": day(1)})).await;
+    assert_eq!(moved.problem(422)["code"], "data_futura");
+
+    let allowed = Logging::with(&[("ALLOW_FUTURE_ENTRIES", "true")]).await;
+    let tomorrow = allowed.body_with(&json!({"data_apontamento": day(1)}));
+    allowed.post(&tomorrow).await.expect(201);
+}
+
+#[tokio::test]
+async fn d_30_a_day_holds_no_more_than_its_limit() {
+    let logging = Logging::with(&[("MAX_MINUTES_PER_DAY", "480")]).await;
+    let first = logging.log("05:00").await;
+    let second = logging.log("03:00").await;
+    let refused = logging
+        .post(&logging.body_with(&json!({"duracao": "00:01"})))
+        .await
+        .problem(422);
+    assert_eq!(refused["code"], "limite_diario");
+    let today = chrono::NaiveDate::parse_from_str(&Logging::today(), "%Y-%m-%d")
+        .unwrap()
+        .format("%d/%m/%Y");
+    assert_eq!(
+        refused["detail"],
+        format!("O dia {today} passaria a ter 08:01 apontadas; o limite diário é 08:00")
+    );
+    // Nothing of the refused one is left: neither the row nor its mark in the outbox.
+    assert_eq!(logging.count().await, 2);
+    assert_eq!(logging.azure().hours(logging.item).0, Some(11.5));
+    // Within the day there is room to move, another day has its own.
+    logging
+        .put(&first, &json!({"duracao": "05:01"}))
+        .await
+        .problem(422);
+    logging
+        .put(&second, &json!({"duracao": "02:00"}))
+        .await
+        .expect(200);
+    logging
+        .put(&first, &json!({"duracao": "06:00"}))
+        .await
+        .expect(200);
+    let yesterday = logging.body_with(&json!({"data_apontamento": day(-1), "duracao": "07:00"}));
+    logging.post(&yesterday).await.expect(201);
+    let moved = logging.put(&second, &json!({"data_apontamento": day(-1)})).await;
+    assert_eq!(moved.problem(422)["code"], "limite_diario");
+    logging.delete(&first).await.expect(204);
+    logging.log("06:00").await;
+    // Another person's day is another day.
+    logging
+        .post_as(
+            &logging.tenants.admin,
+            &logging.body_with(&json!({"duracao": "08:00"})),
+        )
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn of_fifty_simultaneous_hours_a_day_of_eight_takes_eight() {
+    let logging = Logging::with(&[("MAX_MINUTES_PER_DAY", "480")]).await;
+    let body = logging.body();
+    let posts = (0..50).map(|_| logging.post(&body));
+    let replies = futures_util::future::join_all(posts).await;
+    let made = replies.iter().filter(|reply| reply.status == 201).count();
+    for reply in replies.iter().filter(|reply| reply.status != 201) {
+        assert_eq!(reply.problem(422)["code"], "limite_diario");
+    }
+    assert_eq!(made, 8);
+    assert_eq!(logging.count().await, 8);
+    while logging.write_due().await > 0 {}
+    assert_eq!(logging.azure().hours(logging.item).0, Some(11.5));
+}
+
+#[tokio::test]
+async fn two_entries_that_change_days_do_not_lock_each_other_out() {
+    let logging = Logging::new().await;
+    let today = logging.log("01:00").await;
+    let yesterday = logging
+        .post(&logging.body_with(&json!({"data_apontamento": day(-1)})))
+        .await
+        .expect(201);
+    for round in 0..10 {
+        let (there, back) = (day(-(round % 2)), day((round % 2) - 1));
+        let (forth, back) = (
+            json!({"data_apontamento": back}),
+            json!({"data_apontamento": there}),
+        );
+        let (a, b) = tokio::join!(logging.put(&today, &forth), logging.put(&yesterday, &back));
+        a.expect(200);
+        b.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn d_36_closed_work_items_are_refused_by_category_on_every_write() {
+    let logging = Logging::new().await;
+    let entry = logging.log("01:00").await;
+    // Names mean nothing: here "Entregue" is open and "Quase" is closed.
+    logging.azure().edit_work_items("contoso", |items| {
+        items.add_state("Task", "Quase", "Completed");
+        items.add_state("Task", "Entregue", "InProgress");
+    });
+    let set_state = |state: &str| {
+        logging.azure().edit_work_items("contoso", |items| {
+            items.edit(logging.item, "System.State", json!(state))
+        });
+    };
+    for (state, code, detail) in [
+        (
+            "Quase",
+            "work_item_fechado",
+            "Não é possível lançar horas em Work Item fechado (estado: Quase)",
+        ),
+        (
+            "Done",
+            "work_item_fechado",
+            "Não é possível lançar horas em Work Item fechado (estado: Done)",
+        ),
+        (
+            "Removed",
+            "work_item_cancelado",
+            "Não é possível lançar horas em Work Item cancelado (estado: Removed)",
+        ),
+    ] {
+        set_state(state);
+        for reply in [
+            logging.post(&logging.body()).await,
+            logging.put(&entry, &json!({"comentario": "c"})).await,
+            logging.delete(&entry).await,
+        ] {
+            let refused = reply.problem(422);
+            assert_eq!(
+                (&refused["code"], &refused["detail"]),
+                (&json!(code), &json!(detail))
+            );
+        }
+    }
+    for state in ["To Do", "Doing", "Testing", "Entregue"] {
+        set_state(state);
+        logging.log("00:01").await;
+    }
+    // A new state is asked about once; then types are remembered.
+    assert_eq!(logging.azure().count("list_type_states"), 2);
+    // A state that even its type does not know closes the door.
+    set_state("Impossible");
+    assert_eq!(
+        logging.post(&logging.body()).await.problem(502)["code"],
+        "azure_devops_resposta_invalida"
+    );
+}
+
+#[tokio::test]
+async fn only_allowed_types_of_work_items_of_the_named_project_take_hours() {
+    let logging = Logging::new().await;
+    let add = |new| logging.azure().work_item("contoso", new);
+    let bug = add(NewWorkItem::task(PROJECT).tipo("Bug"));
+    logging
+        .post(&logging.body_with(&json!({"work_item_id": bug})))
+        .await
+        .expect(201);
+    let epic = add(NewWorkItem::task(PROJECT).tipo("Epic"));
+    let refused = logging
+        .post(&logging.body_with(&json!({"work_item_id": epic})))
+        .await
+        .problem(422);
+    assert_eq!(refused["code"], "tipo_de_work_item");
+    assert_eq!(
+        refused["detail"],
+        "Não é possível lançar horas em Work Item do tipo Epic (permitidos: Task, Bug)"
+    );
+    let elsewhere = add(NewWorkItem::task("Another"));
+    for missing in [elsewhere, 99] {
+        let refused = logging
+            .post(&logging.body_with(&json!({"work_item_id": missing})))
+            .await
+            .problem(404);
+        assert_eq!(refused["detail"], format!("Work Item {missing} não encontrado"));
+    }
+    let entry = logging.log("01:00").await;
+    logging
+        .azure()
+        .edit_work_items("contoso", |items| items.delete(logging.item));
+    logging
+        .put(&entry, &json!({"comentario": "c"}))
+        .await
+        .problem(404);
+    logging.delete(&entry).await.problem(404);
+}
+
+#[tokio::test]
+async fn d_12_a_work_item_that_cannot_be_read_takes_no_hours_unless_configured() {
+    let logging = Logging::new().await;
+    let entry = logging.log("01:00").await;
+    for (fault, status) in [
+        (Fault::Status(503, None), 503),
+        (Fault::Status(500, None), 502),
+        (Fault::Hang, 504),
+        (Fault::SignIn, 502),
+    ] {
+        logging.azure().fault("contoso", "read_work_item", fault);
+        logging.post(&logging.body()).await.problem(status);
+        logging
+            .put(&entry, &json!({"duracao": "02:00"}))
+            .await
+            .problem(status);
+        logging.delete(&entry).await.problem(status);
+        logging.azure().heal();
+        // A breaker that opened closes again.
+        tokio::time::sleep(std::time::Duration::from_millis(120)).await;
+    }
+    assert_eq!(logging.count().await, 1);
+
+    let lenient = Logging::with(&[("ENTRY_WHEN_UPSTREAM_DOWN", "accept")]).await;
+    lenient
+        .azure()
+        .fault("contoso", "read_work_item", Fault::Status(503, None));
+    let entry = lenient.log("01:00").await;
+    assert_eq!(entry["sincronizacao"]["estado"], "pendente");
+    lenient.azure().heal();
+    assert_eq!(lenient.write_due().await, 1);
+    assert_eq!(lenient.azure().hours(lenient.item).0, Some(4.5));
+}
+
+#[tokio::test]
+async fn an_activity_must_exist_be_active_and_belong_to_the_project() {
+    let logging = Logging::new().await;
+    let member = &logging.tenants.member;
+    let second = logging.azure().projects("contoso", 2)[1].id;
+    let sync = Request::post("/api/v1/integracao/sincronizar").bearer(&logging.tenants.admin);
+    logging.tenants.app.send(sync).await.expect(200);
+    let of_second = logging.tenants.atividade(member, "Outra", &[second]).await;
+    let foreign = logging
+        .tenants
+        .atividade(&logging.tenants.other, "Deles", &[logging.tenants.foreign])
+        .await;
+    let unknown = Uuid::new_v4();
+    let set_active = async |ativo: bool| {
+        let request = Request::put(&format!("/api/v1/atividades/{}", logging.atividade))
+            .bearer(member)
+            .json(&json!({"ativo": ativo}));
+        logging.tenants.app.send(request).await.expect(200);
+    };
+    let entry = logging.log("01:00").await;
+    set_active(false).await;
+    for (atividade, detail) in [
+        (unknown, format!("Atividade não encontrada: {unknown}")),
+        (foreign, format!("Atividade não encontrada: {foreign}")),
+        (
+            logging.atividade,
+            format!("Atividade inativa: {}", logging.atividade),
+        ),
+        (
+            of_second,
+            format!("Atividade não pertence ao projeto: {of_second}"),
+        ),
+    ] {
+        let body = logging.body_with(&json!({"id_atividade": atividade}));
+        assert_eq!(logging.post(&body).await.problem(400)["detail"], detail);
+    }
+    // D-35: one that stays may be inactive meanwhile; the frontend sends it with every change.
+    let same = json!({"duracao": "02:00", "id_atividade": logging.atividade});
+    assert_eq!(logging.put(&entry, &same).await.expect(200)["duracao"], "02:00");
+    let other = json!({"id_atividade": of_second});
+    logging.put(&entry, &other).await.problem(400);
+    set_active(true).await;
+    // D-23: one in use cannot be removed.
+    let remove = Request::delete(&format!("/api/v1/atividades/{}", logging.atividade)).bearer(member);
+    assert_eq!(
+        logging.tenants.app.send(remove).await.problem(409)["code"],
+        "atividade_em_uso"
+    );
+}
+
+#[tokio::test]
+async fn d_02_identity_comes_from_the_token() {
+    let logging = Logging::new().await;
+    let me = logging.get("/api/v1/user").await.expect(200);
+    let said = json!({
+        "usuario_id": me["id"].as_str().unwrap().to_uppercase(), "usuario_nome": "Como o navegador chama",
+        "usuario_email": "ADA@contoso.example"
+    });
+    let entry = logging.post(&logging.body_with(&said)).await.expect(201);
+    assert_eq!(
+        (&entry["usuario_id"], &entry["usuario_nome"]),
+        (&me["id"], &json!("Ada Example"))
+    );
+    for lie in [
+        json!({"usuario_id": Uuid::new_v4()}),
+        json!({"usuario_id": "unknown"}),
+        json!({"usuario_email": "boss@contoso.example"}),
+    ] {
+        let refused = logging.post(&logging.body_with(&lie)).await.problem(403);
+        assert_eq!(refused["code"], "acesso_negado");
+    }
+    assert_eq!(logging.count().await, 1);
+}
+
+#[tokio::test]
+async fn d_03_others_entries_are_changed_by_administrators_only() {
+    let logging = Logging::new().await;
+    let entry = logging.log("01:00").await;
+    let colleague = logging.azure().pat(&logging.azure().person("Bea", &["contoso"]));
+    for (token, status) in [
+        (&colleague, 403),
+        (&logging.tenants.other, 404),
+        (&logging.tenants.other_admin, 404),
+    ] {
+        let change = Request::put(&path(&entry))
+            .bearer(token)
+            .json(&json!({"duracao": "09:00"}));
+        logging.tenants.app.send(change).await.problem(status);
+        let delete = Request::delete(&path(&entry)).bearer(token);
+        logging.tenants.app.send(delete).await.problem(status);
+    }
+    // To read it is enough to belong to the organisation.
+    logging
+        .tenants
+        .app
+        .get_as(&colleague, &path(&entry))
+        .await
+        .expect(200);
+    let change = Request::put(&path(&entry))
+        .bearer(&logging.tenants.admin)
+        .json(&json!({"duracao": "02:00"}));
+    let changed = logging.tenants.app.send(change).await.expect(200);
+    assert_eq!(
+        (&changed["duracao"], &changed["usuario_nome"]),
+        (&json!("02:00"), &json!("Ada Example"))
+    );
+}
+
+#[tokio::test]
+async fn an_administrator_logs_for_others_and_both_ids_are_kept() {
+    let logging = Logging::new().await;
+    let bea = logging.azure().person("Bea Silva", &["contoso"]);
+    let outsider = logging.azure().person("Eve", &["fabrikam"]);
+    let for_bea = logging.body_with(&json!({"usuario_id": bea.id, "usuario_nome": "b"}));
+    let entry = logging
+        .post_as(&logging.tenants.admin, &for_bea)
+        .await
+        .expect(201);
+    assert_eq!(
+        (
+            &entry["usuario_id"],
+            &entry["usuario_nome"],
+            &entry["registrado_por_nome"]
+        ),
+        (&json!(bea.id), &json!("Bea Silva"), &json!("Root"))
+    );
+    assert_ne!(entry["registrado_por_id"], Value::Null);
+    for nobody in [outsider.id, Uuid::new_v4()] {
+        let body = logging.body_with(&json!({"usuario_id": nobody}));
+        let refused = logging.post_as(&logging.tenants.admin, &body).await.problem(400);
+        assert_eq!(refused["detail"], format!("Usuário não encontrado: {nobody}"));
+    }
+    // It is hers now.
+    let token = logging.azure().pat(&bea);
+    let delete = Request::delete(&path(&entry)).bearer(&token);
+    logging.tenants.app.send(delete).await.expect(204);
+}
+
+#[tokio::test]
+async fn the_callers_own_credential_reads_and_the_services_only_where_it_cannot() {
+    let logging = Logging::new().await;
+    logging.log("01:00").await;
+    let read_with = |n: usize| {
+        let reads: Vec<String> = logging
+            .azure()
+            .seen()
+            .into_iter()
+            .filter(|seen| seen.operation == "read_work_item")
+            .map(|seen| seen.authorization.unwrap())
+            .collect();
+        reads[n].clone()
+    };
+    let basic = |pat: &str| {
+        use base64::Engine;
+        let text = base64::engine::general_purpose::STANDARD.encode(format!(":{pat}"));
+        format!("Basic {text}")
+    };
+    assert_eq!(read_with(0), basic(&logging.tenants.member));
+    // Accepted as a member's, but without the scope for work items.
+    logging.azure().forget_requests();
+    logging
+        .azure()
+        .fault_times("contoso", "read_work_item", Fault::MissingScope, 1);
+    logging.log("01:00").await;
+    assert_eq!(read_with(1), basic(&logging.tenants.service_pat));
+    // Not permitted is not found.
+    logging
+        .azure()
+        .fault_times("contoso", "read_work_item", Fault::Status(403, None), 1);
+    logging.post(&logging.body()).await.problem(404);
+}

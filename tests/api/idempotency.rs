@@ -1,0 +1,166 @@
+//! `Idempotency-Key`: a request that is sent again has one effect and one answer.
+
+use serde_json::{Value, json};
+
+use crate::support::data::count;
+use crate::support::logging::{APONTAMENTOS, day};
+use crate::support::{Fault, Logging, Reply, Request};
+
+async fn post(logging: &Logging, token: &str, key: &str, body: &Value) -> Reply {
+    let request = Request::post(APONTAMENTOS)
+        .bearer(token)
+        .header("idempotency-key", key)
+        .json(body);
+    logging.tenants.app.send(request).await
+}
+
+#[tokio::test]
+async fn the_same_key_and_content_get_the_same_answer_and_no_second_entry() {
+    let logging = Logging::new().await;
+    let member = &logging.tenants.member;
+    let first = post(&logging, member, "\"k-1\"", &logging.body()).await;
+    first.expect(201);
+    assert_eq!(first.header("idempotency-replayed"), "");
+    // Later changes do not change what was answered; neither does the spelling of the request.
+    let entry = first.json();
+    logging
+        .put(&entry, &json!({"duracao": "03:00"}))
+        .await
+        .expect(200);
+    let spelt = logging.body_with(&json!({"duracao": "1:00", "organization_name": "CONTOSO"}));
+    for (key, body) in [("\"k-1\"", logging.body()), ("k-1", spelt)] {
+        let again = post(&logging, member, key, &body).await;
+        assert_eq!((again.status.as_u16(), &again.bytes), (201, &first.bytes));
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!(again.header("location"), first.header("location"));
+        assert_eq!(again.header("etag"), first.header("etag"));
+    }
+    assert_eq!(logging.count().await, 1);
+    assert_eq!(logging.azure().hours(logging.item).0, Some(6.5));
+}
+
+#[tokio::test]
+async fn another_content_under_the_key_is_refused_and_another_person_has_keys_of_their_own() {
+    let logging = Logging::new().await;
+    let member = &logging.tenants.member;
+    post(&logging, member, "k", &logging.body()).await.expect(201);
+    for other in [
+        json!({"duracao": "02:00"}),
+        json!({"comentario": "c"}),
+        json!({"data_apontamento": day(-1)}),
+    ] {
+        let refused = post(&logging, member, "k", &logging.body_with(&other))
+            .await
+            .problem(422);
+        assert_eq!(refused["code"], "chave_reutilizada");
+    }
+    post(&logging, &logging.tenants.admin, "k", &logging.body())
+        .await
+        .expect(201);
+    assert_eq!(logging.count().await, 2);
+    for bad in ["a b", "\"open", &"k".repeat(256)] {
+        assert_eq!(
+            post(&logging, member, bad, &logging.body()).await.failures(),
+            ["header.Idempotency-Key value_error"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_fifty_equal_requests_at_once_one_has_an_effect() {
+    let logging = Logging::new().await;
+    let (member, body) = (&logging.tenants.member, logging.body());
+    let posts = (0..50).map(|_| post(&logging, member, "k", &body));
+    let replies = futures_util::future::join_all(posts).await;
+    let mut ids: Vec<Value> = Vec::new();
+    for reply in &replies {
+        match reply.status.as_u16() {
+            201 => ids.push(reply.json()["id"].clone()),
+            _ => assert_eq!(reply.problem(409)["code"], "requisicao_em_andamento"),
+        }
+    }
+    ids.dedup();
+    assert_eq!((ids.len(), logging.count().await), (1, 1));
+    while logging.write_due().await > 0 {}
+    assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
+    post(&logging, member, "k", &body).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_request_that_is_being_handled_keeps_the_others_out() {
+    let logging = Logging::new().await;
+    let member = &logging.tenants.member;
+    // The first one waits for the day's row.
+    let mut blocker = logging.tenants.app.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE minutos_do_dia IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *blocker)
+        .await
+        .unwrap();
+    let body = logging.body();
+    let first = post(&logging, member, "k", &body);
+    let second = async {
+        crate::support::eventually("the first one waits", async || {
+            sqlx::query_scalar::<_, i64>(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'minutos_do_dia'::regclass",
+            )
+            .fetch_one(&mut *blocker)
+            .await
+            .unwrap()
+                > 0
+        })
+        .await;
+        let refused = post(&logging, member, "k", &body).await.problem(409);
+        assert_eq!(refused["code"], "requisicao_em_andamento");
+        blocker.rollback().await.unwrap();
+    };
+    let (first, ()) = tokio::join!(first, second);
+    first.expect(201);
+    post(&logging, member, "k", &body).await.expect(201);
+    assert_eq!(logging.count().await, 1);
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_the_key_free_and_a_day_ends_it() {
+    let logging = Logging::new().await;
+    let (member, pool) = (&logging.tenants.member, &logging.tenants.app.pool);
+    logging
+        .azure()
+        .fault_times("contoso", "read_work_item", Fault::Status(500, None), 1);
+    post(&logging, member, "k", &logging.body()).await.problem(502);
+    let full = logging.body_with(&json!({"data_apontamento": day(1)}));
+    post(&logging, member, "k", &full).await.problem(422);
+    assert_eq!(count(pool, "idempotencia").await, 0);
+    post(&logging, member, "k", &logging.body()).await.expect(201);
+
+    let age = |hours: f64| {
+        let sql = format!("UPDATE idempotencia SET criado_em = now() - interval '{hours} hours'");
+        let pool = pool.clone();
+        async move {
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .execute(&pool)
+                .await
+                .unwrap();
+        }
+    };
+    age(23.9).await;
+    post(&logging, member, "k", &logging.body()).await.expect(201);
+    assert_eq!(logging.count().await, 1);
+    age(24.1).await;
+    post(&logging, member, "k", &logging.body()).await.expect(201);
+    assert_eq!(logging.count().await, 2);
+    age(24.1).await;
+    let service = &logging.tenants.app.app.apontamentos;
+    assert_eq!(service.forget_answers().await.unwrap(), 1);
+    assert_eq!(count(pool, "idempotencia").await, 0);
+}
+
+#[tokio::test]
+async fn the_answer_is_kept_with_how_far_the_hours_got() {
+    let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.05")]).await;
+    let member = &logging.tenants.member;
+    logging.azure().fault("contoso", "update_work_item", Fault::Hang);
+    let first = post(&logging, member, "k", &logging.body()).await;
+    assert_eq!(first.expect(201)["sincronizacao"]["estado"], "pendente");
+    let again = post(&logging, member, "k", &logging.body()).await;
+    assert_eq!(again.bytes, first.bytes);
+}

@@ -1,0 +1,348 @@
+//! Work items of the fake: revisions, types with states and fields, JSON Patch with its test of the revision.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::body::Body;
+use axum::http::Response;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::routes::with_status;
+use super::world::{Org, Person};
+
+const SCHEDULING: &str = "Microsoft.VSTS.Scheduling.";
+
+/// Everything that an organisation knows of work items.
+#[derive(Debug)]
+pub struct WorkItems {
+    items: BTreeMap<i32, Item>,
+    types: HashMap<String, Type>,
+    next_id: i32,
+}
+
+/// A type of work items, the same in every project.
+#[derive(Debug, Clone)]
+struct Type {
+    states: Vec<(String, String)>,
+    fields: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Item {
+    /// Fields of each revision; the first one has number 1.
+    revisions: Vec<Map<String, Value>>,
+    deleted: bool,
+}
+
+impl Item {
+    fn rev(&self) -> i32 {
+        i32::try_from(self.revisions.len()).unwrap()
+    }
+
+    fn fields(&self) -> &Map<String, Value> {
+        self.revisions.last().unwrap()
+    }
+
+    fn change(&mut self, by: Value, edit: impl FnOnce(&mut Map<String, Value>)) {
+        let mut fields = self.fields().clone();
+        edit(&mut fields);
+        fields.insert("System.ChangedBy".to_owned(), by);
+        self.revisions.push(fields);
+    }
+}
+
+impl Default for WorkItems {
+    fn default() -> Self {
+        let states = [
+            ("To Do", "Proposed"),
+            ("Doing", "InProgress"),
+            ("Testing", "Resolved"),
+            ("Done", "Completed"),
+            ("Removed", "Removed"),
+        ];
+        let all = ["OriginalEstimate", "RemainingWork", "CompletedWork"];
+        let of = |fields: &[&str]| Type {
+            states: states
+                .map(|(name, category)| (name.to_owned(), category.to_owned()))
+                .to_vec(),
+            fields: fields
+                .iter()
+                .map(|field| format!("{SCHEDULING}{field}"))
+                .chain(["System.State", "System.Title"].map(str::to_owned))
+                .collect(),
+        };
+        Self {
+            items: BTreeMap::new(),
+            types: HashMap::from([
+                ("Task".to_owned(), of(&all)),
+                ("Bug".to_owned(), of(&all)),
+                ("Epic".to_owned(), of(&[])),
+                // As Scrum has it: nothing is known of what is done.
+                ("Chore".to_owned(), of(&["RemainingWork"])),
+            ]),
+            next_id: 4711,
+        }
+    }
+}
+
+/// A work item in the making.
+#[derive(Debug, Clone)]
+pub struct NewWorkItem {
+    fields: Map<String, Value>,
+}
+
+impl NewWorkItem {
+    /// An open task without hours.
+    pub fn task(project: &str) -> Self {
+        let fields = json!({
+            "System.TeamProject": project, "System.WorkItemType": "Task", "System.State": "Doing",
+            "System.Title": "Close the books"
+        });
+        Self {
+            fields: fields.as_object().unwrap().clone(),
+        }
+    }
+
+    pub fn tipo(self, tipo: &str) -> Self {
+        self.with("System.WorkItemType", json!(tipo))
+    }
+
+    pub fn state(self, state: &str) -> Self {
+        self.with("System.State", json!(state))
+    }
+
+    pub fn estimate(self, hours: f64) -> Self {
+        self.with("Microsoft.VSTS.Scheduling.OriginalEstimate", json!(hours))
+    }
+
+    pub fn remaining(self, hours: f64) -> Self {
+        self.with("Microsoft.VSTS.Scheduling.RemainingWork", json!(hours))
+    }
+
+    pub fn completed(self, hours: f64) -> Self {
+        self.with("Microsoft.VSTS.Scheduling.CompletedWork", json!(hours))
+    }
+
+    fn with(mut self, field: &str, value: Value) -> Self {
+        self.fields.insert(field.to_owned(), value);
+        self
+    }
+}
+
+/// A human being who has nothing to do with the tests.
+fn somebody() -> Value {
+    json!({ "id": Uuid::from_u128(0xabc), "displayName": "Somebody Else", "uniqueName": "else@contoso.example" })
+}
+
+impl WorkItems {
+    pub fn add(&mut self, new: NewWorkItem) -> i32 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let mut fields = new.fields;
+        fields.insert("System.ChangedBy".to_owned(), somebody());
+        self.items.insert(
+            id,
+            Item {
+                revisions: vec![fields],
+                deleted: false,
+            },
+        );
+        id
+    }
+
+    /// The value of one of the three fields.
+    pub fn hours(&self, id: i32, field: &str) -> Option<f64> {
+        let fields = self.items[&id].fields();
+        Some(fields.get(&format!("{SCHEDULING}{field}"))?.as_f64().unwrap())
+    }
+
+    pub fn rev(&self, id: i32) -> i32 {
+        self.items[&id].rev()
+    }
+
+    /// Somebody changes a field in the web portal.
+    pub fn edit(&mut self, id: i32, field: &str, value: Value) {
+        let item = self.items.get_mut(&id).unwrap();
+        item.change(somebody(), |fields| {
+            fields.insert(field.to_owned(), value);
+        });
+    }
+
+    pub fn set_hours(&mut self, id: i32, field: &str, hours: f64) {
+        self.edit(id, &format!("{SCHEDULING}{field}"), json!(hours));
+    }
+
+    pub fn delete(&mut self, id: i32) {
+        self.items.get_mut(&id).unwrap().deleted = true;
+    }
+
+    /// The process gets a state of its own.
+    pub fn add_state(&mut self, tipo: &str, name: &str, category: &str) {
+        let states = &mut self.types.get_mut(tipo).unwrap().states;
+        states.push((name.to_owned(), category.to_owned()));
+    }
+
+    fn category(&self, fields: &Map<String, Value>) -> Option<&str> {
+        let tipo = self.types.get(fields["System.WorkItemType"].as_str()?)?;
+        let state = fields["System.State"].as_str()?;
+        let found = tipo.states.iter().find(|(name, _)| name == state)?;
+        Some(&found.1)
+    }
+
+    fn readable(&self, id: i32) -> Option<&Item> {
+        self.items.get(&id).filter(|item| !item.deleted)
+    }
+}
+
+fn as_json(id: i32, rev: i32, fields: &Map<String, Value>, wanted: Option<&[&str]>) -> Value {
+    let fields: Map<String, Value> = fields
+        .iter()
+        .filter(|(name, _)| wanted.is_none_or(|wanted| wanted.contains(&name.as_str())))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    json!({ "id": id, "rev": rev, "fields": fields, "url": format!("https://dev.azure.com/_apis/wit/workItems/{id}") })
+}
+
+fn error(status: u16, type_key: &str, message: &str) -> Response<Body> {
+    let body = json!({ "$id": "1", "innerException": null, "message": message, "typeKey": type_key, "errorCode": 0 });
+    with_status(status, &body)
+}
+
+fn gone(id: i32) -> Response<Body> {
+    error(
+        404,
+        "WorkItemUnauthorizedAccessException",
+        &format!("TF401232: Work item {id} does not exist, or you do not have permissions to read it."),
+    )
+}
+
+pub fn read(org: &Org, id: &str, fields: Option<String>) -> Response<Body> {
+    let id: i32 = id.parse().unwrap();
+    let wanted: Option<Vec<&str>> = fields.as_ref().map(|fields| fields.split(',').collect());
+    match org.work_items.readable(id) {
+        Some(item) => with_status(200, &as_json(id, item.rev(), item.fields(), wanted.as_deref())),
+        None => gone(id),
+    }
+}
+
+pub fn revision(org: &Org, id: &str, rev: &str) -> Response<Body> {
+    let (id, rev): (i32, usize) = (id.parse().unwrap(), rev.parse().unwrap());
+    let item = org.work_items.readable(id);
+    match item.and_then(|item| item.revisions.get(rev.checked_sub(1)?)) {
+        Some(fields) => with_status(200, &as_json(id, i32::try_from(rev).unwrap(), fields, None)),
+        None => gone(id),
+    }
+}
+
+pub fn batch(org: &Org, body: &[u8]) -> Response<Body> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let ids = body["ids"].as_array().unwrap();
+    if ids.len() > 200 {
+        return error(
+            400,
+            "VssPropertyValidationException",
+            "VS403474: You requested more than 200",
+        );
+    }
+    assert_eq!(body["errorPolicy"], "omit");
+    let wanted: Vec<&str> = body["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f.as_str().unwrap())
+        .collect();
+    let one = |id: &Value| {
+        let id = i32::try_from(id.as_i64().unwrap()).unwrap();
+        let item = org.work_items.readable(id);
+        item.map_or(Value::Null, |item| {
+            as_json(id, item.rev(), item.fields(), Some(&wanted))
+        })
+    };
+    let value: Vec<Value> = ids.iter().map(one).collect();
+    with_status(200, &json!({ "count": value.len(), "value": value }))
+}
+
+pub fn update(org: &mut Org, person: &Person, id: &str, content_type: &str, body: &[u8]) -> Response<Body> {
+    let id: i32 = id.parse().unwrap();
+    if content_type != "application/json-patch+json" {
+        return error(400, "VssRequestContentTypeNotSupportedException", content_type);
+    }
+    let work_items = &mut org.work_items;
+    let Some(item) = work_items.readable(id) else {
+        return gone(id);
+    };
+    let operations: Vec<Value> = serde_json::from_slice(body).unwrap();
+    let tipo = &work_items.types[item.fields()["System.WorkItemType"].as_str().unwrap()];
+    let closed = matches!(work_items.category(item.fields()), Some("Completed" | "Removed"));
+    let mut changes = Vec::new();
+    for operation in &operations {
+        let path = operation["path"].as_str().unwrap();
+        match operation["op"].as_str().unwrap() {
+            "test" if path == "/rev" => {
+                if operation["value"].as_i64() != Some(item.rev().into()) {
+                    return error(412, "TestPatchOperationFailedException", "VS403351: Test failed");
+                }
+            }
+            "add" => {
+                let field = path.strip_prefix("/fields/").unwrap();
+                if !tipo.fields.iter().any(|known| known == field) {
+                    return error(
+                        400,
+                        "WorkItemFieldNotFoundException",
+                        "TF51535: Cannot find field",
+                    );
+                }
+                if closed && field.ends_with("RemainingWork") {
+                    return rule_violation(field, "invalidNotEmpty");
+                }
+                changes.push((field.to_owned(), operation["value"].clone()));
+            }
+            other => panic!("unexpected operation {other}"),
+        }
+    }
+    let by = json!({ "id": person.id, "displayName": person.nome, "uniqueName": person.email });
+    let item = work_items.items.get_mut(&id).unwrap();
+    item.change(by, |fields| fields.extend(changes));
+    let item = &work_items.items[&id];
+    with_status(200, &as_json(id, item.rev(), item.fields(), None))
+}
+
+/// TF401320: a rule of the process objects to a field.
+pub fn rule_violation(field: &str, flags: &str) -> Response<Body> {
+    let body = json!({
+        "$id": "1",
+        "message": "TF401320: Rule Error for a field. Ana Secreta must fill it in.",
+        "typeKey": "RuleValidationException",
+        "customProperties": {
+            "FieldReferenceName": field,
+            "RuleValidationErrors": [{
+                "fieldReferenceName": field, "fieldStatusFlags": flags, "errorMessage": "Ana Secreta must fill it in."
+            }]
+        }
+    });
+    with_status(400, &body)
+}
+
+pub fn states(org: &Org, tipo: &str) -> Response<Body> {
+    let Some(tipo) = org.work_items.types.get(tipo) else {
+        return error(404, "WorkItemTypeNotFoundException", "VS402323");
+    };
+    let value: Vec<Value> = tipo
+        .states
+        .iter()
+        .map(|(name, category)| json!({ "name": name, "color": "b2b2b2", "category": category }))
+        .collect();
+    with_status(200, &json!({ "count": value.len(), "value": value }))
+}
+
+pub fn fields(org: &Org, tipo: &str) -> Response<Body> {
+    let Some(tipo) = org.work_items.types.get(tipo) else {
+        return error(404, "WorkItemTypeNotFoundException", "VS402323");
+    };
+    let value: Vec<Value> = tipo
+        .fields
+        .iter()
+        .map(|field| json!({ "referenceName": field, "name": field, "alwaysRequired": false }))
+        .collect();
+    with_status(200, &json!({ "count": value.len(), "value": value }))
+}

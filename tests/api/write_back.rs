@@ -1,0 +1,371 @@
+//! How hours get into Azure DevOps: figures, faults, modes, many writers at once.
+
+mod faults;
+mod reconcile;
+
+use serde_json::{Value, json};
+
+use crate::support::logging::{PROJECT, path};
+use crate::support::{Fault, Logging, NewWorkItem, Request, RunningServer, eventually};
+
+/// The caller of the next read sees it, without any background.
+#[tokio::test]
+async fn hours_are_written_at_once_on_create_update_and_delete() {
+    let logging = Logging::new().await;
+    let entry = logging.log("01:30").await;
+    assert_eq!(
+        entry["sincronizacao"],
+        json!({"estado": "sincronizado", "motivo": null})
+    );
+    assert_eq!(logging.azure().hours(logging.item), (Some(5.0), Some(5.0)));
+    let changed = logging
+        .put(&entry, &json!({"duracao": "02:00"}))
+        .await
+        .expect(200);
+    assert_eq!(changed["sincronizacao"]["estado"], "sincronizado");
+    assert_eq!(logging.azure().hours(logging.item), (Some(5.5), Some(4.5)));
+    // Neither the text nor the day is Azure DevOps' business.
+    let patches = logging.azure().count("update_work_item");
+    logging.put(&entry, &json!({"comentario": "c"})).await.expect(200);
+    assert_eq!(logging.azure().count("update_work_item"), patches);
+    logging.delete(&entry).await.expect(204);
+    assert_eq!(logging.azure().hours(logging.item), (Some(3.5), Some(6.5)));
+}
+
+#[tokio::test]
+async fn d_37_it_is_written_with_the_organisations_pat_to_the_organisations_item() {
+    let logging = Logging::new().await;
+    logging.log("01:00").await;
+    let seen = logging.azure().seen();
+    let patch = seen
+        .iter()
+        .find(|seen| seen.operation == "update_work_item")
+        .unwrap();
+    use base64::Engine;
+    let pat = format!(":{}", logging.tenants.service_pat);
+    let expected = base64::engine::general_purpose::STANDARD.encode(pat);
+    assert_eq!(
+        patch.authorization.as_deref(),
+        Some(&*format!("Basic {expected}"))
+    );
+    assert_eq!(patch.org, "contoso");
+    assert!(patch.query.contains("api-version=7.1"), "{}", patch.query);
+}
+
+#[tokio::test]
+async fn hours_that_people_type_survive_and_odd_minutes_leave_no_dust() {
+    let logging = Logging::new().await;
+    let mut entries = Vec::new();
+    for _ in 0..3 {
+        entries.push(logging.log("00:20").await);
+    }
+    assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
+    logging.azure().edit_work_items("contoso", |items| {
+        items.set_hours(logging.item, "CompletedWork", 6.125)
+    });
+    entries.push(logging.log("00:01").await);
+    assert_eq!(logging.azure().hours(logging.item).0, Some(6.145));
+    for entry in &entries {
+        logging.delete(entry).await.expect(204);
+    }
+    assert_eq!(logging.azure().hours(logging.item).0, Some(5.125));
+}
+
+#[tokio::test]
+async fn d_28_what_is_left_is_written_only_where_it_means_something() {
+    let logging = Logging::with(&[("WORK_ITEM_TYPES", "Task,Chore,Epic")]).await;
+    let add = |new| logging.azure().work_item("contoso", new);
+    let log = async |item: i32, duracao: &str| {
+        let body = logging.body_with(&json!({"work_item_id": item, "duracao": duracao}));
+        logging.post(&body).await.expect(201)
+    };
+    // Neither estimate nor remaining: left alone.
+    let bare = add(NewWorkItem::task(PROJECT));
+    log(bare, "01:00").await;
+    assert_eq!(logging.azure().hours(bare), (Some(1.0), None));
+    // Never below zero, and given back as far as it was taken.
+    let short = add(NewWorkItem::task(PROJECT).remaining(0.5));
+    let entry = log(short, "02:00").await;
+    assert_eq!(logging.azure().hours(short), (Some(2.0), Some(0.0)));
+    logging.delete(&entry).await.expect(204);
+    assert_eq!(logging.azure().hours(short), (Some(0.0), Some(0.5)));
+    // A type that has no CompletedWork, and one that has nothing.
+    let chore = add(NewWorkItem::task(PROJECT).tipo("Chore").remaining(5.0));
+    log(chore, "02:00").await;
+    assert_eq!(logging.azure().hours(chore), (None, Some(3.0)));
+    let epic = add(NewWorkItem::task(PROJECT).tipo("Epic"));
+    let patches = logging.azure().count("update_work_item");
+    assert_eq!(
+        log(epic, "02:00").await["sincronizacao"]["estado"],
+        "sincronizado"
+    );
+    assert_eq!(logging.azure().count("update_work_item"), patches);
+}
+
+#[tokio::test]
+async fn absolute_replaces_and_off_leaves_alone() {
+    let absolute = Logging::with(&[("WRITEBACK_MODE", "absolute")]).await;
+    absolute.log("01:30").await;
+    assert_eq!(absolute.azure().hours(absolute.item), (Some(1.5), Some(8.5)));
+    let entry = absolute.log("10:00").await;
+    assert_eq!(absolute.azure().hours(absolute.item), (Some(11.5), Some(0.0)));
+    absolute.delete(&entry).await.expect(204);
+    assert_eq!(absolute.azure().hours(absolute.item), (Some(1.5), Some(8.5)));
+
+    let off = Logging::with(&[("WRITEBACK_ORG_MODES", "contoso=off")]).await;
+    let entry = off.log("01:30").await;
+    assert_eq!(entry["sincronizacao"], Value::Null);
+    assert_eq!(off.write_due().await, 0);
+    assert_eq!(off.azure().count("update_work_item"), 0);
+}
+
+#[tokio::test]
+async fn many_changes_become_one_and_each_entry_tells_its_own_state() {
+    let logging = Logging::new().await;
+    let early = logging.log("01:00").await;
+    logging
+        .azure()
+        .fault("contoso", "update_work_item", Fault::Status(503, None));
+    let mut late = Vec::new();
+    for _ in 0..4 {
+        late.push(logging.log("00:15").await);
+    }
+    for entry in &late {
+        let situation = logging.situation(entry).await;
+        assert_eq!(situation["estado"], "pendente");
+        assert_eq!(
+            situation["motivo"],
+            "O Azure DevOps está indisponível (status 503)"
+        );
+    }
+    assert_eq!(logging.situation(&early).await["estado"], "sincronizado");
+    logging.azure().heal();
+    logging.azure().forget_requests();
+    eventually("the breaker lets it through", async || {
+        logging.write_due().await;
+        logging.situation(&late[0]).await["estado"] == "sincronizado"
+    })
+    .await;
+    assert_eq!(logging.azure().count("update_work_item"), 1);
+    assert_eq!(logging.azure().hours(logging.item).0, Some(5.5));
+}
+
+#[tokio::test]
+async fn many_writers_in_several_processes_lose_and_double_nothing() {
+    let logging = Logging::new().await;
+    let replicas = [logging.tenants.app.replica(), logging.tenants.app.replica()];
+    let body = logging.body_with(&json!({"duracao": "00:15"}));
+    let posts = (0..24).map(|n| {
+        let app = match n % 3 {
+            0 => &logging.tenants.app,
+            n => &replicas[n - 1],
+        };
+        let request = Request::post("/api/v1/apontamentos")
+            .bearer(&logging.tenants.member)
+            .json(&body);
+        app.send(request)
+    });
+    let all = futures_util::future::join_all(posts);
+    // Meanwhile people type, too.
+    let people = async {
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+            logging.azure().edit_work_items("contoso", |items| {
+                let hours = items.hours(logging.item, "CompletedWork").unwrap();
+                items.set_hours(logging.item, "CompletedWork", hours + 1.0);
+            });
+        }
+    };
+    let (replies, ()) = tokio::join!(all, people);
+    for reply in replies {
+        reply.expect(201);
+    }
+    while logging.write_due().await > 0 {}
+    assert_eq!(
+        logging.azure().hours(logging.item).0,
+        Some(3.5 + 24.0 * 0.25 + 5.0)
+    );
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_beyond_its_budget_and_the_attempt_goes_on() {
+    let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.05")]).await;
+    // The answer of Azure DevOps is lost; so the attempt ends with its time limit, long after the budget.
+    let lost = Fault::Applied(Box::new(Fault::Hang));
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", lost, 1);
+    let entry = logging.log("01:00").await;
+    assert_eq!(
+        logging.azure().busy(),
+        1,
+        "answered while Azure DevOps is still being asked"
+    );
+    assert_eq!(entry["sincronizacao"]["estado"], "pendente");
+    eventually("the lost answer is settled", async || {
+        logging.write_due().await;
+        logging.situation(&entry).await["estado"] == "sincronizado"
+    })
+    .await;
+    assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
+}
+
+#[tokio::test]
+async fn the_background_of_a_server_writes_what_is_due() {
+    let logging = Logging::new().await;
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", Fault::Status(503, None), 1);
+    let entry = logging.log("01:00").await;
+    assert_eq!(entry["sincronizacao"]["estado"], "pendente");
+    let variables = logging.azure().variables("contoso");
+    let pats = format!("contoso={}", logging.tenants.service_pat);
+    let variables = variables
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .chain([("AZURE_DEVOPS_ORG_PATS", pats.as_str())]);
+    let server = RunningServer::start(logging.tenants.app.database_url(), variables).await;
+    eventually("it is written", async || {
+        logging.azure().hours(logging.item).0 == Some(4.5)
+    })
+    .await;
+    eventually("it is noted", async || {
+        logging.situation(&entry).await["estado"] == "sincronizado"
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_work_of_a_process_that_died_is_taken_over_when_its_lease_is_over() {
+    let logging = Logging::new().await;
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", Fault::Status(503, None), 1);
+    logging.log("01:00").await;
+    let lease = async |until: &str| {
+        let sql = format!(
+            "UPDATE write_back SET lease = gen_random_uuid(), lease_ate = now() + interval '{until}'"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&logging.tenants.app.pool)
+            .await
+            .unwrap();
+    };
+    lease("1 minute").await;
+    assert_eq!(logging.write_due().await, 0);
+    let meanwhile = logging.log("01:00").await;
+    assert_eq!(meanwhile["sincronizacao"]["estado"], "pendente");
+    assert_eq!(logging.azure().hours(logging.item).0, Some(3.5));
+    lease("-1 second").await;
+    assert_eq!(logging.write_due().await, 1);
+    assert_eq!(logging.azure().hours(logging.item).0, Some(5.5));
+}
+
+#[tokio::test]
+async fn without_a_pat_of_ours_the_caller_writes_and_the_background_says_what_it_lacks() {
+    let logging = Logging::with(&[("AZURE_DEVOPS_ORG_PATS", "")]).await;
+    let entry = logging.log("01:00").await;
+    assert_eq!(entry["sincronizacao"]["estado"], "sincronizado");
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", Fault::Status(503, None), 1);
+    let entry = logging.log("01:00").await;
+    assert_eq!(logging.write_due().await, 1);
+    assert_eq!(
+        logging.situation(&entry).await,
+        json!({"estado": "pendente", "motivo": "A organização não tem um PAT para gravar as horas"})
+    );
+    // The next one who logs brings it along.
+    logging.log("01:00").await;
+    assert_eq!(logging.azure().hours(logging.item).0, Some(6.5));
+}
+
+#[tokio::test]
+async fn the_state_of_the_write_back_is_told_and_failures_can_be_tried_again() {
+    let logging = Logging::new().await;
+    let status = "/api/v1/integracao/sincronizacao";
+    assert_eq!(
+        logging.get(status).await.expect(200),
+        json!({"pendentes": 0, "mais_antigo": null, "idade_segundos": null, "falhas": 0, "organizacoes": [],
+               "falhas_detalhes": []})
+    );
+    let refused = Fault::RuleViolation("Custom.CentroDeCusto");
+    logging.azure().fault("contoso", "update_work_item", refused);
+    let failed = logging.log("01:00").await;
+    assert_eq!(failed["sincronizacao"]["estado"], "falhou");
+    let second = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
+    logging.azure().heal();
+    logging
+        .azure()
+        .fault("contoso", "update_work_item", Fault::Status(503, None));
+    logging
+        .post(&logging.body_with(&json!({"work_item_id": second})))
+        .await
+        .expect(201);
+    sqlx::query(
+        "UPDATE write_back SET pendente_desde = now() - interval '90 seconds' WHERE estado = 'pendente'",
+    )
+    .execute(&logging.tenants.app.pool)
+    .await
+    .unwrap();
+    let told = logging.get(status).await.expect(200);
+    assert_eq!((&told["pendentes"], &told["falhas"]), (&json!(1), &json!(1)));
+    assert!(
+        (90..120).contains(&told["idade_segundos"].as_i64().unwrap()),
+        "{told}"
+    );
+    assert_eq!(told["organizacoes"][0]["organization_name"], "contoso");
+    let detail = &told["falhas_detalhes"][0];
+    assert_eq!(detail["work_item_id"], logging.item);
+    assert!(
+        detail["motivo"]
+            .as_str()
+            .unwrap()
+            .contains("Custom.CentroDeCusto"),
+        "{detail}"
+    );
+    // Others see nothing of it.
+    let others = logging
+        .tenants
+        .app
+        .get_as(&logging.tenants.other, status)
+        .await
+        .expect(200);
+    assert_eq!((&others["pendentes"], &others["falhas"]), (&json!(0), &json!(0)));
+
+    let retry = async |token: &str, body: Value| {
+        let request = Request::post("/api/v1/integracao/sincronizacao/repetir")
+            .bearer(token)
+            .json(&body);
+        logging.tenants.app.send(request).await
+    };
+    let admin = &logging.tenants.admin;
+    retry(&logging.tenants.member, json!({})).await.problem(403);
+    retry(
+        &logging.tenants.other_admin,
+        json!({"organization_name": "contoso"}),
+    )
+    .await
+    .problem(403);
+    assert_eq!(
+        retry(&logging.tenants.other_admin, json!({})).await.expect(200)["repetidos"],
+        0
+    );
+    assert_eq!(
+        retry(admin, json!({"work_item_id": 1})).await.expect(200)["repetidos"],
+        0
+    );
+    let body = json!({"organization_name": "Contoso", "work_item_id": logging.item});
+    assert_eq!(retry(admin, body).await.expect(200)["repetidos"], 1);
+    logging.azure().heal();
+    eventually("all is written", async || {
+        logging.write_due().await;
+        logging.get(status).await.expect(200)["pendentes"] == 0
+    })
+    .await;
+    assert_eq!(logging.situation(&failed).await["estado"], "sincronizado");
+    assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
+    assert_eq!(logging.azure().hours(second).0, Some(1.0));
+    let _ = path(&failed);
+}
