@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, VERSION};
+use crate::clock::Clock;
 use crate::config::{AuthMode, Config, Env, Identifier};
 use crate::db::{admin, migrate};
 use crate::lifecycle::StopSignals;
@@ -163,8 +164,9 @@ async fn serve(
             .await
             .context("cannot migrate the database")?;
         let app = App::new(config)?;
-        if config.seed_initial_data && seed::plant(&app.db).await? {
-            say(&["aponta: planted three projects and eight activities to try things on"]);
+        let today = Clock::new(config.apontamentos.timezone).today();
+        if config.seed_initial_data && seed::plant(&app.db, today).await? {
+            say(&["aponta: planted three projects, eight activities and a week of hours to try things on"]);
         }
         anyhow::Ok(app)
     };

@@ -130,11 +130,9 @@ impl<T: Serialize> Tagged<T> {
     fn write(&self) -> Result<(Vec<u8>, String), Error> {
         let bytes = serde_json::to_vec(&self.body).map_err(|error| Error::Internal(Box::new(error)))?;
         let hash = digest::digest(&digest::SHA256, &bytes);
-        let mut etag = format!("\"{:x}-", self.version.timestamp_micros());
-        for byte in hash.as_ref().iter().take(HASH_BYTES) {
-            etag.push_str(&format!("{byte:02x}"));
-        }
-        etag.push('"');
+        let hash = hash.as_ref().iter().take(HASH_BYTES);
+        let hash = hash.fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let etag = format!("\"{:x}-{hash:016x}\"", self.version.timestamp_micros());
         Ok((bytes, etag))
     }
 }

@@ -96,17 +96,14 @@ mod tests {
 
     use super::*;
 
-    fn of(minutes: i64) -> f64 {
-        Horas::of(Total(minutes)).to_f64()
+    fn hundredths(minutes: i64) -> i64 {
+        Horas::of(Total(minutes)).millionths() / HUNDREDTH
     }
 
     #[test]
     fn minutes_become_hundredths_of_an_hour() {
-        assert_eq!(
-            [of(0), of(1), of(15), of(20), of(60)],
-            [0.0, 0.02, 0.25, 0.33, 1.0]
-        );
-        assert_eq!([of(90), of(100), of(1_440)], [1.5, 1.67, 24.0]);
+        assert_eq!([0, 1, 15, 20, 60].map(hundredths), [0, 2, 25, 33, 100]);
+        assert_eq!([90, 100, 1_440].map(hundredths), [150, 167, 2_400]);
     }
 
     #[test]
@@ -135,7 +132,7 @@ mod tests {
 
         #[test]
         fn a_whole_minute_can_be_told_from_its_hundredths(minutes in 0_i64..10_000_000) {
-            prop_assert_eq!((of(minutes) * 60.0).round() as i64, minutes);
+            prop_assert_eq!((hundredths(minutes) * 60 + 50) / 100, minutes);
         }
     }
 }

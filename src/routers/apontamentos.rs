@@ -1,7 +1,8 @@
 //! `/apontamentos`: any caller logs their own hours and reads those of their organisations' work items.
 
-mod dto;
 mod examples;
+mod request;
+mod response;
 
 use axum::extract::State;
 use axum::http::header::LOCATION;
@@ -10,12 +11,12 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::dto::{
-    ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoListResponse,
-    ApontamentoResponse, ApontamentoUpdate, AzureInfoResponse, ResumoResponse, WorkItemIdParam,
+use self::examples::{ApontamentoNotFound, StillRunning, UnknownReference, WorkItemNotFound};
+use self::request::{
+    ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate, WorkItemIdParam,
     WorkItemParams,
 };
-use self::examples::{ApontamentoNotFound, StillRunning, UnknownReference, WorkItemNotFound};
+use self::response::{ApontamentoListResponse, ApontamentoResponse, AzureInfoResponse, ResumoResponse};
 use super::API_PREFIX;
 use crate::app::AppState;
 use crate::auth::CurrentUser;
@@ -26,7 +27,6 @@ use crate::http::idempotency::{IdempotencyKey, IdempotencyKeyParam, REPLAYED};
 use crate::http::openapi::{APONTAMENTOS, InvalidBody, InvalidInput, Outdated, ProtectedResponses};
 use crate::http::pagination::PageParams;
 use crate::models::apontamento::{Apontamento, DoWorkItem};
-use crate::models::horas::Horas;
 use crate::models::ids::ApontamentoId;
 use crate::services::apontamentos::ApontamentoService;
 
@@ -243,11 +243,7 @@ async fn get_azure_info(
     ApiQuery(of, _): ApiQuery<WorkItemParams>,
 ) -> Result<ApiJson<AzureInfoResponse>> {
     let hours = service.azure_info(&user, &place(id, of)?).await?;
-    Ok(ApiJson(AzureInfoResponse {
-        original_estimate: hours.original_estimate.map(Horas::to_f64),
-        remaining_work: hours.remaining_work.map(Horas::to_f64),
-        completed_work: hours.completed_work.map(Horas::to_f64),
-    }))
+    Ok(ApiJson(hours.into()))
 }
 
 /// Which work item; validation has seen to it that both parameters are there.

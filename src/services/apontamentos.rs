@@ -5,34 +5,27 @@
 //! answer. After the commit the hours are written to Azure DevOps, for as long as the request may wait.
 
 mod people;
+mod read;
 mod repeat;
 mod rules;
 
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::auth::CurrentUser;
 use crate::azure_devops::work_items::WorkItem;
 use crate::config::ApontamentosConfig;
 use crate::db::{Db, OnConstraint, Tx};
 use crate::error::{Error, Result};
-use crate::models::apontamento::{
-    Apontamento, ApontamentoChanges, ApontamentoFilter, ApontamentoRow, Apontamentos, DoWorkItem,
-    NewApontamento, ProjetoNomeado, ResumoWorkItem,
-};
+use crate::models::apontamento::{Apontamento, ApontamentoChanges, ApontamentoRow, NewApontamento};
 use crate::models::auditoria::NewRegistro;
 use crate::models::idempotencia::Chave;
 use crate::models::ids::{ApontamentoId, ProjetoId};
 use crate::models::organizacao::{NomeOrganizacao, Scope};
-use crate::models::page::Page;
 use crate::models::precondition::Precondition;
-use crate::models::work_item::Scheduling;
 use crate::models::write_back::Alvo;
-use crate::repositories::apontamentos::{self as repo, OfPeople, PageOfIds};
 use crate::repositories::projetos::Located;
-use crate::repositories::{auditoria, idempotencia, projetos};
+use crate::repositories::{apontamentos as repo, auditoria, idempotencia};
 use crate::services::auditoria::actor;
-use crate::services::integracao;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
@@ -339,98 +332,6 @@ impl ApontamentoService {
         self.write_back.write_now(alvo, seen, own).await;
     }
 
-    /// A page of a work item's entries, everybody's, the newest day first. A project that is unknown has none.
-    pub async fn list_of_work_item(
-        &self,
-        user: &CurrentUser,
-        of: &DoWorkItem,
-        page: Page,
-    ) -> Result<Apontamentos> {
-        user.may_see(&of.organizacao)?;
-        let projeto = self
-            .projetos
-            .find_mirrored(user, &of.organizacao, &of.projeto)
-            .await?;
-        let Some(projeto) = projeto else {
-            return Ok(Apontamentos::none());
-        };
-        let mut tx = self.db.begin(&user.scope()).await?;
-        let found =
-            repo::page_of_work_item(&mut tx, &of.organizacao, of.work_item_id, projeto.id, page).await?;
-        whole(tx, found).await
-    }
-
-    /// The hours of a work item put together; zeros when nobody logged any.
-    pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
-        user.may_see(&of.organizacao)?;
-        let projeto = self
-            .projetos
-            .find_mirrored(user, &of.organizacao, &of.projeto)
-            .await?;
-        let Some(projeto) = projeto else {
-            return Ok(ResumoWorkItem::empty(of.work_item_id));
-        };
-        let mut tx = self.db.begin(&user.scope()).await?;
-        let resumo = repo::resumo(&mut tx, &of.organizacao, of.work_item_id, projeto.id).await?;
-        tx.commit().await?;
-        Ok(resumo)
-    }
-
-    /// The hours of a work item as Azure DevOps has them now. A failure is told, never shown as zeros (D-28).
-    pub async fn azure_info(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<Scheduling> {
-        user.may_see(&of.organizacao)?;
-        let Ok(membership) = user.member_of(&of.organizacao) else {
-            return Err(integracao::not_configured());
-        };
-        let projeto = self
-            .projetos
-            .find_or_fetch(user, &of.organizacao, &of.projeto)
-            .await?;
-        let item = self.work_items.read(membership, of.work_item_id).await?;
-        self.rules.check_project(membership, &projeto, &item).await?;
-        Ok(item.scheduling)
-    }
-
-    /// A page of the caller's entries, or for administrators of somebody's, by day.
-    pub async fn list(
-        &self,
-        user: &CurrentUser,
-        filter: &ApontamentoFilter,
-        page: Page,
-    ) -> Result<Apontamentos> {
-        if let Some(nome) = &filter.organizacao {
-            user.may_see(nome)?;
-        }
-        let usuarios = people::whose(user, filter.usuario.as_ref())?;
-        let mut tx = self.db.begin(&user.scope()).await?;
-        let projetos: Option<Vec<Uuid>> = match &filter.projeto {
-            None => None,
-            Some(ProjetoNomeado::Id(id)) => {
-                let resolved = projetos::resolve(&mut tx, &[*id]).await?;
-                Some(
-                    resolved
-                        .into_iter()
-                        .filter_map(|found| found.projeto)
-                        .map(|id| id.0)
-                        .collect(),
-                )
-            }
-            Some(ProjetoNomeado::Nome(nome)) => Some(projetos::ids_by_name(&mut tx, nome).await?),
-        };
-        let of = OfPeople {
-            usuarios: &usuarios,
-            desde: filter.desde,
-            ate: filter.ate,
-            organizacao: filter.organizacao.as_ref().map(NomeOrganizacao::as_str),
-            work_item_id: filter.work_item_id,
-            projetos: projetos.as_deref(),
-            atividade: filter.atividade,
-            oldest_first: filter.oldest_first,
-        };
-        let found = repo::page_of_people(&mut tx, &of, page).await?;
-        whole(tx, found).await
-    }
-
     /// Forgets answers that had their time. Returns how many.
     pub async fn forget_answers(&self) -> Result<u64> {
         let mut forgotten = 0;
@@ -444,21 +345,6 @@ impl ApontamentoService {
             }
         }
     }
-}
-
-/// The entries of a page of keys; ends the transaction.
-async fn whole(mut tx: Tx, found: PageOfIds) -> Result<Apontamentos> {
-    let items = if found.ids.is_empty() {
-        Vec::new()
-    } else {
-        repo::find_all(&mut tx, &found.ids).await?
-    };
-    tx.commit().await?;
-    Ok(Apontamentos {
-        items,
-        count: found.count,
-        total: found.total,
-    })
 }
 
 /// Keeps other writers off an entry that is the caller's to change; it may have changed since it was last looked at.

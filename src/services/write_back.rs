@@ -1,7 +1,7 @@
 //! The write-back of hours: what people log here gets into `CompletedWork` and `RemainingWork` of their work items.
 //!
 //! A row of the outbox is written in the transaction of the entry. After the commit the request itself tries to write, for as
-//! long as its budget lasts; what is left, a worker does ([`worker`]). Each attempt holds a lease, so of any number of
+//! long as its budget lasts; what is left, a worker does. Each attempt holds a lease, so of any number of
 //! processes one writes. `docs/write-back.md` tells the whole of it.
 
 mod attempt;
@@ -31,7 +31,8 @@ use crate::models::auditoria::NewRegistro;
 use crate::models::ids::ProjetoId;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Falha, Mode, Resumo, Tomado};
-use crate::repositories::{auditoria, clock, write_back as repo};
+use crate::repositories::write_back::{self as repo, overview};
+use crate::repositories::{auditoria, clock};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
@@ -152,8 +153,8 @@ impl WriteBackService {
     pub async fn status(&self, user: &CurrentUser) -> Result<Andamento> {
         let mut tx = self.0.db.begin(&user.scope()).await?;
         let em = clock::now(&mut tx).await?;
-        let organizacoes = repo::resumo(&mut tx).await?;
-        let falhas = repo::failures(&mut tx, MOST_FAILURES).await?;
+        let organizacoes = overview::resumo(&mut tx).await?;
+        let falhas = overview::failures(&mut tx, MOST_FAILURES).await?;
         tx.commit().await?;
         Ok(Andamento {
             em,
@@ -174,7 +175,7 @@ impl WriteBackService {
             user.may_see(nome)?;
         }
         let mut tx = self.0.db.begin(&user.scope()).await?;
-        let revived = repo::retry(&mut tx, organizacao, work_item_id).await?;
+        let revived = overview::retry(&mut tx, organizacao, work_item_id).await?;
         let new = NewRegistro {
             actor: &actor(user),
             organizacao: organizacao.map(NomeOrganizacao::as_str),
@@ -271,9 +272,8 @@ impl Inner {
     ) -> Result<(), DbError> {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         match outcome {
-            Ok(()) => repo::release(&mut tx, alvo, tomado.lease).await?,
+            Ok(()) | Err(Failure::Own(_)) => repo::release(&mut tx, alvo, tomado.lease).await?,
             Err(Failure::LeaseLost) => {}
-            Err(Failure::Own(_)) => repo::release(&mut tx, alvo, tomado.lease).await?,
             Err(Failure::Final { versao, motivo }) => {
                 repo::fail(&mut tx, alvo, tomado.lease, versao, &motivo).await?;
             }

@@ -102,7 +102,8 @@ async fn prepare(tenants: &Tenants, method: &str, path: &str) -> Request {
     if path.contains("{work_item_id}") {
         let item = tenants.azure.work_item("contoso", NewWorkItem::task("P000"));
         filled = filled.replace("{work_item_id}", &item.to_string());
-        filled += &format!("?organization_name=Contoso&project_id={}", tenants.projeto);
+        let place = format!("?organization_name=Contoso&project_id={}", tenants.projeto);
+        filled.push_str(&place);
     }
     if path.contains("{apontamento_id}") {
         let create = Request::post("/api/v1/apontamentos")

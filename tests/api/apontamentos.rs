@@ -269,9 +269,10 @@ async fn d_28_hours_of_azure_devops_are_numbers_or_null_and_a_failure_is_a_failu
         (Fault::HalfJson, 502),
         (Fault::Hang, 504),
     ] {
+        // A breaker that opens in one round would answer in the next one.
+        let logging = Logging::new().await;
         logging.azure().fault("contoso", "read_work_item", fault);
         logging.get(&logging.of_item("/azure-info")).await.problem(status);
-        logging.azure().heal();
     }
 }
 
@@ -324,7 +325,7 @@ async fn a_project_that_nobody_synchronised_is_fetched_and_one_that_is_nowhere_r
     let logging = Logging::new().await;
     let fresh = logging.azure().projects("contoso", 3).pop().unwrap();
     logging.azure().edit_projects("contoso", |projects| {
-        projects.last_mut().unwrap().json["name"] = json!("Novo - 2")
+        projects.last_mut().unwrap().json["name"] = json!("Novo - 2");
     });
     let item = logging
         .azure()
@@ -346,7 +347,7 @@ async fn a_project_that_nobody_synchronised_is_fetched_and_one_that_is_nowhere_r
     );
     // A project that was renamed is the same project.
     logging.azure().edit_projects("contoso", |projects| {
-        projects[0].json["name"] = json!("Renomeado")
+        projects[0].json["name"] = json!("Renomeado");
     });
     let renamed = logging
         .azure()

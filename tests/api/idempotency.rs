@@ -125,7 +125,7 @@ async fn a_refusal_leaves_the_key_free_and_a_day_ends_it() {
     let (member, pool) = (&logging.tenants.member, &logging.tenants.app.pool);
     logging
         .azure()
-        .fault_times("contoso", "read_work_item", Fault::Status(500, None), 1);
+        .fault_times("contoso", "read_work_item", Fault::Status(500, None), 3);
     post(&logging, member, "k", &logging.body()).await.problem(502);
     let full = logging.body_with(&json!({"data_apontamento": day(1)}));
     post(&logging, member, "k", &full).await.problem(422);

@@ -3,9 +3,10 @@
 mod faults;
 mod reconcile;
 
+use base64::Engine;
 use serde_json::{Value, json};
 
-use crate::support::logging::{PROJECT, path};
+use crate::support::logging::PROJECT;
 use crate::support::{Fault, Logging, NewWorkItem, Request, RunningServer, eventually};
 
 /// The caller of the next read sees it, without any background.
@@ -41,7 +42,6 @@ async fn d_37_it_is_written_with_the_organisations_pat_to_the_organisations_item
         .iter()
         .find(|seen| seen.operation == "update_work_item")
         .unwrap();
-    use base64::Engine;
     let pat = format!(":{}", logging.tenants.service_pat);
     let expected = base64::engine::general_purpose::STANDARD.encode(pat);
     assert_eq!(
@@ -61,7 +61,7 @@ async fn hours_that_people_type_survive_and_odd_minutes_leave_no_dust() {
     }
     assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
     logging.azure().edit_work_items("contoso", |items| {
-        items.set_hours(logging.item, "CompletedWork", 6.125)
+        items.set_hours(logging.item, "CompletedWork", 6.125);
     });
     entries.push(logging.log("00:01").await);
     assert_eq!(logging.azure().hours(logging.item).0, Some(6.145));
@@ -146,7 +146,8 @@ async fn many_changes_become_one_and_each_entry_tells_its_own_state() {
         logging.situation(&late[0]).await["estado"] == "sincronizado"
     })
     .await;
-    assert_eq!(logging.azure().count("update_work_item"), 1);
+    // What was under way is sent once more as it was, since nobody knows what became of it; then the rest, all at once.
+    assert_eq!(logging.azure().count("update_work_item"), 2);
     assert_eq!(logging.azure().hours(logging.item).0, Some(5.5));
 }
 
@@ -367,5 +368,4 @@ async fn the_state_of_the_write_back_is_told_and_failures_can_be_tried_again() {
     assert_eq!(logging.situation(&failed).await["estado"], "sincronizado");
     assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
     assert_eq!(logging.azure().hours(second).0, Some(1.0));
-    let _ = path(&failed);
 }

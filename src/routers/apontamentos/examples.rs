@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::IntoResponses;
 use uuid::Uuid;
 
-use super::dto::{ApontamentoListResponse, ApontamentoResponse, ResumoResponse};
+use super::response::{ApontamentoListResponse, ApontamentoResponse, ResumoResponse};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::models::apontamento::{
     Apontamento, Apontamentos, AtividadeRef, Parcela, Pessoa, ProjetoNomeado, ResumoWorkItem,

@@ -18,6 +18,7 @@ use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::db::DbError;
 use crate::error::Error;
 use crate::models::duracao::Total;
+use crate::models::horas::Horas;
 use crate::models::organizacao::Scope;
 use crate::models::write_back::{Alvo, Apontado, Intencao, Mode, Participacao, Tomado};
 use crate::repositories::write_back as repo;
@@ -114,10 +115,10 @@ impl<'a> Attempt<'a> {
                 // A part of Azure DevOps that has not heard of our own change yet.
                 continue;
             }
-            if let Some(old) = self.intencao.filter(|old| old.rev < item.rev) {
-                if !self.decide(old).await? {
-                    return Ok(());
-                }
+            if let Some(old) = self.intencao.filter(|old| old.rev < item.rev)
+                && !self.decide(old).await?
+            {
+                return Ok(());
             }
             let intencao = match self.intencao {
                 Some(old) => old,
@@ -184,7 +185,7 @@ impl<'a> Attempt<'a> {
             .organizacao
             .revision(self.credential, self.alvo.work_item_id, next)
             .await?;
-        let same = |wanted, found| wanted == None || wanted == found;
+        let same = |wanted: Option<Horas>, found| wanted.is_none() || wanted == found;
         let figures = same(old.completed, after.scheduling.completed_work)
             && same(old.remaining, after.scheduling.remaining_work);
         let author = old.por.is_none() || after.changed_by.is_none() || old.por == after.changed_by;

@@ -20,8 +20,8 @@ use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Mode};
-use crate::repositories::write_back::Standing;
-use crate::repositories::{apontamentos, auditoria, write_back as repo};
+use crate::repositories::write_back::overview::{self as repo, Standing};
+use crate::repositories::{apontamentos, auditoria};
 use crate::services::auditoria::actor;
 use crate::services::projetos::unknown_projeto;
 
@@ -88,11 +88,8 @@ impl WriteBackService {
         let (user, organizacao) = (admin.user(), &selecao.organizacao);
         user.may_see(organizacao)?;
         let mode = self.0.config.mode_of(organizacao);
-        let tenant = self.0.tenant(organizacao).filter(|_| mode != Mode::Off);
-        let (membership, _tenant) = match (user.member_of(organizacao), tenant) {
-            (Ok(membership), Some(tenant)) => (membership, tenant),
-            _ => return Err(switched_off(organizacao.as_str())),
-        };
+        let membership = user.member_of(organizacao).ok().filter(|_| mode != Mode::Off);
+        let membership = membership.ok_or_else(|| switched_off(organizacao.as_str()))?;
         let pat = membership.pat().or(membership.own_credential());
         let credential = pat.map_or_else(|| membership.credential(), Ok)?;
         let (work_items, proximo) = self.selected(admin, selecao).await?;
@@ -129,7 +126,7 @@ impl WriteBackService {
             verificados: work_items.len(),
             diferencas: found
                 .into_iter()
-                .map(|difference| report(difference, &settled, &after))
+                .map(|difference| report(&difference, &settled, &after))
                 .collect(),
             proximo,
         })
@@ -236,7 +233,7 @@ fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bo
     (differs || !here.settled).then_some(Found { here, item, ours })
 }
 
-fn report(difference: Found, settled: &[Standing], after: &[WorkItem]) -> Diferenca {
+fn report(difference: &Found, settled: &[Standing], after: &[WorkItem]) -> Diferenca {
     let id = difference.here.work_item_id;
     let now = settled.iter().find(|standing| standing.work_item_id == id);
     let completed = |item: &WorkItem| item.scheduling.completed_work.unwrap_or_default();

@@ -38,7 +38,7 @@ async fn whatever_happens_to_a_write_an_hour_counts_once() {
         (applied(Fault::Status(503, None)), 1),
         (applied(Fault::Html), 1),
         (applied(Fault::NoContent), 1),
-        (applied(Fault::WrongContentType), 1),
+        (Fault::WrongContentType, 1),
     ] {
         let name = format!("{fault:?}");
         let logging = Logging::new().await;
@@ -98,7 +98,7 @@ async fn an_unclear_outcome_is_decided_by_the_revisions_even_when_people_edit_me
         .fault_times("contoso", "update_work_item", Fault::Hang, 1);
     let entry = logging.log("01:00").await;
     logging.azure().edit_work_items("contoso", |items| {
-        items.set_hours(logging.item, "CompletedWork", 7.0)
+        items.set_hours(logging.item, "CompletedWork", 7.0);
     });
     until_written(&logging, &entry).await;
     assert_eq!(logging.azure().hours(logging.item).0, Some(8.0));
@@ -111,7 +111,7 @@ async fn an_unclear_outcome_is_decided_by_the_revisions_even_when_people_edit_me
         .fault_times("contoso", "update_work_item", lost, 1);
     let entry = logging.log("01:00").await;
     logging.azure().edit_work_items("contoso", |items| {
-        items.set_hours(logging.item, "CompletedWork", 9.0)
+        items.set_hours(logging.item, "CompletedWork", 9.0);
     });
     until_written(&logging, &entry).await;
     assert_eq!(logging.azure().hours(logging.item).0, Some(9.0));
@@ -201,7 +201,7 @@ async fn what_is_left_is_given_up_before_what_is_done() {
         .fault_times("contoso", "update_work_item", Fault::Hang, 1);
     let entry = logging.log("01:00").await;
     logging.azure().edit_work_items("contoso", |items| {
-        items.edit(logging.item, "System.State", json!("Done"))
+        items.edit(logging.item, "System.State", json!("Done"));
     });
     until_written(&logging, &entry).await;
     assert_eq!(

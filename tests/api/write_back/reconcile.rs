@@ -24,14 +24,14 @@ async fn hours_that_were_overwritten_are_written_again_and_hours_that_people_add
         json!({"verificados": 1, "diferencas": [], "proximo": null})
     );
     logging.azure().edit_work_items("contoso", |items| {
-        items.set_hours(logging.item, "CompletedWork", 20.0)
+        items.set_hours(logging.item, "CompletedWork", 20.0);
     });
     assert_eq!(
         reconcile(app, admin, &this).await.expect(200)["diferencas"],
         json!([])
     );
     logging.azure().edit_work_items("contoso", |items| {
-        items.set_hours(logging.item, "CompletedWork", 2.0)
+        items.set_hours(logging.item, "CompletedWork", 2.0);
     });
     let repaired = reconcile(app, admin, &this).await.expect(200);
     assert_eq!(
@@ -53,7 +53,7 @@ async fn absolute_means_equal() {
     let logging = Logging::with(&[("WRITEBACK_MODE", "absolute")]).await;
     logging.log("05:00").await;
     logging.azure().edit_work_items("contoso", |items| {
-        items.set_hours(logging.item, "CompletedWork", 20.0)
+        items.set_hours(logging.item, "CompletedWork", 20.0);
     });
     let this = json!({"organization_name": "contoso", "work_item_id": logging.item});
     let repaired = reconcile(&logging.tenants.app, &logging.tenants.admin, &this)
@@ -146,7 +146,7 @@ async fn what_cannot_be_compared_is_said() {
     logging.azure().heal();
     // One that cannot be written now is under way.
     logging.azure().edit_work_items("contoso", |items| {
-        items.set_hours(logging.item, "CompletedWork", 0.0)
+        items.set_hours(logging.item, "CompletedWork", 0.0);
     });
     logging
         .azure()

@@ -35,9 +35,9 @@ impl Drop for Busy {
 pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
     shared.busy.fetch_add(1, Ordering::SeqCst);
     let busy = Busy(Arc::clone(&shared));
-    let (head, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let request = Request::from_parts(head, body);
+    let request = Request::from_parts(parts, body);
     let outcome = answer(&mut shared.world(), &request);
     let org = request
         .uri()
@@ -198,7 +198,7 @@ fn respond(
         "connection_data" => connection_data(person),
         "list_projects" => list_projects(org, person, parameter("continuationToken")),
         "read_project" => read_project(org, segments[2]),
-        "read_work_item" => work_items::read(org, segments[3], parameter("fields")),
+        "read_work_item" => work_items::read(org, segments[3], parameter("fields").as_deref()),
         "read_work_items" => work_items::batch(org, request.body()),
         "read_revision" => work_items::revision(org, segments[3], segments[5]),
         "list_type_states" => work_items::states(org, segments[4]),

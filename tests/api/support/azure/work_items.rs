@@ -107,10 +107,6 @@ impl NewWorkItem {
         self.with("System.WorkItemType", json!(tipo))
     }
 
-    pub fn state(self, state: &str) -> Self {
-        self.with("System.State", json!(state))
-    }
-
     pub fn estimate(self, hours: f64) -> Self {
         self.with("Microsoft.VSTS.Scheduling.OriginalEstimate", json!(hours))
     }
@@ -154,10 +150,6 @@ impl WorkItems {
     pub fn hours(&self, id: i32, field: &str) -> Option<f64> {
         let fields = self.items[&id].fields();
         Some(fields.get(&format!("{SCHEDULING}{field}"))?.as_f64().unwrap())
-    }
-
-    pub fn rev(&self, id: i32) -> i32 {
-        self.items[&id].rev()
     }
 
     /// Somebody changes a field in the web portal.
@@ -216,9 +208,9 @@ fn gone(id: i32) -> Response<Body> {
     )
 }
 
-pub fn read(org: &Org, id: &str, fields: Option<String>) -> Response<Body> {
+pub fn read(org: &Org, id: &str, fields: Option<&str>) -> Response<Body> {
     let id: i32 = id.parse().unwrap();
-    let wanted: Option<Vec<&str>> = fields.as_ref().map(|fields| fields.split(',').collect());
+    let wanted: Option<Vec<&str>> = fields.map(|fields| fields.split(',').collect());
     match org.work_items.readable(id) {
         Some(item) => with_status(200, &as_json(id, item.rev(), item.fields(), wanted.as_deref())),
         None => gone(id),

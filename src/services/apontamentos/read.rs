@@ -1,0 +1,126 @@
+//! Lists and sums of time entries, and the hours that Azure DevOps has. Nothing here changes anything.
+
+use uuid::Uuid;
+
+use super::{ApontamentoService, people};
+use crate::auth::CurrentUser;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::models::apontamento::{
+    ApontamentoFilter, Apontamentos, DoWorkItem, ProjetoNomeado, ResumoWorkItem,
+};
+use crate::models::organizacao::NomeOrganizacao;
+use crate::models::page::Page;
+use crate::models::work_item::Scheduling;
+use crate::repositories::apontamentos::{self as repo, OfPeople, PageOfIds};
+use crate::repositories::projetos;
+use crate::services::integracao;
+
+impl ApontamentoService {
+    /// A page of a work item's entries, everybody's, the newest day first. A project that is unknown has none.
+    pub async fn list_of_work_item(
+        &self,
+        user: &CurrentUser,
+        of: &DoWorkItem,
+        page: Page,
+    ) -> Result<Apontamentos> {
+        user.may_see(&of.organizacao)?;
+        let projeto = self
+            .projetos
+            .find_mirrored(user, &of.organizacao, &of.projeto)
+            .await?;
+        let Some(projeto) = projeto else {
+            return Ok(Apontamentos::none());
+        };
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let found =
+            repo::page_of_work_item(&mut tx, &of.organizacao, of.work_item_id, projeto.id, page).await?;
+        whole(tx, found).await
+    }
+
+    /// The hours of a work item put together; zeros when nobody logged any.
+    pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
+        user.may_see(&of.organizacao)?;
+        let projeto = self
+            .projetos
+            .find_mirrored(user, &of.organizacao, &of.projeto)
+            .await?;
+        let Some(projeto) = projeto else {
+            return Ok(ResumoWorkItem::empty(of.work_item_id));
+        };
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let resumo = repo::resumo(&mut tx, &of.organizacao, of.work_item_id, projeto.id).await?;
+        tx.commit().await?;
+        Ok(resumo)
+    }
+
+    /// The hours of a work item as Azure DevOps has them now. A failure is told, never shown as zeros (D-28).
+    pub async fn azure_info(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<Scheduling> {
+        user.may_see(&of.organizacao)?;
+        let Ok(membership) = user.member_of(&of.organizacao) else {
+            return Err(integracao::not_configured());
+        };
+        let projeto = self
+            .projetos
+            .find_or_fetch(user, &of.organizacao, &of.projeto)
+            .await?;
+        let item = self.work_items.read(membership, of.work_item_id).await?;
+        self.rules.check_project(membership, &projeto, &item).await?;
+        Ok(item.scheduling)
+    }
+
+    /// A page of the caller's entries, or for administrators of somebody's, by day.
+    pub async fn list(
+        &self,
+        user: &CurrentUser,
+        filter: &ApontamentoFilter,
+        page: Page,
+    ) -> Result<Apontamentos> {
+        if let Some(nome) = &filter.organizacao {
+            user.may_see(nome)?;
+        }
+        let usuarios = people::whose(user, filter.usuario.as_ref())?;
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let projetos: Option<Vec<Uuid>> = match &filter.projeto {
+            None => None,
+            Some(ProjetoNomeado::Id(id)) => {
+                let resolved = projetos::resolve(&mut tx, &[*id]).await?;
+                Some(
+                    resolved
+                        .into_iter()
+                        .filter_map(|found| found.projeto)
+                        .map(|id| id.0)
+                        .collect(),
+                )
+            }
+            Some(ProjetoNomeado::Nome(nome)) => Some(projetos::ids_by_name(&mut tx, nome).await?),
+        };
+        let of = OfPeople {
+            usuarios: &usuarios,
+            desde: filter.desde,
+            ate: filter.ate,
+            organizacao: filter.organizacao.as_ref().map(NomeOrganizacao::as_str),
+            work_item_id: filter.work_item_id,
+            projetos: projetos.as_deref(),
+            atividade: filter.atividade,
+            oldest_first: filter.oldest_first,
+        };
+        let found = repo::page_of_people(&mut tx, &of, page).await?;
+        whole(tx, found).await
+    }
+}
+
+/// The entries of a page of keys; ends the transaction.
+async fn whole(mut tx: Tx, found: PageOfIds) -> Result<Apontamentos> {
+    let items = if found.ids.is_empty() {
+        Vec::new()
+    } else {
+        repo::find_all(&mut tx, &found.ids).await?
+    };
+    tx.commit().await?;
+    Ok(Apontamentos {
+        items,
+        count: found.count,
+        total: found.total,
+    })
+}
