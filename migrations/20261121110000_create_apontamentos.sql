@@ -50,38 +50,40 @@ CREATE TRIGGER apontamentos_set_atualizado_em
     )
     EXECUTE FUNCTION apontamentos_set_atualizado_em();
 
--- Minutes of a person's day, over all organisations: a limit is compared with it. Its row lock makes whoever writes on the
--- same day wait for each other, so the limit holds whatever happens at once. Tells minutes and nothing else, so it
--- needs no walls.
+-- Minutes of a person's day in an organisation: a limit is compared with it. Its row lock makes whoever writes on the same day
+-- wait for each other, so the limit holds whatever happens at once.
 CREATE TABLE minutos_do_dia (
+    organizacao varchar(64) NOT NULL,
     usuario_id varchar(255) NOT NULL,
     data date NOT NULL,
     minutos integer NOT NULL,
-    CONSTRAINT minutos_do_dia_pkey PRIMARY KEY (usuario_id, data)
+    CONSTRAINT minutos_do_dia_pkey PRIMARY KEY (organizacao, usuario_id, data)
 );
 
 CREATE FUNCTION apontamentos_count_minutos() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- In the order of the days: two entries that change places must not lock each other out.
-    INSERT INTO minutos_do_dia AS dia (usuario_id, data, minutos)
-    SELECT mudanca.usuario_id, mudanca.data, sum(mudanca.minutos)
-      FROM (SELECT OLD.usuario_id AS usuario_id, OLD.data_apontamento AS data, -OLD.minutos AS minutos WHERE TG_OP <> 'INSERT'
+    INSERT INTO minutos_do_dia AS dia (organizacao, usuario_id, data, minutos)
+    SELECT mudanca.organizacao, mudanca.usuario_id, mudanca.data, sum(mudanca.minutos)
+      FROM (SELECT OLD.organizacao AS organizacao, OLD.usuario_id AS usuario_id, OLD.data_apontamento AS data,
+                   -OLD.minutos AS minutos
+             WHERE TG_OP <> 'INSERT'
             UNION ALL
-            SELECT NEW.usuario_id, NEW.data_apontamento, NEW.minutos WHERE TG_OP <> 'DELETE') AS mudanca
-     GROUP BY mudanca.usuario_id, mudanca.data
-     ORDER BY mudanca.usuario_id, mudanca.data
+            SELECT NEW.organizacao, NEW.usuario_id, NEW.data_apontamento, NEW.minutos WHERE TG_OP <> 'DELETE') AS mudanca
+     GROUP BY mudanca.organizacao, mudanca.usuario_id, mudanca.data
+     ORDER BY mudanca.organizacao, mudanca.usuario_id, mudanca.data
     ON CONFLICT ON CONSTRAINT minutos_do_dia_pkey DO UPDATE SET minutos = dia.minutos + excluded.minutos;
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER apontamentos_count_minutos
-    AFTER INSERT OR DELETE OR UPDATE OF usuario_id, data_apontamento, minutos ON apontamentos
+    AFTER INSERT OR DELETE OR UPDATE OF organizacao, usuario_id, data_apontamento, minutos ON apontamentos
     FOR EACH ROW EXECUTE FUNCTION apontamentos_count_minutos();
 
 -- The outbox: one row a work item that has or had entries. Written in the transaction of the entry; `versao` counts changes,
 -- `versao_escrita` is the last one that Azure DevOps knows. Hours are millionths, so that no sum rounds.
 --
--- `contribuicao` is what of CompletedWork is ours, `descontado` what we took off RemainingWork. An intention is stored before it
+-- `contribuicao` is what of CompletedWork is ours, `considerado` what RemainingWork was told of, `descontado` what we took off it. An intention is stored before it
 -- is sent and stays the same until it is known whether it was applied: sent twice, it counts once (its revision is tested).
 -- `rev_escrita` is the revision that our last change made; what was read before that is older than `contribuicao`.
 CREATE TABLE write_back (
@@ -91,6 +93,7 @@ CREATE TABLE write_back (
     versao bigint NOT NULL DEFAULT 1,
     versao_escrita bigint NOT NULL DEFAULT 0,
     contribuicao bigint NOT NULL DEFAULT 0,
+    considerado bigint NOT NULL DEFAULT 0,
     descontado bigint NOT NULL DEFAULT 0,
     estado varchar(16) NOT NULL DEFAULT 'pendente',
     motivo varchar(500),
@@ -104,6 +107,7 @@ CREATE TABLE write_back (
     intencao_rev integer,
     intencao_versao bigint,
     intencao_contribuicao bigint,
+    intencao_considerado bigint,
     intencao_descontado bigint,
     intencao_completed bigint,
     intencao_remaining bigint,
@@ -123,13 +127,15 @@ CREATE INDEX write_back_pendente_idx ON write_back (organizacao, proxima_em) WHE
 CREATE INDEX write_back_falhou_idx ON write_back (organizacao, work_item_id) WHERE estado = 'falhou';
 CREATE INDEX write_back_id_projeto_idx ON write_back (id_projeto);
 
--- Answers to requests that bore an Idempotency-Key, for a day. `resposta` is the entry as it was answered.
+-- Answers to requests that bore an Idempotency-Key, for a day. `resposta` is the entry as it was answered; while the first
+-- request still waits for its hours to be written, it may change (`provisoria_ate`).
 CREATE TABLE idempotencia (
     organizacao varchar(64) NOT NULL,
     usuario_id varchar(255) NOT NULL,
     chave varchar(255) NOT NULL,
     impressao bytea NOT NULL,
     resposta text NOT NULL,
+    provisoria_ate timestamptz,
     criado_em timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT idempotencia_pkey PRIMARY KEY (organizacao, usuario_id, chave)
 );
@@ -139,7 +145,7 @@ DO $$
 DECLARE
     tabela text;
 BEGIN
-    FOREACH tabela IN ARRAY ARRAY['apontamentos', 'write_back', 'idempotencia'] LOOP
+    FOREACH tabela IN ARRAY ARRAY['apontamentos', 'minutos_do_dia', 'write_back', 'idempotencia'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tabela);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tabela);
         EXECUTE format('CREATE POLICY %I ON %I

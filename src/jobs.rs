@@ -21,6 +21,9 @@ const VAULT_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two clearings of answers to repeated requests.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 
+/// Before the write-back begins anew after a defect of ours.
+const RESTART: Duration = Duration::from_secs(1);
+
 /// The jobs of one process, not yet running.
 #[derive(Debug)]
 pub struct Jobs {
@@ -65,7 +68,7 @@ impl Jobs {
     /// Runs them until `stop`; a run that is under way is cut short, which no job minds but the write-back, which ends by
     /// itself.
     pub async fn run(self, stop: CancellationToken) {
-        let write_back = tokio::spawn(self.write_back.run(stop.clone()));
+        let write_back = tokio::spawn(keep_writing(self.write_back, stop.clone()));
         let mut running = JoinSet::new();
         running.spawn(every(FORGET_INTERVAL, move || {
             let apontamentos = self.apontamentos.clone();
@@ -107,6 +110,14 @@ impl Jobs {
         if let Err(error) = write_back.await {
             tracing::error!(%error, "the write-back panicked");
         }
+    }
+}
+
+/// The write-back, begun anew should it panic.
+async fn keep_writing(write_back: WriteBackService, stop: CancellationToken) {
+    while let Err(error) = tokio::spawn(write_back.clone().run(stop.clone())).await {
+        tracing::error!(%error, "the write-back panicked and begins anew");
+        tokio::time::sleep(RESTART).await;
     }
 }
 

@@ -150,6 +150,17 @@ impl CurrentUser {
         ids
     }
 
+    /// Every e-mail that an organisation knows the caller by, in lower case.
+    #[must_use]
+    pub fn emails(&self) -> Vec<String> {
+        let identities = self.memberships.iter().filter_map(Membership::identity);
+        let emails = identities.filter_map(|identity| identity.email.as_ref());
+        emails
+            .chain(&self.email)
+            .map(|email| email.to_lowercase())
+            .collect()
+    }
+
     /// Whether authentication is off, and everybody this user.
     #[must_use]
     pub fn is_everybody(&self) -> bool {

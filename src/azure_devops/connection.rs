@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::credential::Credential;
 use super::error::Error;
 use super::identities::{Identity, is_nobody};
-use super::operation::CONNECTION_DATA;
+use super::operation::{CONNECTION_DATA, KNOWN_USER, Operation};
 use super::organizacao::{Host, Organizacao, text_at};
 
 /// Asks for nothing but the identity.
@@ -26,10 +26,24 @@ impl Organizacao {
     /// [`Error::InvalidCredential`] when it proves nobody: organisations with public projects answer even made-up
     /// credentials with 200, as the anonymous identity.
     pub async fn authenticated_user(&self, credential: &Credential) -> Result<Identity, Error> {
+        self.connection_data(&CONNECTION_DATA, credential).await
+    }
+
+    /// The same for a credential that was proved before: it need not wait behind those that were not.
+    ///
+    /// # Errors
+    /// As for [`authenticated_user`](Self::authenticated_user).
+    pub async fn known_user(&self, credential: &Credential) -> Result<Identity, Error> {
+        self.connection_data(&KNOWN_USER, credential).await
+    }
+
+    async fn connection_data(
+        &self,
+        operation: &'static Operation,
+        credential: &Credential,
+    ) -> Result<Identity, Error> {
         let path = ["_apis", "connectionData"];
-        let answer = self
-            .get(&CONNECTION_DATA, Host::Api, &path, &QUERY, credential)
-            .await?;
+        let answer = self.get(operation, Host::Api, &path, &QUERY, credential).await?;
         identity(&answer.json()?)
     }
 }

@@ -132,6 +132,12 @@ impl Error {
         )
     }
 
+    /// Whether the service could not be used, as opposed to having answered something.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.is_outage() || matches!(self, Self::Throttled { .. })
+    }
+
     /// Whether the service itself failed, as opposed to having answered something.
     pub(super) fn is_outage(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Timeout)

@@ -61,6 +61,8 @@ impl Operation {
 
 /// Who a credential is.
 pub(super) static CONNECTION_DATA: Operation = get("connection_data", "7.1-preview.1").unproved();
+/// Who a credential is that was proved before.
+pub(super) static KNOWN_USER: Operation = get("known_user", "7.1-preview.1");
 /// Who has an id.
 pub(super) static READ_IDENTITY: Operation = get("read_identity", "7.1");
 /// Picture of a person.

@@ -19,7 +19,7 @@ const LONGEST_BUDGET: f64 = 20.0;
 pub struct ApontamentosConfig {
     /// Whose "today" and "this week" count.
     pub timezone: Tz,
-    /// Most minutes of a person's day, over all organisations.
+    /// Most minutes of a person's day in an organisation.
     pub max_minutes_per_day: u16,
     /// Whether hours may be logged on days to come.
     pub allow_future: bool,

@@ -88,6 +88,13 @@ impl ValidateLength<u64> for Field<Option<String>> {
     }
 }
 
+impl ValidateLength<u64> for Field<OrBlank<Trimmed>> {
+    fn length(&self) -> Option<u64> {
+        let text = self.as_value().and_then(|text| text.0.as_ref());
+        text.map(|text| text.0.chars().count() as u64)
+    }
+}
+
 impl ValidateLength<u64> for Field<Secret> {
     fn length(&self) -> Option<u64> {
         self.as_value().map(|secret| secret.length() as u64)

@@ -37,6 +37,8 @@ pub struct Respondido {
     pub impressao: Vec<u8>,
     /// The object as it was answered, as JSON.
     pub resposta: String,
+    /// Whether the request that it belongs to is still being handled.
+    pub provisoria: bool,
 }
 
 #[cfg(test)]

@@ -76,7 +76,9 @@ pub struct Alvo {
 pub struct Participacao {
     /// Hours of ours within `CompletedWork`.
     pub contribuicao: Horas,
-    /// Hours that we took off `RemainingWork`; less than the contribution when nothing was left to take.
+    /// Hours of ours that `RemainingWork` was told of, whether or not it had room for them.
+    pub considerado: Horas,
+    /// Hours that we took off `RemainingWork`; less than what it was told of when nothing was left to take.
     pub descontado: Horas,
 }
 

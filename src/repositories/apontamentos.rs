@@ -154,7 +154,8 @@ impl From<PageRow> for PageOfIds {
     }
 }
 
-/// A page of a work item's entries, everybody's, the newest day first.
+/// A page of a work item's entries, everybody's, the newest day first; none when it never had one in this project. One that moved
+/// to another project keeps all of them.
 pub async fn page_of_work_item(
     tx: &mut Tx,
     organizacao: &NomeOrganizacao,
@@ -168,8 +169,9 @@ pub async fn page_of_work_item(
         r#"WITH matching AS MATERIALIZED (
                SELECT id, minutos, data_apontamento, criado_em
                  FROM apontamentos
-                WHERE organizacao = $1 AND work_item_id = $2 AND id_projeto = $3
-                  AND ($6::text[] IS NULL OR organizacao = ANY ($6)))
+                WHERE organizacao = $1 AND work_item_id = $2 AND ($6::text[] IS NULL OR organizacao = ANY ($6))
+                  AND EXISTS (SELECT FROM apontamentos p
+                               WHERE p.organizacao = $1 AND p.work_item_id = $2 AND p.id_projeto = $3))
            SELECT (SELECT count(*) FROM matching) AS "count!",
                   (SELECT coalesce(sum(minutos), 0) FROM matching) AS "minutos!",
                   ARRAY(SELECT id FROM matching ORDER BY data_apontamento DESC, criado_em DESC, id
@@ -249,7 +251,7 @@ pub async fn page_of_people(
     Ok(row.into())
 }
 
-/// The hours of a work item as a whole, by activity and by person.
+/// The hours of a work item as a whole, by activity and by person; as for [`page_of_work_item`].
 pub async fn resumo(
     tx: &mut Tx,
     organizacao: &NomeOrganizacao,
@@ -267,8 +269,9 @@ pub async fn resumo(
                   min(a.data_apontamento) AS primeira, max(a.data_apontamento) AS ultima
              FROM apontamentos a
              JOIN atividades t ON t.id = a.id_atividade
-            WHERE a.organizacao = $1 AND a.work_item_id = $2 AND a.id_projeto = $3
-              AND ($4::text[] IS NULL OR a.organizacao = ANY ($4))
+            WHERE a.organizacao = $1 AND a.work_item_id = $2 AND ($4::text[] IS NULL OR a.organizacao = ANY ($4))
+              AND EXISTS (SELECT FROM apontamentos p
+                           WHERE p.organizacao = $1 AND p.work_item_id = $2 AND p.id_projeto = $3)
             GROUP BY GROUPING SETS ((), (a.id_atividade), (a.usuario_id))
             ORDER BY sum(a.minutos) DESC, 4, 3"#,
         organizacao.as_str(),
@@ -298,10 +301,16 @@ pub async fn resumo(
     Ok(resumo)
 }
 
-/// Minutes of a person's day, over all organisations, as this transaction leaves them.
-pub async fn minutes_of_day(tx: &mut Tx, usuario: &str, dia: NaiveDate) -> Result<Total, sqlx::Error> {
+/// Minutes of a person's day in an organisation, as this transaction leaves them.
+pub async fn minutes_of_day(
+    tx: &mut Tx,
+    organizacao: &NomeOrganizacao,
+    usuario: &str,
+    dia: NaiveDate,
+) -> Result<Total, sqlx::Error> {
     let minutos = sqlx::query_scalar!(
-        "SELECT minutos FROM minutos_do_dia WHERE usuario_id = $1 AND data = $2",
+        "SELECT minutos FROM minutos_do_dia WHERE organizacao = $1 AND usuario_id = $2 AND data = $3",
+        organizacao.as_str(),
         usuario,
         dia,
     )
@@ -337,7 +346,8 @@ pub async fn insert(tx: &mut Tx, row: &ApontamentoRow<'_>) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Changes an entry, whose hours now belong to `versao_escrita`. May fail on [`ATIVIDADE_FK`].
+/// Changes an entry; if its length changes, its hours now belong to `versao_escrita`, or are not written back. May fail on
+/// [`ATIVIDADE_FK`].
 pub async fn update(
     tx: &mut Tx,
     id: ApontamentoId,
@@ -350,7 +360,7 @@ pub async fn update(
                 minutos = coalesce($3, minutos),
                 id_atividade = coalesce($4, id_atividade),
                 comentario = CASE WHEN $5 THEN $6 ELSE comentario END,
-                versao_escrita = coalesce($7, versao_escrita)
+                versao_escrita = CASE WHEN coalesce($3, minutos) = minutos THEN versao_escrita ELSE $7 END
           WHERE id = $1",
         id as ApontamentoId,
         changes.data,

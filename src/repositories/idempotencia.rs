@@ -34,9 +34,10 @@ pub async fn try_lock(tx: &mut Tx, of: Requisicao<'_>) -> Result<bool, sqlx::Err
 pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Option<Respondido>, sqlx::Error> {
     sqlx::query_as!(
         Respondido,
-        "SELECT impressao, resposta FROM idempotencia
+        r#"SELECT impressao, resposta, coalesce(provisoria_ate > clock_timestamp(), false) AS "provisoria!"
+             FROM idempotencia
           WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3
-            AND criado_em > now() - make_interval(secs => $4)",
+            AND criado_em > now() - make_interval(secs => $4)"#,
         of.organizacao.as_str(),
         of.usuario,
         of.chave.as_str(),
@@ -46,27 +47,37 @@ pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Opti
     .await
 }
 
-/// Remembers an answer; one that had its time gives way.
-pub async fn insert(tx: &mut Tx, of: Requisicao<'_>, answer: &Respondido) -> Result<(), sqlx::Error> {
+/// Remembers an answer, which may still be replaced for some time; one that had its day gives way.
+pub async fn insert(
+    tx: &mut Tx,
+    of: Requisicao<'_>,
+    impressao: &[u8],
+    resposta: &str,
+    provisional_for: Duration,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta, provisoria_ate)
+         VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
          ON CONFLICT ON CONSTRAINT idempotencia_pkey
-         DO UPDATE SET impressao = excluded.impressao, resposta = excluded.resposta, criado_em = now()",
+         DO UPDATE SET impressao = excluded.impressao, resposta = excluded.resposta, criado_em = now(),
+                       provisoria_ate = excluded.provisoria_ate",
         of.organizacao.as_str(),
         of.usuario,
         of.chave.as_str(),
-        answer.impressao,
-        answer.resposta,
+        impressao,
+        resposta,
+        provisional_for.as_secs_f64(),
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// Replaces the answer: what is told later is what was told first.
+/// Replaces the answer by the one that is given at last.
 pub async fn update(tx: &mut Tx, of: Requisicao<'_>, resposta: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE idempotencia SET resposta = $4 WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3",
+        "UPDATE idempotencia SET resposta = $4, provisoria_ate = NULL
+          WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3",
         of.organizacao.as_str(),
         of.usuario,
         of.chave.as_str(),
@@ -81,7 +92,8 @@ pub async fn update(tx: &mut Tx, of: Requisicao<'_>, resposta: &str) -> Result<(
 pub async fn delete_older(tx: &mut Tx, ttl: Duration, most: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "DELETE FROM idempotencia WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM idempotencia WHERE criado_em <= now() - make_interval(secs => $1) LIMIT $2))",
+             SELECT ctid FROM idempotencia WHERE criado_em <= now() - make_interval(secs => $1) LIMIT $2))
+            AND criado_em <= now() - make_interval(secs => $1)",
         ttl.as_secs_f64(),
         most,
     )

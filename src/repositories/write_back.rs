@@ -44,17 +44,31 @@ pub async fn mark(
     .await
 }
 
+/// Whether something is still to be written, by whomever.
+pub async fn is_pending(tx: &mut Tx, alvo: &Alvo) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM write_back
+                           WHERE organizacao = $1 AND work_item_id = $2 AND estado = 'pendente') AS "pending!""#,
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
 struct TakenRow {
     organizacao: String,
     work_item_id: i32,
     lease: Uuid,
     contribuicao: i64,
+    considerado: i64,
     descontado: i64,
     tentativas: i32,
     rev_escrita: i32,
     intencao_rev: Option<i32>,
     intencao_versao: Option<i64>,
     intencao_contribuicao: Option<i64>,
+    intencao_considerado: Option<i64>,
     intencao_descontado: Option<i64>,
     intencao_completed: Option<i64>,
     intencao_remaining: Option<i64>,
@@ -68,6 +82,7 @@ impl TakenRow {
             versao: self.intencao_versao?,
             depois: Participacao {
                 contribuicao: Horas::from_millionths(self.intencao_contribuicao?),
+                considerado: Horas::from_millionths(self.intencao_considerado?),
                 descontado: Horas::from_millionths(self.intencao_descontado?),
             },
             completed: self.intencao_completed.map(Horas::from_millionths),
@@ -87,6 +102,7 @@ impl TakenRow {
             lease: self.lease,
             participacao: Participacao {
                 contribuicao: Horas::from_millionths(self.contribuicao),
+                considerado: Horas::from_millionths(self.considerado),
                 descontado: Horas::from_millionths(self.descontado),
             },
             intencao: self.intencao(),
@@ -105,8 +121,8 @@ pub async fn take(tx: &mut Tx, alvo: &Alvo, lease: Duration) -> Result<Option<To
               SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
             WHERE organizacao = $1 AND work_item_id = $2 AND estado = 'pendente'
               AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())
-        RETURNING organizacao, work_item_id, lease AS "lease!", contribuicao, descontado, tentativas, rev_escrita,
-                  intencao_rev, intencao_versao, intencao_contribuicao, intencao_descontado, intencao_completed,
+        RETURNING organizacao, work_item_id, lease AS "lease!", contribuicao, considerado, descontado, tentativas, rev_escrita,
+                  intencao_rev, intencao_versao, intencao_contribuicao, intencao_considerado, intencao_descontado, intencao_completed,
                   intencao_remaining, intencao_por"#,
         alvo.organizacao.as_str(),
         alvo.work_item_id,
@@ -128,21 +144,25 @@ pub async fn take_due(
     let most: Vec<i64> = organizacoes.iter().map(|(_, most)| *most).collect();
     let rows = sqlx::query_as!(
         TakenRow,
-        r#"UPDATE write_back w
+        r#"WITH due AS MATERIALIZED (
+               SELECT d.organizacao, d.work_item_id
+                 FROM unnest($1::text[], $2::bigint[]) AS o (organizacao, most)
+                CROSS JOIN LATERAL (
+                      SELECT d.organizacao, d.work_item_id
+                        FROM write_back d
+                       WHERE d.organizacao = o.organizacao AND d.estado = 'pendente' AND d.proxima_em <= now()
+                         AND (d.lease_ate IS NULL OR d.lease_ate <= now())
+                       ORDER BY d.proxima_em
+                       LIMIT o.most
+                         FOR UPDATE SKIP LOCKED) AS d)
+           UPDATE write_back w
               SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
-             FROM unnest($1::text[], $2::bigint[]) AS o (organizacao, most)
-            CROSS JOIN LATERAL (
-                  SELECT d.organizacao, d.work_item_id
-                    FROM write_back d
-                   WHERE d.organizacao = o.organizacao AND d.estado = 'pendente' AND d.proxima_em <= clock_timestamp()
-                     AND (d.lease_ate IS NULL OR d.lease_ate <= clock_timestamp())
-                   ORDER BY d.proxima_em
-                   LIMIT o.most
-                     FOR UPDATE SKIP LOCKED) AS due
+             FROM due
             WHERE w.organizacao = due.organizacao AND w.work_item_id = due.work_item_id
-        RETURNING w.organizacao, w.work_item_id, w.lease AS "lease!", w.contribuicao, w.descontado, w.tentativas,
-                  w.rev_escrita, w.intencao_rev, w.intencao_versao, w.intencao_contribuicao, w.intencao_descontado,
-                  w.intencao_completed, w.intencao_remaining, w.intencao_por"#,
+        RETURNING w.organizacao, w.work_item_id, w.lease AS "lease!", w.contribuicao, w.considerado, w.descontado,
+                  w.tentativas, w.rev_escrita, w.intencao_rev, w.intencao_versao, w.intencao_contribuicao,
+                  w.intencao_considerado, w.intencao_descontado, w.intencao_completed, w.intencao_remaining,
+                  w.intencao_por"#,
         &nomes,
         &most,
         lease.as_secs_f64(),
@@ -175,7 +195,7 @@ pub async fn intend(tx: &mut Tx, alvo: &Alvo, lease: Uuid, intencao: &Intencao) 
     let done = sqlx::query!(
         "UPDATE write_back
             SET intencao_rev = $4, intencao_versao = $5, intencao_contribuicao = $6, intencao_descontado = $7,
-                intencao_completed = $8, intencao_remaining = $9, intencao_por = $10
+                intencao_completed = $8, intencao_remaining = $9, intencao_por = $10, intencao_considerado = $11
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND lease_ate > clock_timestamp()",
         alvo.organizacao.as_str(),
         alvo.work_item_id,
@@ -187,6 +207,7 @@ pub async fn intend(tx: &mut Tx, alvo: &Alvo, lease: Uuid, intencao: &Intencao) 
         intencao.completed.map(Horas::millionths),
         intencao.remaining.map(Horas::millionths),
         intencao.por,
+        intencao.depois.considerado.millionths(),
     )
     .execute(tx.conn())
     .await?;
@@ -194,7 +215,7 @@ pub async fn intend(tx: &mut Tx, alvo: &Alvo, lease: Uuid, intencao: &Intencao) 
 }
 
 /// The intention was applied, or there was nothing to apply: Azure DevOps knows the entries up to `versao`, and so much of
-/// its figures is ours; no revision older than `rev` may be planned with. `None` when the lease is not ours any more, else whether more is to be written.
+/// its figures is ours; no revision older than `rev` may be planned with. `None` when the lease is not ours any more, else whether more is to be written; when not, the lease is free again.
 pub async fn settle(
     tx: &mut Tx,
     alvo: &Alvo,
@@ -206,11 +227,12 @@ pub async fn settle(
     sqlx::query_scalar!(
         r#"UPDATE write_back
               SET versao_escrita = greatest(versao_escrita, $4), contribuicao = $5, descontado = $6, escrito_em = now(),
-                  rev_escrita = $7,
+                  rev_escrita = $7, considerado = $8,
                   estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'sincronizado' END,
                   pendente_desde = now(), proxima_em = now(), tentativas = 0, motivo = NULL,
+                  lease_ate = CASE WHEN versao > $4 THEN lease_ate END,
                   intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
-                  intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
+                  intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
             WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3
         RETURNING versao > $4 AS "more!""#,
         alvo.organizacao.as_str(),
@@ -220,6 +242,7 @@ pub async fn settle(
         participacao.contribuicao.millionths(),
         participacao.descontado.millionths(),
         rev,
+        participacao.considerado.millionths(),
     )
     .fetch_optional(tx.conn())
     .await
@@ -230,7 +253,8 @@ pub async fn settle(
 pub async fn forget_intention(tx: &mut Tx, alvo: &Alvo, lease: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back
-            SET intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL, intencao_descontado = NULL,
+            SET intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
+                  intencao_considerado = NULL, intencao_descontado = NULL,
                 intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
         alvo.organizacao.as_str(),
@@ -240,20 +264,6 @@ pub async fn forget_intention(tx: &mut Tx, alvo: &Alvo, lease: Uuid) -> Result<b
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() > 0)
-}
-
-/// Gives the lease back.
-pub async fn release(tx: &mut Tx, alvo: &Alvo, lease: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE write_back SET lease = NULL, lease_ate = NULL
-          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
-        lease,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }
 
 /// A failure that may pass.
@@ -278,10 +288,12 @@ pub async fn postpone(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE write_back
-            SET lease = NULL, lease_ate = NULL, tentativas = tentativas + $6, motivo = left($5, 500),
+            SET lease = NULL, lease_ate = NULL, tentativas = tentativas + $6,
+                motivo = CASE WHEN estado = 'pendente' THEN left($5, 500) ELSE motivo END,
                 proxima_em = clock_timestamp() + make_interval(secs => $4),
-                estado = CASE WHEN pendente_desde < now() - make_interval(secs => $7) THEN 'falhou' ELSE estado END
-          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND estado = 'pendente'",
+                estado = CASE WHEN estado = 'pendente' AND pendente_desde < now() - make_interval(secs => $7)
+                              THEN 'falhou' ELSE estado END
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
         alvo.organizacao.as_str(),
         alvo.work_item_id,
         lease,
@@ -307,7 +319,7 @@ pub async fn fail(
         "UPDATE write_back
             SET lease = NULL, lease_ate = NULL, tentativas = tentativas + 1, motivo = left($5, 500),
                 estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'falhou' END, proxima_em = clock_timestamp()
-          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND estado = 'pendente'",
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
         alvo.organizacao.as_str(),
         alvo.work_item_id,
         lease,

@@ -9,6 +9,8 @@ mod read;
 mod repeat;
 mod rules;
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::auth::CurrentUser;
@@ -29,12 +31,14 @@ use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
-use people::Author;
+use people::{Author, Claim};
 use repeat::Repeatable;
 use rules::{Action, Rules, check_atividade};
 
 pub use repeat::still_running;
 
+/// How long after the budget of the write-back the answer to a repeatable request may be completed.
+const AMENDMENT: Duration = Duration::from_secs(1);
 /// Answers forgotten in one statement.
 const FORGET: i64 = 5_000;
 
@@ -87,12 +91,14 @@ impl ApontamentoService {
         chave: Option<&Chave>,
     ) -> Result<Created> {
         user.may_see(&new.organizacao)?;
-        let author = people::author(user, &new.organizacao, &new.usuario).await?;
-        let repeatable = chave.map(|chave| Repeatable::new(new, &author.writer().id, chave));
+        let claim = Claim::check(user, &new.organizacao, &new.usuario)?;
+        let writer = claim.writer.id.clone();
+        let repeatable = chave.map(|chave| Repeatable::new(new, &writer, chave));
         if let Some(first) = self.first_answer(user, repeatable.as_ref()).await? {
             return Ok(first);
         }
         self.rules.check_date(new.data)?;
+        let author = claim.author(user, &new.organizacao).await?;
         let projeto = self
             .projetos
             .find_or_fetch(user, &new.organizacao, &new.projeto)
@@ -110,15 +116,23 @@ impl ApontamentoService {
             Created { apontamento, .. } => apontamento,
         };
         let told = self.write_and_reread(user, apontamento, seen).await?;
-        if let Some(repeatable) = &repeatable {
-            let mut tx = self.db.begin(&user.scope()).await?;
-            repeatable.amend(&mut tx, &told).await?;
-            tx.commit().await?;
+        if let Some(repeatable) = &repeatable
+            && let Err(error) = self.amend(user, repeatable, &told).await
+        {
+            // The entry is stored; a repeated request will be told what was stored with it.
+            tracing::warn!(%error, "the answer to a repeatable request could not be completed");
         }
         Ok(Created {
             apontamento: told,
             replayed: false,
         })
+    }
+
+    async fn amend(&self, user: &CurrentUser, repeatable: &Repeatable<'_>, told: &Apontamento) -> Result<()> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        repeatable.amend(&mut tx, told).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     async fn first_answer(
@@ -183,14 +197,17 @@ impl ApontamentoService {
                 Error::InvalidReference(format!("Atividade não encontrada: {}", new.atividade))
             })?;
         self.rules
-            .check_day(&mut tx, &author.usuario.id, new.data)
+            .check_day(&mut tx, organizacao, &author.usuario.id, new.data)
             .await?;
         let apontamento = repo::find(&mut tx, row.id)
             .await?
             .ok_or_else(|| not_found(row.id))?;
         record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
         if let Some(repeatable) = repeatable {
-            repeatable.remember(&mut tx, &apontamento).await?;
+            let provisional_for = self.write_back.budget() + AMENDMENT;
+            repeatable
+                .remember(&mut tx, &apontamento, provisional_for)
+                .await?;
         }
         tx.commit().await?;
         Ok(Created {
@@ -227,9 +244,9 @@ impl ApontamentoService {
         }
         let longer = changes.duracao.is_some_and(|duracao| duracao > before.duracao);
         let moved = changes.data.is_some_and(|data| data != before.data);
+        let organizacao = organizacao_of(&before)?;
         let mut versao_escrita = None;
         if changes.duracao.is_some_and(|duracao| duracao != before.duracao) {
-            let organizacao = organizacao_of(&before)?;
             versao_escrita = self
                 .write_back
                 .mark(&mut tx, &organizacao, before.work_item_id, projeto)
@@ -242,7 +259,9 @@ impl ApontamentoService {
             })?;
         if longer || moved {
             let data = changes.data.unwrap_or(before.data);
-            self.rules.check_day(&mut tx, &before.usuario.id, data).await?;
+            self.rules
+                .check_day(&mut tx, &organizacao, &before.usuario.id, data)
+                .await?;
         }
         let after = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
         if after.atualizado_em != before.atualizado_em {

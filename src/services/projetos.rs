@@ -94,7 +94,12 @@ impl ProjetoService {
             return Ok(true);
         }
         let found = fetch(membership, &ProjetoNomeado::Nome(nome.to_owned())).await?;
-        Ok(found.is_some_and(|found| found.id == projeto.external_id))
+        let Some(found) = found.filter(|found| found.id == projeto.external_id) else {
+            return Ok(false);
+        };
+        // Renamed since it was last looked at.
+        self.mirror(membership.organizacao().nome(), found).await?;
+        Ok(true)
     }
 
     async fn mirror(&self, organizacao: &NomeOrganizacao, found: AzureProject) -> Result<()> {
@@ -123,7 +128,13 @@ async fn fetch(membership: &Membership, projeto: &ProjetoNomeado) -> Result<Opti
         ProjetoNomeado::Id(id) => id.to_string(),
         ProjetoNomeado::Nome(nome) => nome.clone(),
     };
-    match membership.organizacao().project(credential, &text).await {
+    let organizacao = membership.organizacao();
+    let mut answer = organizacao.project(credential, &text).await;
+    // Theirs, but without the scope for projects.
+    if let (Err(AzureError::InvalidCredential { .. }), Some(pat)) = (&answer, membership.pat()) {
+        answer = organizacao.project(pat, &text).await;
+    }
+    match answer {
         Ok(found) => Ok(Some(found)),
         Err(AzureError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),

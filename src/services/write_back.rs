@@ -10,14 +10,14 @@ mod plan;
 mod reconcile;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use moka::future::Cache;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -45,11 +45,17 @@ const LEASE: Duration = Duration::from_mins(1);
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(45);
 /// The background leaves a fresh change to the request that made it for so much longer than the request's budget.
 const HEAD_START: Duration = Duration::from_millis(500);
-/// Attempts that requests may have under way; further changes are left to the background at once.
-const MOST_IN_REQUESTS: usize = 64;
+/// Attempts that requests may have under way in one organisation; further changes are left to the background at once.
+const MOST_IN_REQUESTS: usize = 32;
+/// Between two looks whether another process has given a work item back.
+const POLL: Duration = Duration::from_millis(50);
 /// First pause after a failure, doubled with each up to the longest; half of it is chance.
 const BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
+/// Longest `Retry-After` that counts; Azure DevOps counts over five minutes.
+const LONGEST_ASKED: Duration = Duration::from_mins(10);
+/// How long an organisation is left alone that throttles without saying for how long, or refuses our PAT.
+const HOLD: Duration = Duration::from_secs(2);
 /// How long it is remembered who a credential is.
 const IDENTITY_TTL: Duration = Duration::from_hours(1);
 /// Failures listed at the most.
@@ -65,10 +71,11 @@ struct Inner {
     work_items: WorkItemService,
     projetos: ProjetoService,
     config: WriteBackConfig,
-    identities: Cache<(NomeOrganizacao, Fingerprint), Option<Uuid>>,
+    identities: Cache<(NomeOrganizacao, Fingerprint), Uuid>,
     /// Requests of this process that change one work item wait for each other instead of for the lease.
     turns: Cache<Alvo, Arc<tokio::sync::Mutex<()>>>,
-    in_requests: Arc<Semaphore>,
+    /// An organisation that hangs keeps the requests of others from nothing.
+    in_requests: Cache<NomeOrganizacao, Arc<Semaphore>>,
     tasks: TaskTracker,
     /// Organisations to be left alone, and until when.
     held: Mutex<HashMap<NomeOrganizacao, Instant>>,
@@ -106,7 +113,7 @@ impl WriteBackService {
                 .time_to_live(IDENTITY_TTL)
                 .build(),
             turns: Cache::builder().max_capacity(10_000).time_to_idle(LEASE).build(),
-            in_requests: Arc::new(Semaphore::new(MOST_IN_REQUESTS)),
+            in_requests: Cache::builder().max_capacity(10_000).build(),
             tasks: TaskTracker::new(),
             held: Mutex::default(),
         }))
@@ -130,23 +137,32 @@ impl WriteBackService {
             .map(Some)
     }
 
+    /// How long a request waits for its hours to be written.
+    pub(super) fn budget(&self) -> Duration {
+        self.0.config.budget
+    }
+
     /// Writes at once what was marked and committed, and waits for it as long as the budget lasts; the attempt goes on
     /// after that. `seen`: the work item, if it was just read. `own`: the caller's credential, for organisations without a
     /// PAT of ours.
     pub(super) async fn write_now(&self, alvo: Alvo, seen: Option<WorkItem>, own: Option<Credential>) {
         let inner = Arc::clone(&self.0);
-        let Ok(permit) = Arc::clone(&inner.in_requests).try_acquire_owned() else {
+        let places = async { Arc::new(Semaphore::new(MOST_IN_REQUESTS)) };
+        let places = inner.in_requests.get_with(alvo.organizacao.clone(), places).await;
+        let Ok(place) = places.try_acquire_owned() else {
             return;
         };
-        let budget = inner.config.budget;
+        let deadline = Instant::now() + inner.config.budget;
         let attempt = self.0.tasks.spawn(async move {
             let turn = inner.turns.get_with(alvo.clone(), async { Arc::default() }).await;
-            let _turn = turn.lock().await;
-            inner.write(&alvo, seen, own).await;
-            drop(permit);
+            // Whoever waits in vain leaves it to the background.
+            if let Ok(_turn) = timeout_at(deadline.into(), turn.lock()).await {
+                inner.write(&alvo, seen, own, deadline).await;
+            }
+            drop(place);
         });
         // Whoever waits longer than this gets `pendente`.
-        let _ = timeout(budget, attempt).await;
+        let _ = timeout_at(deadline.into(), attempt).await;
     }
 
     /// How the write-back stands in the caller's organisations.
@@ -169,27 +185,28 @@ impl WriteBackService {
         admin: &Admin,
         organizacao: Option<&NomeOrganizacao>,
         work_item_id: Option<i32>,
-    ) -> Result<u64> {
+    ) -> Result<usize> {
         let user = admin.user();
         if let Some(nome) = organizacao {
             user.may_see(nome)?;
         }
         let mut tx = self.0.db.begin(&user.scope()).await?;
-        let revived = overview::retry(&mut tx, organizacao, work_item_id).await?;
-        let new = NewRegistro {
-            actor: &actor(user),
-            organizacao: organizacao.map(NomeOrganizacao::as_str),
-            acao: "repetir",
-            objeto_tipo: "sincronizacao_de_horas",
-            objeto_id: work_item_id.map(|id| id.to_string()),
-            antes: None,
-            depois: None,
-        };
-        if revived > 0 {
+        let revived = overview::retry(&mut tx, &self.0.written(), organizacao, work_item_id).await?;
+        let concerned: BTreeSet<&String> = revived.iter().collect();
+        for organizacao in concerned {
+            let new = NewRegistro {
+                actor: &actor(user),
+                organizacao: Some(organizacao),
+                acao: "repetir",
+                objeto_tipo: "sincronizacao_de_horas",
+                objeto_id: work_item_id.map(|id| id.to_string()),
+                antes: None,
+                depois: None,
+            };
             auditoria::insert(&mut tx, &new).await?;
         }
         tx.commit().await?;
-        Ok(revived)
+        Ok(revived.len())
     }
 
     /// Waits for attempts that are under way, but not for long: their leases and intentions outlive the process.
@@ -210,22 +227,50 @@ impl Inner {
             .cloned()
     }
 
-    /// Takes the work item, if nobody else has, and writes it.
-    async fn write(&self, alvo: &Alvo, seen: Option<WorkItem>, own: Option<Credential>) {
+    /// Names of the organisations that hours are written to.
+    fn written(&self) -> Vec<String> {
+        let tenants = self.azure.tenants();
+        let nomes = tenants.iter().map(|tenant| tenant.organizacao.nome());
+        nomes
+            .filter(|nome| self.config.mode_of(nome) != Mode::Off)
+            .map(NomeOrganizacao::to_string)
+            .collect()
+    }
+
+    /// Takes the work item and writes it; while another process has it, waits for it until `deadline`.
+    async fn write(&self, alvo: &Alvo, seen: Option<WorkItem>, own: Option<Credential>, deadline: Instant) {
         if self.held_for(&alvo.organizacao).is_some() {
             return;
         }
-        let taken = async {
-            let mut tx = self.db.begin(&Scope::Maintenance).await?;
-            let taken = repo::take(&mut tx, alvo, LEASE).await?;
-            tx.commit().await?;
-            Ok::<_, DbError>(taken)
-        };
-        match taken.await {
-            Ok(Some(tomado)) => self.write_taken(alvo, &tomado, seen, own).await,
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the write-back cannot take a work item"),
+        loop {
+            match self.take(alvo).await {
+                Ok(Some(tomado)) => return self.write_taken(alvo, &tomado, seen, own).await,
+                Ok(None) if Instant::now() + POLL < deadline => {}
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the write-back cannot take a work item");
+                    return;
+                }
+            }
+            if !self.is_pending(alvo).await.unwrap_or_default() {
+                return;
+            }
+            sleep(POLL).await;
         }
+    }
+
+    async fn take(&self, alvo: &Alvo) -> Result<Option<Tomado>, DbError> {
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let taken = repo::take(&mut tx, alvo, LEASE).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    async fn is_pending(&self, alvo: &Alvo) -> Result<bool, DbError> {
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let pending = repo::is_pending(&mut tx, alvo).await?;
+        tx.commit().await?;
+        Ok(pending)
     }
 
     /// Writes a work item that was taken and gives it back, whatever comes of it.
@@ -257,7 +302,7 @@ impl Inner {
         let organizacao = tenant.as_ref().map(|tenant| tenant.organizacao.clone());
         let credential = tenant.and_then(|tenant| tenant.pat).or(own);
         let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
-            return Err(Failure::Passing(AzureError::InvalidCredential { status: 401 }));
+            return Err(Failure::NoCredential);
         };
         Attempt::new(self, alvo, &organizacao, &credential, tomado)
             .run(seen)
@@ -270,55 +315,64 @@ impl Inner {
         tomado: &Tomado,
         outcome: Result<(), Failure>,
     ) -> Result<(), DbError> {
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        match outcome {
-            Ok(()) | Err(Failure::Own(_)) => repo::release(&mut tx, alvo, tomado.lease).await?,
-            Err(Failure::LeaseLost) => {}
+        let (wait, motivo, counts) = match outcome {
+            Ok(()) | Err(Failure::LeaseLost) => return Ok(()),
             Err(Failure::Final { versao, motivo }) => {
+                let mut tx = self.db.begin(&Scope::Maintenance).await?;
                 repo::fail(&mut tx, alvo, tomado.lease, versao, &motivo).await?;
+                return tx.commit().await;
             }
+            Err(Failure::NoCredential) => (None, motivo::NO_CREDENTIAL.to_owned(), true),
+            Err(Failure::Own(_)) => (None, motivo::OWN.to_owned(), true),
             Err(Failure::Passing(error)) => {
-                if let (Some(wait), AzureError::Throttled { .. } | AzureError::Unavailable { .. }) =
-                    (error.retry_after(), &error)
-                {
-                    self.hold(&alvo.organizacao, wait);
-                }
-                let asked = error.was_sent();
-                let motivo = if self
-                    .tenant(&alvo.organizacao)
-                    .is_some_and(|tenant| tenant.pat.is_none())
-                {
-                    motivo::NO_CREDENTIAL.to_owned()
-                } else {
-                    motivo::passing(&error)
-                };
-                let setback = repo::Setback {
-                    wait: pause(tomado.tentativas, error.retry_after()),
-                    motivo: &motivo,
-                    counts: asked,
-                    give_up: self.config.give_up,
-                };
-                repo::postpone(&mut tx, alvo, tomado.lease, setback).await?;
+                let asked = error.retry_after().map(|wait| wait.min(LONGEST_ASKED));
+                self.hold_after(&alvo.organizacao, &error, asked);
+                (asked, motivo::passing(&error), error.was_sent())
             }
-        }
+        };
+        let setback = repo::Setback {
+            wait: pause(tomado.tentativas, wait),
+            motivo: &motivo,
+            counts,
+            give_up: self.config.give_up,
+        };
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        repo::postpone(&mut tx, alvo, tomado.lease, setback).await?;
         tx.commit().await
     }
 
-    /// Who a credential is there, as far as that can be told: to recognise what we wrote ourselves.
-    async fn identity_of(&self, organizacao: &Organizacao, credential: &Credential) -> Option<Uuid> {
+    /// Who a credential is there: to recognise what we wrote ourselves.
+    async fn identity_of(
+        &self,
+        organizacao: &Organizacao,
+        credential: &Credential,
+    ) -> Result<Uuid, AzureError> {
         let key = (organizacao.nome().clone(), credential.fingerprint());
         let ask = async {
-            let user = organizacao.authenticated_user(credential).await;
-            user.map(|identity| Some(identity.id))
+            organizacao
+                .known_user(credential)
+                .await
+                .map(|identity| identity.id)
         };
-        self.identities.try_get_with(key, ask).await.ok().flatten()
+        let found = self.identities.try_get_with(key, ask).await;
+        found.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
+    }
+
+    /// Leaves an organisation alone that said so, or whose trouble is not that of one work item.
+    fn hold_after(&self, nome: &NomeOrganizacao, error: &AzureError, asked: Option<Duration>) {
+        match error {
+            AzureError::Throttled { .. } => self.hold(nome, asked.unwrap_or(HOLD)),
+            AzureError::Unavailable { .. } => asked.into_iter().for_each(|wait| self.hold(nome, wait)),
+            AzureError::InvalidCredential { .. } => self.hold(nome, HOLD),
+            _ => {}
+        }
     }
 
     /// Leaves an organisation alone for a while.
     fn hold(&self, nome: &NomeOrganizacao, wait: Duration) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let until = held.entry(nome.clone()).or_insert_with(Instant::now);
-        *until = (*until).max(Instant::now() + wait.min(LONGEST_BACKOFF));
+        *until = (*until).max(Instant::now() + wait);
     }
 
     /// How long an organisation is still left alone.

@@ -345,6 +345,22 @@ async fn a_project_that_nobody_synchronised_is_fetched_and_one_that_is_nowhere_r
         logging.post(&unknown).await.problem(400)["detail"],
         "Projeto não encontrado: Nenhum"
     );
+    // A work item that moved there keeps its hours.
+    let moved = logging.log("02:00").await;
+    logging.azure().edit_work_items("contoso", |items| {
+        items.edit(logging.item, "System.TeamProject", json!("Novo - 2"));
+    });
+    let body = logging.body_with(&json!({"project_id": fresh.id, "id_atividade": anywhere}));
+    logging.post(&body).await.expect(201);
+    for projeto in [fresh.id.to_string(), logging.tenants.projeto.to_string()] {
+        let resumo = logging
+            .of_item("/resumo")
+            .replace(&logging.tenants.projeto.to_string(), &projeto);
+        assert_eq!(logging.get(&resumo).await.expect(200)["total_formatado"], "03:00");
+        let list = resumo.replace("/resumo", "");
+        assert_eq!(logging.get(&list).await.expect(200)["total"], 2);
+    }
+    assert_eq!(logging.situation(&moved).await["estado"], "sincronizado");
     // A project that was renamed is the same project.
     logging.azure().edit_projects("contoso", |projects| {
         projects[0].json["name"] = json!("Renomeado");

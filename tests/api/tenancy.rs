@@ -227,6 +227,7 @@ async fn row_level_security_is_a_second_wall_around_every_table_with_an_organisa
             "apontamentos",
             "auditoria",
             "idempotencia",
+            "minutos_do_dia",
             "organization_pats",
             "projetos",
             "write_back"

@@ -6,8 +6,8 @@ mod reconcile;
 use base64::Engine;
 use serde_json::{Value, json};
 
-use crate::support::logging::PROJECT;
-use crate::support::{Fault, Logging, NewWorkItem, Request, RunningServer, eventually};
+use crate::support::logging::{PROJECT, path};
+use crate::support::{Fault, Logging, NewWorkItem, Request, RunningServer, TestApp, eventually};
 
 /// The caller of the next read sees it, without any background.
 #[tokio::test]
@@ -167,25 +167,19 @@ async fn many_writers_in_several_processes_lose_and_double_nothing() {
         app.send(request)
     });
     let all = futures_util::future::join_all(posts);
-    // Meanwhile people type, too.
-    let people = async {
-        for _ in 0..5 {
-            tokio::task::yield_now().await;
-            logging.azure().edit_work_items("contoso", |items| {
-                let hours = items.hours(logging.item, "CompletedWork").unwrap();
-                items.set_hours(logging.item, "CompletedWork", hours + 1.0);
-            });
-        }
-    };
-    let (replies, ()) = tokio::join!(all, people);
-    for reply in replies {
+    // Meanwhile people type, too, right before a write and in between.
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", Fault::HumanAdds(1.0), 3);
+    for reply in all.await {
         reply.expect(201);
     }
     while logging.write_due().await > 0 {}
-    assert_eq!(
-        logging.azure().hours(logging.item).0,
-        Some(3.5 + 24.0 * 0.25 + 5.0)
-    );
+    let typed = 3 - logging.azure().faults_left("contoso", "update_work_item");
+    assert!(typed > 0);
+    #[expect(clippy::cast_precision_loss, reason = "at most three")]
+    let expected = 3.5 + 24.0 * 0.25 + typed as f64;
+    assert_eq!(logging.azure().hours(logging.item).0, Some(expected));
 }
 
 #[tokio::test]
@@ -261,6 +255,120 @@ async fn the_work_of_a_process_that_died_is_taken_over_when_its_lease_is_over() 
     lease("-1 second").await;
     assert_eq!(logging.write_due().await, 1);
     assert_eq!(logging.azure().hours(logging.item).0, Some(5.5));
+}
+
+/// The dangerous moment: the change is applied, the process that sent it is as good as dead, and another one takes over.
+#[tokio::test]
+async fn a_change_that_was_applied_but_not_noted_is_recognised_by_the_next_process() {
+    let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.3")]).await;
+    let held = logging.azure().hold_operation("contoso", "update_work_item");
+    let entry = logging.log("01:00").await;
+    assert_eq!(entry["sincronizacao"]["estado"], "pendente");
+    assert_eq!(logging.azure().hours(logging.item).0, Some(4.5), "it is applied");
+    let pool = &logging.tenants.app.pool;
+    let intended: i64 = sqlx::query_scalar("SELECT count(*) FROM write_back WHERE intencao_rev IS NOT NULL")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    assert_eq!(intended, 1);
+    sqlx::query("UPDATE write_back SET lease_ate = now(), proxima_em = now()")
+        .execute(pool)
+        .await
+        .unwrap();
+    let replica = logging.tenants.app.replica();
+    assert_eq!(replica.app.write_back.write_due().await.unwrap(), 1);
+    assert_eq!(logging.situation(&entry).await["estado"], "sincronizado");
+    // The one that was thought dead wakes up.
+    drop(held);
+    logging.log("01:00").await;
+    while logging.write_due().await > 0 {}
+    assert_eq!(logging.azure().hours(logging.item).0, Some(5.5));
+}
+
+#[tokio::test]
+async fn an_organisation_that_hangs_keeps_no_other_from_being_written() {
+    let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.3"), ("AZURE_DEVOPS_TIMEOUT_MS", "5000")]).await;
+    let held = logging.azure().hold_operation("contoso", "update_work_item");
+    let bodies: Vec<Value> = (0..40)
+        .map(|_| {
+            let item = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
+            logging.body_with(&json!({"work_item_id": item, "duracao": "00:01"}))
+        })
+        .collect();
+    let hanging = futures_util::future::join_all(bodies.iter().map(|body| logging.post(body))).await;
+    let stored = hanging.iter().filter(|reply| reply.status == 201).count();
+    assert!(stored >= 8, "{stored}");
+    let item = logging.azure().work_item("fabrikam", NewWorkItem::task(PROJECT));
+    let other = &logging.tenants.other;
+    let atividade = logging
+        .tenants
+        .atividade(other, "Deles", &[logging.tenants.foreign])
+        .await;
+    let body = logging.body_with(&json!({
+        "organization_name": "fabrikam", "project_id": logging.tenants.foreign, "work_item_id": item,
+        "id_atividade": atividade
+    }));
+    let entry = logging.post_as(other, &body).await.expect(201);
+    assert_eq!(entry["sincronizacao"]["estado"], "sincronizado");
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_failure_is_not_tried_again_before_its_time() {
+    let logging = Logging::new().await;
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", Fault::Status(503, None), 1);
+    logging.log("01:00").await;
+    let write_back = &logging.tenants.app.app.write_back;
+    assert_eq!(write_back.write_due().await.unwrap(), 0);
+    let wait: f64 = sqlx::query_scalar(
+        "SELECT extract(epoch FROM proxima_em - clock_timestamp())::float8 FROM write_back",
+    )
+    .fetch_one(&logging.tenants.app.pool)
+    .await
+    .unwrap();
+    assert!((0.5..=2.0).contains(&wait), "{wait}");
+    assert_eq!(logging.write_due().await, 1);
+}
+
+#[tokio::test]
+async fn what_nobody_will_take_fails_in_the_end_and_is_not_revived_in_vain() {
+    let logging = Logging::new().await;
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", Fault::Hang, 1);
+    let entry = logging.log("01:00").await;
+    let off = logging.tenants.app.replica_with("WRITEBACK_MODE", "off");
+    off.app.write_back.sweep().await;
+    assert_eq!(logging.situation(&entry).await["estado"], "pendente");
+    sqlx::query("UPDATE write_back SET pendente_desde = now() - interval '73 hours'")
+        .execute(&logging.tenants.app.pool)
+        .await
+        .unwrap();
+    // Where it is written, only attempts give up.
+    logging.tenants.app.app.write_back.sweep().await;
+    assert_eq!(logging.situation(&entry).await["estado"], "pendente");
+    off.app.write_back.sweep().await;
+    assert_eq!(
+        logging.situation(&entry).await,
+        json!({"estado": "falhou", "motivo": "A organização não é mais atendida, ou a gravação de horas está desligada"})
+    );
+    let retry = async |app: &TestApp| {
+        let request = Request::post("/api/v1/integracao/sincronizacao/repetir")
+            .bearer(&logging.tenants.admin)
+            .json(&json!({}));
+        app.send(request).await
+    };
+    assert_eq!(retry(&off).await.expect(200)["repetidos"], 0);
+    assert_eq!(retry(&logging.tenants.app).await.expect(200)["repetidos"], 1);
+    while logging.write_due().await > 0 {}
+    assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
+    // What is changed while nothing is written is not said to be written.
+    let change = Request::put(&path(&entry))
+        .bearer(&logging.tenants.member)
+        .json(&json!({"duracao": "02:00"}));
+    assert_eq!(off.send(change).await.expect(200)["sincronizacao"], Value::Null);
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ impl Read for DateTime<Utc> {
     }
 }
 
-/// `YYYY-MM-DD`, or an instant at midnight, as old clients may send it.
+/// `YYYY-MM-DD`, or an instant at midnight, or seconds since 1970 that make whole days: what pydantic took.
 impl Read for NaiveDate {
     fn read(value: &Value) -> Result<Self, Vec<Failure>> {
         let text = value.as_str().unwrap_or_default().trim();
@@ -209,8 +209,15 @@ impl Read for NaiveDate {
         if let Some(date) = plain().filter(|date| (1..=9_999).contains(&date.year())) {
             return Ok(date);
         }
-        match DateTime::<Utc>::read(value) {
-            Ok(at) if at.time() == NaiveTime::MIN => Ok(at.date_naive()),
+        // Whatever its offset, an instant at midnight there is that day; a count of seconds is a day of UTC.
+        let local = DateTime::parse_from_rfc3339(text).map(|at| at.naive_local()).ok();
+        let counted = || DateTime::from_timestamp(value.as_i64()?, 0).map(|at| at.naive_utc());
+        let local = local
+            .or_else(counted)
+            .filter(|at| (1..=9_999).contains(&at.year()))
+            .map_or_else(|| DateTime::<Utc>::read(value).map(|at| at.naive_utc()), Ok);
+        match local {
+            Ok(at) if at.time() == NaiveTime::MIN => Ok(at.date()),
             Ok(_) => Err(vec![Failure::new(
                 "date_from_datetime_inexact",
                 "deve ser uma data sem horário",

@@ -1,43 +1,50 @@
 //! Table: `write_back`, as people look at it: what is pending, what failed, what differs; and the statements that bring it back
 //! to life. Nothing here needs a lease.
 
+use std::time::Duration;
+
 use crate::db::Tx;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::write_back::{Falha, Resumo};
 
-/// Brings failures of the scope back to life, all or those of one organisation or work item. Returns how many.
+/// Brings failures of the scope back to life in organisations that are written to, all or those of one or of one work item.
+/// Returns the organisation of each.
 pub async fn retry(
     tx: &mut Tx,
+    written: &[String],
     organizacao: Option<&NomeOrganizacao>,
     work_item_id: Option<i32>,
-) -> Result<u64, sqlx::Error> {
+) -> Result<Vec<String>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    let done = sqlx::query!(
+    sqlx::query_scalar!(
         "UPDATE write_back
             SET estado = 'pendente', tentativas = 0, pendente_desde = now(), proxima_em = now()
           WHERE estado = 'falhou'
             AND ($1::text IS NULL OR organizacao = $1) AND ($2::integer IS NULL OR work_item_id = $2)
-            AND ($3::text[] IS NULL OR organizacao = ANY ($3))",
+            AND ($3::text[] IS NULL OR organizacao = ANY ($3))
+            AND organizacao = ANY ($4)
+      RETURNING organizacao",
         organizacao.map(NomeOrganizacao::as_str),
         work_item_id,
         organizacoes as Option<&[String]>,
+        written,
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
+    .fetch_all(conn)
+    .await
 }
 
-/// Makes rows for work items that have entries and no row: nothing of their figures is ours yet.
+/// Makes rows for work items that have entries and no row: nothing of their figures is ours yet. The background leaves them alone for
+/// a minute: whoever asked compares them first.
 pub async fn adopt(
     tx: &mut Tx,
     organizacao: &NomeOrganizacao,
     work_items: &[i32],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO write_back (organizacao, work_item_id, id_projeto)
-         SELECT DISTINCT ON (a.work_item_id) a.organizacao, a.work_item_id, a.id_projeto
+        "INSERT INTO write_back (organizacao, work_item_id, id_projeto, proxima_em)
+         SELECT DISTINCT ON (a.work_item_id) a.organizacao, a.work_item_id, a.id_projeto, now() + interval '1 minute'
            FROM apontamentos a
           WHERE a.organizacao = $1 AND a.work_item_id = ANY ($2)
           ORDER BY a.work_item_id, a.criado_em DESC
@@ -58,7 +65,7 @@ pub async fn standing(
     work_items: &[i32],
 ) -> Result<Vec<Standing>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT w.work_item_id, w.contribuicao, w.estado, w.motivo,
+        r#"SELECT w.work_item_id, w.contribuicao, w.rev_escrita, w.estado, w.motivo,
                   (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
                     WHERE a.organizacao = w.organizacao AND a.work_item_id = w.work_item_id) AS "minutos!"
              FROM write_back w
@@ -74,6 +81,7 @@ pub async fn standing(
         .map(|row| Standing {
             work_item_id: row.work_item_id,
             contribuicao: Horas::from_millionths(row.contribuicao),
+            rev_escrita: row.rev_escrita,
             total: Total(row.minutos),
             settled: row.estado == "sincronizado",
             motivo: row.motivo,
@@ -88,6 +96,8 @@ pub struct Standing {
     pub work_item_id: i32,
     /// What of its `CompletedWork` is ours.
     pub contribuicao: Horas,
+    /// Revision that our last change made.
+    pub rev_escrita: i32,
     /// The sum of its entries.
     pub total: Total,
     /// Whether nothing is to be written.
@@ -96,27 +106,32 @@ pub struct Standing {
     pub motivo: Option<String>,
 }
 
-/// Has the hours of a work item written anew: so much of what stands there counts as ours. An intention under way keeps its
-/// claim; then nothing changes but that it is due. `false` when the work item is unknown here.
+/// Has the hours of a work item written anew: only `ours` of what stands there counts as ours, if nothing was written since
+/// `seen` was read and nobody is writing; else it is just due. An attempt that is under way will find more to do.
 pub async fn repair(
     tx: &mut Tx,
     organizacao: &NomeOrganizacao,
-    work_item_id: i32,
-    contribuicao: Horas,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
+    seen: &Standing,
+    ours: Horas,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
         "UPDATE write_back
-            SET contribuicao = CASE WHEN intencao_rev IS NULL THEN $3 ELSE contribuicao END,
+            SET versao = versao + 1,
+                contribuicao = CASE WHEN intencao_rev IS NULL AND rev_escrita = $4 AND contribuicao = $5
+                                     AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())
+                                    THEN $3 ELSE contribuicao END,
                 pendente_desde = CASE WHEN estado = 'pendente' THEN pendente_desde ELSE now() END,
                 estado = 'pendente', tentativas = 0, proxima_em = now()
           WHERE organizacao = $1 AND work_item_id = $2",
         organizacao.as_str(),
-        work_item_id,
-        contribuicao.millionths(),
+        seen.work_item_id,
+        ours.millionths(),
+        seen.rev_escrita,
+        seen.contribuicao.millionths(),
     )
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(())
 }
 
 /// How each organisation of the scope stands, by name.
@@ -154,4 +169,25 @@ pub async fn failures(tx: &mut Tx, limit: i64) -> Result<Vec<Falha>, sqlx::Error
     )
     .fetch_all(conn)
     .await
+}
+
+/// What waits in organisations that are not written to (any more), for longer than `give_up`, has failed. Returns how many.
+pub async fn fail_unserved(
+    tx: &mut Tx,
+    written: &[String],
+    give_up: Duration,
+    motivo: &str,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE write_back SET estado = 'falhou', motivo = $3
+          WHERE estado = 'pendente' AND organizacao <> ALL ($1)
+            AND pendente_desde < now() - make_interval(secs => $2)
+            AND (lease_ate IS NULL OR lease_ate <= now())",
+        written,
+        give_up.as_secs_f64(),
+        motivo,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
 }

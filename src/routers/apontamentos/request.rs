@@ -59,14 +59,17 @@ pub(super) struct ApontamentoCreate {
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Whose hours: the caller's id, or for administrators anybody's in the organisation.
+    #[validate(length(max = 255))]
     #[schema(value_type = Option<String>, required = false, max_length = 255, pattern = r"^[^\u0000]*$")]
     #[serde(default)]
     usuario_id: Field<OrBlank<Trimmed>>,
     /// Their name; taken only where Azure DevOps does not tell it.
+    #[validate(length(max = 255))]
     #[schema(value_type = Option<String>, required = false, max_length = 255, pattern = r"^[^\u0000]*$")]
     #[serde(default)]
     usuario_nome: Field<OrBlank<Trimmed>>,
     /// Their e-mail, likewise.
+    #[validate(length(max = 255))]
     #[schema(value_type = Option<String>, required = false, max_length = 255, pattern = r"^[^\u0000]*$")]
     #[serde(default)]
     usuario_email: Field<OrBlank<Trimmed>>,
@@ -84,16 +87,13 @@ fields!(ApontamentoCreate {
     usuario_email
 });
 
-/// Most characters of what a body says of a person.
-const PESSOA_MAX: usize = 255;
-
 impl ApontamentoCreate {
     /// The entry to make.
     pub(super) fn into_new(self) -> Result<NewApontamento> {
         let usuario = UsuarioInformado {
-            id: bounded("usuario_id", self.usuario_id)?,
-            nome: bounded("usuario_nome", self.usuario_nome)?,
-            email: bounded("usuario_email", self.usuario_email)?,
+            id: text(self.usuario_id),
+            nome: text(self.usuario_nome),
+            email: text(self.usuario_email),
         };
         Ok(NewApontamento {
             organizacao: there("organization_name", self.organization_name)?,
@@ -119,16 +119,8 @@ fn there<T>(name: &str, field: Field<T>) -> Result<T> {
         .ok_or_else(|| invalid(name, "missing", "campo obrigatório"))
 }
 
-fn bounded(name: &str, field: Field<OrBlank<Trimmed>>) -> Result<Option<String>> {
-    let text = field.value().and_then(|text| text.0).map(|text| text.0);
-    match text {
-        Some(text) if text.chars().count() > PESSOA_MAX => Err(invalid(
-            name,
-            "string_too_long",
-            "deve ter no máximo 255 caracteres",
-        )),
-        text => Ok(text),
-    }
+fn text(field: Field<OrBlank<Trimmed>>) -> Option<String> {
+    field.value().and_then(|text| text.0).map(|text| text.0)
 }
 
 fn invalid(name: &str, kind: &'static str, message: &str) -> Error {
@@ -307,11 +299,7 @@ impl From<ApontamentoFilterParams> for ApontamentoFilter {
             work_item_id: params.work_item_id.value().map(|id| id.0),
             projeto: params.project_id.value(),
             atividade: params.id_atividade.value().map(AtividadeId),
-            usuario: params
-                .usuario_id
-                .value()
-                .and_then(|text| text.0)
-                .map(|text| text.0),
+            usuario: text(params.usuario_id),
             oldest_first: params.ordem.value() == Some(Ordem::Asc),
         }
     }

@@ -143,7 +143,7 @@ fields!(RepetirRequest {
 pub(super) struct RepetirResponse {
     /// Work items.
     #[schema(example = 1)]
-    pub(super) repetidos: u64,
+    pub(super) repetidos: usize,
 }
 
 /// What to compare: a work item, or those of a project.

@@ -8,6 +8,15 @@ use crate::models::apontamento::{Apontamento, Pessoa, UsuarioInformado};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::papel::Papel;
 
+/// Whose hours a request is about, as far as that can be told without asking anybody.
+#[derive(Debug)]
+pub(super) struct Claim {
+    /// Who enters them.
+    pub(super) writer: Pessoa,
+    /// Somebody else whose hours they are.
+    colleague: Option<UsuarioInformado>,
+}
+
 /// Whose hours these are, and who enters them if that is somebody else.
 #[derive(Debug)]
 pub(super) struct Author {
@@ -15,72 +24,79 @@ pub(super) struct Author {
     pub(super) registrado_por: Option<Pessoa>,
 }
 
-impl Author {
-    /// Who enters it.
-    pub(super) fn writer(&self) -> &Pessoa {
-        self.registrado_por.as_ref().unwrap_or(&self.usuario)
-    }
-}
-
-/// Compares what the body says with who is calling.
-///
-/// # Errors
-/// [`Error::Forbidden`] when it names somebody else, except for administrators, whose somebody must exist.
-pub(super) async fn author(
-    user: &CurrentUser,
-    organizacao: &NomeOrganizacao,
-    said: &UsuarioInformado,
-) -> Result<Author> {
-    let me = user.as_known_in(organizacao);
-    let same = |id: &String| id.eq_ignore_ascii_case(&me.id) || id.eq_ignore_ascii_case(&user.id);
-    let Some(id) = said.id.as_ref().filter(|id| !same(id)) else {
-        let known = me.email.as_deref().or(user.email.as_deref());
-        if let (Some(known), Some(said)) = (known, said.email.as_deref())
-            && known.to_lowercase() != said.to_lowercase()
-        {
+impl Claim {
+    /// Compares what the body says with who is calling. Each organisation gives a caller an id, and may know another e-mail;
+    /// clients send what `GET /user` told them, wherever they log hours.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when it names somebody else, except for administrators.
+    pub(super) fn check(
+        user: &CurrentUser,
+        organizacao: &NomeOrganizacao,
+        said: &UsuarioInformado,
+    ) -> Result<Self> {
+        let writer = user.as_known_in(organizacao);
+        let own = |id: &String| user.ids().iter().any(|own| own.eq_ignore_ascii_case(id));
+        let colleague = said.id.as_ref().filter(|id| !own(id)).map(|_| said.clone());
+        let allowed = match (&colleague, &said.email) {
+            (Some(_), _) => user.papel == Papel::Admin,
+            (None, Some(email)) => {
+                let known = user.emails();
+                known.is_empty() || known.contains(&email.to_lowercase())
+            }
+            (None, None) => true,
+        };
+        if !allowed {
             return Err(somebody_else());
         }
-        return Ok(Author {
-            usuario: me,
-            registrado_por: None,
-        });
-    };
-    if user.papel != Papel::Admin {
-        return Err(somebody_else());
+        Ok(Self { writer, colleague })
     }
-    let usuario = colleague(user, organizacao, id, said).await?;
-    Ok(Author {
-        usuario,
-        registrado_por: Some(me),
-    })
+
+    /// Finds the somebody else, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidReference`] when the organisation does not know them.
+    pub(super) async fn author(self, user: &CurrentUser, organizacao: &NomeOrganizacao) -> Result<Author> {
+        let Some(said) = self.colleague else {
+            return Ok(Author {
+                usuario: self.writer,
+                registrado_por: None,
+            });
+        };
+        Ok(Author {
+            usuario: colleague(user, organizacao, said).await?,
+            registrado_por: Some(self.writer),
+        })
+    }
 }
 
 /// Somebody for whom an administrator enters hours: as the organisation knows them, where it can be asked.
 async fn colleague(
     user: &CurrentUser,
     organizacao: &NomeOrganizacao,
-    id: &str,
-    said: &UsuarioInformado,
+    said: UsuarioInformado,
 ) -> Result<Pessoa> {
-    let unknown = || Error::InvalidReference(format!("Usuário não encontrado: {id}"));
-    let asked = user.member_of(organizacao).ok().and_then(|m| Some((m, m.pat()?)));
-    let Some((membership, pat)) = asked else {
+    let id = said.id.unwrap_or_default();
+    let asked = user.member_of(organizacao).ok();
+    let asked = asked.and_then(|membership| {
+        let credential = membership.pat().or(membership.own_credential())?;
+        Some((membership, credential))
+    });
+    let Some((membership, credential)) = asked else {
         return Ok(Pessoa {
-            id: id.to_lowercase(),
-            nome: said.nome.clone().unwrap_or_else(|| id.to_owned()),
-            email: said.email.clone(),
+            nome: said.nome.unwrap_or_else(|| id.clone()),
+            id: id.to_ascii_lowercase(),
+            email: said.email,
         });
     };
-    let guid = Uuid::parse_str(id).map_err(|_| unknown())?;
-    let identity = membership.organizacao().identity(pat, guid).await?;
+    let unknown = || Error::InvalidReference(format!("Usuário não encontrado: {id}"));
+    let guid = Uuid::parse_str(&id).map_err(|_| unknown())?;
+    let identity = membership.organizacao().identity(credential, guid).await?;
     let identity = identity.ok_or_else(unknown)?;
     Ok(Pessoa {
         id: identity.id.to_string(),
-        nome: identity
-            .nome
-            .or_else(|| said.nome.clone())
-            .unwrap_or_else(|| id.to_owned()),
-        email: identity.email.or_else(|| said.email.clone()),
+        nome: identity.nome.or(said.nome).unwrap_or(id),
+        email: identity.email.or(said.email),
     })
 }
 
@@ -100,7 +116,7 @@ pub(super) fn whose(user: &CurrentUser, asked: Option<&String>) -> Result<Vec<St
     match asked {
         None => Ok(own),
         Some(id) if own.iter().any(|own| own.eq_ignore_ascii_case(id)) => Ok(own),
-        Some(id) if user.papel == Papel::Admin => Ok(vec![id.to_lowercase()]),
+        Some(id) if user.papel == Papel::Admin => Ok(vec![id.to_ascii_lowercase()]),
         Some(_) => Err(Error::Forbidden(
             "Somente administradores podem consultar apontamentos de outras pessoas".to_owned(),
         )),

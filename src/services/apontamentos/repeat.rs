@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, NewApontamento, ProjetoNomeado};
-use crate::models::idempotencia::{Chave, Respondido};
+use crate::models::idempotencia::Chave;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::repositories::idempotencia::{self as repo, Requisicao};
 
@@ -46,7 +46,8 @@ impl<'a> Repeatable<'a> {
     /// The first answer, if there was one.
     ///
     /// # Errors
-    /// [`Error::Rule`] when the key came with something else.
+    /// [`Error::Rule`] when the key came with something else, [`Error::Conflict`] while the first request waits for its hours
+    /// to be written.
     pub(super) async fn answered(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
         let Some(first) = repo::find(tx, self.requisicao(), TTL).await? else {
             return Ok(None);
@@ -57,6 +58,9 @@ impl<'a> Repeatable<'a> {
                 detail: "Esta Idempotency-Key já foi usada com outro conteúdo".to_owned(),
                 loc: vec!["header".into(), "Idempotency-Key".into()],
             });
+        }
+        if first.provisoria {
+            return Err(still_running());
         }
         let answer = serde_json::from_str(&first.resposta);
         answer.map(Some).map_err(|error| Error::Internal(Box::new(error)))
@@ -73,13 +77,16 @@ impl<'a> Repeatable<'a> {
         Err(still_running())
     }
 
-    /// Remembers the answer, in the transaction of the entry.
-    pub(super) async fn remember(&self, tx: &mut Tx, answer: &Apontamento) -> Result<()> {
-        let answer = Respondido {
-            impressao: self.impressao.clone(),
-            resposta: as_text(answer)?,
-        };
-        repo::insert(tx, self.requisicao(), &answer).await?;
+    /// Remembers the answer, in the transaction of the entry. Whoever repeats the request within `provisional_for` waits for
+    /// [`amend`](Self::amend); after that, should the process have died, this is the answer.
+    pub(super) async fn remember(
+        &self,
+        tx: &mut Tx,
+        answer: &Apontamento,
+        provisional_for: Duration,
+    ) -> Result<()> {
+        let text = as_text(answer)?;
+        repo::insert(tx, self.requisicao(), &self.impressao, &text, provisional_for).await?;
         Ok(())
     }
 
@@ -103,7 +110,8 @@ fn as_text(answer: &Apontamento) -> Result<String> {
     serde_json::to_string(answer).map_err(|error| Error::Internal(Box::new(error)))
 }
 
-/// A hash of what is asked for, whatever spelling it came in.
+/// A hash of what is asked for. Spellings of dates, lengths, GUIDs and organisations do not count; a project by its name and by
+/// its GUID are two, since nobody is asked here.
 fn fingerprint(new: &NewApontamento) -> Vec<u8> {
     let projeto = match &new.projeto {
         ProjetoNomeado::Id(id) => id.to_string(),

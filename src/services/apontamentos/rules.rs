@@ -69,8 +69,14 @@ impl Rules {
 
     /// After an entry is stored: the day holds no more than it may. Whoever else writes on that day waits for this
     /// transaction.
-    pub(super) async fn check_day(&self, tx: &mut Tx, usuario: &str, data: NaiveDate) -> Result<()> {
-        let total = repo::minutes_of_day(tx, usuario, data).await?;
+    pub(super) async fn check_day(
+        &self,
+        tx: &mut Tx,
+        organizacao: &NomeOrganizacao,
+        usuario: &str,
+        data: NaiveDate,
+    ) -> Result<()> {
+        let total = repo::minutes_of_day(tx, organizacao, usuario, data).await?;
         let most = Total(self.max_minutes_per_day.into());
         if total <= most {
             return Ok(());
@@ -103,8 +109,10 @@ impl Rules {
         }
         match self.read_and_judge(membership, id, action).await {
             Ok(item) => Ok(Some(item)),
-            Err(error @ Error::Upstream { .. }) if self.when_upstream_down == WhenUpstreamDown::Accept => {
-                tracing::warn!(%organizacao, work_item = id, cause = ?error, "hours accepted on an unchecked work item");
+            Err(Error::Upstream { source, .. })
+                if self.when_upstream_down == WhenUpstreamDown::Accept && source.is_away() =>
+            {
+                tracing::warn!(%organizacao, work_item = id, cause = %source, "hours accepted on an unchecked work item");
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -37,6 +37,8 @@ pub(super) enum Failure {
     Final { versao: i64, motivo: String },
     /// Somebody else holds the lease; they do it.
     LeaseLost,
+    /// Nobody can write there.
+    NoCredential,
     /// Our database.
     Own(Error),
 }
@@ -46,6 +48,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Passing(error) => error.fmt(f),
             Self::Final { motivo, .. } => f.write_str(motivo),
+            Self::NoCredential => f.write_str("no credential to write with"),
             Self::LeaseLost => f.write_str("another process has the lease"),
             Self::Own(error) => error.fmt(f),
         }
@@ -214,7 +217,7 @@ impl<'a> Attempt<'a> {
                 depois: plan.depois,
                 completed: plan.completed,
                 remaining: plan.remaining,
-                por: self.inner.identity_of(self.organizacao, self.credential).await,
+                por: Some(self.inner.identity_of(self.organizacao, self.credential).await?),
             };
             let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
             let ours = repo::intend(&mut tx, self.alvo, self.lease, &intencao).await?;

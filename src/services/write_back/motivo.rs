@@ -45,5 +45,10 @@ pub(super) fn vanished(id: i32) -> String {
 /// Nobody can write.
 pub(super) const NO_CREDENTIAL: &str = "A organização não tem um PAT para gravar as horas";
 
+/// Our own trouble.
+pub(super) const OWN: &str = "Falha interna ao gravar as horas; a gravação será tentada novamente";
+/// Nothing is written to this organisation.
+pub(super) const NOT_WRITTEN: &str =
+    "A organização não é mais atendida, ou a gravação de horas está desligada";
 /// It will be.
 pub(super) const UNDER_WAY: &str = "A gravação continua em segundo plano";

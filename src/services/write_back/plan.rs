@@ -43,23 +43,32 @@ impl Situation {
     pub(super) fn plan(&self) -> Plan {
         let target = Horas::of(self.total);
         let before = self.upstream.completed_work.unwrap_or_default();
-        let completed = match self.mode {
+        let exact = match self.mode {
             Mode::Absolute => target,
-            Mode::Delta | Mode::Off => (before - self.ours.contribuicao + target).at_least_zero(),
+            Mode::Delta | Mode::Off => before - self.ours.contribuicao + target,
         };
-        let (remaining, descontado) = match self.mode {
-            Mode::Absolute => (self.remaining_of_estimate(target), self.ours.descontado),
+        let completed = exact.at_least_zero();
+        let remaining = match self.mode {
+            Mode::Absolute => self
+                .remaining_of_estimate(target)
+                .map(|left| (left, self.ours.descontado)),
             Mode::Delta | Mode::Off => self.remaining_by_delta(target, completed),
         };
-        let written = self.may_write_remaining && remaining.is_some();
-        let changed = |new: Option<Horas>, old: Option<Horas>| new.filter(|new| Some(*new) != old);
+        let remaining = remaining.filter(|_| self.may_write_remaining);
+        let changed = |new: Horas, old: Option<Horas>| (Some(new) != old).then_some(new);
         Plan {
             // An empty field is nothing: no zero is written into it.
-            completed: changed(Some(completed), Some(before)).filter(|_| self.has_completed),
-            remaining: changed(remaining, self.upstream.remaining_work).filter(|_| written),
+            completed: changed(completed, Some(before)).filter(|_| self.has_completed),
+            remaining: remaining.and_then(|(left, _)| changed(left, self.upstream.remaining_work)),
             depois: Participacao {
-                contribuicao: target,
-                descontado: if written { descontado } else { self.ours.descontado },
+                // A figure that somebody lowered so far that it would turn negative holds nothing of ours any more.
+                contribuicao: if self.has_completed && exact >= Horas::ZERO {
+                    target
+                } else {
+                    Horas::ZERO
+                },
+                considerado: target,
+                descontado: remaining.map_or(self.ours.descontado, |(_, taken)| taken),
             },
         }
     }
@@ -70,26 +79,28 @@ impl Situation {
         Some((estimate - completed).at_least_zero())
     }
 
-    /// Takes what is new off what is left, never below zero, and gives back no more than was taken.
-    fn remaining_by_delta(&self, target: Horas, completed: Horas) -> (Option<Horas>, Horas) {
-        let taken = self.ours.descontado;
-        let delta = target - self.ours.contribuicao;
+    /// Takes what is new off what is left, never below zero, and gives back no more than was taken: what is left, and what of
+    /// it we have taken.
+    fn remaining_by_delta(&self, target: Horas, completed: Horas) -> Option<(Horas, Horas)> {
+        let (told, taken) = (self.ours.considerado, self.ours.descontado);
+        let delta = target - told;
         if delta == Horas::ZERO {
-            return (None, taken);
+            return None;
         }
         let Some(left) = self.upstream.remaining_work else {
-            let left = self.remaining_of_estimate(completed);
-            let off_estimate = |left| self.upstream.original_estimate.unwrap_or_default() - left;
-            return (left, left.map_or(taken, off_estimate));
+            let left = self.remaining_of_estimate(completed)?;
+            // What people did came off first.
+            let without_us = self.remaining_of_estimate((completed - target).at_least_zero())?;
+            return Some((left, without_us - left));
         };
         if delta > Horas::ZERO {
             let take = delta.min(left.at_least_zero());
-            return (Some((left - delta).at_least_zero()), taken + take);
+            return Some(((left - delta).at_least_zero(), taken + take));
         }
         // Hours logged when nothing was left to take come off first.
-        let untaken = (self.ours.contribuicao - taken).at_least_zero();
+        let untaken = (told - taken).at_least_zero();
         let give = (-delta - untaken).at_least_zero().min(taken.at_least_zero());
-        (Some(left + give), taken - give)
+        Some((left + give, taken - give))
     }
 }
 
@@ -207,7 +218,51 @@ mod tests {
         assert_eq!(apply(&mut item, 0), (0.0, None));
     }
 
+    #[test]
+    fn a_field_that_a_type_gets_later_owes_us_nothing() {
+        let mut item = task(None, None, None);
+        item.has_completed = false;
+        apply(&mut item, 300);
+        item.has_completed = true;
+        item.upstream.completed_work = Some(hours(8.0));
+        // What was logged before is added, and taken away again, and what people typed stays.
+        assert_eq!(apply(&mut item, 300), (13.0, None));
+        assert_eq!(apply(&mut item, 0), (8.0, None));
+    }
+
+    #[test]
+    fn what_people_did_is_not_given_back_as_ours() {
+        let mut item = task(Some(10.0), None, Some(3.5));
+        assert_eq!(apply(&mut item, 60), (4.5, Some(5.5)));
+        assert_eq!(apply(&mut item, 0), (3.5, Some(6.5)));
+        item.upstream.remaining_work = Some(hours(0.0));
+        assert_eq!(apply(&mut item, 120), (5.5, Some(0.0)));
+        assert_eq!(apply(&mut item, 0), (3.5, Some(0.0)));
+    }
+
     proptest! {
+        #[test]
+        fn whatever_people_type_between_our_changes_it_moves_by_what_changed_here(
+            steps in prop::collection::vec((0_i64..5_000, prop::option::of(0_u32..400)), 1..40),
+        ) {
+            let mut item = task(None, None, Some(5.0));
+            let mut before = Total(0);
+            for (total, typed) in steps {
+                if let Some(typed) = typed {
+                    item.upstream.completed_work = Some(hours(f64::from(typed) / 4.0));
+                }
+                let stood = item.upstream.completed_work.unwrap();
+                let held = item.ours.contribuicao;
+                apply(&mut item, total);
+                let moved = item.upstream.completed_work.unwrap() - stood;
+                let expected = Horas::of(Total(total)) - held;
+                // By as much as the entries, unless there was not so much left to take away.
+                prop_assert!(moved == expected || (moved > expected && moved == -stood));
+                prop_assert!(held == Horas::of(before) || held == Horas::ZERO);
+                before = Total(total);
+            }
+        }
+
         #[test]
         fn whatever_is_logged_what_is_left_and_done_come_back_when_it_is_deleted(
             left in 0_u32..1_000, typed in 0_u32..1_000, totals in prop::collection::vec(0_i64..10_000, 0..40),

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{WriteBackService, motivo};
-use crate::auth::Admin;
+use crate::auth::{Admin, Membership};
 use crate::azure_devops::work_items::WorkItem;
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
@@ -111,11 +111,13 @@ impl WriteBackService {
                 }
                 None => true,
             };
-            if let Some(difference) = compare(mode, here, item, has_completed) {
-                found.push(difference);
+            // A part of Azure DevOps that has not heard of our own change yet says nothing.
+            if item.as_ref().is_some_and(|item| item.rev < here.rev_escrita) {
+                continue;
             }
+            found.extend(compare(mode, here, item, has_completed));
         }
-        self.repair(admin, organizacao, &found).await?;
+        self.repair(admin, membership, &found).await?;
         let ids: Vec<i32> = found
             .iter()
             .map(|difference| difference.here.work_item_id)
@@ -160,7 +162,8 @@ impl WriteBackService {
     }
 
     /// Has the differences written, some at once, as long as the patience lasts; the background does the rest.
-    async fn repair(&self, admin: &Admin, organizacao: &NomeOrganizacao, found: &[Found]) -> Result<()> {
+    async fn repair(&self, admin: &Admin, membership: &Membership, found: &[Found]) -> Result<()> {
+        let organizacao = membership.organizacao().nome();
         let readable: Vec<&Found> = found
             .iter()
             .filter(|difference| difference.item.is_some())
@@ -170,13 +173,7 @@ impl WriteBackService {
         }
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
         for difference in &readable {
-            repo::repair(
-                &mut tx,
-                organizacao,
-                difference.here.work_item_id,
-                difference.ours,
-            )
-            .await?;
+            repo::repair(&mut tx, organizacao, &difference.here, difference.ours).await?;
         }
         let ids: Vec<i32> = readable
             .iter()
@@ -198,7 +195,8 @@ impl WriteBackService {
                 organizacao: organizacao.clone(),
                 work_item_id: difference.here.work_item_id,
             };
-            self.write_now(alvo, difference.item.clone(), None).await;
+            let own = membership.own_credential().cloned();
+            self.write_now(alvo, difference.item.clone(), own).await;
         });
         // What takes longer is still pending when it is reported.
         let _ = timeout(PATIENCE, writes).await;
@@ -212,6 +210,7 @@ struct Found {
     item: Option<WorkItem>,
     /// What of `CompletedWork` still is ours.
     ours: Horas,
+    has_completed: bool,
 }
 
 /// Whether a work item differs.
@@ -230,14 +229,23 @@ fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bo
             (ours != expected, ours)
         }
     };
-    (differs || !here.settled).then_some(Found { here, item, ours })
+    (differs || !here.settled).then_some(Found {
+        here,
+        item,
+        ours,
+        has_completed,
+    })
 }
 
 fn report(difference: &Found, settled: &[Standing], after: &[WorkItem]) -> Diferenca {
     let id = difference.here.work_item_id;
     let now = settled.iter().find(|standing| standing.work_item_id == id);
     let completed = |item: &WorkItem| item.scheduling.completed_work.unwrap_or_default();
-    let reparado = difference.item.is_some() && now.is_some_and(|now| now.settled);
+    // Settled is not enough: somebody may have overwritten it again.
+    let there = after.iter().find(|item| item.id == id).map(completed);
+    let expected = Horas::of(difference.here.total);
+    let stands = !difference.has_completed || there >= Some(expected);
+    let reparado = there.is_some() && stands && now.is_some_and(|now| now.settled);
     let motivo = match &difference.item {
         None => Some(motivo::vanished(id)),
         Some(_) if reparado => None,
@@ -249,7 +257,7 @@ fn report(difference: &Found, settled: &[Standing], after: &[WorkItem]) -> Difer
         work_item_id: id,
         apontado: difference.here.total,
         completed_before: difference.item.as_ref().map(completed),
-        completed_after: after.iter().find(|item| item.id == id).map(completed),
+        completed_after: there,
         reparado,
         motivo,
     }

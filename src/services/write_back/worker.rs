@@ -4,18 +4,20 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{LEASE, WriteBackService};
+use super::{LEASE, WriteBackService, motivo};
 use crate::db::DbError;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Mode, Tomado};
-use crate::repositories::write_back as repo;
+use crate::repositories::write_back::{self as repo, overview};
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
+/// Between two looks at what nobody takes.
+const SWEEP: Duration = Duration::from_mins(10);
 /// Work items of one organisation that are written at once; its client allows twice as many calls.
 const EACH: i64 = 4;
 
@@ -24,29 +26,28 @@ impl WriteBackService {
     pub async fn run(self, stop: CancellationToken) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweeps = interval(SWEEP);
         let mut running = JoinSet::new();
-        let mut busy: HashMap<NomeOrganizacao, i64> = HashMap::new();
+        let mut busy: HashMap<Id, NomeOrganizacao> = HashMap::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => {}
-                Some(done) = running.join_next(), if !running.is_empty() => {
-                    if let Ok(nome) = done && let Some(count) = busy.get_mut(&nome) {
-                        *count -= 1;
-                    }
+                _ = sweeps.tick() => self.sweep().await,
+                Some(done) = running.join_next_with_id(), if !running.is_empty() => {
+                    // A panic gives its place back, too.
+                    busy.remove(&done.map_or_else(|panic| panic.id(), |(id, ())| id));
                 }
             }
-            match self.take_due(&busy).await {
+            match self.take_due(busy.values()).await {
                 Ok(taken) => {
                     for (alvo, tomado) in taken {
-                        *busy.entry(alvo.organizacao.clone()).or_default() += 1;
-                        let service = self.clone();
+                        let (service, nome) = (self.clone(), alvo.organizacao.clone());
                         // Tracked, so that the end of the process waits for it; joined, so that its place is free again.
                         let attempt = self.0.tasks.track_future(async move {
                             service.0.write_taken(&alvo, &tomado, None, None).await;
-                            alvo.organizacao
                         });
-                        running.spawn(attempt);
+                        busy.insert(running.spawn(attempt).id(), nome);
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the write-back cannot see what is due"),
@@ -57,21 +58,44 @@ impl WriteBackService {
 
     /// Takes and writes what is due now, once. Returns how many work items it took.
     pub async fn write_due(&self) -> Result<usize, DbError> {
-        let taken = self.take_due(&HashMap::new()).await?;
+        let taken = self.take_due(std::iter::empty()).await?;
         let writes = taken
             .iter()
             .map(|(alvo, tomado)| self.0.write_taken(alvo, tomado, None, None));
         Ok(futures_util::future::join_all(writes).await.len())
     }
 
-    /// Takes what is due, as many as each organisation has places for.
-    async fn take_due(&self, busy: &HashMap<NomeOrganizacao, i64>) -> Result<Vec<(Alvo, Tomado)>, DbError> {
+    /// What nobody will ever take has failed once it waited long enough.
+    pub async fn sweep(&self) {
+        let sweep = async {
+            let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
+            let (written, give_up) = (self.0.written(), self.0.config.give_up);
+            overview::fail_unserved(&mut tx, &written, give_up, motivo::NOT_WRITTEN).await?;
+            tx.commit().await
+        };
+        if let Err(error) = sweep.await {
+            tracing::warn!(%error, "the write-back cannot look for what nobody takes");
+        }
+    }
+
+    /// Takes what is due, as many as each organisation has places for; `busy` are the organisations of running attempts.
+    async fn take_due(
+        &self,
+        busy: impl Iterator<Item = &NomeOrganizacao>,
+    ) -> Result<Vec<(Alvo, Tomado)>, DbError> {
+        let mut taken_places: HashMap<&NomeOrganizacao, i64> = HashMap::new();
+        for nome in busy {
+            *taken_places.entry(nome).or_default() += 1;
+        }
         let tenants = self.0.azure.tenants();
         let nomes = tenants.iter().map(|tenant| tenant.organizacao.nome());
         let places: Vec<(NomeOrganizacao, i64)> = nomes
             .filter(|nome| self.0.config.mode_of(nome) != Mode::Off)
             .filter(|nome| self.0.held_for(nome).is_none())
-            .map(|nome| (nome.clone(), EACH - busy.get(nome).copied().unwrap_or_default()))
+            .map(|nome| {
+                let taken = taken_places.get(nome).copied().unwrap_or_default();
+                (nome.clone(), EACH - taken)
+            })
             .filter(|(_, places)| *places > 0)
             .collect();
         if places.is_empty() {

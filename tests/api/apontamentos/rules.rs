@@ -60,7 +60,31 @@ async fn every_failure_of_a_body_is_told_at_once() {
         let failures = logging.post(&logging.body_with(&changes)).await.failures();
         assert_eq!(failures, [format!("body.{key} {failure}")]);
     }
+    let long = json!({"usuario_id": "u".repeat(256), "usuario_nome": "n".repeat(256), "duracao": "x"});
+    assert_eq!(
+        logging.post(&logging.body_with(&long)).await.failures(),
+        [
+            "body.duracao string_too_short",
+            "body.usuario_id string_too_long",
+            "body.usuario_nome string_too_long"
+        ]
+    );
     assert_eq!(logging.count().await, 0);
+    // Midnight wherever the client is, and whole days since 1970, are days.
+    for day in [
+        json!("2026-01-12T00:00:00-03:00"),
+        json!("2026-01-12T00:00:00Z"),
+        json!(1_768_176_000),
+    ] {
+        let body = logging.body_with(&json!({"data_apontamento": day, "duracao": "00:01"}));
+        let entry = logging.post(&body).await.expect(201);
+        assert_eq!(entry["data_apontamento"], "2026-01-12");
+    }
+    let evening = logging.body_with(&json!({"data_apontamento": "2026-01-11T21:00:00-03:00"}));
+    assert_eq!(
+        logging.post(&evening).await.failures(),
+        ["body.data_apontamento date_from_datetime_inexact"]
+    );
     let entry = logging.log("01:00").await;
     let nulls = json!({"duracao": null, "data_apontamento": null, "id_atividade": null});
     assert_eq!(
@@ -294,6 +318,18 @@ async fn d_12_a_work_item_that_cannot_be_read_takes_no_hours_unless_configured()
     }
 
     let lenient = Logging::with(&[("ENTRY_WHEN_UPSTREAM_DOWN", "accept")]).await;
+    // Away is away; an answer that says no is an answer.
+    lenient
+        .azure()
+        .fault_times("contoso", "read_work_item", Fault::HalfJson, 1);
+    lenient.post(&lenient.body()).await.problem(502);
+    lenient.azure().edit_work_items("contoso", |items| {
+        items.edit(lenient.item, "System.State", json!("Impossible"));
+    });
+    lenient.post(&lenient.body()).await.problem(502);
+    lenient.azure().edit_work_items("contoso", |items| {
+        items.edit(lenient.item, "System.State", json!("Doing"));
+    });
     lenient
         .azure()
         .fault("contoso", "read_work_item", Fault::Status(503, None));
@@ -379,6 +415,56 @@ async fn d_02_identity_comes_from_the_token() {
         assert_eq!(refused["code"], "acesso_negado");
     }
     assert_eq!(logging.count().await, 1);
+}
+
+#[tokio::test]
+async fn clients_send_what_the_caller_is_called_anywhere() {
+    let logging = Logging::new().await;
+    // Somebody whom fabrikam knows by another id and another e-mail.
+    let azure = logging.azure();
+    let eve = azure.person("Eve", &["contoso"]);
+    let there = azure.person("Eva", &["fabrikam"]);
+    let token = azure.pat(&eve);
+    azure.also(&token, &there);
+    let foreign = logging.tenants.foreign;
+    let item = azure.work_item("fabrikam", NewWorkItem::task(PROJECT));
+    let atividade = logging
+        .tenants
+        .atividade(&logging.tenants.other, "Deles", &[foreign])
+        .await;
+    let me = logging
+        .tenants
+        .app
+        .get_as(&token, "/api/v1/user")
+        .await
+        .expect(200);
+    assert_eq!(me["id"], json!(eve.id));
+    let body = logging.body_with(&json!({
+        "organization_name": "fabrikam", "project_id": foreign, "work_item_id": item, "id_atividade": atividade,
+        "usuario_id": me["id"], "usuario_nome": me["displayName"], "usuario_email": me["emailAddress"]
+    }));
+    let entry = logging.post_as(&token, &body).await.expect(201);
+    assert_eq!(
+        (&entry["usuario_id"], &entry["usuario_nome"]),
+        (&json!(there.id), &json!("Eva"))
+    );
+    // Both are theirs, wherever they look; and each organisation has days of its own.
+    logging
+        .post_as(&token, &logging.body_with(&json!({"duracao": "24:00"})))
+        .await
+        .expect(201);
+    let mine = logging
+        .tenants
+        .app
+        .get_as(&token, "/api/v1/apontamentos")
+        .await
+        .expect(200);
+    assert_eq!(
+        (&mine["total"], &mine["total_formatado"]),
+        (&json!(2), &json!("25:00"))
+    );
+    let delete = Request::delete(&path(&entry)).bearer(&token);
+    logging.tenants.app.send(delete).await.expect(204);
 }
 
 #[tokio::test]

@@ -107,6 +107,11 @@ impl FakeAzure {
         token
     }
 
+    /// The PAT is that of this person, too: where they belong.
+    pub fn also(&self, token: &str, person: &Person) {
+        self.shared.world().aliases.insert(token.to_owned(), person.id);
+    }
+
     /// An access token of somebody; shaped like a JWT.
     pub fn access_token(&self, person: &Person) -> String {
         let token = format!(
@@ -172,10 +177,22 @@ impl FakeAzure {
         self.with_org(org, |org| org.faults.insert(operation, (fault, times)));
     }
 
+    /// How often an operation will still go wrong.
+    pub fn faults_left(&self, org: &str, operation: &str) -> usize {
+        self.with_org(org, |org| {
+            org.faults.get(operation).map_or(0, |(_, times)| *times)
+        })
+    }
+
     /// From now on the organisation takes its time: answers come when the returned value goes.
     pub fn hold(&self, org: &str) -> Hold {
+        self.hold_operation(org, "*")
+    }
+
+    /// The same for one operation. What is asked for is done at once; the answer waits.
+    pub fn hold_operation(&self, org: &str, operation: &str) -> Hold {
         let (sender, held) = watch::channel(());
-        self.with_org(org, |org| org.held = Some(held));
+        self.with_org(org, |org| org.held.insert(operation.to_owned(), held));
         Hold(sender)
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::logging::PROJECT;
-use crate::support::{Fault, Logging, NewWorkItem, Reply, Request, TestApp};
+use crate::support::{Fault, Logging, NewWorkItem, Reply, Request, TestApp, eventually};
 
 async fn reconcile(app: &TestApp, token: &str, body: &Value) -> Reply {
     let request = Request::post("/api/v1/integracao/reconciliar")
@@ -158,4 +158,40 @@ async fn what_cannot_be_compared_is_said() {
         difference["motivo"],
         "O Azure DevOps está indisponível (status 503)"
     );
+}
+
+/// Azure DevOps is slow to tell, and meanwhile the background writes: what was read is not what stands there.
+#[tokio::test]
+async fn a_comparison_does_not_undo_what_is_written_meanwhile() {
+    // Entries from a time when nothing was written back, and one that is on its way.
+    for before in ["off", "delta"] {
+        let logging = Logging::with(&[("WRITEBACK_MODE", before)]).await;
+        if before == "delta" {
+            logging
+                .azure()
+                .fault_times("contoso", "update_work_item", Fault::Status(503, None), 1);
+        }
+        logging.log("01:00").await;
+        let on = logging.tenants.app.replica_with("WRITEBACK_MODE", "delta");
+        let this = json!({"organization_name": "contoso", "work_item_id": logging.item});
+        let held = logging.azure().hold_operation("contoso", "read_work_items");
+        let reconciled = reconcile(&on, &logging.tenants.admin, &this);
+        let meanwhile = async {
+            eventually("it is being compared", async || {
+                logging.azure().count("read_work_items") > 0
+            })
+            .await;
+            sqlx::query("UPDATE write_back SET proxima_em = now()")
+                .execute(&logging.tenants.app.pool)
+                .await
+                .unwrap();
+            let writer = on.replica();
+            assert_eq!(writer.app.write_back.write_due().await.unwrap(), 1);
+            assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
+            drop(held);
+        };
+        let (reply, ()) = tokio::join!(reconciled, meanwhile);
+        reply.expect(200);
+        assert_eq!(logging.azure().hours(logging.item).0, Some(4.5), "{before}");
+    }
 }

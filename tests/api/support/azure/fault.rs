@@ -52,6 +52,8 @@ pub enum Fault {
     Applied(Box<Fault>),
     /// A moment before, somebody sets `CompletedWork` of the work item to this in the web portal.
     HumanEdit(f64),
+    /// A moment before, somebody adds so much to `CompletedWork`.
+    HumanAdds(f64),
     /// 400: a rule of the process wants this field filled in.
     RuleViolation(&'static str),
 }
@@ -131,7 +133,7 @@ impl Fault {
             Self::NoContent => bare(204).body(Body::empty()).unwrap(),
             Self::RuleViolation(field) => rule_violation(field, "required, invalidEmpty"),
             Self::Applied(then) => return then.outcome(),
-            Self::HumanEdit(_) => return Outcome::Right,
+            Self::HumanEdit(_) | Self::HumanAdds(_) => return Outcome::Right,
         })
     }
 }

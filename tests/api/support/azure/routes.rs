@@ -38,17 +38,15 @@ pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<R
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let request = Request::from_parts(parts, body);
-    let outcome = answer(&mut shared.world(), &request);
-    let org = request
-        .uri()
-        .path()
-        .split('/')
-        .find(|part| !part.is_empty() && *part != "vssps");
-    let held = shared
-        .world()
-        .orgs
-        .get(org.unwrap_or_default())
-        .and_then(|org| org.held.clone());
+    let (outcome, held) = {
+        let mut world = shared.world();
+        let outcome = answer(&mut world, &request);
+        let held = world.seen.last().and_then(|seen| {
+            let held = &world.orgs.get(&seen.org)?.held;
+            held.get(seen.operation).or_else(|| held.get("*")).cloned()
+        });
+        (outcome, held)
+    };
     if let Some(mut held) = held {
         // Ends with an error when the sender goes.
         while held.changed().await.is_ok() {}
@@ -117,17 +115,23 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
         return not_found();
     };
     let fault = fault.or_else(|| take_fault(org, operation));
-    let person = match &token {
-        Some((true, token)) => world.pats.get(token),
-        Some((false, token)) => world.access_tokens.get(token),
-        None => None,
+    let ids = match &token {
+        Some((true, token)) => vec![world.pats.get(token), world.aliases.get(token)],
+        Some((false, token)) => vec![world.access_tokens.get(token)],
+        None => Vec::new(),
     };
-    let person = person
-        .and_then(|id| org.people.iter().find(|person| person.id == *id && person.active))
+    let person = org
+        .people
+        .iter()
+        .find(|person| person.active && ids.contains(&Some(&person.id)))
         .cloned();
-    if let Some(Fault::HumanEdit(hours)) = fault {
+    if let Some(Fault::HumanEdit(hours) | Fault::HumanAdds(hours)) = fault {
         let id = segments.last().unwrap().parse().unwrap();
-        org.work_items.set_hours(id, "CompletedWork", hours);
+        let before = match fault {
+            Some(Fault::HumanAdds(_)) => org.work_items.hours(id, "CompletedWork").unwrap_or_default(),
+            _ => 0.0,
+        };
+        org.work_items.set_hours(id, "CompletedWork", before + hours);
     }
     let mut right = || respond(org, person.as_ref(), operation, segments, &query, request);
     if let Some(Fault::Applied(_)) = fault {

@@ -14,6 +14,8 @@ pub struct World {
     pub orgs: HashMap<String, Org>,
     /// PAT to person.
     pub pats: HashMap<String, Uuid>,
+    /// PAT to another id of the same person: organisations give ids of their own.
+    pub aliases: HashMap<String, Uuid>,
     /// Access token to person.
     pub access_tokens: HashMap<String, Uuid>,
     pub token_faults: HashMap<String, Fault>,
@@ -29,8 +31,8 @@ pub struct Org {
     pub public: bool,
     /// Operation (or `*`) to what goes wrong and how often still.
     pub faults: HashMap<String, (Fault, usize)>,
-    /// Answers wait until its sender is gone.
-    pub held: Option<watch::Receiver<()>>,
+    /// Operation (or `*`) to a sender; answers wait until it is gone.
+    pub held: HashMap<String, watch::Receiver<()>>,
 }
 
 /// Somebody with an account.

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Time entries among a million: each endpoint alone at a steady 200 requests/s (open model: a late answer delays no request), with a
+# million entries of 2,000 users on 20,000 work items in 50 organisations. Prints p50, p99 and errors of each, and
+# how often PostgreSQL read a whole table meanwhile (it must not).
+#
+# Reads are those of a member of one organisation, authentication on, row-level security and all. Writes run without
+# Azure DevOps, whose time is not ours: authentication off, no organisation configured.
+#
+# Usage: benches/http/apontamentos.sh [SECONDS] [RATE]      (needs oha, psql, curl, python3)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+seconds=${1:-10} rate=${2:-200}
+work=$(mktemp -d) && chmod 755 "$work"
+pids=()
+cleanup() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+for tool in oha psql curl python3; do
+    command -v "$tool" >/dev/null || { echo "this needs $tool (cargo install oha)" >&2; exit 1; }
+done
+cargo build --release --locked --quiet
+aponta=target/release/aponta
+
+# Stands in for Azure DevOps: everybody is Ada.
+python3 - <<'PY' &
+import http.server, json
+class Azure(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"authenticatedUser": {"id": "00000000-0000-4000-8000-000000000000", "providerDisplayName": "Ada"}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", 8097), Azure).serve_forever()
+PY
+pids+=($!)
+
+"$aponta" dev --only-database --data-dir "$work/d" >"$work/database.log" 2>&1 &
+pids+=($!)
+until url=$(grep -m1 '^postgres://' "$work/database.log"); do sleep 0.1; done
+libpq=$(sed 's/%2F/\//g' <<<"$url")
+sql() { PGOPTIONS='-c search_path=api_aponta' psql -qAt -v ON_ERROR_STOP=1 "$libpq" "$@"; }
+DATABASE_URL=$url RUST_LOG=warn "$aponta" migrate
+
+echo "planting a million entries ..."
+sql <<'SQL'
+CREATE TEMPORARY TABLE org AS
+    SELECT n, format('org%s', lpad(n::text, 2, '0')) AS nome, gen_random_uuid() AS projeto, gen_random_uuid() AS atividade
+      FROM generate_series(0, 49) n;
+INSERT INTO projetos (id, external_id, nome, organizacao) SELECT projeto, projeto, 'Projeto ' || nome, nome FROM org;
+INSERT INTO atividades (id, nome) SELECT atividade, 'Codificação ' || nome FROM org;
+INSERT INTO atividade_projeto (id_atividade, id_projeto) SELECT atividade, projeto FROM org;
+INSERT INTO write_back (organizacao, work_item_id, id_projeto, versao_escrita, estado)
+    SELECT org.nome, item, org.projeto, 1, 'sincronizado' FROM org, generate_series(1, 400) item;
+INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade, usuario_id,
+                          usuario_nome, versao_escrita, criado_em)
+    SELECT gen_random_uuid(), org.nome, org.projeto, 1 + (k * 7 + person) % 400, '2026-01-01'::date + k / 2, 15 + 15 * (k % 8),
+           org.atividade, format('00000000-0000-4000-8000-%s', lpad((org.n * 40 + person)::text, 12, '0')),
+           'Pessoa ' || person, 1, timestamptz '2026-01-01' + k * interval '12 hours'
+      FROM org, generate_series(0, 39) person, generate_series(0, 499) k;
+VACUUM ANALYZE;
+SQL
+echo "$(sql -c 'SELECT count(*) FROM apontamentos') entries, $(sql -c "SELECT pg_size_pretty(pg_total_relation_size('apontamentos'))") with their indexes"
+
+serve() { # port, variables
+    local port=$1
+    shift
+    env DATABASE_URL="$url" ENVIRONMENT=development API_HOST=127.0.0.1 API_PORT="$port" RATE_LIMIT_ENABLED=false \
+        DATABASE_POOL_MIN=8 DATABASE_POOL_MAX=8 LOG_FORMAT=json SHUTDOWN_DELAY_SECONDS=0 "$@" "$aponta" serve >"$work/serve-$port.log" 2>&1 &
+    pids+=($!)
+    until curl -sf "http://127.0.0.1:$port/ready" >/dev/null; do sleep 0.1; done
+}
+serve 8098 AUTH_ENABLED=true AUTH_CACHE_TTL=300 AZURE_DEVOPS_ORG_URL=http://127.0.0.1:8097/org00
+serve 8099 AUTH_ENABLED=false
+read_at=http://127.0.0.1:8098/api/v1/apontamentos write_at=http://127.0.0.1:8099/api/v1/apontamentos
+token=$(head -c 63 /dev/zero | tr '\0' p)
+projeto=$(sql -c "SELECT id FROM projetos WHERE organizacao = 'org00'")
+atividade=$(sql -c "SELECT id FROM atividades WHERE nome LIKE '% org00'")
+place="organization_name=org00&project_id=$projeto"
+
+items() { for item in $(seq 400); do echo "$read_at/work-item/$item$1?$place"; done; }
+ids() { sql -c "SELECT id FROM apontamentos WHERE organizacao = '$1' ORDER BY md5(id::text) LIMIT $2"; }
+items '' >"$work/work-item"
+items /resumo >"$work/resumo"
+ids org00 2000 | sed "s|^|$read_at/|" >"$work/get"
+for month in 01 02 03 04 05 06; do echo "$read_at?data_inicio=2026-$month-01&data_fim=2026-$month-28"; done >"$work/month"
+echo "$read_at?limit=100" >"$work/list"
+echo "${read_at%/apontamentos}/integracao/sincronizacao" >"$work/status"
+ids org01 20000 | sed "s|^|$write_at/|" >"$work/put"
+ids org02 $((rate * seconds + 100)) | sed "s|^|$write_at/|" >"$work/delete"
+echo "$write_at" >"$work/post"
+for n in $(seq 2000); do
+    printf '{"data_apontamento":"%s","duracao":"00:01","id_atividade":"%s","work_item_id":%d,"project_id":"%s","organization_name":"org00"}\n' \
+        "$(date -d "2025-01-01 + $((n % 300)) days" +%F)" "$atividade" $((1 + n % 400)) "$projeto"
+done >"$work/bodies"
+
+measure() { # name, urls, oha's options
+    local name=$1 urls=$2
+    shift 2
+    oha --no-tui --urls-from-file --latency-correction -q "$rate" -z "${seconds}s" -c 16 -H "Authorization: Bearer $token" \
+        --output-format json "$@" "$work/$urls" >"$work/out.json" 2>"$work/oha.err" || { cat "$work/oha.err" >&2; exit 1; }
+    python3 - "$name" "$work/out.json" <<'PY'
+import json, sys
+out = json.load(open(sys.argv[2]))
+codes = out["statusCodeDistribution"]
+bad = {code: n for code, n in codes.items() if not code.startswith("2")}
+bad.update({e: n for e, n in out["errorDistribution"].items() if "deadline" not in e})
+p = out["latencyPercentiles"]
+print(f"{sys.argv[1]:34} {out['summary']['requestsPerSec']:6.0f}/s  p50 {p['p50'] * 1e3:6.2f} ms  p99 {p['p99'] * 1e3:6.2f} ms  not 2xx: {bad or 'none'}")
+PY
+}
+scans() { sql -c "SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_user_tables WHERE relname IN ('apontamentos', 'write_back', 'minutos_do_dia', 'idempotencia')"; }
+all() {
+    measure 'GET  /apontamentos (500 of mine)' list
+    measure 'GET  /apontamentos (a month)' month
+    measure 'GET  /apontamentos/{id}' get
+    measure 'GET  /work-item/{id}' work-item
+    measure 'GET  /work-item/{id}/resumo' resumo
+    measure 'GET  /integracao/sincronizacao' status
+    measure 'PUT  /apontamentos/{id}' put -m PUT -T application/json -d '{"duracao": "00:20"}'
+    measure 'POST /apontamentos' post -m POST -T application/json -Z "$work/bodies"
+    # Addresses are drawn at random; one that is drawn again is gone.
+    measure 'DELETE /apontamentos/{id}' delete -m DELETE
+}
+seconds_of_run=$seconds
+seconds=2; for urls in list month get work-item resumo; do measure warm-up $urls >/dev/null; done; seconds=$seconds_of_run
+sleep 1; before=$(scans)
+all
+sleep 1
+echo "whole tables read meanwhile: $(($(scans) - before))"
