@@ -37,8 +37,11 @@ use crate::services::atividades::AtividadeService;
 use crate::services::auditoria::AuditoriaService;
 use crate::services::health::HealthService;
 use crate::services::integracao::IntegracaoService;
+use crate::services::iterations::IterationService;
 use crate::services::organization_pats::OrganizationPatService;
 use crate::services::projetos::ProjetoService;
+use crate::services::teams::TeamService;
+use crate::services::timesheet::TimesheetService;
 use crate::services::user::UserService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
@@ -70,6 +73,10 @@ pub struct AppState {
     apontamentos: ApontamentoService,
     atividades: AtividadeService,
     projetos: ProjetoService,
+    work_items: WorkItemService,
+    timesheet: TimesheetService,
+    iterations: IterationService,
+    teams: TeamService,
     integracao: IntegracaoService,
     user: UserService,
     auditoria: AuditoriaService,
@@ -102,9 +109,18 @@ impl AppState {
                 db.clone(),
                 &config.apontamentos,
                 projetos.clone(),
-                work_items,
+                work_items.clone(),
                 write_back.clone(),
             ),
+            timesheet: TimesheetService::new(
+                db.clone(),
+                &config.apontamentos,
+                projetos.clone(),
+                work_items.clone(),
+            ),
+            iterations: IterationService::new(projetos.clone(), work_items.clone()),
+            teams: TeamService::new(projetos.clone()),
+            work_items,
             projetos,
             write_back,
             integracao: IntegracaoService::new(db.clone(), azure.clone()),

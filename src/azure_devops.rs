@@ -1,7 +1,7 @@
 //! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our tables.
 //!
 //! An [`Organizacao`] is asked; what can be asked stands in one file per area ([`connection`], [`identities`],
-//! [`projects`], [`work_items`], [`work_item_types`]). `docs/azure-devops.md` says what each failure becomes.
+//! [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`]). `docs/azure-devops.md` says what each failure becomes.
 
 mod answer;
 mod breaker;
@@ -9,10 +9,13 @@ pub mod connection;
 mod credential;
 mod error;
 pub mod identities;
+pub mod iterations;
 mod lenient;
 mod operation;
 mod organizacao;
 pub mod projects;
+pub mod queries;
+pub mod teams;
 mod throttle;
 mod transport;
 pub mod work_item_types;

@@ -15,5 +15,6 @@ pub mod precondition;
 pub mod projeto;
 pub mod sincronizacao;
 pub mod text;
+pub mod timesheet;
 pub mod work_item;
 pub mod write_back;

@@ -6,10 +6,15 @@ pub mod auditoria;
 pub mod docs;
 pub mod health;
 pub mod integracao;
+pub mod iterations;
 pub mod organization_pats;
+mod place;
 pub mod projetos;
+pub mod teams;
 mod tenant;
+pub mod timesheet;
 pub mod user;
+pub mod work_items;
 pub mod write_back;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -32,7 +37,11 @@ pub fn limited() -> OpenApiRouter<AppState> {
                 .merge(integracao::router())
                 .merge(auditoria::router())
                 .merge(organization_pats::router())
+                .merge(iterations::router())
+                .merge(teams::router())
+                .merge(timesheet::router())
                 .merge(user::router())
+                .merge(work_items::router())
                 .merge(write_back::router()),
         )
         .merge(health::info_router())

@@ -29,14 +29,19 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// The body as it came.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.body
+    }
+
     /// The body as `T`.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         lenient::parse(&self.body).map_err(|_| Error::Nonsense("the JSON does not have the expected shape"))
     }
 }
 
-/// Classifies `response` and reads it, at most `limit` bytes.
-pub(super) async fn read(response: Response, limit: usize) -> Result<Answer, Error> {
+/// Classifies `response`, which must be of this media type, and reads it, at most `limit` bytes.
+pub(super) async fn read(response: Response, media_type: &str, limit: usize) -> Result<Answer, Error> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     match classify(status, is(response.headers(), "text/html"), retry_after) {
@@ -48,8 +53,8 @@ pub(super) async fn read(response: Response, limit: usize) -> Result<Answer, Err
         Some(error) => return Err(error),
         None => {}
     }
-    if !is(response.headers(), "application/json") {
-        return Err(Error::Nonsense("the answer is not JSON"));
+    if !is(response.headers(), media_type) {
+        return Err(Error::Nonsense("the answer is not of the expected type"));
     }
     let continuation = response.headers().get(CONTINUATION);
     let continuation = match continuation.map(|token| token.to_str()) {

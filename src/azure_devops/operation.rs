@@ -14,6 +14,8 @@ pub(super) struct Operation {
     pub(super) method: Method,
     /// Pinned version.
     pub(super) api_version: &'static str,
+    /// Media type of the answer.
+    pub(super) media_type: &'static str,
     /// Whether it may be sent again when its fate is unknown.
     pub(super) idempotent: bool,
     /// Whether its failure says that the organisation is down, and an organisation that is down is not asked.
@@ -27,6 +29,7 @@ const fn call(name: &'static str, method: Method, api_version: &'static str, ide
         name,
         method,
         api_version,
+        media_type: "application/json",
         idempotent,
         vital: true,
         unproved: false,
@@ -50,6 +53,11 @@ const fn patch(name: &'static str) -> Operation {
 impl Operation {
     const fn unproved(mut self) -> Self {
         self.unproved = true;
+        self
+    }
+
+    const fn svg(mut self) -> Self {
+        self.media_type = "image/svg+xml";
         self
     }
 
@@ -79,7 +87,23 @@ pub(super) static READ_WORK_ITEMS: Operation = query("read_work_items");
 pub(super) static READ_REVISION: Operation = get("read_revision", "7.1");
 /// Hours into a work item.
 pub(super) static UPDATE_WORK_ITEM: Operation = patch("update_work_item");
-/// States of a type.
-pub(super) static LIST_TYPE_STATES: Operation = get("list_type_states", "7.1");
-/// Fields of a type.
-pub(super) static LIST_TYPE_FIELDS: Operation = get("list_type_fields", "7.1");
+/// All revisions of a work item.
+pub(super) static LIST_REVISIONS: Operation = get("list_revisions", "7.1");
+/// All types of a project.
+pub(super) static LIST_TYPES: Operation = get("list_types", "7.1");
+/// States of a type of a process.
+pub(super) static LIST_PROCESS_STATES: Operation = get("list_process_states", "7.1");
+/// Ids of work items that match a query.
+pub(super) static QUERY_WORK_ITEMS: Operation = query("query_work_items");
+/// Picture of a type.
+pub(super) static READ_ICON: Operation = get("read_icon", "7.1").svg().dispensable();
+/// Iterations of a team.
+pub(super) static LIST_ITERATIONS: Operation = get("list_iterations", "7.1");
+/// Work items of an iteration.
+pub(super) static LIST_ITERATION_WORK_ITEMS: Operation = get("list_iteration_work_items", "7.1");
+/// Areas of a team.
+pub(super) static READ_TEAM_AREAS: Operation = get("read_team_areas", "7.1");
+/// Teams of a project.
+pub(super) static LIST_TEAMS: Operation = get("list_teams", "7.1");
+/// Members of a team.
+pub(super) static LIST_TEAM_MEMBERS: Operation = get("list_team_members", "7.1");

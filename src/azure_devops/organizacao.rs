@@ -98,6 +98,21 @@ impl Organizacao {
             .await
     }
 
+    /// A read that needs a body, and a query beside it.
+    pub(super) async fn send_query(
+        &self,
+        operation: &'static Operation,
+        host: Host,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        body: Body,
+        credential: &Credential,
+    ) -> Result<Answer, Error> {
+        let url = self.url(host, segments, query, operation);
+        self.send(operation, host, url, Some(body), Some(credential))
+            .await
+    }
+
     async fn send(
         &self,
         operation: &'static Operation,

@@ -176,7 +176,7 @@ impl Transport {
         let mut request = self
             .client
             .request(call.operation.method.clone(), call.url.clone())
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(ACCEPT, HeaderValue::from_static(call.operation.media_type))
             .header(SUPPRESS_REDIRECT, HeaderValue::from_static("Suppress"));
         if let Some(body) = &call.body {
             request = request
@@ -195,7 +195,7 @@ impl Transport {
             let identity = call.credential.map(Credential::fingerprint);
             self.throttle.hold(identity, wait, Instant::now());
         }
-        answer::read(response, self.limits.max_answer_bytes).await
+        answer::read(response, call.operation.media_type, self.limits.max_answer_bytes).await
     }
 }
 

@@ -1,4 +1,5 @@
-//! Work items: read with the fields of hours, read in batches, read as they were, written.
+//! Work items: read with the fields of hours, read in batches, read as they were, written. Queries for them are in
+//! [`super::queries`].
 
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::{READ_REVISION, READ_WORK_ITEM, READ_WORK_ITEMS, UPDATE_WORK_ITEM};
+use super::operation::{LIST_REVISIONS, READ_REVISION, READ_WORK_ITEM, READ_WORK_ITEMS, UPDATE_WORK_ITEM};
 use super::organizacao::{Host, Organizacao};
 use super::transport::Body;
 use crate::models::horas::Horas;
@@ -17,11 +18,19 @@ use crate::models::work_item::Scheduling;
 
 /// Ids a batch may hold; more are refused (VS403474).
 const BATCH: usize = 200;
+/// Revisions a page.
+const REVISIONS: usize = 200;
+/// More pages than a work item has: after 10,000 revisions it takes no more.
+const MOST_PAGES: usize = 60;
 
 const PROJECT: &str = "System.TeamProject";
 const TYPE: &str = "System.WorkItemType";
 const STATE: &str = "System.State";
+const TITLE: &str = "System.Title";
+const ASSIGNED_TO: &str = "System.AssignedTo";
+const PARENT: &str = "System.Parent";
 const CHANGED_BY: &str = "System.ChangedBy";
+const CHANGED_DATE: &str = "System.ChangedDate";
 /// Reference name of the estimate.
 pub const ORIGINAL_ESTIMATE: &str = "Microsoft.VSTS.Scheduling.OriginalEstimate";
 /// Reference name of what is left.
@@ -30,10 +39,13 @@ pub const REMAINING_WORK: &str = "Microsoft.VSTS.Scheduling.RemainingWork";
 pub const COMPLETED_WORK: &str = "Microsoft.VSTS.Scheduling.CompletedWork";
 
 /// What is asked for.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 10] = [
     PROJECT,
     TYPE,
     STATE,
+    TITLE,
+    ASSIGNED_TO,
+    PARENT,
     CHANGED_BY,
     ORIGINAL_ESTIMATE,
     REMAINING_WORK,
@@ -57,10 +69,42 @@ pub struct WorkItem {
     pub tipo: String,
     /// Name of its state.
     pub state: String,
+    /// Title; empty when there is none.
+    pub title: String,
+    /// Whose it is.
+    pub assigned_to: Option<Assignee>,
+    /// The work item above it.
+    pub parent: Option<i32>,
+    /// Its REST address, for display only: nothing is ever sent there.
+    pub url: String,
     /// Its hours.
     pub scheduling: Scheduling,
     /// Identity that made this revision.
     pub changed_by: Option<Uuid>,
+}
+
+/// Somebody that a work item is assigned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignee {
+    /// Identity, where told.
+    pub id: Option<Uuid>,
+    /// Display name.
+    pub nome: String,
+    /// E-mail or account, where told.
+    pub unique_name: Option<String>,
+}
+
+/// What a revision says of state and assignment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revision {
+    /// Its number.
+    pub rev: i32,
+    /// When it was made, as it was told.
+    pub changed_date: Option<String>,
+    /// State.
+    pub state: Option<String>,
+    /// Identity that it is assigned to, as it was told.
+    pub assigned_to: Option<Value>,
 }
 
 /// A change of hours; `None` leaves a field alone.
@@ -80,6 +124,26 @@ struct Raw {
     id: i32,
     rev: i32,
     fields: Map<String, Value>,
+    #[serde(default)]
+    url: String,
+}
+
+/// Identity fields are objects; in some answers plain text.
+fn assignee(field: &Value) -> Option<Assignee> {
+    let text = |name: &str| Some(field.get(name)?.as_str()?.to_owned());
+    match field {
+        Value::String(nome) => Some(Assignee {
+            id: None,
+            nome: nome.clone(),
+            unique_name: None,
+        }),
+        Value::Object(_) => Some(Assignee {
+            id: text("id").and_then(|id| Uuid::parse_str(&id).ok()),
+            nome: text("displayName").or_else(|| text("uniqueName"))?,
+            unique_name: text("uniqueName"),
+        }),
+        _ => None,
+    }
 }
 
 impl Raw {
@@ -94,13 +158,40 @@ impl Raw {
             project: text(PROJECT)?,
             tipo: text(TYPE)?,
             state: text(STATE)?,
+            title: text(TITLE).unwrap_or_default(),
+            assigned_to: self.fields.get(ASSIGNED_TO).and_then(assignee),
+            parent: self
+                .fields
+                .get(PARENT)
+                .and_then(Value::as_i64)
+                .and_then(|id| i32::try_from(id).ok()),
             scheduling: Scheduling {
                 original_estimate: hours(ORIGINAL_ESTIMATE),
                 remaining_work: hours(REMAINING_WORK),
                 completed_work: hours(COMPLETED_WORK),
             },
             changed_by: changed_by.and_then(|id| Uuid::parse_str(id.as_str()?).ok()),
+            url: self.url,
         })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct RawRevision {
+    rev: i32,
+    #[serde(default)]
+    fields: Map<String, Value>,
+}
+
+impl RawRevision {
+    fn read(mut self) -> Revision {
+        let text = |name: &str| Some(self.fields.get(name)?.as_str()?.to_owned());
+        Revision {
+            rev: self.rev,
+            changed_date: text(CHANGED_DATE),
+            state: text(STATE),
+            assigned_to: self.fields.remove(ASSIGNED_TO).filter(|who| !who.is_null()),
+        }
     }
 }
 
@@ -144,6 +235,30 @@ impl Organizacao {
             all.extend(page.value.good.into_iter().filter_map(Raw::read));
         }
         Ok(all)
+    }
+
+    /// Every revision of a work item, the oldest first.
+    ///
+    /// # Errors
+    /// As for [`work_item`](Self::work_item).
+    pub async fn revisions(&self, credential: &Credential, id: i32) -> Result<Vec<Revision>, Error> {
+        let id = id.to_string();
+        let segments = ["_apis", "wit", "workItems", &id, "revisions"];
+        let mut all = Vec::new();
+        for page in 0..MOST_PAGES {
+            let skip = (page * REVISIONS).to_string();
+            let query = [("$top", &*REVISIONS.to_string()), ("$skip", &*skip)];
+            let answer = self
+                .get(&LIST_REVISIONS, Host::Api, &segments, &query, credential)
+                .await?;
+            let found: List<RawRevision> = answer.json()?;
+            let count = found.value.good.len() + found.value.unreadable;
+            all.extend(found.value.good.into_iter().map(RawRevision::read));
+            if count < REVISIONS {
+                return Ok(all);
+            }
+        }
+        Err(Error::Nonsense("there is no end to the pages"))
     }
 
     /// A work item as a revision left it.

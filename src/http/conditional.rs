@@ -100,17 +100,25 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
     Some(tags.filter(|tag| !tag.is_empty()).map(str::to_owned).collect())
 }
 
-/// A single object with its version.
+/// An answer with a tag: a single object with its version, or something that only is what it is.
 #[derive(Debug)]
 pub struct Tagged<T> {
     body: T,
-    version: DateTime<Utc>,
+    version: Option<DateTime<Utc>>,
 }
 
 impl<T: Serialize> Tagged<T> {
     /// `body`, whose object last changed at `version`.
     pub fn new(body: T, version: DateTime<Utc>) -> Self {
-        Self { body, version }
+        Self {
+            body,
+            version: Some(version),
+        }
+    }
+
+    /// `body`, which has no version: nobody changes it.
+    pub fn view(body: T) -> Self {
+        Self { body, version: None }
     }
 
     /// The answer to a read: 304 when the client has it.
@@ -132,7 +140,10 @@ impl<T: Serialize> Tagged<T> {
         let hash = digest::digest(&digest::SHA256, &bytes);
         let hash = hash.as_ref().iter().take(HASH_BYTES);
         let hash = hash.fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        let etag = format!("\"{:x}-{hash:016x}\"", self.version.timestamp_micros());
+        let etag = match self.version {
+            Some(version) => format!("\"{:x}-{hash:016x}\"", version.timestamp_micros()),
+            None => format!("\"{hash:016x}\""),
+        };
         Ok((bytes, etag))
     }
 }

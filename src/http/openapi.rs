@@ -24,6 +24,14 @@ pub const ORGANIZATION_PATS: &str = "Organization PATs";
 pub const AUDITORIA: &str = "Auditoria";
 /// Tag of the caller.
 pub const USER: &str = "User";
+/// Tag of work items.
+pub const WORK_ITEMS: &str = "Work Items";
+/// Tag of the weekly timesheet.
+pub const TIMESHEET: &str = "Timesheet";
+/// Tag of iterations.
+pub const ITERATIONS: &str = "Iterations";
+/// Tag of teams.
+pub const TEAMS: &str = "Teams";
 /// Tag of health and service information.
 pub const HEALTH: &str = "Health";
 
@@ -42,6 +50,10 @@ pub const HEALTH: &str = "Health";
     security(("bearer" = []), ("basic" = [])),
     tags(
         (name = APONTAMENTOS, description = "Hours that people logged"),
+        (name = TIMESHEET, description = "The week of a person"),
+        (name = WORK_ITEMS, description = "Work items of Azure DevOps, found"),
+        (name = ITERATIONS, description = "Iterations of Azure DevOps"),
+        (name = TEAMS, description = "Teams of Azure DevOps"),
         (name = ATIVIDADES, description = "Kinds of work that hours are logged on"),
         (name = PROJETOS, description = "Projects mirrored from Azure DevOps"),
         (name = INTEGRACAO, description = "Exchange with Azure DevOps"),
@@ -134,6 +146,22 @@ pub enum InvalidInput<'a> {
     Invalid(ProblemBody<'a>),
 }
 
+/// What an operation that names a project may answer besides.
+#[derive(Debug, IntoResponses)]
+pub enum UnknownProjeto<'a> {
+    /// The project does not exist, or what the query names cannot be read
+    #[response(status = 400, content_type = "application/problem+json", example = json!(examples::unknown_projeto()))]
+    Unknown(ProblemBody<'a>),
+}
+
+/// What an operation that reads Azure DevOps may answer besides.
+#[derive(Debug, IntoResponses)]
+pub enum NotInAzure<'a> {
+    /// Azure DevOps has no such work item, iteration, team or type
+    #[response(status = 404, content_type = "application/problem+json", example = json!(examples::not_in_azure()))]
+    NotFound(ProblemBody<'a>),
+}
+
 /// What a change of an object that has an `ETag` may answer besides.
 #[derive(Debug, IntoResponses)]
 pub enum Outdated<'a> {
@@ -199,6 +227,15 @@ mod examples {
 
     pub(super) fn timeout() -> Value {
         Problem::of_status(StatusCode::GATEWAY_TIMEOUT).example()
+    }
+
+    pub(super) fn unknown_projeto() -> Value {
+        let detail = "Projeto não encontrado: Portal";
+        Problem::from(Error::InvalidReference(detail.to_owned())).example()
+    }
+
+    pub(super) fn not_in_azure() -> Value {
+        Problem::from(Error::NotFound("Work Item 4711 não encontrado".to_owned())).example()
     }
 
     pub(super) fn outdated() -> Value {

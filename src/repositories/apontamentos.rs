@@ -11,6 +11,7 @@ use crate::models::duracao::{Duracao, Total};
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::page::Page;
+use crate::models::timesheet::{Lancamento, Semana};
 use crate::models::write_back::{Estado, Situacao};
 
 /// An entry names an activity that does not exist (any more).
@@ -42,8 +43,7 @@ impl TryFrom<Row> for Apontamento {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> Result<Self, sqlx::Error> {
-        let duracao = Duracao::from_minutes(row.minutos.into())
-            .ok_or_else(|| sqlx::Error::Decode("minutos is out of range".into()))?;
+        let duracao = duracao(row.minutos)?;
         let registrado_por = row.registrado_por_id.map(|id| Pessoa {
             nome: row.registrado_por_nome.unwrap_or_else(|| id.clone()),
             id,
@@ -249,6 +249,55 @@ pub async fn page_of_people(
     .fetch_one(conn)
     .await?;
     Ok(row.into())
+}
+
+/// People's entries on a project's work items in a week, by day and moment.
+pub async fn of_week(
+    tx: &mut Tx,
+    organizacao: &NomeOrganizacao,
+    usuarios: &[String],
+    projeto: ProjetoId,
+    semana: Semana,
+) -> Result<Vec<Lancamento>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    let rows = sqlx::query!(
+        r#"SELECT a.id AS "id: ApontamentoId", a.work_item_id, a.data_apontamento, a.minutos,
+                  a.id_atividade AS "id_atividade: AtividadeId", t.nome AS atividade_nome, a.comentario
+             FROM apontamentos a
+             JOIN atividades t ON t.id = a.id_atividade
+            WHERE a.usuario_id = ANY ($1) AND a.data_apontamento BETWEEN $2 AND $3
+              AND a.organizacao = $4 AND a.id_projeto = $5
+              AND ($6::text[] IS NULL OR a.organizacao = ANY ($6))
+            ORDER BY a.data_apontamento, a.criado_em, a.id"#,
+        usuarios,
+        semana.first(),
+        semana.last(),
+        organizacao.as_str(),
+        projeto as ProjetoId,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Lancamento {
+                id: row.id,
+                work_item_id: row.work_item_id,
+                data: row.data_apontamento,
+                duracao: duracao(row.minutos)?,
+                atividade: AtividadeRef {
+                    id: row.id_atividade,
+                    nome: row.atividade_nome,
+                },
+                comentario: row.comentario,
+            })
+        })
+        .collect()
+}
+
+/// The constraint of the column holds it.
+fn duracao(minutos: i32) -> Result<Duracao, sqlx::Error> {
+    Duracao::from_minutes(minutos.into()).ok_or_else(|| sqlx::Error::Decode("minutos is out of range".into()))
 }
 
 /// The hours of a work item as a whole, by activity and by person; as for [`page_of_work_item`].

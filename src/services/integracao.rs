@@ -319,6 +319,17 @@ fn for_eyes_of(user: &CurrentUser, error: Error) -> Error {
     }
 }
 
+/// The proof that the caller belongs to an organisation that can be asked.
+///
+/// # Errors
+/// As for [`CurrentUser::member_of`]; while authentication is off, [`Error::NotConfigured`] for one that is not served.
+pub fn membership_of<'u>(user: &'u CurrentUser, nome: &NomeOrganizacao) -> Result<&'u Membership> {
+    match user.member_of(nome) {
+        Err(_) if user.is_everybody() => Err(not_configured()),
+        found => found,
+    }
+}
+
 /// What a caller learns where no organisation is configured.
 #[must_use]
 pub fn not_configured() -> Error {

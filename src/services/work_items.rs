@@ -1,24 +1,28 @@
-//! Work items as rules need them: read for a caller, their state by category, their type's fields.
+//! Work items as rules need them: read for a caller, their state by category, their type's fields, found by text.
 //!
-//! Types are asked once an hour for each organisation, project and type; all who belong see the same.
+//! What is remembered, and how long, stands in [`cache`]. Nothing that depends on who asks is shared between credentials.
+
+mod cache;
+mod icons;
+mod search;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use moka::future::Cache;
+use chrono::NaiveDate;
 
-use crate::auth::Membership;
-use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, WorkItem};
+use crate::auth::{CurrentUser, Membership};
+use crate::azure_devops::work_item_types::TypeDescription;
+use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, Revision, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::error::{Error, Result};
+use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::work_item::Categoria;
+use crate::services::projetos::ProjetoService;
+use cache::Caches;
 
-/// How long a change of a process may go unnoticed.
-const TTL: Duration = Duration::from_hours(1);
-/// Types remembered at the most.
-const MOST: u64 = 10_000;
+pub use search::{Found, Search};
 
 /// What is known of a type.
 #[derive(Debug, Default)]
@@ -28,57 +32,191 @@ pub struct WorkItemType {
     pub has_completed: bool,
     /// Whether it has `RemainingWork`.
     pub has_remaining: bool,
+    icon: Option<String>,
+    color: Option<String>,
 }
 
-/// A type of a project of an organisation; names as Azure DevOps gives them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    organizacao: NomeOrganizacao,
-    project: String,
-    tipo: String,
+/// The types of a project by name.
+#[derive(Debug, Default)]
+pub struct Types(HashMap<String, Arc<WorkItemType>>);
+
+impl Types {
+    /// The category of a state of a type, where both are known.
+    #[must_use]
+    pub fn categoria(&self, tipo: &str, state: &str) -> Option<Categoria> {
+        self.0.get(tipo)?.states.get(state).copied()
+    }
+
+    /// Names of states that are closed or removed in some type.
+    #[must_use]
+    pub fn closed_states(&self) -> Vec<String> {
+        let states = self.0.values().flat_map(|tipo| &tipo.states);
+        let closed = states.filter(|(_, categoria)| !categoria.is_open());
+        let mut names: Vec<String> = closed.map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn read(types: Vec<TypeDescription>) -> Self {
+        let read = |tipo: TypeDescription| {
+            let has = |name: &str| tipo.fields.iter().any(|field| field.eq_ignore_ascii_case(name));
+            let (has_completed, has_remaining) = (has(COMPLETED_WORK), has(REMAINING_WORK));
+            let read = WorkItemType {
+                states: tipo.states,
+                has_completed,
+                has_remaining,
+                icon: tipo.icon,
+                color: tipo.color,
+            };
+            (tipo.nome, Arc::new(read))
+        };
+        Self(types.into_iter().map(read).collect())
+    }
 }
 
 /// Use cases of work items.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct WorkItemService {
-    types: Cache<Key, Arc<WorkItemType>>,
-}
-
-impl Default for WorkItemService {
-    fn default() -> Self {
-        Self::new()
-    }
+    caches: Caches,
 }
 
 impl WorkItemService {
-    /// Remembers types.
+    /// Remembers nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        let types = Cache::builder().max_capacity(MOST).time_to_live(TTL);
-        Self { types: types.build() }
+        Self::default()
     }
 
-    /// A work item for a caller: with their own credential, or with the service's where theirs cannot read work items.
+    /// A work item for a caller, as it is now.
     ///
     /// # Errors
     /// [`Error::NotFound`] when it does not exist, or not for them; [`Error::Upstream`] when it cannot be told.
     pub async fn read(&self, membership: &Membership, id: i32) -> Result<WorkItem> {
         let organizacao = membership.organizacao();
-        let found = match (membership.own_credential(), membership.pat()) {
-            (Some(own), pat) => match (organizacao.work_item(own, id).await, pat) {
-                // Accepted as theirs, but without the scope.
-                (Err(AzureError::InvalidCredential { .. }), Some(pat)) => {
-                    organizacao.work_item(pat, id).await
-                }
-                (Err(AzureError::Forbidden), _) => Err(AzureError::NotFound),
-                (answer, _) => answer,
-            },
-            (None, _) => organizacao.work_item(membership.credential()?, id).await,
-        };
-        found.map_err(|error| match error {
-            AzureError::NotFound => not_found(id),
-            other => other.into(),
+        let found = for_caller(membership, |credential| async move {
+            let credential = &credential;
+            organizacao.work_item(credential, id).await
+        });
+        found.await.map_err(|error| match error {
+            // Whether it is there is not for them to know.
+            Error::Forbidden(_) => not_found(id),
+            other => missing_is(other, || not_found(id)),
         })
+    }
+
+    /// Those of `ids` that exist for a caller, in the order asked, at the most 20 s old.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn read_many(&self, membership: &Membership, ids: &[i32]) -> Result<Vec<WorkItem>> {
+        for_caller(membership, |credential| async move {
+            let credential = &credential;
+            self.caches.items(membership.organizacao(), credential, ids).await
+        })
+        .await
+    }
+
+    /// One work item of a project, at the most 20 s old.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none, or in another project.
+    pub async fn in_project(
+        &self,
+        user: &CurrentUser,
+        membership: &Membership,
+        projetos: &ProjetoService,
+        projeto: &ProjetoNomeado,
+        id: i32,
+    ) -> Result<WorkItem> {
+        let nome = membership.organizacao().nome();
+        let located = projetos.find_or_fetch(user, nome, projeto).await?;
+        let item = self.read_many(membership, &[id]).await?.pop();
+        let item = item.ok_or_else(|| not_found(id))?;
+        if projetos.is_called(membership, &located, &item.project).await? {
+            Ok(item)
+        } else {
+            Err(not_found(id))
+        }
+    }
+
+    /// Ids that a query selects for a caller, at the most 20 s old.
+    ///
+    /// # Errors
+    /// [`Error::Rule`] when it selects more than Azure DevOps tells.
+    pub async fn query(
+        &self,
+        membership: &Membership,
+        project: Option<&str>,
+        wiql: &str,
+        most: Option<usize>,
+    ) -> Result<Arc<Vec<i32>>> {
+        let found = for_caller(membership, |credential| async move {
+            let credential = &credential;
+            let organizacao = membership.organizacao();
+            self.caches
+                .query(organizacao, credential, project, wiql, most)
+                .await
+        });
+        found.await.map_err(|error| match error {
+            Error::Upstream {
+                source: AzureError::Rejected { type_key, .. },
+                ..
+            } if type_key.starts_with("WorkItemTrackingQueryResultSizeLimit") => too_many(),
+            other => other,
+        })
+    }
+
+    /// Ids of the work items of an iteration, at the most 20 s old.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such iteration.
+    pub async fn iteration_work_items(
+        &self,
+        membership: &Membership,
+        project: &str,
+        team: Option<&str>,
+        iteration: &str,
+    ) -> Result<Arc<Vec<i32>>> {
+        let found = for_caller(membership, |credential| async move {
+            let credential = &credential;
+            let organizacao = membership.organizacao();
+            self.caches
+                .iteration_work_items(organizacao, credential, project, team, iteration)
+                .await
+        });
+        let missing = || Error::NotFound(format!("Iteração {iteration} não encontrada"));
+        found.await.map_err(|error| missing_is(error, missing))
+    }
+
+    /// Every revision of a work item.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub async fn revisions(&self, membership: &Membership, id: i32) -> Result<Vec<Revision>> {
+        let found = for_caller(membership, |credential| async move {
+            let credential = &credential;
+            membership.organizacao().revisions(credential, id).await
+        });
+        found.await.map_err(|error| match error {
+            // Whether it is there is not for them to know.
+            Error::Forbidden(_) => not_found(id),
+            other => missing_is(other, || not_found(id)),
+        })
+    }
+
+    /// The types of a project, at the most an hour old. The service's PAT sees every type; a caller's credential may lack the
+    /// scope.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn types(&self, membership: &Membership, project: &str) -> Result<Arc<Types>> {
+        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let types = self
+            .caches
+            .types(membership.organizacao(), credential, project)
+            .await;
+        Ok(types?)
     }
 
     /// The category of a work item's state.
@@ -91,17 +229,18 @@ impl WorkItemService {
         credential: &Credential,
         item: &WorkItem,
     ) -> Result<Categoria, AzureError> {
-        let tipo = self.work_item_type(organizacao, credential, item).await?;
-        if let Some(categoria) = tipo.states.get(&item.state) {
-            return Ok(*categoria);
+        let types = self.caches.types(organizacao, credential, &item.project).await?;
+        if let Some(categoria) = types.categoria(&item.tipo, &item.state) {
+            return Ok(categoria);
         }
         // A state that is newer than what is remembered.
-        self.types.invalidate(&key(organizacao, item)).await;
-        let tipo = self.work_item_type(organizacao, credential, item).await?;
-        let known = tipo.states.get(&item.state).copied();
-        known.ok_or(AzureError::Nonsense(
-            "the work item is in a state that its type does not know",
-        ))
+        self.caches.forget_types(organizacao, &item.project).await;
+        let types = self.caches.types(organizacao, credential, &item.project).await?;
+        types
+            .categoria(&item.tipo, &item.state)
+            .ok_or(AzureError::Nonsense(
+                "the work item is in a state that its type does not know",
+            ))
     }
 
     /// What is known of a work item's type.
@@ -114,35 +253,65 @@ impl WorkItemService {
         credential: &Credential,
         item: &WorkItem,
     ) -> Result<Arc<WorkItemType>, AzureError> {
-        let ask = ask(organizacao, credential, &item.project, &item.tipo);
-        let found = self.types.try_get_with(key(organizacao, item), ask).await;
-        found.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
+        let types = self.caches.types(organizacao, credential, &item.project).await?;
+        types.0.get(&item.tipo).cloned().ok_or(AzureError::Nonsense(
+            "the work item has a type that its project does not know",
+        ))
+    }
+
+    /// The hours of a work item that were just written, for those who read it next.
+    pub(super) async fn note_written(&self, nome: &NomeOrganizacao, item: &WorkItem) {
+        self.caches.note_written(nome, item).await;
     }
 }
 
-async fn ask(
-    organizacao: &Organizacao,
-    credential: &Credential,
-    project: &str,
-    tipo: &str,
-) -> Result<Arc<WorkItemType>, AzureError> {
-    let (states, fields) = tokio::try_join!(
-        organizacao.type_states(credential, project, tipo),
-        organizacao.type_fields(credential, project, tipo)
-    )?;
-    let has = |name: &str| fields.iter().any(|field| field.eq_ignore_ascii_case(name));
-    Ok(Arc::new(WorkItemType {
-        states,
-        has_completed: has(COMPLETED_WORK),
-        has_remaining: has(REMAINING_WORK),
-    }))
+/// Asks with the caller's own credential, or with the service's where theirs lacks the scope or cannot be used.
+///
+/// # Errors
+/// [`Error::Forbidden`] when they may not, else what Azure DevOps said.
+pub(super) async fn for_caller<T, F>(membership: &Membership, ask: impl Fn(Credential) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T, AzureError>>,
+{
+    let answer = match (membership.own_credential(), membership.pat()) {
+        (Some(own), pat) => match (ask(own.clone()).await, pat) {
+            (Err(AzureError::InvalidCredential { .. }), Some(pat)) => ask(pat.clone()).await,
+            (Err(AzureError::Forbidden), _) => return Err(forbidden()),
+            (answer, _) => answer,
+        },
+        (None, _) => ask(membership.credential()?.clone()).await,
+    };
+    Ok(answer?)
 }
 
-fn key(organizacao: &Organizacao, item: &WorkItem) -> Key {
-    Key {
-        organizacao: organizacao.nome().clone(),
-        project: item.project.clone(),
-        tipo: item.tipo.clone(),
+/// What a caller learns when Azure DevOps has no such thing; any other error stays what it is.
+pub(super) fn missing_is(error: Error, missing: impl FnOnce() -> Error) -> Error {
+    match error {
+        Error::Upstream {
+            source: AzureError::NotFound,
+            ..
+        } => missing(),
+        other => other,
+    }
+}
+
+/// A date as WIQL writes it.
+#[must_use]
+pub fn wiql_date(date: NaiveDate) -> String {
+    date.format("'%Y-%m-%d'").to_string()
+}
+
+fn forbidden() -> Error {
+    Error::Forbidden("O Azure DevOps não permite que este usuário leia isto".to_owned())
+}
+
+fn too_many() -> Error {
+    Error::Rule {
+        code: "consulta_grande_demais",
+        detail:
+            "A consulta traz Work Items demais; escolha uma iteração, um time ou apenas os próprios itens"
+                .to_owned(),
+        loc: vec!["query".into()],
     }
 }
 

@@ -102,7 +102,23 @@ async fn prepare(tenants: &Tenants, method: &str, path: &str) -> Request {
     if path.contains("{work_item_id}") {
         let item = tenants.azure.work_item("contoso", NewWorkItem::task("P000"));
         filled = filled.replace("{work_item_id}", &item.to_string());
-        let place = format!("?organization_name=Contoso&project_id={}", tenants.projeto);
+    }
+    if path.contains("{iteration_id}") {
+        let id = tenants.azure.iteration("contoso", "S", "current", &[]);
+        filled = filled.replace("{iteration_id}", &id.to_string());
+    }
+    let reads_azure = [
+        "/timesheet",
+        "/iterations",
+        "/teams",
+        "/work-items",
+        "{work_item_id}",
+    ];
+    if reads_azure.iter().any(|part| path.contains(part)) {
+        let place = format!(
+            "?organization_name=Contoso&project_id={}&query=abc&work_item_ids=1&work_item_type=Custom.Task",
+            tenants.projeto
+        );
         filled.push_str(&place);
     }
     if path.contains("{apontamento_id}") {

@@ -89,10 +89,13 @@ async fn every_fault_on_every_call_is_told_apart_in_time_and_leaves_nothing_behi
             Fault::HalfJson,
             Err(Error::Nonsense("the JSON does not have the expected shape")),
         ),
-        (Fault::NoContent, Err(Error::Nonsense("the answer is not JSON"))),
+        (
+            Fault::NoContent,
+            Err(Error::Nonsense("the answer is not of the expected type")),
+        ),
         (
             Fault::WrongContentType,
-            Err(Error::Nonsense("the answer is not JSON")),
+            Err(Error::Nonsense("the answer is not of the expected type")),
         ),
         (
             Fault::Huge(10 << 20),

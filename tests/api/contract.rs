@@ -53,6 +53,7 @@ async fn every_operation_off_the_list_demands_credentials() {
             .replace("{atividade_id}", "0190b5a0-0000-7000-8000-000000000000")
             .replace("{pat_id}", "0190b5a0-0000-7000-8000-000000000000")
             .replace("{apontamento_id}", "0190b5a0-0000-7000-8000-000000000000")
+            .replace("{iteration_id}", "0190b5a0-0000-7000-8000-000000000000")
             .replace("{work_item_id}", "1");
         assert!(!filled.contains('{'), "give {name} an example here");
         let reply = app

@@ -14,7 +14,7 @@ use crate::models::page::Page;
 use crate::models::work_item::Scheduling;
 use crate::repositories::apontamentos::{self as repo, OfPeople, PageOfIds};
 use crate::repositories::projetos;
-use crate::services::integracao;
+use crate::services::integracao::membership_of;
 
 impl ApontamentoService {
     /// A page of a work item's entries, everybody's, the newest day first. A project that is unknown has none.
@@ -57,9 +57,7 @@ impl ApontamentoService {
     /// The hours of a work item as Azure DevOps has them now. A failure is told, never shown as zeros (D-28).
     pub async fn azure_info(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<Scheduling> {
         user.may_see(&of.organizacao)?;
-        let Ok(membership) = user.member_of(&of.organizacao) else {
-            return Err(integracao::not_configured());
-        };
+        let membership = membership_of(user, &of.organizacao)?;
         let projeto = self
             .projetos
             .find_or_fetch(user, &of.organizacao, &of.projeto)

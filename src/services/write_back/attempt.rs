@@ -132,6 +132,8 @@ impl<'a> Attempt<'a> {
             };
             match self.send(&intencao).await {
                 Ok(after) => {
+                    let nome = self.organizacao.nome();
+                    self.inner.work_items.note_written(nome, &after).await;
                     if !self.settle(intencao.versao, intencao.depois, after.rev).await? {
                         return Ok(());
                     }

@@ -247,7 +247,7 @@ async fn d_36_closed_work_items_are_refused_by_category_on_every_write() {
         logging.log("00:01").await;
     }
     // A new state is asked about once; then types are remembered.
-    assert_eq!(logging.azure().count("list_type_states"), 2);
+    assert_eq!(logging.azure().count("list_types"), 2);
     // A state that even its type does not know closes the door.
     set_state("Impossible");
     assert_eq!(

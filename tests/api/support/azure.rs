@@ -2,7 +2,9 @@
 //! documented behaviour, bad manners included: what it does not know it answers as the real one does.
 
 mod fault;
+mod planning;
 mod routes;
+mod wiql;
 mod work_items;
 mod world;
 
@@ -149,6 +151,33 @@ impl FakeAzure {
     /// Adds a work item; returns its id.
     pub fn work_item(&self, org: &str, new: NewWorkItem) -> i32 {
         self.edit_work_items(org, |work_items| work_items.add(new))
+    }
+
+    /// A team of a project, with the work items under `project\\name` as its own.
+    pub fn team(&self, org: &str, project: &Project, name: &str, members: &[Uuid]) -> Uuid {
+        let id = Uuid::new_v4();
+        let team = planning::Team {
+            id,
+            name: name.to_owned(),
+            project: project.id,
+            members: members.to_vec(),
+            area: format!("{}\\{name}", project.json["name"].as_str().unwrap()),
+        };
+        self.with_org(org, |org| org.teams.push(team));
+        id
+    }
+
+    /// An iteration with these work items.
+    pub fn iteration(&self, org: &str, name: &str, time_frame: &'static str, items: &[i32]) -> Uuid {
+        let id = Uuid::new_v4();
+        let iteration = planning::Iteration {
+            id,
+            name: name.to_owned(),
+            time_frame,
+            items: items.to_vec(),
+        };
+        self.with_org(org, |org| org.iterations.push(iteration));
+        id
     }
 
     /// Changes the work items of an organisation, as people in its web portal do, or looks at them.

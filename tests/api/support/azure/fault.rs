@@ -54,6 +54,8 @@ pub enum Fault {
     HumanEdit(f64),
     /// A moment before, somebody adds so much to `CompletedWork`.
     HumanAdds(f64),
+    /// 400: the query selects more than 20,000.
+    TooManyResults,
     /// 400: a rule of the process wants this field filled in.
     RuleViolation(&'static str),
 }
@@ -131,6 +133,11 @@ impl Fault {
                 .unwrap(),
             Self::WrongShape => answer(200, "application/json", r#"{"value":7,"authenticatedUser":[]}"#),
             Self::NoContent => bare(204).body(Body::empty()).unwrap(),
+            Self::TooManyResults => answer(
+                400,
+                "application/json",
+                r#"{"message":"VS402337","typeKey":"WorkItemTrackingQueryResultSizeLimitExceededException"}"#,
+            ),
             Self::RuleViolation(field) => rule_violation(field, "required, invalidEmpty"),
             Self::Applied(then) => return then.outcome(),
             Self::HumanEdit(_) | Self::HumanAdds(_) => return Outcome::Right,

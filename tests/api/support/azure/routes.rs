@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::fault::{Fault, Outcome};
-use super::work_items;
-use super::world::{Org, Person, Project, Seen, World};
+use super::world::{Org, Person, Seen, World};
+use super::{planning, work_items};
 
 /// Projects a page at the most, whatever `$top` asks for.
 const PAGE: usize = 100;
@@ -84,8 +84,18 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
         (false, ["_apis", "wit", "workitems", _]) => "read_work_item",
         (false, ["_apis", "wit", "workitemsbatch"]) => "read_work_items",
         (false, ["_apis", "wit", "workItems", _, "revisions", _]) => "read_revision",
-        (false, [_, "_apis", "wit", "workitemtypes", _, "states"]) => "list_type_states",
-        (false, [_, "_apis", "wit", "workitemtypes", _, "fields"]) => "list_type_fields",
+        (false, ["_apis", "wit", "workItems", _, "revisions"]) => "list_revisions",
+        (false, ["_apis", "wit", "wiql"] | [_, "_apis", "wit", "wiql"]) => "query_work_items",
+        (false, ["_apis", "wit", "workitemicons", _]) => "read_icon",
+        (false, ["_apis", "work", "processes", _, "workItemTypes", _, "states"]) => "list_process_states",
+        (false, ["_apis", "projects", _, "teams"]) => "list_teams",
+        (false, ["_apis", "projects", _, "teams", _, "members"]) => "list_team_members",
+        (false, [_, "_apis", "wit", "workitemtypes"]) => "list_types",
+        (false, [.., "_apis", "work", "teamsettings", "iterations"]) => "list_iterations",
+        (false, [.., "_apis", "work", "teamsettings", "iterations", _, "workitems"]) => {
+            "list_iteration_work_items"
+        }
+        (false, [.., "_apis", "work", "teamsettings", "teamfieldvalues"]) => "read_team_areas",
         (true, ["_apis", "identities"]) => "read_identity",
         (true, ["_apis", "graph", "Subjects", _, "avatars"]) => "read_avatar",
         _ => "unknown",
@@ -201,12 +211,39 @@ fn respond(
     match operation {
         "connection_data" => connection_data(person),
         "list_projects" => list_projects(org, person, parameter("continuationToken")),
+        "read_project" if parameter("includeCapabilities").is_some() => {
+            planning::project_settings(org, segments[2])
+        }
         "read_project" => read_project(org, segments[2]),
+        "list_teams" => {
+            let skip = parameter("$skip").map_or(0, |skip| skip.parse().unwrap());
+            let mine = parameter("$mine").as_deref() == Some("true");
+            planning::teams(org, person.unwrap(), segments[2], mine, skip)
+        }
+        "list_team_members" => planning::members(org, segments[4]),
+        "list_iterations" => planning::iterations(org, &segments[..segments.len() - 4]),
+        "list_iteration_work_items" => {
+            let place = &segments[..segments.len() - 6];
+            planning::iteration_items(org, place, segments[segments.len() - 2])
+        }
+        "read_team_areas" => planning::areas(org, &segments[..segments.len() - 4]),
+        "query_work_items" => {
+            let project = (segments.len() == 4).then(|| segments[0]);
+            work_items::query(org, project, parameter("$top"), request.body())
+        }
+        "list_revisions" => {
+            let number = |name: &str| parameter(name).map_or(0, |text| text.parse().unwrap());
+            work_items::revisions(org, segments[3], number("$top"), number("$skip"))
+        }
+        "list_types" => work_items::types(org),
+        "list_process_states" => work_items::process_states(org, segments[3], segments[5]),
+        "read_icon" => Response::builder()
+            .header("content-type", "image/svg+xml; api-version=7.1")
+            .body(Body::from(format!("<svg id=\"{}\"/>", segments[3])))
+            .unwrap(),
         "read_work_item" => work_items::read(org, segments[3], parameter("fields").as_deref()),
         "read_work_items" => work_items::batch(org, request.body()),
         "read_revision" => work_items::revision(org, segments[3], segments[5]),
-        "list_type_states" => work_items::states(org, segments[4]),
-        "list_type_fields" => work_items::fields(org, segments[4]),
         "update_work_item" => {
             let content_type = request.headers().get("content-type").unwrap().to_str().unwrap();
             work_items::update(org, person.unwrap(), segments[3], content_type, request.body())
@@ -266,11 +303,7 @@ fn list_projects(org: &Org, person: Option<&Person>, token: Option<String>) -> R
 }
 
 fn read_project(org: &Org, id_or_name: &str) -> Response<Body> {
-    let called = |project: &&Project| {
-        let name = project.json["name"].as_str().unwrap();
-        name.eq_ignore_ascii_case(id_or_name) || project.id.to_string() == id_or_name.to_lowercase()
-    };
-    match org.projects.iter().find(called) {
+    match planning::project_of(org, id_or_name) {
         Some(project) => with_status(200, &project.json),
         None => with_status(404, &json!({ "typeKey": "ProjectDoesNotExistWithNameException" })),
     }

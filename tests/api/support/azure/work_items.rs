@@ -7,7 +7,9 @@ use axum::http::Response;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::planning::project_of;
 use super::routes::with_status;
+use super::wiql::{Query, Subject};
 use super::world::{Org, Person};
 
 const SCHEDULING: &str = "Microsoft.VSTS.Scheduling.";
@@ -96,7 +98,7 @@ impl NewWorkItem {
     pub fn task(project: &str) -> Self {
         let fields = json!({
             "System.TeamProject": project, "System.WorkItemType": "Task", "System.State": "Doing",
-            "System.Title": "Close the books"
+            "System.Title": "Close the books", "System.ChangedDate": "2026-11-01T10:00:00Z"
         });
         Self {
             fields: fields.as_object().unwrap().clone(),
@@ -105,6 +107,34 @@ impl NewWorkItem {
 
     pub fn tipo(self, tipo: &str) -> Self {
         self.with("System.WorkItemType", json!(tipo))
+    }
+
+    pub fn titled(self, title: &str) -> Self {
+        self.with("System.Title", json!(title))
+    }
+
+    pub fn state(self, state: &str) -> Self {
+        self.with("System.State", json!(state))
+    }
+
+    pub fn under(self, parent: i32) -> Self {
+        self.with("System.Parent", json!(parent))
+    }
+
+    pub fn of(self, person: &Person) -> Self {
+        self.with(
+            "System.AssignedTo",
+            json!({ "id": person.id, "displayName": person.nome, "uniqueName": person.email }),
+        )
+    }
+
+    /// Last changed on this day.
+    pub fn changed(self, day: &str) -> Self {
+        self.with("System.ChangedDate", json!(format!("{day}T10:00:00Z")))
+    }
+
+    pub fn area(self, path: &str) -> Self {
+        self.with("System.AreaPath", json!(path))
     }
 
     pub fn estimate(self, hours: f64) -> Self {
@@ -315,26 +345,121 @@ pub fn rule_violation(field: &str, flags: &str) -> Response<Body> {
     with_status(400, &body)
 }
 
-pub fn states(org: &Org, tipo: &str) -> Response<Body> {
-    let Some(tipo) = org.work_items.types.get(tipo) else {
-        return error(404, "WorkItemTypeNotFoundException", "VS402323");
+/// Work items that match, the last changed first; over links with everything above them.
+pub fn query(org: &Org, project: Option<&str>, top: Option<String>, body: &[u8]) -> Response<Body> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let query = match Query::parse(body["query"].as_str().unwrap()) {
+        Ok(query) => query,
+        Err(why) => return error(400, "WorkItemTrackingQueryException", &why),
     };
-    let value: Vec<Value> = tipo
-        .states
+    let project = match project {
+        Some(project) => match project_of(org, project) {
+            Some(project) => Some(project.json["name"].as_str().unwrap()),
+            None => return with_status(404, &json!({ "typeKey": "ProjectDoesNotExistWithNameException" })),
+        },
+        None => None,
+    };
+    let items = &org.work_items.items;
+    let mut found: Vec<i32> = items
         .iter()
-        .map(|(name, category)| json!({ "name": name, "color": "b2b2b2", "category": category }))
+        .filter(|(_, item)| !item.deleted)
+        .filter(|(id, item)| {
+            query.matches(&Subject {
+                id: **id,
+                fields: item.fields(),
+                project,
+            })
+        })
+        .map(|(id, _)| *id)
+        .collect();
+    if query.tree {
+        let mut relations = Vec::new();
+        for id in found {
+            let mut at = id;
+            relations.push(json!({ "rel": null, "source": null, "target": { "id": id } }));
+            while let Some(parent) = items
+                .get(&at)
+                .and_then(|item| item.fields().get("System.Parent")?.as_i64())
+            {
+                let parent = i32::try_from(parent).unwrap();
+                if !items.contains_key(&parent) || relations.len() > 50_000 {
+                    break;
+                }
+                relations.push(json!({
+                    "rel": "System.LinkTypes.Hierarchy-Forward", "source": { "id": parent }, "target": { "id": at }
+                }));
+                at = parent;
+                if at == id {
+                    break;
+                }
+            }
+        }
+        return with_status(
+            200,
+            &json!({ "queryType": "tree", "queryResultType": "workItemLink", "workItemRelations": relations }),
+        );
+    }
+    let changed = |id: &i32| {
+        items[id].fields()["System.ChangedDate"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    found.sort_by_key(|id| (std::cmp::Reverse(changed(id)), *id));
+    found.truncate(top.map_or(usize::MAX, |top| top.parse().unwrap()));
+    let found: Vec<Value> = found
+        .into_iter()
+        .map(|id| json!({ "id": id, "url": "u" }))
+        .collect();
+    with_status(
+        200,
+        &json!({ "queryType": "flat", "queryResultType": "workItem", "workItems": found }),
+    )
+}
+
+pub fn revisions(org: &Org, id: &str, top: usize, skip: usize) -> Response<Body> {
+    let id: i32 = id.parse().unwrap();
+    let Some(item) = org.work_items.readable(id) else {
+        return gone(id);
+    };
+    let revisions = item.revisions.iter().enumerate().skip(skip).take(top.min(200));
+    let value: Vec<Value> = revisions
+        .map(|(n, fields)| as_json(id, i32::try_from(n + 1).unwrap(), fields, None))
         .collect();
     with_status(200, &json!({ "count": value.len(), "value": value }))
 }
 
-pub fn fields(org: &Org, tipo: &str) -> Response<Body> {
-    let Some(tipo) = org.work_items.types.get(tipo) else {
-        return error(404, "WorkItemTypeNotFoundException", "VS402323");
+pub fn types(org: &Org) -> Response<Body> {
+    let value: Vec<Value> = org
+        .work_items
+        .types
+        .iter()
+        .map(|(name, tipo)| {
+            let states: Vec<Value> = tipo
+                .states
+                .iter()
+                .map(|(name, category)| json!({ "name": name, "color": "b2b2b2", "category": category }))
+                .collect();
+            let fields: Vec<Value> = tipo.fields.iter().map(|field| json!({ "referenceName": field })).collect();
+            json!({
+                "name": name, "referenceName": format!("Custom.{name}"), "color": "F2CB1D", "isDisabled": false,
+                "icon": { "id": "icon_clipboard", "url": "https://tfsprod.visualstudio.com/_apis/wit/workItemIcons/x" },
+                "states": states, "fields": fields, "xmlForm": "<FORM/>".repeat(1_000)
+            })
+        })
+        .collect();
+    with_status(200, &json!({ "count": value.len(), "value": value }))
+}
+
+pub fn process_states(org: &Org, process: &str, tipo: &str) -> Response<Body> {
+    let tipo = tipo.rsplit('.').next().unwrap();
+    let Some(tipo) = org.work_items.types.get(tipo).filter(|_| process == "agile-id") else {
+        return error(404, "ProcessWorkItemTypeDoesNotExistException", "VS403109");
     };
     let value: Vec<Value> = tipo
-        .fields
+        .states
         .iter()
-        .map(|field| json!({ "referenceName": field, "name": field, "alwaysRequired": false }))
+        .map(|(name, category)| json!({ "id": name, "name": name, "stateCategory": category, "order": 1 }))
         .collect();
     with_status(200, &json!({ "count": value.len(), "value": value }))
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::fault::Fault;
+use super::planning::{Iteration, Team};
 use super::work_items::WorkItems;
 
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Org {
     pub people: Vec<Person>,
     pub projects: Vec<Project>,
     pub work_items: WorkItems,
+    pub teams: Vec<Team>,
+    pub iterations: Vec<Iteration>,
     /// Answers strangers, as the anonymous identity.
     pub public: bool,
     /// Operation (or `*`) to what goes wrong and how often still.

@@ -1,0 +1,129 @@
+//! WIQL: the query language of work items. There are no bind parameters, so text becomes a literal here and nowhere else.
+
+use std::fmt;
+
+use reqwest::header::HeaderValue;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::credential::Credential;
+use super::error::Error;
+use super::operation::QUERY_WORK_ITEMS;
+use super::organizacao::{Host, Organizacao};
+use super::transport::Body;
+
+/// A text as WIQL writes it: in quotes, with quotes doubled and without control characters (D-09).
+#[derive(Debug, Clone, Copy)]
+pub struct Literal<'a>(pub &'a str);
+
+impl fmt::Display for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("'")?;
+        for c in self.0.chars().filter(|c| !c.is_control()) {
+            if c == '\'' {
+                f.write_str("''")?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        f.write_str("'")
+    }
+}
+
+/// Texts in parentheses, for `IN`.
+#[derive(Debug, Clone, Copy)]
+pub struct Literals<'a>(pub &'a [String]);
+
+impl fmt::Display for Literals<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (n, text) in self.0.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", Literal(text))?;
+        }
+        f.write_str(")")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct Answer {
+    work_items: Vec<Reference>,
+    work_item_relations: Vec<Relation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reference {
+    id: i32,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Relation {
+    #[serde(default)]
+    source: Option<Reference>,
+    #[serde(default)]
+    target: Option<Reference>,
+}
+
+impl Organizacao {
+    /// Ids of the work items that `wiql` selects, in its order, each once. `project`: what `@project` means.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] when it selects more than 20,000.
+    pub async fn query_work_items(
+        &self,
+        credential: &Credential,
+        project: Option<&str>,
+        wiql: &str,
+        most: Option<usize>,
+    ) -> Result<Vec<i32>, Error> {
+        let rest = ["_apis", "wit", "wiql"];
+        let segments: Vec<&str> = project.into_iter().chain(rest).collect();
+        let body = Body::new(
+            HeaderValue::from_static("application/json"),
+            &json!({ "query": wiql }),
+        );
+        let most = most.map(|most| most.to_string());
+        let query: Vec<(&str, &str)> = most.iter().map(|most| ("$top", most.as_str())).collect();
+        let answer = self
+            .send_query(&QUERY_WORK_ITEMS, Host::Api, &segments, &query, body, credential)
+            .await?;
+        let answer: Answer = answer.json()?;
+        let flat = answer.work_items.into_iter().map(|item| item.id);
+        Ok(distinct(flat.chain(ids_of(answer.work_item_relations))))
+    }
+}
+
+/// Sources and targets of relations.
+pub(super) fn ids_of(relations: Vec<Relation>) -> impl Iterator<Item = i32> {
+    relations
+        .into_iter()
+        .flat_map(|relation| [relation.source, relation.target])
+        .flatten()
+        .map(|item| item.id)
+}
+
+/// Each id once, where it came first.
+pub(super) fn distinct(ids: impl Iterator<Item = i32>) -> Vec<i32> {
+    let mut seen = std::collections::HashSet::new();
+    ids.filter(|id| seen.insert(*id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d_09_a_text_cannot_leave_its_quotes() {
+        let literal = |text| Literal(text).to_string();
+        assert_eq!(literal("O'Neil"), "'O''Neil'");
+        assert_eq!(literal("x' OR [System.Id] > 0 --"), "'x'' OR [System.Id] > 0 --'");
+        assert_eq!(literal("a\u{0}b\nc"), "'abc'");
+        assert_eq!(literal("[x] @Me Ação"), "'[x] @Me Ação'");
+        assert_eq!(
+            Literals(&["A".to_owned(), "B'C".to_owned()]).to_string(),
+            "('A', 'B''C')"
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Teams of a project and who is in them.
+
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::credential::Credential;
+use super::error::Error;
+use super::lenient::List;
+use super::operation::{LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
+use super::organizacao::{Host, Organizacao, text_at};
+
+/// Rows a page; there is no token, a short page is the last.
+const PAGE: usize = 200;
+/// More pages than any project has teams, or any team has members: 5,000 teams are the limit.
+const MOST_PAGES: usize = 50;
+
+/// A team.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Team {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// REST address, for display only.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// REST address of its identity, for display only.
+    #[serde(default)]
+    pub identity_url: Option<String>,
+    /// GUID of its project.
+    #[serde(default)]
+    pub project_id: Option<String>,
+    /// Name of its project.
+    #[serde(default)]
+    pub project_name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Member {
+    identity: MemberIdentity,
+}
+
+#[derive(Debug, Deserialize)]
+struct MemberIdentity {
+    id: String,
+}
+
+impl Organizacao {
+    /// Teams of a project: those of the credential's owner, or all.
+    ///
+    /// # Errors
+    /// When one page fails.
+    pub async fn teams(
+        &self,
+        credential: &Credential,
+        project: &str,
+        mine: bool,
+    ) -> Result<Vec<Team>, Error> {
+        let segments = ["_apis", "projects", project, "teams"];
+        let mut all = Vec::new();
+        for page in 0..MOST_PAGES {
+            let (top, skip) = (PAGE.to_string(), (page * PAGE).to_string());
+            let mut query = vec![("$top", top.as_str()), ("$skip", skip.as_str())];
+            query.extend(mine.then_some(("$mine", "true")));
+            let answer = self
+                .get(&LIST_TEAMS, Host::Api, &segments, &query, credential)
+                .await?;
+            let found: List<Team> = answer.json()?;
+            let count = found.value.good.len() + found.value.unreadable;
+            all.extend(found.value.good);
+            if count < PAGE {
+                return Ok(all);
+            }
+        }
+        Err(Error::Nonsense("there is no end to the pages"))
+    }
+
+    /// Whether somebody is in a team.
+    ///
+    /// # Errors
+    /// When one page fails.
+    pub async fn is_team_member(
+        &self,
+        credential: &Credential,
+        project: &str,
+        team: &str,
+        person: Uuid,
+    ) -> Result<bool, Error> {
+        let segments = ["_apis", "projects", project, "teams", team, "members"];
+        for page in 0..MOST_PAGES {
+            let (top, skip) = (PAGE.to_string(), (page * PAGE).to_string());
+            let query = [("$top", top.as_str()), ("$skip", skip.as_str())];
+            let answer = self
+                .get(&LIST_TEAM_MEMBERS, Host::Api, &segments, &query, credential)
+                .await?;
+            let found: List<Member> = answer.json()?;
+            let is_person = |member: &Member| Uuid::parse_str(&member.identity.id) == Ok(person);
+            if found.value.good.iter().any(is_person) {
+                return Ok(true);
+            }
+            if found.value.good.len() + found.value.unreadable < PAGE {
+                return Ok(false);
+            }
+        }
+        Err(Error::Nonsense("there is no end to the pages"))
+    }
+
+    /// What a project says of itself: its default team and its process.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that this credential sees.
+    pub async fn project_settings(
+        &self,
+        credential: &Credential,
+        project: &str,
+    ) -> Result<ProjectSettings, Error> {
+        let segments = ["_apis", "projects", project];
+        let query = [("includeCapabilities", "true")];
+        let answer = self
+            .get(&READ_PROJECT, Host::Api, &segments, &query, credential)
+            .await?;
+        let found: Value = answer.json()?;
+        Ok(ProjectSettings {
+            default_team: text_at(&found, "/defaultTeam/id"),
+            process: text_at(&found, "/capabilities/processTemplate/templateTypeId"),
+        })
+    }
+}
+
+/// Settings of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectSettings {
+    /// Id of the default team.
+    pub default_team: Option<String>,
+    /// Id of the process.
+    pub process: Option<String>,
+}

@@ -1,0 +1,202 @@
+//! `/iterations`: of a team, and what is planned for them.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Serialize, Serializer};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::place::{PlaceParams, TeamParams};
+use crate::app::AppState;
+use crate::auth::CurrentUser;
+use crate::azure_devops::iterations::{Iteration, IterationAttributes};
+use crate::error::Result;
+use crate::http::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
+use crate::http::extract::{ApiPath, ApiQuery};
+use crate::http::openapi::{ITERATIONS, InvalidInput, NotInAzure, ProtectedResponses, UnknownProjeto};
+use crate::services::integracao::membership_of;
+use crate::services::iterations::IterationService;
+
+/// Routes of iterations.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_iterations))
+        .routes(routes!(list_iteration_work_items))
+}
+
+/// List iterations
+///
+/// Of the team, or of the project's default team; at the most five minutes old.
+#[utoipa::path(get, path = "/iterations", tag = ITERATIONS, params(PlaceParams, TeamParams, IfNoneMatchParam),
+    responses(
+        (status = 200, body = IterationListResponse, description = "The iterations", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+    ))]
+async fn list_iterations(
+    user: CurrentUser,
+    State(service): State<IterationService>,
+    ApiQuery(place, team): ApiQuery<PlaceParams, TeamParams>,
+    known: IfNoneMatch,
+) -> Result<Response> {
+    let (nome, projeto) = place.split()?;
+    let membership = membership_of(&user, &nome)?;
+    let team = team.team();
+    let found = service.list(&user, membership, &projeto, team.as_deref()).await?;
+    Ok(Tagged::view(IterationListResponse::new(&found)).unless(&known))
+}
+
+/// List the work items of an iteration
+///
+/// Ids in order; at the most 20 s old.
+#[utoipa::path(get, path = "/iterations/{iteration_id}/work-items", tag = ITERATIONS,
+    params(IterationIdParam, PlaceParams, TeamParams, IfNoneMatchParam),
+    responses(
+        (status = 200, body = IterationWorkItemsResponse, description = "The work items", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+    ))]
+async fn list_iteration_work_items(
+    user: CurrentUser,
+    State(service): State<IterationService>,
+    ApiPath(id): ApiPath,
+    ApiQuery(place, team): ApiQuery<PlaceParams, TeamParams>,
+    known: IfNoneMatch,
+) -> Result<Response> {
+    let (nome, projeto) = place.split()?;
+    let membership = membership_of(&user, &nome)?;
+    let (id, team) = (id.to_string(), team.team());
+    let planned = service
+        .work_items(&user, membership, &projeto, team.as_deref(), &id)
+        .await?;
+    let answer = IterationWorkItemsResponse {
+        iteration_id: id,
+        iteration_name: planned.name,
+        count: planned.ids.len(),
+        work_item_ids: planned.ids,
+    };
+    Ok(Tagged::view(answer).unless(&known))
+}
+
+/// Path of one iteration.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the parameter that ApiPath reads")]
+struct IterationIdParam {
+    /// Id of the iteration.
+    #[param(example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
+    iteration_id: uuid::Uuid,
+}
+
+/// Iterations.
+#[derive(Debug, Serialize, ToSchema)]
+struct IterationListResponse {
+    /// How many there are.
+    #[schema(example = 1)]
+    count: usize,
+    /// In the order of Azure DevOps.
+    iterations: Vec<IterationResponse>,
+    /// The one that is going on.
+    #[schema(required = true, example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
+    current_iteration_id: Option<String>,
+}
+
+/// An iteration.
+#[derive(Debug, Serialize, ToSchema)]
+struct IterationResponse {
+    /// Id.
+    #[schema(example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
+    id: String,
+    /// Name.
+    #[schema(example = "Sprint 3")]
+    name: String,
+    /// Path.
+    #[schema(required = true, example = "Portal\\Sprint 3")]
+    path: Option<String>,
+    /// When, under two spellings: `startDate` as Azure DevOps tells it, and `start_date` without a zone, which browsers
+    /// read as a day of their own.
+    #[schema(value_type = std::collections::BTreeMap<String, Option<String>>, example = json!(attributes_example()))]
+    attributes: Attributes,
+    /// REST address in Azure DevOps.
+    #[schema(required = true)]
+    url: Option<String>,
+}
+
+/// The attributes under both spellings.
+#[derive(Debug)]
+struct Attributes(IterationAttributes);
+
+impl Serialize for Attributes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let IterationAttributes {
+            start_date,
+            finish_date,
+            time_frame,
+        } = &self.0;
+        let zoneless = |date: &Option<String>| {
+            date.as_ref()
+                .map(|date| date.strip_suffix('Z').unwrap_or(date).to_owned())
+        };
+        serializer.collect_map([
+            ("startDate", start_date.clone()),
+            ("finishDate", finish_date.clone()),
+            ("timeFrame", time_frame.clone()),
+            ("start_date", zoneless(start_date)),
+            ("finish_date", zoneless(finish_date)),
+            ("time_frame", time_frame.clone()),
+        ])
+    }
+}
+
+fn attributes_example() -> Attributes {
+    Attributes(IterationAttributes {
+        start_date: Some("2026-01-19T00:00:00Z".to_owned()),
+        finish_date: Some("2026-01-30T00:00:00Z".to_owned()),
+        time_frame: Some("current".to_owned()),
+    })
+}
+
+impl IterationListResponse {
+    fn new(found: &[Iteration]) -> Self {
+        let is_current = |iteration: &&Iteration| {
+            let frame = iteration.attributes.time_frame.as_deref();
+            frame.is_some_and(|frame| frame.eq_ignore_ascii_case("current"))
+        };
+        Self {
+            count: found.len(),
+            current_iteration_id: found
+                .iter()
+                .rfind(is_current)
+                .map(|iteration| iteration.id.clone()),
+            iterations: found
+                .iter()
+                .map(|iteration| IterationResponse {
+                    id: iteration.id.clone(),
+                    name: iteration.name.clone(),
+                    path: iteration.path.clone(),
+                    attributes: Attributes(iteration.attributes.clone()),
+                    url: iteration.url.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What is planned for an iteration.
+#[derive(Debug, Serialize, ToSchema)]
+struct IterationWorkItemsResponse {
+    /// Id of the iteration.
+    #[schema(example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
+    iteration_id: String,
+    /// Its name; empty when the team does not list it.
+    #[schema(example = "Sprint 3")]
+    iteration_name: String,
+    /// Ids in order.
+    #[schema(example = json!([4711, 4712]))]
+    work_item_ids: Vec<i32>,
+    /// How many there are.
+    #[schema(example = 2)]
+    count: usize,
+}

@@ -1,0 +1,111 @@
+//! `/teams`: of a project.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::place::PlaceParams;
+use crate::app::AppState;
+use crate::auth::CurrentUser;
+use crate::azure_devops::teams::Team;
+use crate::error::Result;
+use crate::http::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
+use crate::http::extract::ApiQuery;
+use crate::http::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TEAMS, UnknownProjeto};
+use crate::models::papel::Papel;
+use crate::services::integracao::membership_of;
+use crate::services::teams::TeamService;
+
+/// Routes of teams.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_teams))
+}
+
+/// List teams
+///
+/// The caller's own; for administrators all of the project. By name; at the most five minutes old.
+#[utoipa::path(get, path = "/teams", tag = TEAMS, params(PlaceParams, IfNoneMatchParam),
+    responses(
+        (status = 200, body = TeamListResponse, description = "The teams", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+    ))]
+async fn list_teams(
+    user: CurrentUser,
+    State(service): State<TeamService>,
+    ApiQuery(place, _): ApiQuery<PlaceParams>,
+    known: IfNoneMatch,
+) -> Result<Response> {
+    let (nome, projeto) = place.split()?;
+    let membership = membership_of(&user, &nome)?;
+    let found = service.list(&user, membership, &projeto).await?;
+    let answer = TeamListResponse {
+        count: found.teams.len(),
+        teams: found.teams.iter().map(TeamResponse::from).collect(),
+        mine_only: !found.all,
+        is_admin: user.papel == Papel::Admin,
+        default_team_id: found.default.clone(),
+    };
+    Ok(Tagged::view(answer).unless(&known))
+}
+
+/// Teams of a project.
+#[derive(Debug, Serialize, ToSchema)]
+struct TeamListResponse {
+    /// How many there are in `teams`.
+    #[schema(example = 1)]
+    count: usize,
+    /// By name.
+    teams: Vec<TeamResponse>,
+    /// Whether these are only the caller's.
+    mine_only: bool,
+    /// Whether the caller administers this service.
+    is_admin: bool,
+    /// The project's default team, if it is among them.
+    #[schema(required = true, example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
+    default_team_id: Option<String>,
+}
+
+/// A team.
+#[derive(Debug, Serialize, ToSchema)]
+struct TeamResponse {
+    /// Id.
+    #[schema(example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
+    id: String,
+    /// Name.
+    #[schema(example = "Time do Portal")]
+    name: String,
+    /// Description.
+    #[schema(required = true)]
+    description: Option<String>,
+    /// REST address in Azure DevOps.
+    #[schema(required = true)]
+    url: Option<String>,
+    /// REST address of its identity.
+    #[schema(required = true)]
+    identity_url: Option<String>,
+    /// GUID of its project.
+    #[schema(example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    project_id: String,
+    /// Name of its project.
+    #[schema(example = "Portal do Contribuinte")]
+    project_name: String,
+}
+
+impl From<&Team> for TeamResponse {
+    fn from(team: &Team) -> Self {
+        Self {
+            id: team.id.clone(),
+            name: team.name.clone(),
+            description: team.description.clone(),
+            url: team.url.clone(),
+            identity_url: team.identity_url.clone(),
+            project_id: team.project_id.clone().unwrap_or_default(),
+            project_name: team.project_name.clone().unwrap_or_default(),
+        }
+    }
+}

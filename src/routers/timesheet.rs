@@ -1,0 +1,256 @@
+//! `/timesheet`: the week of the caller on the work items of a project, and what states allow.
+
+mod response;
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::NaiveDate;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use validator::Validate;
+
+use self::response::{
+    CurrentStateResponse, FolhaResponse, ProcessStatesResponse, RevisionsResponse, StateCategoryResponse,
+};
+use super::place::{PlaceParams, parts, text};
+use crate::app::AppState;
+use crate::auth::CurrentUser;
+use crate::error::{Error, Result};
+use crate::fields;
+use crate::http::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
+use crate::http::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
+use crate::http::fields::{Field, OrBlank, Trimmed};
+use crate::http::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TIMESHEET, UnknownProjeto};
+use crate::services::timesheet::{FolhaPedida, TimesheetService};
+
+/// Ids that one request may ask for.
+const MOST_IDS: usize = 2_000;
+
+/// Routes of the timesheet.
+#[must_use]
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(get_timesheet))
+        .routes(routes!(get_state_category))
+        .routes(routes!(list_revisions))
+        .routes(routes!(get_process_states))
+        .routes(routes!(get_current_state))
+}
+
+/// Which week, and which work items.
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FolhaParams {
+    /// Any day of the week; this week without it.
+    #[param(value_type = Option<NaiveDate>, nullable = false, example = "2026-01-12")]
+    #[serde(default)]
+    week_start: Field<OrBlank<NaiveDate>>,
+    /// Only work items of this iteration.
+    #[validate(length(max = 255))]
+    #[param(value_type = Option<String>, nullable = false, example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
+    #[serde(default)]
+    iteration_id: Field<OrBlank<Trimmed>>,
+    /// Only work items of this team, by id or name.
+    #[validate(length(max = 255))]
+    #[param(value_type = Option<String>, nullable = false, example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
+    #[serde(default)]
+    team_id: Field<OrBlank<Trimmed>>,
+    /// Only work items that are the caller's, with what is above them.
+    #[param(value_type = Option<bool>, nullable = false, default = true, example = true)]
+    #[serde(default)]
+    only_my_items: Field<bool>,
+}
+fields!(FolhaParams {
+    week_start,
+    iteration_id,
+    team_id,
+    only_my_items
+});
+
+/// Get a week
+///
+/// The caller's own entries of a week, on the work items of an iteration, or on those that are open or changed since the week
+/// began. Work items with entries are always there. Parents carry the sum of their children; totals count once.
+#[utoipa::path(get, path = "/timesheet", tag = TIMESHEET, params(PlaceParams, FolhaParams, IfNoneMatchParam),
+    responses(
+        (status = 200, body = FolhaResponse, description = "The week", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+    ))]
+async fn get_timesheet(
+    user: CurrentUser,
+    State(service): State<TimesheetService>,
+    ApiQuery(place, params): ApiQuery<PlaceParams, FolhaParams>,
+    known: IfNoneMatch,
+) -> Result<Response> {
+    let (organizacao, projeto) = place.split()?;
+    let pedida = FolhaPedida {
+        organizacao,
+        projeto,
+        day: params.week_start.value().and_then(|day| day.0),
+        iteration: text(params.iteration_id),
+        team: text(params.team_id),
+        only_mine: params.only_my_items.value().unwrap_or(true),
+    };
+    let folha = service.folha(&user, &pedida).await?;
+    Ok(Tagged::view(FolhaResponse::from(folha)).unless(&known))
+}
+
+/// Path of a work item.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the parameter that ApiWorkItemPath reads")]
+struct WorkItemIdParam {
+    /// Id of the work item.
+    #[param(minimum = 1, example = 4711)]
+    work_item_id: i32,
+}
+
+/// Get what the state of a work item allows
+///
+/// By the category that the process gives the state; at the most 20 s old.
+#[utoipa::path(get, path = "/timesheet/work-item/{work_item_id}/state-category", tag = TIMESHEET,
+    params(WorkItemIdParam, PlaceParams),
+    responses(
+        (status = 200, body = StateCategoryResponse, description = "The state"),
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+    ))]
+async fn get_state_category(
+    user: CurrentUser,
+    State(service): State<TimesheetService>,
+    ApiWorkItemPath(id): ApiWorkItemPath,
+    ApiQuery(place, _): ApiQuery<PlaceParams>,
+) -> Result<ApiJson<StateCategoryResponse>> {
+    let (organizacao, projeto) = place.split()?;
+    let estado = service.estado(&user, &organizacao, &projeto, id).await?;
+    Ok(ApiJson(estado.into()))
+}
+
+/// List the revisions of a work item
+///
+/// All of them, the oldest first: when state and assignment changed.
+#[utoipa::path(get, path = "/timesheet/work-item/{work_item_id}/revisions", tag = TIMESHEET,
+    params(WorkItemIdParam, PlaceParams),
+    responses(
+        (status = 200, body = RevisionsResponse, description = "The revisions"),
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+    ))]
+async fn list_revisions(
+    user: CurrentUser,
+    State(service): State<TimesheetService>,
+    ApiWorkItemPath(id): ApiWorkItemPath,
+    ApiQuery(place, _): ApiQuery<PlaceParams>,
+) -> Result<ApiJson<RevisionsResponse>> {
+    let (organizacao, projeto) = place.split()?;
+    let found = service.revisions(&user, &organizacao, &projeto, id).await?;
+    Ok(ApiJson(RevisionsResponse::new(id, found)))
+}
+
+/// Which states.
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ProcessStatesParams {
+    /// Process; the project's own without it.
+    #[validate(length(max = 255))]
+    #[param(value_type = Option<String>, nullable = false, example = "adcc42ab-9882-485e-a3ed-7678f01f66bc")]
+    #[serde(default)]
+    process_id: Field<OrBlank<Trimmed>>,
+    /// Reference name of the type.
+    #[validate(required, length(min = 1, max = 255))]
+    #[param(value_type = String, min_length = 1, max_length = 255, example = "Microsoft.VSTS.WorkItemTypes.Task")]
+    #[serde(default)]
+    work_item_type: Field<Trimmed>,
+}
+fields!(ProcessStatesParams {
+    process_id,
+    work_item_type
+});
+
+/// Get the states of a type
+///
+/// Each state of a type of the process, and its category.
+#[utoipa::path(get, path = "/timesheet/process-states", tag = TIMESHEET, params(PlaceParams, ProcessStatesParams),
+    responses(
+        (status = 200, body = ProcessStatesResponse, description = "The states"),
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+    ))]
+async fn get_process_states(
+    user: CurrentUser,
+    State(service): State<TimesheetService>,
+    ApiQuery(place, params): ApiQuery<PlaceParams, ProcessStatesParams>,
+) -> Result<ApiJson<ProcessStatesResponse>> {
+    let (organizacao, projeto) = place.split()?;
+    let tipo = params
+        .work_item_type
+        .value()
+        .map(|tipo| tipo.0)
+        .unwrap_or_default();
+    let process = text(params.process_id);
+    let states = service
+        .process_states(&user, &organizacao, &projeto, process.as_deref(), &tipo)
+        .await?;
+    let state_map: BTreeMap<String, &'static str> = states
+        .into_iter()
+        .map(|(name, categoria)| (name, categoria.as_str()))
+        .collect();
+    Ok(ApiJson(ProcessStatesResponse { state_map }))
+}
+
+/// Which work items.
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct CurrentStateParams {
+    /// Ids, comma-separated, up to 2,000.
+    #[validate(required)]
+    #[param(value_type = String, example = "4711,4712")]
+    #[serde(default)]
+    work_item_ids: Field<Trimmed>,
+}
+fields!(CurrentStateParams { work_item_ids });
+
+/// Get the current state of work items
+///
+/// Any number of them; those that do not exist are left out. At the most 20 s old.
+#[utoipa::path(get, path = "/timesheet/work-items/current-state", tag = TIMESHEET,
+    params(PlaceParams, CurrentStateParams),
+    responses(
+        (status = 200, body = CurrentStateResponse, description = "The states, by id"),
+        UnknownProjeto, InvalidInput, ProtectedResponses
+    ))]
+async fn get_current_state(
+    user: CurrentUser,
+    State(service): State<TimesheetService>,
+    ApiQuery(place, params): ApiQuery<PlaceParams, CurrentStateParams>,
+) -> Result<ApiJson<CurrentStateResponse>> {
+    let (organizacao, _) = place.split()?;
+    let ids = read_ids(
+        &params
+            .work_item_ids
+            .value()
+            .map(|text| text.0)
+            .unwrap_or_default(),
+    )?;
+    let found = service.current(&user, &organizacao, &ids).await?;
+    Ok(ApiJson(CurrentStateResponse::from(found)))
+}
+
+/// Ids of Azure DevOps; anything else is refused as the FastAPI service did (400).
+fn read_ids(text: &str) -> Result<Vec<i32>> {
+    let refuse = |detail: &str| Error::InvalidReference(detail.to_owned());
+    let numbers = "work_item_ids deve conter apenas números separados por vírgula";
+    let ids: Vec<i32> = parts(text)
+        .map(|part| {
+            let digits = part.bytes().all(|b| b.is_ascii_digit());
+            part.parse().ok().filter(|_| digits)
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(|| refuse(numbers))?;
+    if ids.len() > MOST_IDS {
+        return Err(refuse("work_item_ids pode conter no máximo 2000 números"));
+    }
+    Ok(ids)
+}

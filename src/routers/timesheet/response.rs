@@ -1,0 +1,422 @@
+//! Bodies of answers of `/timesheet`.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::azure_devops::work_items::{Revision, WorkItem};
+use crate::models::duracao::Total;
+use crate::models::horas::Horas;
+use crate::models::timesheet::{DAYS, Folha, Lancamento, No, day_name};
+use crate::services::timesheet::Estado;
+use crate::services::timesheet::assemble::level;
+
+/// A week.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FolhaResponse {
+    /// Monday.
+    semana_inicio: NaiveDate,
+    /// Sunday.
+    semana_fim: NaiveDate,
+    /// `dd/mm - dd/mm`.
+    #[schema(example = "12/01 - 18/01")]
+    semana_label: String,
+    /// The trees of work items, by level and id.
+    work_items: Vec<NoResponse>,
+    /// All entries, in hours.
+    #[schema(example = 31.5)]
+    total_geral_horas: f64,
+    /// The same as `HH:mm`; empty when there are none.
+    #[schema(example = "31:30")]
+    total_geral_formatado: String,
+    /// Each of the seven days.
+    totais_por_dia: Vec<TotalDoDiaResponse>,
+    /// Work items in all trees.
+    #[schema(example = 12)]
+    total_work_items: usize,
+    /// All estimates, in hours, each once.
+    #[schema(example = 120.0)]
+    total_esforco: f64,
+    /// Equal to `total_geral_horas`.
+    #[schema(example = 31.5)]
+    total_historico: f64,
+}
+
+/// All entries of a day.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TotalDoDiaResponse {
+    /// The day.
+    data: NaiveDate,
+    /// `seg`, `ter`, ...
+    #[schema(example = "seg")]
+    dia_semana: &'static str,
+    /// Day of the month.
+    #[schema(example = 12)]
+    dia_numero: u32,
+    /// In hours.
+    #[schema(example = 8.0)]
+    total_horas: f64,
+    /// As `HH:mm`; empty when there are none.
+    #[schema(example = "08:00")]
+    total_formatado: String,
+    /// Whether it is today.
+    eh_hoje: bool,
+}
+
+/// A work item, with what is below it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NoResponse {
+    /// Id.
+    #[schema(example = 4711)]
+    id: i32,
+    /// Title.
+    #[schema(example = "Fechar o balanço")]
+    title: String,
+    /// Name of the type.
+    #[serde(rename = "type")]
+    #[schema(example = "Task")]
+    tipo: String,
+    /// Name of the state.
+    #[schema(example = "Doing")]
+    state: String,
+    /// `Proposed`, `InProgress`, `Resolved`, `Completed` or `Removed`, as the process says.
+    #[schema(example = "InProgress")]
+    state_category: &'static str,
+    /// Picture of the type, a `data:` URI.
+    #[schema(example = "data:image/svg+xml;base64,PHN2Zy8+")]
+    icon_url: String,
+    /// Whose it is.
+    #[schema(required = true, example = "Ana Exemplo")]
+    assigned_to: Option<String>,
+    /// Estimate in hours; the sum of the children where they have any.
+    #[schema(required = true, example = 8.0)]
+    original_estimate: Option<f64>,
+    /// Hours done, likewise.
+    #[schema(required = true, example = 2.5)]
+    completed_work: Option<f64>,
+    /// Hours left, likewise.
+    #[schema(required = true, example = 5.5)]
+    remaining_work: Option<f64>,
+    /// The caller's hours of the week, those of the children included.
+    #[schema(example = 2.5)]
+    total_semana_horas: f64,
+    /// The same as `HH:mm`; empty when there are none.
+    #[schema(example = "02:30")]
+    total_semana_formatado: String,
+    /// The seven days.
+    dias: Vec<DiaResponse>,
+    /// 0 for epics to 3 for tasks.
+    #[schema(example = 3)]
+    nivel: u8,
+    /// The work item above it, where that is shown.
+    #[schema(required = true)]
+    parent_id: Option<i32>,
+    /// What is below it.
+    #[schema(no_recursion)]
+    children: Vec<NoResponse>,
+    /// Whether hours can be logged on it.
+    pode_editar: bool,
+    /// Whether entries on it can be deleted.
+    pode_excluir: bool,
+}
+
+/// A cell.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DiaResponse {
+    /// The day.
+    data: NaiveDate,
+    /// `seg`, `ter`, ...
+    #[schema(example = "seg")]
+    dia_semana: &'static str,
+    /// Day of the month.
+    #[schema(example = 12)]
+    dia_numero: u32,
+    /// In hours, the children's included.
+    #[schema(example = 2.5)]
+    total_horas: f64,
+    /// As `HH:mm`; empty when there are none.
+    #[schema(example = "02:30")]
+    total_formatado: String,
+    /// The caller's entries on this work item itself.
+    apontamentos: Vec<LancamentoResponse>,
+    /// Whether it is today.
+    eh_hoje: bool,
+    /// Whether it is Saturday or Sunday.
+    eh_fim_semana: bool,
+}
+
+/// An entry in a cell.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LancamentoResponse {
+    /// Key.
+    id: Uuid,
+    /// `HH:mm`.
+    #[schema(example = "02:30")]
+    duracao: String,
+    /// In hours.
+    #[schema(example = 2.5)]
+    duracao_horas: f64,
+    /// Key of the activity.
+    id_atividade: Uuid,
+    /// Its name.
+    #[schema(example = "Codificação")]
+    atividade_nome: String,
+    /// Free text.
+    #[schema(required = true)]
+    comentario: Option<String>,
+}
+
+/// `HH:mm`, and nothing for nothing.
+fn formatted(total: Total) -> String {
+    if total.0 == 0 {
+        String::new()
+    } else {
+        total.to_string()
+    }
+}
+
+/// What the days of a sheet have in common.
+#[derive(Debug, Clone, Copy)]
+struct Calendar {
+    days: [NaiveDate; DAYS],
+    hoje: NaiveDate,
+}
+
+impl From<Folha> for FolhaResponse {
+    fn from(folha: Folha) -> Self {
+        let calendar = Calendar {
+            days: folha.semana.days(),
+            hoje: folha.hoje,
+        };
+        let (first, last) = (folha.semana.first(), folha.semana.last());
+        let estimates = folha
+            .roots
+            .iter()
+            .filter_map(|root| root.scheduling.original_estimate);
+        let estimate = estimates.fold(Horas::ZERO, |sum, estimate| sum + estimate);
+        Self {
+            semana_inicio: first,
+            semana_fim: last,
+            semana_label: format!("{} - {}", first.format("%d/%m"), last.format("%d/%m")),
+            total_geral_horas: folha.total.hours(),
+            total_geral_formatado: formatted(folha.total),
+            totais_por_dia: calendar
+                .days
+                .into_iter()
+                .zip(folha.dias)
+                .map(|(data, total)| TotalDoDiaResponse {
+                    data,
+                    dia_semana: day_name(data),
+                    dia_numero: chrono::Datelike::day(&data),
+                    total_horas: total.hours(),
+                    total_formatado: formatted(total),
+                    eh_hoje: data == calendar.hoje,
+                })
+                .collect(),
+            total_work_items: folha.count,
+            total_esforco: estimate.to_f64(),
+            total_historico: folha.total.hours(),
+            work_items: folha
+                .roots
+                .into_iter()
+                .map(|root| NoResponse::new(root, calendar))
+                .collect(),
+        }
+    }
+}
+
+impl NoResponse {
+    fn new(node: No, calendar: Calendar) -> Self {
+        let days = calendar.days.into_iter().zip(node.dias).zip(node.lancamentos);
+        Self {
+            id: node.item.id,
+            title: node.item.title,
+            nivel: level(&node.item.tipo),
+            tipo: node.item.tipo,
+            state: node.item.state,
+            state_category: node.item.categoria.as_str(),
+            icon_url: node.item.icon.to_string(),
+            assigned_to: node.item.assigned_to,
+            original_estimate: node.scheduling.original_estimate.map(Horas::to_f64),
+            completed_work: node.scheduling.completed_work.map(Horas::to_f64),
+            remaining_work: node.scheduling.remaining_work.map(Horas::to_f64),
+            total_semana_horas: node.total.hours(),
+            total_semana_formatado: formatted(node.total),
+            dias: days
+                .enumerate()
+                .map(|(position, ((data, total), entries))| DiaResponse {
+                    data,
+                    dia_semana: day_name(data),
+                    dia_numero: chrono::Datelike::day(&data),
+                    total_horas: total.hours(),
+                    total_formatado: formatted(total),
+                    apontamentos: entries.into_iter().map(LancamentoResponse::from).collect(),
+                    eh_hoje: data == calendar.hoje,
+                    eh_fim_semana: position >= 5,
+                })
+                .collect(),
+            parent_id: node.parent,
+            children: node
+                .children
+                .into_iter()
+                .map(|child| Self::new(child, calendar))
+                .collect(),
+            pode_editar: node.item.pode_editar,
+            pode_excluir: node.item.pode_excluir,
+        }
+    }
+}
+
+impl From<Lancamento> for LancamentoResponse {
+    fn from(entry: Lancamento) -> Self {
+        Self {
+            id: entry.id.0,
+            duracao: entry.duracao.to_string(),
+            duracao_horas: entry.duracao.total().hours(),
+            id_atividade: entry.atividade.id.0,
+            atividade_nome: entry.atividade.nome,
+            comentario: entry.comentario,
+        }
+    }
+}
+
+/// What the state of a work item allows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StateCategoryResponse {
+    /// Work item.
+    #[schema(example = 4711)]
+    work_item_id: i32,
+    /// Name of its state.
+    #[schema(example = "Doing")]
+    state: String,
+    /// `Proposed`, `InProgress`, `Resolved`, `Completed` or `Removed`, as the process says.
+    #[schema(example = "InProgress")]
+    state_category: &'static str,
+    /// Whether hours can be logged on it.
+    can_edit: bool,
+    /// Whether entries on it can be deleted.
+    can_delete: bool,
+}
+
+impl From<Estado> for StateCategoryResponse {
+    fn from(estado: Estado) -> Self {
+        Self {
+            work_item_id: estado.work_item_id,
+            state: estado.state,
+            state_category: estado.categoria.as_str(),
+            can_edit: estado.pode_editar,
+            can_delete: estado.pode_excluir,
+        }
+    }
+}
+
+/// Revisions of a work item.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevisionsResponse {
+    /// Work item.
+    #[schema(example = 4711)]
+    work_item_id: i32,
+    /// The oldest first.
+    revisions: Vec<RevisionResponse>,
+}
+
+/// A revision.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevisionResponse {
+    /// Its number.
+    #[schema(example = 1)]
+    rev: i32,
+    /// What it says.
+    fields: RevisionFields,
+}
+
+/// What a revision says of state and assignment.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevisionFields {
+    /// When it was made.
+    #[serde(rename = "System.ChangedDate")]
+    #[schema(required = true, example = "2026-01-12T10:00:00Z")]
+    changed_date: Option<String>,
+    /// State.
+    #[serde(rename = "System.State")]
+    #[schema(required = true, example = "Doing")]
+    state: Option<String>,
+    /// Identity that it was assigned to, as Azure DevOps tells it.
+    #[serde(rename = "System.AssignedTo")]
+    #[schema(required = true, value_type = Option<Object>)]
+    assigned_to: Option<Value>,
+}
+
+impl RevisionsResponse {
+    pub(super) fn new(work_item_id: i32, revisions: Vec<Revision>) -> Self {
+        Self {
+            work_item_id,
+            revisions: revisions
+                .into_iter()
+                .map(|revision| RevisionResponse {
+                    rev: revision.rev,
+                    fields: RevisionFields {
+                        changed_date: revision.changed_date,
+                        state: revision.state,
+                        assigned_to: revision.assigned_to,
+                    },
+                })
+                .collect(),
+        }
+    }
+}
+
+/// States of a type.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProcessStatesResponse {
+    /// Name of each state, and its category.
+    #[schema(example = json!({"To Do": "Proposed", "Done": "Completed"}))]
+    pub(super) state_map: BTreeMap<String, &'static str>,
+}
+
+/// Work items by id.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CurrentStateResponse {
+    /// Those that exist.
+    work_items: BTreeMap<String, CurrentState>,
+}
+
+/// A work item as it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CurrentState {
+    /// Id.
+    #[schema(example = 4711)]
+    id: i32,
+    /// Name of its state.
+    #[schema(example = "Doing")]
+    state: String,
+    /// Name of its type.
+    #[serde(rename = "type")]
+    #[schema(example = "Task")]
+    tipo: String,
+    /// Whose it is.
+    #[schema(required = true, example = "Ana Exemplo")]
+    assigned_to: Option<String>,
+}
+
+impl From<Vec<WorkItem>> for CurrentStateResponse {
+    fn from(items: Vec<WorkItem>) -> Self {
+        let state = |item: WorkItem| {
+            let key = item.id.to_string();
+            let state = CurrentState {
+                id: item.id,
+                state: item.state,
+                tipo: item.tipo,
+                assigned_to: item.assigned_to.map(|who| who.nome),
+            };
+            (key, state)
+        };
+        Self {
+            work_items: items.into_iter().map(state).collect(),
+        }
+    }
+}

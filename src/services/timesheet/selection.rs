@@ -1,0 +1,130 @@
+//! Which work items a sheet shows.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::{FolhaPedida, TimesheetService};
+use crate::auth::{CurrentUser, Membership};
+use crate::azure_devops::queries::{Literal, Literals};
+use crate::azure_devops::work_items::WorkItem;
+use crate::error::{Error, Result};
+use crate::models::timesheet::Semana;
+use crate::services::work_items::{Types, for_caller, missing_is, wiql_date};
+
+/// What was selected.
+pub(super) struct Selected {
+    pub(super) ids: Vec<i32>,
+    /// Of these, only the caller's are to be shown, with what is above them.
+    pub(super) mine: Option<Mine>,
+}
+
+/// How to recognise the caller's work items.
+pub(super) struct Mine {
+    id: Option<Uuid>,
+    email: Option<String>,
+}
+
+impl Mine {
+    fn owns(&self, item: &WorkItem) -> bool {
+        item.assigned_to.as_ref().is_some_and(|who| {
+            let same_id = who.id.is_some() && who.id == self.id;
+            let unique = who.unique_name.as_ref().map(|name| name.to_lowercase());
+            same_id || (unique.is_some() && unique == self.email)
+        })
+    }
+}
+
+impl TimesheetService {
+    /// The work items of an iteration, or those that a query finds: in the project, under the team's areas, open or changed
+    /// since the week began; with all that is above them.
+    pub(super) async fn selected(
+        &self,
+        user: &CurrentUser,
+        membership: &Membership,
+        pedida: &FolhaPedida,
+        project: &str,
+        types: &Types,
+        semana: Semana,
+    ) -> Result<Selected> {
+        let person = user.as_known_in(&pedida.organizacao);
+        let mine = (pedida.only_mine && !user.is_everybody()).then(|| Mine {
+            id: Uuid::parse_str(&person.id).ok(),
+            email: person.email.as_ref().map(|email| email.to_lowercase()),
+        });
+        let team = pedida.team.as_deref();
+        if let Some(iteration) = &pedida.iteration {
+            let ids = self
+                .work_items
+                .iteration_work_items(membership, project, team, iteration)
+                .await?;
+            return Ok(Selected {
+                ids: ids.to_vec(),
+                mine,
+            });
+        }
+        let areas = match team {
+            Some(team) => {
+                let organizacao = membership.organizacao();
+                let areas = for_caller(membership, |credential| async move {
+                    organizacao.team_areas(&credential, project, team).await
+                });
+                let missing = || Error::NotFound(format!("Time {team} não encontrado"));
+                areas.await.map_err(|error| missing_is(error, missing))?
+            }
+            None => Vec::new(),
+        };
+        let mut target = vec!["[Target].[System.TeamProject] = @project".to_owned()];
+        let closed = types.closed_states();
+        if !closed.is_empty() {
+            let (closed, since) = (Literals(&closed), wiql_date(semana.first()));
+            target.push(format!(
+                "([Target].[System.State] NOT IN {closed} OR [Target].[System.ChangedDate] >= {since})"
+            ));
+        }
+        // Without an e-mail the caller's are told from others' afterwards.
+        if let Some(email) = mine.as_ref().and_then(|mine| mine.email.as_deref()) {
+            target.push(format!("[Target].[System.AssignedTo] = {}", Literal(email)));
+        }
+        if !areas.is_empty() {
+            let under: Vec<String> = areas
+                .iter()
+                .map(|area| {
+                    let operator = if area.include_children { "UNDER" } else { "=" };
+                    format!("[Target].[System.AreaPath] {operator} {}", Literal(&area.value))
+                })
+                .collect();
+            target.push(format!("({})", under.join(" OR ")));
+        }
+        let target = target.join(" AND ");
+        let wiql = format!(
+            "SELECT [System.Id] FROM WorkItemLinks WHERE ([Source].[System.TeamProject] = @project) AND \
+             ([System.Links.LinkType] = 'System.LinkTypes.Hierarchy-Forward') AND ({target}) \
+             MODE (Recursive, ReturnMatchingChildren)"
+        );
+        let ids = self
+            .work_items
+            .query(membership, Some(project), &wiql, None)
+            .await?;
+        Ok(Selected {
+            ids: ids.to_vec(),
+            mine: mine.filter(|mine| mine.email.is_none()),
+        })
+    }
+}
+
+/// Keeps the caller's work items, those with their entries, and all that is above them.
+pub(super) fn keep_mine(items: &mut Vec<WorkItem>, mine: &Mine, logged: &[i32]) {
+    let parents: HashMap<i32, Option<i32>> = items.iter().map(|item| (item.id, item.parent)).collect();
+    let mut kept: HashSet<i32> = HashSet::new();
+    let own = items
+        .iter()
+        .filter(|item| mine.owns(item) || logged.contains(&item.id));
+    for item in own {
+        let mut at = Some(item.id);
+        while let Some(id) = at.filter(|id| kept.insert(*id)) {
+            at = parents.get(&id).copied().flatten();
+        }
+    }
+    items.retain(|item| kept.contains(&item.id));
+}

@@ -1,0 +1,105 @@
+//! Pictures of types as `data:` URIs. Decoration: nobody waits for one, and nothing fails for want of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::time::timeout;
+
+use super::{Types, WorkItemService};
+use crate::auth::Membership;
+use crate::models::organizacao::NomeOrganizacao;
+
+/// Organisation, icon, colour.
+pub(super) type IconKey = (NomeOrganizacao, String, String);
+
+/// Pictures remembered at the most, and how long.
+pub(super) const MOST: u64 = 2_000;
+pub(super) const TTL: Duration = Duration::from_hours(24);
+/// Who asks first does not wait longer than this; the picture is fetched all the same.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// Larger ones are not pictures of types.
+const LARGEST: usize = 64 << 10;
+
+/// Icons and colours of types that do not tell theirs.
+const KNOWN: [(&str, &str, &str); 10] = [
+    ("Task", "icon_clipboard", "F2CB1D"),
+    ("Bug", "icon_insect", "CC293D"),
+    ("Epic", "icon_crown", "FF7B00"),
+    ("Feature", "icon_trophy", "773B93"),
+    ("User Story", "icon_book", "009CCC"),
+    ("Product Backlog Item", "icon_list", "009CCC"),
+    ("Issue", "icon_traffic_cone", "B4009E"),
+    ("Test Case", "icon_test_case", "004B50"),
+    ("Test Plan", "icon_test_plan", "004B50"),
+    ("Test Suite", "icon_test_suite", "004B50"),
+];
+const OTHER: (&str, &str) = ("icon_clipboard", "888888");
+
+impl WorkItemService {
+    /// The picture of a type, fetched if need be; our own while it is not to be had.
+    pub(super) async fn icon(&self, membership: &Membership, types: Option<&Types>, tipo: &str) -> Arc<str> {
+        let (icon, color) = look(types, tipo);
+        let organizacao = membership.organizacao().clone();
+        let key = (organizacao.nome().clone(), icon.clone(), color.clone());
+        if let Some(known) = self.caches.icons.get(&key).await {
+            return known;
+        }
+        let Some(credential) = membership.pat().or(membership.own_credential()).cloned() else {
+            return drawn(&color);
+        };
+        let cache = self.caches.icons.clone();
+        let (own_icon, own_color) = (icon, color.clone());
+        let fetch = async move {
+            let ask = async {
+                match organizacao.icon(&credential, &own_icon, &own_color).await {
+                    Ok(svg) if svg.len() <= LARGEST => as_uri(&svg),
+                    // Not asked again for a day: it is decoration.
+                    _ => drawn(&own_color),
+                }
+            };
+            cache.get_with(key, ask).await
+        };
+        // In a task of its own: it is kept even if nobody waits.
+        let fetched = timeout(PATIENCE, tokio::spawn(fetch)).await;
+        fetched.ok().and_then(Result::ok).unwrap_or_else(|| drawn(&color))
+    }
+
+    /// The picture of a type as far as it is known; asks nobody.
+    pub async fn known_icon(&self, nome: &NomeOrganizacao, types: &Types, tipo: &str) -> Arc<str> {
+        let (icon, color) = look(Some(types), tipo);
+        let key = (nome.clone(), icon, color);
+        match self.caches.icons.get(&key).await {
+            Some(known) => known,
+            None => drawn(&key.2),
+        }
+    }
+}
+
+/// Icon and colour of a type: what it says itself, else what such types usually have.
+fn look(types: Option<&Types>, tipo: &str) -> (String, String) {
+    let told = types.and_then(|types| types.0.get(tipo));
+    let known = KNOWN.iter().find(|(nome, _, _)| *nome == tipo);
+    let (icon, color) = known.map_or(OTHER, |(_, icon, color)| (icon, color));
+    (
+        told.and_then(|told| told.icon.clone())
+            .unwrap_or_else(|| icon.to_owned()),
+        told.and_then(|told| told.color.clone())
+            .unwrap_or_else(|| color.to_owned()),
+    )
+}
+
+/// A square of the type's colour.
+fn drawn(color: &str) -> Arc<str> {
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"16\" height=\"16\"><rect x=\"1\" y=\"1\" width=\"14\" height=\"14\" \
+         rx=\"2\" fill=\"#{color}\"/></svg>"
+    );
+    as_uri(svg.as_bytes())
+}
+
+/// Browsers show it as an image, so nothing in it runs.
+fn as_uri(svg: &[u8]) -> Arc<str> {
+    format!("data:image/svg+xml;base64,{}", STANDARD.encode(svg)).into()
+}

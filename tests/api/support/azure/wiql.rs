@@ -1,0 +1,251 @@
+//! As much of WIQL as we use, read strictly: what is not a literal in quotes is syntax, and wrong syntax is 400.
+
+use serde_json::{Map, Value};
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    Field(String),
+    Text(String),
+    Number(i64),
+    Word(String),
+    Sign(char),
+    Compare(String),
+}
+
+/// What a condition is about: a work item's fields and the project of the address.
+pub struct Subject<'a> {
+    pub id: i32,
+    pub fields: &'a Map<String, Value>,
+    pub project: Option<&'a str>,
+}
+
+/// A query, parsed.
+#[derive(Debug)]
+pub struct Query {
+    tokens: Vec<Token>,
+    /// Over links, with everything above what matches.
+    pub tree: bool,
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, String> {
+    let mut found = Vec::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            c if c.is_whitespace() => {}
+            '\'' => {
+                let mut literal = String::new();
+                loop {
+                    match chars.next() {
+                        Some('\'') if chars.peek() == Some(&'\'') => {
+                            chars.next();
+                            literal.push('\'');
+                        }
+                        Some('\'') => break,
+                        Some(c) => literal.push(c),
+                        None => return Err("a literal without end".to_owned()),
+                    }
+                }
+                found.push(Token::Text(literal));
+            }
+            '[' => {
+                let name: String = chars.by_ref().take_while(|c| *c != ']').collect();
+                // [Target].[System.State]
+                if matches!(name.as_str(), "Source" | "Target") {
+                    if chars.next() != Some('.') {
+                        return Err("a field must follow".to_owned());
+                    }
+                } else {
+                    found.push(Token::Field(name));
+                }
+            }
+            '(' | ')' | ',' => found.push(Token::Sign(c)),
+            '=' | '<' | '>' => {
+                let mut operator = c.to_string();
+                if let Some(next) = chars.next_if(|next| matches!(next, '=' | '>')) {
+                    operator.push(next);
+                }
+                found.push(Token::Compare(operator));
+            }
+            c if c.is_ascii_digit() => {
+                let mut digits = c.to_string();
+                while let Some(next) = chars.next_if(char::is_ascii_digit) {
+                    digits.push(next);
+                }
+                found.push(Token::Number(digits.parse().unwrap()));
+            }
+            c if c.is_alphabetic() || c == '@' => {
+                let mut word = c.to_string();
+                while let Some(next) = chars.next_if(|next| next.is_alphanumeric()) {
+                    word.push(next);
+                }
+                found.push(Token::Word(word.to_uppercase()));
+            }
+            other => return Err(format!("unexpected {other}")),
+        }
+    }
+    Ok(found)
+}
+
+impl Query {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > 32_000 {
+            return Err("too long".to_owned());
+        }
+        let all = tokens(text)?;
+        let word = |word: &str| Token::Word(word.to_owned());
+        let position = |wanted: &Token| all.iter().position(|token| token == wanted);
+        let tree = position(&word("WORKITEMLINKS")).is_some();
+        let start = position(&word("WHERE")).ok_or("no condition")? + 1;
+        let end = position(&word("MODE"))
+            .or_else(|| position(&word("ORDER")))
+            .unwrap_or(all.len());
+        let query = Self {
+            tokens: all[start..end].to_vec(),
+            tree,
+        };
+        // Syntax must hold for whatever is asked about.
+        let subject = Subject {
+            id: 0,
+            fields: &Map::new(),
+            project: None,
+        };
+        query.try_matches(&subject)?;
+        Ok(query)
+    }
+
+    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.try_matches(subject).unwrap()
+    }
+
+    fn try_matches(&self, subject: &Subject<'_>) -> Result<bool, String> {
+        let mut reader = Reader {
+            rest: &self.tokens,
+            subject,
+        };
+        let matches = reader.any()?;
+        if reader.rest.is_empty() {
+            Ok(matches)
+        } else {
+            Err(format!("unexpected {:?}", reader.rest[0]))
+        }
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [Token],
+    subject: &'a Subject<'a>,
+}
+
+impl Reader<'_> {
+    fn next(&mut self) -> Result<Token, String> {
+        let (first, rest) = self.rest.split_first().ok_or("unexpected end")?;
+        self.rest = rest;
+        Ok(first.clone())
+    }
+
+    fn skip(&mut self, token: &Token) -> bool {
+        let there = self.rest.first() == Some(token);
+        if there {
+            self.rest = &self.rest[1..];
+        }
+        there
+    }
+
+    fn any(&mut self) -> Result<bool, String> {
+        let mut matches = self.all()?;
+        while self.skip(&Token::Word("OR".to_owned())) {
+            matches |= self.all()?;
+        }
+        Ok(matches)
+    }
+
+    fn all(&mut self) -> Result<bool, String> {
+        let mut matches = self.one()?;
+        while self.skip(&Token::Word("AND".to_owned())) {
+            matches &= self.one()?;
+        }
+        Ok(matches)
+    }
+
+    fn one(&mut self) -> Result<bool, String> {
+        if self.skip(&Token::Sign('(')) {
+            let matches = self.any()?;
+            return match self.next()? {
+                Token::Sign(')') => Ok(matches),
+                other => Err(format!("unexpected {other:?}")),
+            };
+        }
+        let Token::Field(field) = self.next()? else {
+            return Err("a field is expected".to_owned());
+        };
+        let value = self.value(&field);
+        let operator = self.next()?;
+        if operator == Token::Word("NOT".to_owned()) {
+            self.next()?;
+            return Ok(!self.list()?.contains(&value));
+        }
+        match operator {
+            Token::Word(word) if word == "IN" => Ok(self.list()?.contains(&value)),
+            Token::Word(word) if word == "CONTAINS" => {
+                let text = self.literal()?;
+                Ok(value.to_lowercase().contains(&text.to_lowercase()))
+            }
+            Token::Word(word) if word == "UNDER" => {
+                let text = self.literal()?;
+                Ok(value == text || value.starts_with(&format!("{text}\\")))
+            }
+            Token::Compare(sign) => {
+                let text = self.literal()?;
+                // A link's type is no field of a work item.
+                if field == "System.Links.LinkType" {
+                    return Ok(true);
+                }
+                Ok(match sign.as_str() {
+                    "=" => value.to_lowercase() == text.to_lowercase(),
+                    ">=" => value >= text,
+                    "<=" => value <= text,
+                    other => return Err(format!("unexpected {other}")),
+                })
+            }
+            other => Err(format!("unexpected {other:?}")),
+        }
+    }
+
+    fn value(&self, field: &str) -> String {
+        if field == "System.Id" {
+            return self.subject.id.to_string();
+        }
+        match self.subject.fields.get(field) {
+            // An identity is compared by its e-mail.
+            Some(Value::Object(who)) => who["uniqueName"].as_str().unwrap().to_owned(),
+            Some(value) => value.as_str().unwrap_or_default().to_owned(),
+            None => String::new(),
+        }
+    }
+
+    fn literal(&mut self) -> Result<String, String> {
+        match self.next()? {
+            Token::Text(text) => Ok(text),
+            Token::Number(number) => Ok(number.to_string()),
+            Token::Word(word) if word == "@PROJECT" => {
+                Ok(self.subject.project.unwrap_or_default().to_owned())
+            }
+            other => Err(format!("unexpected {other:?}")),
+        }
+    }
+
+    fn list(&mut self) -> Result<Vec<String>, String> {
+        if !self.skip(&Token::Sign('(')) {
+            return Err("a list is expected".to_owned());
+        }
+        let mut list = vec![self.literal()?];
+        while self.skip(&Token::Sign(',')) {
+            list.push(self.literal()?);
+        }
+        match self.next()? {
+            Token::Sign(')') => Ok(list),
+            other => Err(format!("unexpected {other:?}")),
+        }
+    }
+}

@@ -1,0 +1,630 @@
+//! `/timesheet`: the week of a person, and what states allow.
+
+mod frontend;
+
+use chrono::{Datelike, Days, NaiveDate};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::logging::{PROJECT, day};
+use crate::support::{Fault, Logging, NewWorkItem, Request, TestApp};
+
+const TIMESHEET: &str = "/api/v1/timesheet";
+
+/// A project with people and work items of its own.
+struct Sheet {
+    logging: Logging,
+    /// The member, as Azure DevOps knows them.
+    me: crate::support::azure::Person,
+    token: String,
+}
+
+impl Sheet {
+    async fn new() -> Self {
+        let logging = Logging::new().await;
+        let me = logging.azure().person("Eva Silva", &["contoso"]);
+        let token = logging.azure().pat(&me);
+        Self { logging, me, token }
+    }
+
+    fn task(&self) -> NewWorkItem {
+        NewWorkItem::task(PROJECT).of(&self.me)
+    }
+
+    fn add(&self, new: NewWorkItem) -> i32 {
+        self.logging.azure().work_item("contoso", new)
+    }
+
+    /// Logs hours as the member.
+    async fn log(&self, item: i32, date: &str, duracao: &str) -> Value {
+        let body = self
+            .logging
+            .body_with(&json!({"work_item_id": item, "data_apontamento": date, "duracao": duracao}));
+        self.logging.post_as(&self.token, &body).await.expect(201)
+    }
+
+    fn path(&self, more: &str) -> String {
+        let projeto = self.logging.tenants.projeto;
+        format!("{TIMESHEET}?organization_name=Contoso&project_id={projeto}{more}")
+    }
+
+    async fn get(&self, more: &str) -> Value {
+        let app = &self.logging.tenants.app;
+        app.get_as(&self.token, &self.path(more)).await.expect(200)
+    }
+}
+
+/// Ids of the trees: `1(2(3,4)),5`.
+fn shape(nodes: &Value) -> String {
+    let node = |node: &Value| {
+        let below = shape(&node["children"]);
+        let id = node["id"].to_string();
+        if below.is_empty() {
+            id
+        } else {
+            format!("{id}({below})")
+        }
+    };
+    let nodes: Vec<String> = nodes.as_array().unwrap().iter().map(node).collect();
+    nodes.join(",")
+}
+
+/// Monday of the week of a date.
+fn monday(of: &str) -> NaiveDate {
+    let date: NaiveDate = of.parse().unwrap();
+    date - Days::new(u64::from(date.weekday().num_days_from_monday()))
+}
+
+#[tokio::test]
+async fn a_week_has_every_key_of_the_contract_and_exact_minutes() {
+    let sheet = Sheet::new().await;
+    let item = sheet.add(sheet.task().estimate(8.0).titled("D'Ávila [x]"));
+    // Wednesday and Thursday over the end of a year.
+    sheet.log(item, "2025-12-31", "01:40").await;
+    let entry = sheet.log(item, "2026-01-01", "08:10").await;
+    let week = sheet.get("&week_start=2026-01-03").await;
+    assert_eq!(week["semana_inicio"], "2025-12-29");
+    assert_eq!(week["semana_fim"], "2026-01-04");
+    assert_eq!(week["semana_label"], "29/12 - 04/01");
+    assert_eq!(week["total_geral_formatado"], "09:50");
+    assert_eq!(week["total_geral_horas"], 590.0 / 60.0);
+    assert_eq!(week["total_historico"], week["total_geral_horas"]);
+    assert_eq!(
+        (&week["total_work_items"], &week["total_esforco"]),
+        (&json!(1), &json!(8.0))
+    );
+    let days = week["totais_por_dia"].as_array().unwrap();
+    let summary: Vec<(&str, i64, &str)> = days
+        .iter()
+        .map(|day| {
+            (
+                day["dia_semana"].as_str().unwrap(),
+                day["dia_numero"].as_i64().unwrap(),
+                day["total_formatado"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        summary,
+        [
+            ("seg", 29, ""),
+            ("ter", 30, ""),
+            ("qua", 31, "01:40"),
+            ("qui", 1, "08:10"),
+            ("sex", 2, ""),
+            ("sáb", 3, ""),
+            ("dom", 4, "")
+        ]
+    );
+    let node = &week["work_items"][0];
+    assert_eq!(node["id"], item);
+    assert_eq!(
+        (&node["title"], &node["type"]),
+        (&json!("D'Ávila [x]"), &json!("Task"))
+    );
+    assert_eq!(
+        (&node["state"], &node["state_category"]),
+        (&json!("Doing"), &json!("InProgress"))
+    );
+    assert_eq!(node["assigned_to"], "Eva Silva");
+    assert_eq!(node["original_estimate"], 8.0);
+    assert_eq!((&node["nivel"], &node["parent_id"]), (&json!(3), &Value::Null));
+    assert_eq!(node["total_semana_formatado"], "09:50");
+    assert_eq!(
+        (&node["pode_editar"], &node["pode_excluir"]),
+        (&json!(true), &json!(true))
+    );
+    assert!(
+        node["icon_url"]
+            .as_str()
+            .unwrap()
+            .starts_with("data:image/svg+xml")
+    );
+    let cell = &node["dias"][3];
+    assert_eq!(
+        (&cell["data"], &cell["eh_fim_semana"]),
+        (&json!("2026-01-01"), &json!(false))
+    );
+    assert_eq!(node["dias"][5]["eh_fim_semana"], true);
+    assert_eq!(
+        cell["apontamentos"],
+        json!([{
+            "id": entry["id"], "duracao": "08:10", "duracao_horas": 490.0 / 60.0,
+            "id_atividade": sheet.logging.atividade, "atividade_nome": "Codificação", "comentario": null
+        }])
+    );
+    // This week, and today in it.
+    let now = sheet.get("").await;
+    assert_eq!(now["semana_inicio"], monday(&day(0)).to_string());
+    let today: Vec<&Value> = now["totais_por_dia"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|day| day["eh_hoje"] == true)
+        .collect();
+    assert_eq!(today.len(), 1);
+    assert_eq!(today[0]["data"], day(0));
+}
+
+#[tokio::test]
+async fn d_05_a_sheet_is_its_callers_own() {
+    let sheet = Sheet::new().await;
+    let item = sheet.add(sheet.task());
+    sheet.log(item, &day(0), "01:00").await;
+    let body = sheet
+        .logging
+        .body_with(&json!({"work_item_id": item, "duracao": "05:00"}));
+    sheet.logging.post(&body).await.expect(201);
+    let mine = sheet.get("").await;
+    assert_eq!(mine["total_geral_formatado"], "01:00");
+    assert_eq!(mine["work_items"][0]["total_semana_formatado"], "01:00");
+    let theirs = sheet.logging.get(&sheet.path("")).await.expect(200);
+    assert_eq!(theirs["total_geral_formatado"], "05:00");
+    // Their own items: none is assigned to them, but they logged on one.
+    assert_eq!(shape(&theirs["work_items"]), item.to_string());
+    let other = &sheet.logging.tenants.other;
+    sheet
+        .logging
+        .tenants
+        .app
+        .get_as(other, &sheet.path(""))
+        .await
+        .problem(403);
+}
+
+#[tokio::test]
+async fn the_callers_open_items_and_all_that_is_above_them_are_shown() {
+    let sheet = Sheet::new().await;
+    let somebody = sheet.logging.azure().person("Outra", &["contoso"]);
+    let epic = sheet.add(NewWorkItem::task(PROJECT).tipo("Epic").estimate(500.0));
+    let bug = sheet.add(sheet.task().tipo("Bug").under(epic).estimate(3.0));
+    let done_lately = sheet.add(
+        sheet
+            .task()
+            .under(epic)
+            .state("Done")
+            .changed(&day(0))
+            .estimate(2.0),
+    );
+    sheet.add(sheet.task().under(epic).state("Done").changed("2025-01-01"));
+    sheet.add(sheet.task().state("Removed").changed("2025-01-01"));
+    let theirs = sheet.add(NewWorkItem::task(PROJECT).of(&somebody).under(epic));
+    sheet.add(NewWorkItem::task("Another").of(&sheet.me));
+    let unreadable = sheet.add(sheet.task().under(999_999));
+    let week = sheet.get("").await;
+    assert_eq!(
+        shape(&week["work_items"]),
+        format!("{epic}({bug},{done_lately}),{unreadable}")
+    );
+    // D-50: the epic's own estimate gives way to what is below it, and nothing counts twice.
+    let epic_node = &week["work_items"][0];
+    assert_eq!(
+        (&epic_node["original_estimate"], &week["total_esforco"]),
+        (&json!(5.0), &json!(5.0))
+    );
+    assert_eq!(
+        (&epic_node["pode_editar"], &epic_node["nivel"]),
+        (&json!(false), &json!(0))
+    );
+    let done = &epic_node["children"][1];
+    assert_eq!(
+        (
+            &done["state_category"],
+            &done["pode_editar"],
+            &done["pode_excluir"]
+        ),
+        (&json!("Completed"), &json!(false), &json!(false))
+    );
+    let all = sheet.get("&only_my_items=false").await;
+    assert!(shape(&all["work_items"]).contains(&theirs.to_string()));
+    assert!(!shape(&all["work_items"]).contains("999999"));
+}
+
+#[tokio::test]
+async fn an_iteration_and_a_team_narrow_the_sheet_and_entries_are_shown_all_the_same() {
+    let sheet = Sheet::new().await;
+    let azure = sheet.logging.azure();
+    let somebody = azure.person("Outra", &["contoso"]);
+    let mut project = None;
+    azure.edit_projects("contoso", |projects| project = Some(projects[0].clone()));
+    let team = azure.team("contoso", &project.unwrap(), "Time A", &[sheet.me.id]);
+    let in_area = sheet.add(sheet.task().area(&format!("{PROJECT}\\Time A\\Web")));
+    let elsewhere = sheet.add(sheet.task().area(PROJECT));
+    let planned = sheet.add(sheet.task());
+    let of_others = sheet.add(NewWorkItem::task(PROJECT).of(&somebody));
+    let logged = sheet.add(NewWorkItem::task(PROJECT).of(&somebody).titled("Ajuda"));
+    sheet.log(logged, &day(0), "00:30").await;
+    let iteration = azure.iteration("contoso", "Sprint 1", "current", &[planned, of_others]);
+
+    let of_team = sheet.get(&format!("&team_id={team}")).await;
+    assert_eq!(shape(&of_team["work_items"]), format!("{in_area},{logged}"));
+    let of_iteration = sheet.get(&format!("&iteration_id={iteration}")).await;
+    assert_eq!(shape(&of_iteration["work_items"]), format!("{planned},{logged}"));
+    let all = sheet
+        .get(&format!(
+            "&iteration_id={iteration}&only_my_items=false&team_id={team}"
+        ))
+        .await;
+    assert_eq!(
+        shape(&all["work_items"]),
+        format!("{planned},{of_others},{logged}")
+    );
+    assert_eq!(all["total_geral_formatado"], "00:30");
+    assert!(shape(&sheet.get("").await["work_items"]).contains(&elsewhere.to_string()));
+
+    let app = &sheet.logging.tenants.app;
+    for (more, status) in [
+        (format!("&iteration_id={}", Uuid::new_v4()), 404),
+        (format!("&team_id={}", Uuid::new_v4()), 404),
+        ("&week_start=ontem".to_owned(), 422),
+        ("&only_my_items=talvez".to_owned(), 422),
+    ] {
+        app.get_as(&sheet.token, &sheet.path(&more)).await.problem(status);
+    }
+    let unknown = format!("{TIMESHEET}?organization_name=contoso&project_id=Nenhum");
+    app.get_as(&sheet.token, &unknown).await.problem(400);
+    assert_eq!(
+        app.get_as(&sheet.token, TIMESHEET).await.failures(),
+        ["query.organization_name missing", "query.project_id missing"]
+    );
+}
+
+#[tokio::test]
+async fn a_large_sheet_takes_few_calls_cold_and_none_warm_and_sees_what_was_just_written() {
+    let sheet = Sheet::new().await;
+    let epic = sheet.add(NewWorkItem::task(PROJECT).tipo("Epic"));
+    let items: Vec<i32> = (0..449)
+        .map(|_| sheet.add(sheet.task().under(epic).estimate(0.25)))
+        .collect();
+    let azure = sheet.logging.azure();
+    azure.forget_requests();
+    let week = sheet.get("").await;
+    assert_eq!(
+        (&week["total_work_items"], &week["total_esforco"]),
+        (&json!(450), &json!(112.25))
+    );
+    let calls = |operation: &str| azure.count(operation);
+    assert_eq!(
+        (
+            calls("query_work_items"),
+            calls("list_types"),
+            calls("read_work_items")
+        ),
+        (1, 1, 3)
+    );
+    assert_eq!(
+        azure
+            .seen()
+            .iter()
+            .filter(|seen| seen.operation != "connection_data")
+            .count(),
+        5
+    );
+    azure.forget_requests();
+    assert_eq!(sheet.get("").await, week);
+    assert_eq!(azure.seen().len(), 0);
+    // Hours that were just written are shown without asking again.
+    sheet.log(items[0], &day(0), "01:15").await;
+    azure.forget_requests();
+    let after = sheet.get("").await;
+    assert_eq!(azure.seen().len(), 0);
+    assert_eq!(after["work_items"][0]["children"][0]["completed_work"], 1.25);
+    assert_eq!(after["work_items"][0]["completed_work"], 1.25);
+    // Another caller shares nothing that depends on who asks.
+    let other = azure.pat(&azure.person("Bia", &["contoso"]));
+    sheet
+        .logging
+        .tenants
+        .app
+        .get_as(&other, &sheet.path("&only_my_items=false"))
+        .await
+        .expect(200);
+    assert_eq!(
+        (
+            calls("query_work_items"),
+            calls("list_types"),
+            calls("read_work_items")
+        ),
+        (1, 0, 3)
+    );
+}
+
+#[tokio::test]
+async fn simultaneous_requests_ask_once() {
+    let sheet = Sheet::new().await;
+    for _ in 0..5 {
+        sheet.add(sheet.task());
+    }
+    let azure = sheet.logging.azure();
+    // Who is calling is known; the rest is not.
+    sheet
+        .logging
+        .tenants
+        .app
+        .get_as(&sheet.token, "/api/v1/user")
+        .await
+        .expect(200);
+    azure.forget_requests();
+    futures_util::future::join_all((0..20).map(|_| sheet.get(""))).await;
+    for operation in ["query_work_items", "list_types", "read_work_items"] {
+        assert_eq!(azure.count(operation), 1, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn d_27_trouble_of_azure_devops_is_never_an_empty_sheet() {
+    for operation in ["query_work_items", "list_types", "read_work_items"] {
+        for (fault, status) in [
+            (Fault::Status(500, None), 502),
+            (Fault::Status(503, Some("7")), 503),
+            (Fault::HalfJson, 502),
+            (Fault::Html, 502),
+            (Fault::Hang, 504),
+        ] {
+            let sheet = Sheet::new().await;
+            sheet.add(sheet.task());
+            sheet.logging.azure().fault("contoso", operation, fault);
+            let reply = sheet
+                .logging
+                .tenants
+                .app
+                .get_as(&sheet.token, &sheet.path(""))
+                .await;
+            reply.problem(status);
+            if status == 503 {
+                assert_eq!(reply.header("retry-after"), "7", "{operation}");
+            }
+        }
+    }
+    let sheet = Sheet::new().await;
+    sheet
+        .logging
+        .azure()
+        .fault("contoso", "query_work_items", Fault::TooManyResults);
+    let reply = sheet
+        .logging
+        .tenants
+        .app
+        .get_as(&sheet.token, &sheet.path(""))
+        .await;
+    assert_eq!(reply.problem(422)["code"], "consulta_grande_demais");
+}
+
+#[tokio::test]
+async fn an_unchanged_sheet_is_304() {
+    let sheet = Sheet::new().await;
+    let item = sheet.add(sheet.task());
+    let app = &sheet.logging.tenants.app;
+    let first = app.get_as(&sheet.token, &sheet.path("")).await;
+    first.expect(200);
+    assert_eq!(first.header("cache-control"), "private, no-cache");
+    let again = async || {
+        let request = Request::get(&sheet.path(""))
+            .bearer(&sheet.token)
+            .header("if-none-match", first.header("etag"));
+        app.send(request).await.status.as_u16()
+    };
+    assert_eq!(again().await, 304);
+    sheet.log(item, &day(0), "01:00").await;
+    assert_eq!(again().await, 200);
+}
+
+#[tokio::test]
+async fn a_state_tells_what_it_allows_as_the_writes_do() {
+    let sheet = Sheet::new().await;
+    let azure = sheet.logging.azure();
+    azure.edit_work_items("contoso", |items| {
+        items.add_state("Task", "Entregue", "Completed");
+    });
+    let app = &sheet.logging.tenants.app;
+    let projeto = sheet.logging.tenants.projeto;
+    let path = |id: i32, what: &str| {
+        format!("{TIMESHEET}/work-item/{id}/{what}?organization_name=contoso&project_id={projeto}")
+    };
+    for (new, category, edit, delete) in [
+        (sheet.task(), "InProgress", true, true),
+        (sheet.task().state("To Do"), "Proposed", true, true),
+        (sheet.task().state("Entregue"), "Completed", false, false),
+        (sheet.task().tipo("Epic"), "InProgress", false, true),
+    ] {
+        let id = sheet.add(new);
+        let told = app
+            .get_as(&sheet.token, &path(id, "state-category"))
+            .await
+            .expect(200);
+        assert_eq!(
+            (
+                &told["state_category"],
+                &told["can_edit"],
+                &told["can_delete"],
+                &told["work_item_id"]
+            ),
+            (&json!(category), &json!(edit), &json!(delete), &json!(id))
+        );
+        let body = sheet.logging.body_with(&json!({"work_item_id": id}));
+        let allowed = sheet
+            .logging
+            .post_as(&sheet.token, &body)
+            .await
+            .status
+            .is_success();
+        assert_eq!(allowed, edit, "{told}");
+    }
+    let elsewhere = sheet.add(NewWorkItem::task("Another"));
+    for missing in [elsewhere, 99] {
+        for what in ["state-category", "revisions"] {
+            let refused = app.get_as(&sheet.token, &path(missing, what)).await.problem(404);
+            assert_eq!(refused["detail"], format!("Work Item {missing} não encontrado"));
+        }
+    }
+    let wrong = path(1, "revisions").replace("/1/", "/x/");
+    assert_eq!(
+        app.get_as(&sheet.token, &wrong).await.failures(),
+        ["path.work_item_id int_parsing"]
+    );
+}
+
+#[tokio::test]
+async fn all_revisions_are_told_the_oldest_first() {
+    let sheet = Sheet::new().await;
+    let azure = sheet.logging.azure();
+    let item = sheet.add(sheet.task().state("To Do"));
+    azure.edit_work_items("contoso", |items| {
+        for n in 0..410 {
+            items.edit(item, "System.Title", json!(format!("{n}")));
+        }
+        items.edit(item, "System.ChangedDate", Value::Null);
+    });
+    let projeto = sheet.logging.tenants.projeto;
+    let path =
+        format!("{TIMESHEET}/work-item/{item}/revisions?organization_name=contoso&project_id={projeto}");
+    let told = sheet
+        .logging
+        .tenants
+        .app
+        .get_as(&sheet.token, &path)
+        .await
+        .expect(200);
+    let revisions = told["revisions"].as_array().unwrap();
+    assert_eq!((&told["work_item_id"], revisions.len()), (&json!(item), 412));
+    assert_eq!(azure.count("list_revisions"), 3);
+    assert_eq!(revisions[0]["rev"], 1);
+    let fields = &revisions[0]["fields"];
+    assert_eq!(fields["System.State"], "To Do");
+    assert_eq!(fields["System.AssignedTo"]["id"], json!(sheet.me.id));
+    assert_eq!(fields["System.ChangedDate"], "2026-11-01T10:00:00Z");
+    // D-50: a revision without a date is a revision.
+    assert_eq!(revisions[411]["fields"]["System.ChangedDate"], Value::Null);
+    azure.fault("contoso", "list_revisions", Fault::Status(500, None));
+    sheet
+        .logging
+        .tenants
+        .app
+        .get_as(&sheet.token, &path)
+        .await
+        .problem(502);
+}
+
+#[tokio::test]
+async fn states_of_a_process_are_those_of_the_project_unless_named() {
+    let sheet = Sheet::new().await;
+    let (app, projeto) = (&sheet.logging.tenants.app, sheet.logging.tenants.projeto);
+    let path = |more: &str| {
+        format!("{TIMESHEET}/process-states?organization_name=contoso&project_id={projeto}&{more}")
+    };
+    let expected = json!({"state_map": {
+        "To Do": "Proposed", "Doing": "InProgress", "Testing": "Resolved", "Done": "Completed", "Removed": "Removed"
+    }});
+    for more in [
+        "work_item_type=Microsoft.VSTS.WorkItemTypes.Task",
+        "process_id=agile-id&work_item_type=Microsoft.VSTS.WorkItemTypes.Task",
+        "process_id=&work_item_type=Microsoft.VSTS.WorkItemTypes.Task",
+    ] {
+        assert_eq!(
+            app.get_as(&sheet.token, &path(more)).await.expect(200),
+            expected,
+            "{more}"
+        );
+    }
+    app.get_as(&sheet.token, &path("process_id=x/../y&work_item_type=Task"))
+        .await
+        .problem(404);
+    app.get_as(&sheet.token, &path("work_item_type=Custom.Nothing"))
+        .await
+        .problem(404);
+    assert_eq!(
+        app.get_as(&sheet.token, &path("process_id=agile-id"))
+            .await
+            .failures(),
+        ["query.work_item_type missing"]
+    );
+    sheet
+        .logging
+        .azure()
+        .fault("contoso", "list_process_states", Fault::Status(500, None));
+    app.get_as(&sheet.token, &path("work_item_type=Task"))
+        .await
+        .problem(502);
+}
+
+#[tokio::test]
+async fn the_current_state_of_any_number_of_items_is_told_without_those_that_are_not_there() {
+    let sheet = Sheet::new().await;
+    let ids: Vec<i32> = (0..450).map(|_| sheet.add(sheet.task())).collect();
+    let unassigned = sheet.add(NewWorkItem::task(PROJECT));
+    let (app, projeto) = (&sheet.logging.tenants.app, sheet.logging.tenants.projeto);
+    let path = |ids: &str| {
+        format!(
+            "{TIMESHEET}/work-items/current-state?organization_name=contoso&project_id={projeto}&work_item_ids={ids}"
+        )
+    };
+    let list: Vec<String> = ids
+        .iter()
+        .chain([&unassigned, &99, &ids[0]])
+        .map(ToString::to_string)
+        .collect();
+    let told = app
+        .get_as(&sheet.token, &path(&format!("%20,{},", list.join(",%20"))))
+        .await
+        .expect(200);
+    let items = told["work_items"].as_object().unwrap();
+    assert_eq!(items.len(), 451);
+    assert_eq!(
+        items[&ids[0].to_string()],
+        json!({"id": ids[0], "state": "Doing", "type": "Task", "assigned_to": "Eva Silva"})
+    );
+    assert_eq!(items[&unassigned.to_string()]["assigned_to"], Value::Null);
+    assert_eq!(sheet.logging.azure().count("read_work_items"), 3);
+    assert_eq!(
+        app.get_as(&sheet.token, &path("")).await.expect(200),
+        json!({"work_items": {}})
+    );
+    for wrong in ["1,x", "-1", "1;2", "%C2%B2", "99999999999"] {
+        let refused = app.get_as(&sheet.token, &path(wrong)).await.problem(400);
+        assert_eq!(
+            refused["detail"],
+            "work_item_ids deve conter apenas números separados por vírgula"
+        );
+    }
+    let many = vec!["1"; 2_001].join(",");
+    app.get_as(&sheet.token, &path(&many)).await.problem(400);
+}
+
+#[tokio::test]
+async fn without_an_organisation_to_ask_it_is_said() {
+    let app = TestApp::new().await;
+    let projeto = crate::support::data::projeto(&app.pool, "Portal").await;
+    let place = format!("organization_name=contoso&project_id={projeto}");
+    for path in [
+        format!("{TIMESHEET}?{place}"),
+        format!("/api/v1/iterations?{place}"),
+        format!("/api/v1/teams?{place}"),
+        "/api/v1/work-items/search?query=ab".to_owned(),
+    ] {
+        assert_eq!(
+            app.get(&path).await.problem(503)["code"],
+            "azure_devops_nao_configurado",
+            "{path}"
+        );
+    }
+}

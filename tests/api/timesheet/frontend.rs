@@ -1,0 +1,101 @@
+//! The frontend's pages, call for call, with the fields that they read: `tests/data/frontend.json`.
+
+use serde_json::{Value, json};
+
+use super::Sheet;
+use crate::support::Request;
+use crate::support::logging::day;
+
+const CALLS: &str = include_str!("../../data/frontend.json");
+
+/// Whether a value has a path: `work_items[].dias[].data`.
+fn has(value: &Value, path: &str) -> bool {
+    let Some((first, rest)) = path.split_once('.').map_or(Some((path, "")), Some) else {
+        return false;
+    };
+    let (name, list) = first
+        .strip_suffix("[]")
+        .map_or((first, false), |name| (name, true));
+    let found = if name.is_empty() {
+        Some(value)
+    } else {
+        value.get(name)
+    };
+    match (found, list) {
+        (None, _) => false,
+        (Some(found), true) => {
+            let elements = found.as_array().expect(path);
+            assert!(!elements.is_empty(), "{path} is empty");
+            rest.is_empty() || elements.iter().all(|element| has(element, rest))
+        }
+        (Some(found), false) => rest.is_empty() || has(found, rest),
+    }
+}
+
+#[tokio::test]
+async fn the_pages_of_the_frontend_work_call_for_call() {
+    let sheet = Sheet::new().await;
+    let logging = &sheet.logging;
+    let azure = logging.azure();
+    let mut project = None;
+    azure.edit_projects("contoso", |projects| project = Some(projects[0].clone()));
+    let team = azure.team("contoso", &project.unwrap(), "Time A", &[sheet.me.id]);
+    let item = sheet.add(sheet.task().titled("Tela de apontamento").estimate(8.0));
+    let iteration = azure.iteration("contoso", "Sprint 1", "current", &[item]);
+    sheet.log(item, &day(0), "01:00").await;
+    let user = logging
+        .tenants
+        .app
+        .get_as(&sheet.token, "/api/v1/user")
+        .await
+        .expect(200);
+
+    let calls: Vec<Value> = serde_json::from_str(CALLS).unwrap();
+    let mut entry = Value::Null;
+    for call in calls {
+        let fill = |text: &str| {
+            let replacements = [
+                ("{project}", logging.tenants.projeto.to_string()),
+                ("{team}", team.to_string()),
+                ("{iteration}", iteration.to_string()),
+                ("{item}", item.to_string()),
+                ("{activity}", logging.atividade.to_string()),
+                ("{today}", day(0)),
+                ("{user.id}", user["id"].as_str().unwrap().to_owned()),
+                ("{user.name}", user["displayName"].as_str().unwrap().to_owned()),
+                ("{user.email}", user["emailAddress"].as_str().unwrap().to_owned()),
+                ("{entry}", entry["id"].as_str().unwrap_or_default().to_owned()),
+            ];
+            replacements
+                .iter()
+                .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+        };
+        let name = format!("{} {}", call["method"], call["path"]);
+        let method = call["method"].as_str().unwrap().parse().unwrap();
+        let path = format!("/api/v1{}", fill(call["path"].as_str().unwrap()));
+        let mut request = Request::new(method, &path)
+            .bearer(&sheet.token)
+            .header("x-custom-header", "eyJVc2VyLU5hbWUiOiJFdmEifQ==");
+        if let Some(body) = call.get("body") {
+            // Numbers stay numbers: the frontend sends ids of work items as such.
+            let text = fill(&body.to_string()).replace(&format!("\"{item}\""), &item.to_string());
+            request = request.json(&serde_json::from_str(&text).unwrap());
+        }
+        let reply = logging.tenants.app.send(request).await;
+        let status = u16::try_from(call["status"].as_u64().unwrap()).unwrap();
+        assert_eq!(reply.status.as_u16(), status, "{name}: {}", reply.text());
+        let answer = if reply.bytes.is_empty() {
+            Value::Null
+        } else {
+            reply.json()
+        };
+        for field in call["reads"].as_array().unwrap() {
+            let field = field.as_str().unwrap();
+            assert!(has(&answer, field), "{name} lacks {field}: {answer}");
+        }
+        if call["path"] == "/apontamentos" {
+            entry = answer;
+        }
+    }
+    assert_ne!(entry, json!(null));
+}
