@@ -7,8 +7,9 @@ pub mod assemble;
 mod selection;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::auth::CurrentUser;
+use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::Error as AzureError;
 use crate::azure_devops::work_items::{Revision, WorkItem};
 use crate::clock::Clock;
@@ -115,32 +116,34 @@ impl TimesheetService {
             let logged: Vec<i32> = lancamentos.iter().map(|entry| entry.work_item_id).collect();
             selection::keep_mine(&mut read, mine, &logged);
         }
+        let mut categorias = Categorias::new(&self.work_items, membership, &types);
         let mut items = Vec::with_capacity(read.len());
         for item in read {
             let icon = self
                 .work_items
                 .known_icon(&pedida.organizacao, &types, &item.tipo)
                 .await;
-            items.push(self.item(&types, item, icon)?);
+            let categoria = categorias.of(&item).await?;
+            items.push(self.item(item, categoria, icon));
         }
         Ok(assemble::assemble(semana, hoje, items, lancamentos))
     }
 
-    fn item(&self, types: &Types, item: WorkItem, icon: std::sync::Arc<str>) -> Result<Item> {
-        let categoria = categoria(types, &item)?;
-        Ok(Item {
-            pode_editar: self.may_log(categoria, &item.tipo),
-            pode_excluir: categoria.is_open(),
+    /// A state whose category nobody knows is shown as under way, and allows nothing.
+    fn item(&self, item: WorkItem, categoria: Option<Categoria>, icon: Arc<str>) -> Item {
+        Item {
+            pode_editar: categoria.is_some_and(|categoria| self.may_log(categoria, &item.tipo)),
+            pode_excluir: categoria.is_some_and(Categoria::is_open),
             id: item.id,
             title: item.title,
             tipo: item.tipo,
             state: item.state,
-            categoria,
+            categoria: categoria.unwrap_or(Categoria::InProgress),
             icon,
             assigned_to: item.assigned_to.map(|who| who.nome),
             scheduling: item.scheduling,
             parent: item.parent,
-        })
+        }
     }
 
     /// Agrees with what `POST /apontamentos` allows (D-36).
@@ -167,7 +170,10 @@ impl TimesheetService {
             .in_project(user, membership, &self.projetos, projeto, id)
             .await?;
         let types = work_items.types(membership, &item.project).await?;
-        let categoria = categoria(&types, &item)?;
+        let found = Categorias::new(work_items, membership, &types).of(&item).await?;
+        let categoria = found.ok_or(AzureError::Nonsense(
+            "the work item is in a state that its type does not know",
+        ))?;
         Ok(Estado {
             work_item_id: item.id,
             pode_editar: self.may_log(categoria, &item.tipo),
@@ -238,9 +244,41 @@ impl TimesheetService {
     }
 }
 
-/// One that the types do not know closes the door: nobody can tell what it allows.
-fn categoria(types: &Types, item: &WorkItem) -> Result<Categoria> {
-    types
-        .categoria(&item.tipo, &item.state)
-        .ok_or_else(|| AzureError::Nonsense("the work item is in a state that its type does not know").into())
+/// Categories of many work items. Those of another project, or in a state that is new, are asked about once each.
+struct Categorias<'a> {
+    work_items: &'a WorkItemService,
+    membership: &'a Membership,
+    types: &'a Types,
+    asked: HashMap<(String, String, String), Option<Categoria>>,
+}
+
+impl<'a> Categorias<'a> {
+    fn new(work_items: &'a WorkItemService, membership: &'a Membership, types: &'a Types) -> Self {
+        Self {
+            work_items,
+            membership,
+            types,
+            asked: HashMap::new(),
+        }
+    }
+
+    async fn of(&mut self, item: &WorkItem) -> Result<Option<Categoria>> {
+        if let Some(known) = self.types.categoria(&item.tipo, &item.state) {
+            return Ok(Some(known));
+        }
+        let key = (item.project.clone(), item.tipo.clone(), item.state.clone());
+        if let Some(asked) = self.asked.get(&key) {
+            return Ok(*asked);
+        }
+        let membership = self.membership;
+        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let organizacao = membership.organizacao();
+        let found = match self.work_items.categoria(organizacao, credential, item).await {
+            Ok(found) => Some(found),
+            Err(error) if error.is_away() => return Err(error.into()),
+            Err(_) => None,
+        };
+        self.asked.insert(key, found);
+        Ok(found)
+    }
 }

@@ -411,6 +411,46 @@ async fn d_27_trouble_of_azure_devops_is_never_an_empty_sheet() {
 }
 
 #[tokio::test]
+async fn d_36_a_state_that_is_new_is_asked_about_and_one_that_nobody_knows_allows_nothing() {
+    let sheet = Sheet::new().await;
+    let azure = sheet.logging.azure();
+    sheet.add(sheet.task());
+    sheet.get("").await;
+    // The process changes after its types were read; and a work item above comes from a project with another process.
+    azure.edit_work_items("contoso", |items| {
+        items.add_state("Task", "Em homologação", "Resolved");
+    });
+    let fresh = sheet.add(sheet.task().state("Em homologação"));
+    let odd = sheet.add(sheet.task().state("Impossible"));
+    let foreign = sheet.add(NewWorkItem::task("Nowhere").state("Impossible"));
+    let below = sheet.add(sheet.task().under(foreign));
+    azure.forget_requests();
+    let week = sheet.get("&only_my_items=false").await;
+    let nodes = week["work_items"].as_array().unwrap();
+    let node = |id: i32| nodes.iter().find(|node| node["id"] == id).unwrap();
+    assert_eq!(
+        (&node(fresh)["state_category"], &node(fresh)["pode_editar"]),
+        (&json!("Resolved"), &json!(true))
+    );
+    for id in [odd, foreign] {
+        let node = node(id);
+        assert_eq!(
+            (
+                &node["state_category"],
+                &node["pode_editar"],
+                &node["pode_excluir"]
+            ),
+            (&json!("InProgress"), &json!(false), &json!(false))
+        );
+    }
+    assert_eq!(node(foreign)["children"][0]["id"], below);
+    // Not again for every sheet.
+    azure.forget_requests();
+    sheet.get("&only_my_items=false").await;
+    assert_eq!(azure.count("list_types"), 0);
+}
+
+#[tokio::test]
 async fn an_unchanged_sheet_is_304() {
     let sheet = Sheet::new().await;
     let item = sheet.add(sheet.task());

@@ -2,7 +2,7 @@
 //!
 //! | What | How long | Shared by |
 //! |---|---|---|
-//! | types of a project (states, fields, icons) | 1 h | the organisation |
+//! | types of a project (states, fields, icons) | 1 h, less for a state that is new | the organisation |
 //! | work items, results of queries | 20 s | requests with the same credential |
 //! | hours just written | 1 min, over the above | the organisation |
 
@@ -21,6 +21,8 @@ use crate::models::work_item::Scheduling;
 
 const TYPES_TTL: Duration = Duration::from_hours(1);
 const ITEMS_TTL: Duration = Duration::from_secs(20);
+/// Between two refreshes of a project's types for a state that nobody knows.
+const REFRESH: Duration = Duration::from_mins(1);
 const WRITTEN_TTL: Duration = Duration::from_mins(1);
 /// Just long enough for those who ask at the same moment.
 const FLIGHT_TTL: Duration = Duration::from_millis(100);
@@ -47,6 +49,8 @@ struct QueryKey {
 #[derive(Debug, Clone)]
 pub(super) struct Caches {
     types: Cache<(NomeOrganizacao, String), Arc<Types>>,
+    /// Projects whose types were asked for again lately.
+    refreshed: Cache<(NomeOrganizacao, String), ()>,
     queries: Cache<QueryKey, Arc<Vec<i32>>>,
     /// `None`: there is none for this credential.
     items: Cache<ItemKey, Option<Arc<WorkItem>>>,
@@ -60,6 +64,7 @@ impl Default for Caches {
     fn default() -> Self {
         Self {
             types: cache(MOST_PROJECTS, TYPES_TTL),
+            refreshed: cache(MOST_PROJECTS, REFRESH),
             queries: cache(MOST_QUERIES, ITEMS_TTL),
             items: cache(MOST_ITEMS, ITEMS_TTL),
             flights: cache(MOST_QUERIES, FLIGHT_TTL),
@@ -93,10 +98,13 @@ impl Caches {
         shared(self.types.try_get_with(key, ask).await)
     }
 
-    /// They changed.
+    /// They may have changed: they are asked for again, though not more than once a minute.
     pub(super) async fn forget_types(&self, organizacao: &Organizacao, project: &str) {
         let key = (organizacao.nome().clone(), project.to_owned());
-        self.types.invalidate(&key).await;
+        if self.refreshed.get(&key).await.is_none() {
+            self.refreshed.insert(key.clone(), ()).await;
+            self.types.invalidate(&key).await;
+        }
     }
 
     /// Ids that a query selects.
