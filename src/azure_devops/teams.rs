@@ -80,18 +80,18 @@ impl Organizacao {
         Err(Error::Nonsense("there is no end to the pages"))
     }
 
-    /// Whether somebody is in a team.
+    /// Ids of those who are in a team.
     ///
     /// # Errors
     /// When one page fails.
-    pub async fn is_team_member(
+    pub async fn team_members(
         &self,
         credential: &Credential,
         project: &str,
         team: &str,
-        person: Uuid,
-    ) -> Result<bool, Error> {
+    ) -> Result<Vec<Uuid>, Error> {
         let segments = ["_apis", "projects", project, "teams", team, "members"];
+        let mut all = Vec::new();
         for page in 0..MOST_PAGES {
             let (top, skip) = (PAGE.to_string(), (page * PAGE).to_string());
             let query = [("$top", top.as_str()), ("$skip", skip.as_str())];
@@ -99,12 +99,11 @@ impl Organizacao {
                 .get(&LIST_TEAM_MEMBERS, Host::Api, &segments, &query, credential)
                 .await?;
             let found: List<Member> = answer.json()?;
-            let is_person = |member: &Member| Uuid::parse_str(&member.identity.id) == Ok(person);
-            if found.value.good.iter().any(is_person) {
-                return Ok(true);
-            }
-            if found.value.good.len() + found.value.unreadable < PAGE {
-                return Ok(false);
+            let count = found.value.good.len() + found.value.unreadable;
+            let ids = found.value.good.into_iter();
+            all.extend(ids.filter_map(|member| Uuid::parse_str(&member.identity.id).ok()));
+            if count < PAGE {
+                return Ok(all);
             }
         }
         Err(Error::Nonsense("there is no end to the pages"))

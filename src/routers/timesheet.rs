@@ -11,6 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 use validator::Validate;
 
 use self::response::{
@@ -50,10 +51,9 @@ struct FolhaParams {
     #[serde(default)]
     week_start: Field<OrBlank<NaiveDate>>,
     /// Only work items of this iteration.
-    #[validate(length(max = 255))]
-    #[param(value_type = Option<String>, nullable = false, example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
+    #[param(value_type = Option<Uuid>, nullable = false, example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
     #[serde(default)]
-    iteration_id: Field<OrBlank<Trimmed>>,
+    iteration_id: Field<OrBlank<Uuid>>,
     /// Only work items of this team, by id or name.
     #[validate(length(max = 255))]
     #[param(value_type = Option<String>, nullable = false, example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
@@ -92,7 +92,7 @@ async fn get_timesheet(
         organizacao,
         projeto,
         day: params.week_start.value().and_then(|day| day.0),
-        iteration: text(params.iteration_id),
+        iteration: params.iteration_id.value().and_then(|id| id.0),
         team: text(params.team_id),
         only_mine: params.only_my_items.value().unwrap_or(true),
     };
@@ -214,19 +214,19 @@ fields!(CurrentStateParams { work_item_ids });
 
 /// Get the current state of work items
 ///
-/// Any number of them; those that do not exist are left out. At the most 20 s old.
+/// Up to 2,000 of them; those that do not exist in the project are left out. At the most 20 s old.
 #[utoipa::path(get, path = "/timesheet/work-items/current-state", tag = TIMESHEET,
     params(PlaceParams, CurrentStateParams),
     responses(
         (status = 200, body = CurrentStateResponse, description = "The states, by id"),
-        UnknownProjeto, InvalidInput, ProtectedResponses
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
     ))]
 async fn get_current_state(
     user: CurrentUser,
     State(service): State<TimesheetService>,
     ApiQuery(place, params): ApiQuery<PlaceParams, CurrentStateParams>,
 ) -> Result<ApiJson<CurrentStateResponse>> {
-    let (organizacao, _) = place.split()?;
+    let (organizacao, projeto) = place.split()?;
     let ids = read_ids(
         &params
             .work_item_ids
@@ -234,7 +234,7 @@ async fn get_current_state(
             .map(|text| text.0)
             .unwrap_or_default(),
     )?;
-    let found = service.current(&user, &organizacao, &ids).await?;
+    let found = service.current(&user, &organizacao, &projeto, &ids).await?;
     Ok(ApiJson(CurrentStateResponse::from(found)))
 }
 

@@ -16,7 +16,7 @@ use crate::fields;
 use crate::http::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::http::extract::ApiQuery;
 use crate::http::fields::{Field, OrBlank, Trimmed};
-use crate::http::openapi::{InvalidInput, ProtectedResponses, UnknownProjeto, WORK_ITEMS};
+use crate::http::openapi::{InvalidInput, NotInAzure, ProtectedResponses, UnknownProjeto, WORK_ITEMS};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::horas::Horas;
 use crate::models::organizacao::NomeOrganizacao;
@@ -71,13 +71,13 @@ fields!(SearchParams {
 
 /// Find work items
 ///
-/// By id, `#id` or a part of the title, the last changed first; at the most 20 s old. With the caller's own credential, so
-/// nothing is found that they may not see.
+/// By id, `#id` or a part of the title, the last changed first, the one of that very id before all; at the most 20 s old. With the
+/// caller's own credential where it can read, else with the organisation's, since they belong.
 #[utoipa::path(get, path = "/work-items/search", tag = WORK_ITEMS, params(SearchParams, IfNoneMatchParam),
     responses(
         (status = 200, body = SearchResponse, description = "What was found", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still right"),
-        UnknownProjeto, InvalidInput, ProtectedResponses
+        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
     ))]
 async fn search_work_items(
     user: CurrentUser,

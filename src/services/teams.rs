@@ -10,27 +10,34 @@ use uuid::Uuid;
 
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::teams::Team;
-use crate::azure_devops::{Credential, Error as AzureError};
+use crate::azure_devops::{Credential, Error as AzureError, Fingerprint};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::papel::Papel;
 use crate::services::projetos::ProjetoService;
-use crate::services::work_items::{for_caller, missing_is};
+use crate::services::work_items::{for_caller, no_project};
 
 const TTL: Duration = Duration::from_mins(5);
 const MOST: u64 = 10_000;
+/// Who is in which team changes seldom, and costs a call a team.
+const ROSTERS_TTL: Duration = Duration::from_mins(15);
+const MOST_ROSTERS: u64 = 500;
 /// Teams whose members are asked for at once, for callers whose own credential is of no use.
 const AT_ONCE: usize = 6;
 
 /// Organisation, caller, project.
 type Key = (NomeOrganizacao, String, String);
+/// Teams and who is in them.
+type Rosters = Vec<(Team, Vec<Uuid>)>;
 
 /// Use cases of `teams`.
 #[derive(Debug, Clone)]
 pub struct TeamService {
     projetos: ProjetoService,
     known: Cache<Key, Arc<Teams>>,
+    /// For callers whose own credential is of no use: asked once for all of them.
+    rosters: Cache<(NomeOrganizacao, Fingerprint, String), Arc<Rosters>>,
 }
 
 /// Teams that a caller sees.
@@ -48,10 +55,13 @@ impl TeamService {
     /// Remembers nothing yet.
     #[must_use]
     pub fn new(projetos: ProjetoService) -> Self {
-        let known = Cache::builder().max_capacity(MOST).time_to_live(TTL);
         Self {
             projetos,
-            known: known.build(),
+            known: Cache::builder().max_capacity(MOST).time_to_live(TTL).build(),
+            rosters: Cache::builder()
+                .max_capacity(MOST_ROSTERS)
+                .time_to_live(ROSTERS_TTL)
+                .build(),
         }
     }
 
@@ -69,73 +79,82 @@ impl TeamService {
         let located = self.projetos.find_or_fetch(user, nome, projeto).await?;
         let project = located.external_id.to_string();
         let key = (nome.clone(), user.as_known_in(nome).id, project.clone());
-        if let Some(known) = self.known.get(&key).await {
-            return Ok(known);
-        }
         let all = user.papel == Papel::Admin;
         let project = project.as_str();
-        let (teams, settings) = tokio::try_join!(
-            visible(membership, project, all),
-            for_caller(membership, |credential| async move {
-                let credential = &credential;
-                membership
-                    .organizacao()
-                    .project_settings(credential, project)
-                    .await
-            })
-        )
-        .map_err(|error| {
-            missing_is(error, || {
-                Error::NotFound("Projeto não encontrado no Azure DevOps".to_owned())
-            })
-        })?;
-        let mut teams = teams;
-        teams.sort_by_cached_key(|team| (team.name.to_lowercase(), team.id.clone()));
-        let listed = |id: &String| teams.iter().any(|team| team.id.eq_ignore_ascii_case(id));
-        let default = settings.default_team.filter(listed);
-        let found = Arc::new(Teams { teams, all, default });
-        self.known.insert(key, Arc::clone(&found)).await;
-        Ok(found)
-    }
-}
-
-/// All teams; or those of the caller, by their own credential, else by looking who is in which.
-async fn visible(membership: &Membership, project: &str, all: bool) -> Result<Vec<Team>> {
-    let organizacao = membership.organizacao();
-    if all {
-        return for_caller(membership, |credential| async move {
-            let credential = &credential;
-            organizacao.teams(credential, project, false).await
+        let ask = async {
+            let (mut teams, settings) = tokio::try_join!(
+                self.visible(membership, project, all),
+                for_caller(membership, |credential| async move {
+                    let organizacao = membership.organizacao();
+                    organizacao.project_settings(&credential, project).await
+                })
+            )?;
+            teams.sort_by_cached_key(|team| (team.name.to_lowercase(), team.id.clone()));
+            let listed = |id: &String| teams.iter().any(|team| team.id.eq_ignore_ascii_case(id));
+            let default = settings.default_team.filter(listed);
+            Ok::<_, Error>(Arc::new(Teams { teams, all, default }))
+        };
+        // On the heap: three calls at once make a large future.
+        let found = self.known.try_get_with(key, Box::pin(ask)).await;
+        found.map_err(|error: Arc<Error>| match &*error {
+            Error::Upstream {
+                source: AzureError::NotFound,
+                ..
+            } => no_project(),
+            _ => Error::Shared(error),
         })
-        .await;
     }
-    if let Some(own) = membership.own_credential() {
-        match organizacao.teams(own, project, true).await {
-            Err(AzureError::InvalidCredential { .. }) => {}
-            answer => return Ok(answer?),
+
+    /// All teams; or those of the caller, by their own credential, else by looking who is in which.
+    async fn visible(&self, membership: &Membership, project: &str, all: bool) -> Result<Vec<Team>> {
+        let organizacao = membership.organizacao();
+        if all {
+            let teams = for_caller(membership, |credential| async move {
+                organizacao.teams(&credential, project, false).await
+            });
+            return teams.await;
         }
+        if let Some(own) = membership.own_credential() {
+            match organizacao.teams(own, project, true).await {
+                Err(AzureError::InvalidCredential { .. }) => {}
+                answer => return Ok(answer?),
+            }
+        }
+        let Some(person) = membership.identity().map(|identity| identity.id) else {
+            return Ok(Vec::new());
+        };
+        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let key = (
+            organizacao.nome().clone(),
+            credential.fingerprint(),
+            project.to_owned(),
+        );
+        let ask = rosters(membership, credential, project);
+        let rosters = self.rosters.try_get_with(key, ask).await;
+        let rosters = rosters.map_err(|error: Arc<AzureError>| AzureError::clone(&error))?;
+        let of_person = rosters.iter().filter(|(_, members)| members.contains(&person));
+        Ok(of_person.map(|(team, _)| team.clone()).collect())
     }
-    let Some(person) = membership.identity().map(|identity| identity.id) else {
-        return Ok(Vec::new());
-    };
-    let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
-    Ok(teams_of(membership, credential, project, person).await?)
 }
 
-async fn teams_of(
+/// Every team of a project and who is in it.
+async fn rosters(
     membership: &Membership,
     credential: &Credential,
     project: &str,
-    person: Uuid,
-) -> Result<Vec<Team>, AzureError> {
+) -> Result<Arc<Rosters>, AzureError> {
     let organizacao = membership.organizacao();
     let teams = organizacao.teams(credential, project, false).await?;
-    let asked = stream::iter(teams).map(async |team| {
-        let is_member = organizacao
-            .is_team_member(credential, project, &team.id, person)
-            .await?;
-        Ok::<_, AzureError>(is_member.then_some(team))
-    });
-    let found: Vec<Option<Team>> = asked.buffered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    let asked: Vec<_> = teams
+        .into_iter()
+        .map(|team| async move {
+            let members = organizacao.team_members(credential, project, &team.id).await?;
+            Ok::<_, AzureError>((team, members))
+        })
+        .collect();
+    stream::iter(asked)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
+        .map(Arc::new)
 }

@@ -9,6 +9,8 @@ mod selection;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::Error as AzureError;
 use crate::azure_devops::work_items::{Revision, WorkItem};
@@ -21,9 +23,13 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::models::timesheet::{Folha, Item, Semana};
 use crate::models::work_item::Categoria;
 use crate::repositories::apontamentos as repo;
+use crate::repositories::projetos::Located;
 use crate::services::integracao::membership_of;
 use crate::services::projetos::ProjetoService;
-use crate::services::work_items::{Types, WorkItemService, for_caller, missing_is};
+use crate::services::work_items::{Types, WorkItemService, for_caller, missing_is, no_project, too_many};
+
+/// More work items than anybody looks at.
+const MOST_ITEMS: usize = 4_000;
 
 /// Use cases of `timesheet`.
 #[derive(Debug, Clone)]
@@ -45,7 +51,7 @@ pub struct FolhaPedida {
     /// Any day of the week; today when absent.
     pub day: Option<chrono::NaiveDate>,
     /// Only work items of this iteration.
-    pub iteration: Option<String>,
+    pub iteration: Option<Uuid>,
     /// Only those of this team.
     pub team: Option<String>,
     /// Only those that are the caller's.
@@ -111,12 +117,15 @@ impl TimesheetService {
         ids.extend(lancamentos.iter().map(|entry| entry.work_item_id));
         ids.sort_unstable();
         ids.dedup();
+        if ids.len() > MOST_ITEMS {
+            return Err(too_many());
+        }
         let mut read = self.work_items.read_many(membership, &ids).await?;
         if let Some(mine) = &selected.mine {
             let logged: Vec<i32> = lancamentos.iter().map(|entry| entry.work_item_id).collect();
             selection::keep_mine(&mut read, mine, &logged);
         }
-        let mut categorias = Categorias::new(&self.work_items, membership, &types);
+        let mut categorias = Categorias::new(self, membership, &projeto, &types);
         let mut items = Vec::with_capacity(read.len());
         for item in read {
             let icon = self
@@ -124,15 +133,17 @@ impl TimesheetService {
                 .known_icon(&pedida.organizacao, &types, &item.tipo)
                 .await;
             let categoria = categorias.of(&item).await?;
-            items.push(self.item(item, categoria, icon));
+            let here = categorias.is_here(&item.project).await?;
+            items.push(self.item(item, categoria, here, icon));
         }
         Ok(assemble::assemble(semana, hoje, items, lancamentos))
     }
 
     /// A state whose category nobody knows is shown as under way, and allows nothing.
-    fn item(&self, item: WorkItem, categoria: Option<Categoria>, icon: Arc<str>) -> Item {
+    fn item(&self, item: WorkItem, categoria: Option<Categoria>, here: bool, icon: Arc<str>) -> Item {
         Item {
-            pode_editar: categoria.is_some_and(|categoria| self.may_log(categoria, &item.tipo)),
+            // Hours are logged on work items of the project that is named.
+            pode_editar: here && categoria.is_some_and(|categoria| self.may_log(categoria, &item.tipo)),
             pode_excluir: categoria.is_some_and(Categoria::is_open),
             id: item.id,
             title: item.title,
@@ -165,15 +176,16 @@ impl TimesheetService {
     ) -> Result<Estado> {
         user.may_see(organizacao)?;
         let membership = membership_of(user, organizacao)?;
-        let work_items = &self.work_items;
-        let item = work_items
+        let item = self
+            .work_items
             .in_project(user, membership, &self.projetos, projeto, id)
             .await?;
-        let types = work_items.types(membership, &item.project).await?;
-        let found = Categorias::new(work_items, membership, &types).of(&item).await?;
-        let categoria = found.ok_or(AzureError::Nonsense(
-            "the work item is in a state that its type does not know",
-        ))?;
+        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let upstream = membership.organizacao();
+        let categoria = self
+            .work_items
+            .categoria(upstream, credential, &item.project, &item)
+            .await?;
         Ok(Estado {
             work_item_id: item.id,
             pode_editar: self.may_log(categoria, &item.tipo),
@@ -219,7 +231,8 @@ impl TimesheetService {
             let settings = for_caller(membership, |credential| async move {
                 upstream.project_settings(&credential, project).await
             });
-            let process = settings.await?.process;
+            let settings = settings.await.map_err(|error| missing_is(error, no_project))?;
+            let process = settings.process;
             process.ok_or(AzureError::Nonsense("the project does not tell its process"))?
         };
         let process = &process;
@@ -231,49 +244,102 @@ impl TimesheetService {
         states.await.map_err(|error| missing_is(error, missing))
     }
 
-    /// Work items as they are; unknown ids are left out.
+    /// Work items of a project as they are; those that are not there are left out.
     pub async fn current(
         &self,
         user: &CurrentUser,
         organizacao: &NomeOrganizacao,
+        projeto: &ProjetoNomeado,
         ids: &[i32],
     ) -> Result<Vec<WorkItem>> {
         user.may_see(organizacao)?;
         let membership = membership_of(user, organizacao)?;
-        self.work_items.read_many(membership, ids).await
+        let located = self.projetos.find_or_fetch(user, organizacao, projeto).await?;
+        let mut places = Places::new(self, membership, &located);
+        let mut found = Vec::with_capacity(ids.len());
+        for item in self.work_items.read_many(membership, ids).await? {
+            if places.is_here(&item.project).await? {
+                found.push(item);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Which names of projects mean the project of the request; each is asked about once.
+struct Places<'a> {
+    service: &'a TimesheetService,
+    membership: &'a Membership,
+    projeto: &'a Located,
+    asked: HashMap<String, bool>,
+}
+
+impl<'a> Places<'a> {
+    fn new(service: &'a TimesheetService, membership: &'a Membership, projeto: &'a Located) -> Self {
+        Self {
+            service,
+            membership,
+            projeto,
+            asked: HashMap::new(),
+        }
+    }
+
+    async fn is_here(&mut self, nome: &str) -> Result<bool> {
+        if let Some(known) = self.asked.get(nome) {
+            return Ok(*known);
+        }
+        let projetos = &self.service.projetos;
+        let here = projetos.is_called(self.membership, self.projeto, nome).await?;
+        self.asked.insert(nome.to_owned(), here);
+        Ok(here)
     }
 }
 
 /// Categories of many work items. Those of another project, or in a state that is new, are asked about once each.
 struct Categorias<'a> {
-    work_items: &'a WorkItemService,
-    membership: &'a Membership,
+    places: Places<'a>,
     types: &'a Types,
     asked: HashMap<(String, String, String), Option<Categoria>>,
 }
 
 impl<'a> Categorias<'a> {
-    fn new(work_items: &'a WorkItemService, membership: &'a Membership, types: &'a Types) -> Self {
+    fn new(
+        service: &'a TimesheetService,
+        membership: &'a Membership,
+        projeto: &'a Located,
+        types: &'a Types,
+    ) -> Self {
         Self {
-            work_items,
-            membership,
+            places: Places::new(service, membership, projeto),
             types,
             asked: HashMap::new(),
         }
     }
 
+    async fn is_here(&mut self, nome: &str) -> Result<bool> {
+        self.places.is_here(nome).await
+    }
+
     async fn of(&mut self, item: &WorkItem) -> Result<Option<Categoria>> {
-        if let Some(known) = self.types.categoria(&item.tipo, &item.state) {
+        let here = self.is_here(&item.project).await?;
+        if let Some(known) = self.types.categoria(&item.tipo, &item.state).filter(|_| here) {
             return Ok(Some(known));
         }
         let key = (item.project.clone(), item.tipo.clone(), item.state.clone());
         if let Some(asked) = self.asked.get(&key) {
             return Ok(*asked);
         }
-        let membership = self.membership;
+        let membership = self.places.membership;
         let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
-        let organizacao = membership.organizacao();
-        let found = match self.work_items.categoria(organizacao, credential, item).await {
+        // What is asked again is what the sheet remembers.
+        let project = if here {
+            self.places.projeto.external_id.to_string()
+        } else {
+            item.project.clone()
+        };
+        let work_items = &self.places.service.work_items;
+        let asked = work_items.categoria(membership.organizacao(), credential, &project, item);
+        let found = match asked.await {
             Ok(found) => Some(found),
             Err(error) if error.is_away() => return Err(error.into()),
             Err(_) => None,

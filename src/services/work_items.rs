@@ -1,17 +1,18 @@
 //! Work items as rules need them: read for a caller, their state by category, their type's fields, found by text.
 //!
-//! What is remembered, and how long, stands in [`cache`]. Nothing that depends on who asks is shared between credentials.
+//! What is remembered, and how long, stands in `work_items/cache.rs`. Nothing that depends on who asks is shared between credentials.
 
 mod cache;
 mod icons;
 mod search;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 
 use crate::auth::{CurrentUser, Membership};
+use crate::azure_devops::iterations::TeamArea;
 use crate::azure_devops::work_item_types::TypeDescription;
 use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, Revision, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
@@ -47,15 +48,20 @@ impl Types {
         self.0.get(tipo)?.states.get(state).copied()
     }
 
-    /// Names of states that are closed or removed in some type.
+    /// Types that have the same closed states, with those states; every type once.
     #[must_use]
-    pub fn closed_states(&self) -> Vec<String> {
-        let states = self.0.values().flat_map(|tipo| &tipo.states);
-        let closed = states.filter(|(_, categoria)| !categoria.is_open());
-        let mut names: Vec<String> = closed.map(|(name, _)| name.clone()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    pub fn by_closed_states(&self) -> BTreeMap<Vec<String>, Vec<String>> {
+        let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+        for (name, tipo) in &self.0 {
+            let closed = tipo.states.iter().filter(|(_, categoria)| !categoria.is_open());
+            let mut closed: Vec<String> = closed.map(|(state, _)| state.clone()).collect();
+            closed.sort_unstable();
+            groups.entry(closed).or_default().push(name.clone());
+        }
+        for types in groups.values_mut() {
+            types.sort_unstable();
+        }
+        groups
     }
 
     fn read(types: Vec<TypeDescription>) -> Self {
@@ -163,7 +169,7 @@ impl WorkItemService {
                 source: AzureError::Rejected { type_key, .. },
                 ..
             } if type_key.starts_with("WorkItemTrackingQueryResultSizeLimit") => too_many(),
-            other => other,
+            other => missing_is(other, no_project),
         })
     }
 
@@ -216,10 +222,30 @@ impl WorkItemService {
             .caches
             .types(membership.organizacao(), credential, project)
             .await;
-        Ok(types?)
+        types.map_err(|error| missing_is(error.into(), no_project))
     }
 
-    /// The category of a work item's state.
+    /// Areas of a team, at the most five minutes old.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such team.
+    pub async fn team_areas(
+        &self,
+        membership: &Membership,
+        project: &str,
+        team: &str,
+    ) -> Result<Arc<Vec<TeamArea>>> {
+        let found = for_caller(membership, |credential| async move {
+            let organizacao = membership.organizacao();
+            self.caches
+                .team_areas(organizacao, &credential, project, team)
+                .await
+        });
+        let missing = || Error::NotFound(format!("Time {team} não encontrado"));
+        found.await.map_err(|error| missing_is(error, missing))
+    }
+
+    /// The category of a work item's state; `project`: its project, by whatever it is remembered.
     ///
     /// # Errors
     /// When Azure DevOps does not tell it.
@@ -227,20 +253,20 @@ impl WorkItemService {
         &self,
         organizacao: &Organizacao,
         credential: &Credential,
+        project: &str,
         item: &WorkItem,
     ) -> Result<Categoria, AzureError> {
-        let types = self.caches.types(organizacao, credential, &item.project).await?;
+        let types = self.caches.types(organizacao, credential, project).await?;
         if let Some(categoria) = types.categoria(&item.tipo, &item.state) {
             return Ok(categoria);
         }
         // A state that is newer than what is remembered.
-        self.caches.forget_types(organizacao, &item.project).await;
-        let types = self.caches.types(organizacao, credential, &item.project).await?;
-        types
-            .categoria(&item.tipo, &item.state)
-            .ok_or(AzureError::Nonsense(
-                "the work item is in a state that its type does not know",
-            ))
+        self.caches.forget_types(organizacao, project).await;
+        let types = self.caches.types(organizacao, credential, project).await?;
+        let known = types.categoria(&item.tipo, &item.state);
+        known.ok_or(AzureError::Nonsense(
+            "the work item is in a state that its type does not know",
+        ))
     }
 
     /// What is known of a work item's type.
@@ -305,7 +331,13 @@ fn forbidden() -> Error {
     Error::Forbidden("O Azure DevOps não permite que este usuário leia isto".to_owned())
 }
 
-fn too_many() -> Error {
+/// What a caller learns about a project that is mirrored here and gone, or hidden from them, there.
+pub(super) fn no_project() -> Error {
+    Error::NotFound("Projeto não encontrado no Azure DevOps".to_owned())
+}
+
+/// What a caller learns who asks for more than anybody can look at.
+pub(super) fn too_many() -> Error {
     Error::Rule {
         code: "consulta_grande_demais",
         detail:

@@ -17,12 +17,13 @@ async fn members_see_their_teams_and_administrators_all() {
     let logging = Logging::with(&app_token::VARIABLES).await;
     let azure = logging.azure();
     let eva = azure.person("Eva", &["contoso"]);
+    let caio = azure.person("Caio", &["contoso"]);
     let mut project = None;
     azure.edit_projects("contoso", |projects| project = Some(projects[0].clone()));
     let project = project.unwrap();
     let default = azure.team("contoso", &project, "Zeta", &[eva.id]);
     azure.team("contoso", &project, "alfa", &[]);
-    azure.team("contoso", &project, "Beta", &[eva.id]);
+    azure.team("contoso", &project, "Beta", &[eva.id, caio.id]);
     for n in 0..210 {
         azure.team("contoso", &project, &format!("t{n:03}"), &[]);
     }
@@ -59,10 +60,15 @@ async fn members_see_their_teams_and_administrators_all() {
     // Nobody's teams: none, and no default one that could be chosen.
     let none = logging.get(&path).await.expect(200);
     assert_eq!((names(&none), &none["default_team_id"]), (vec![], &Value::Null));
-    // An app token has no credential of its own: who is in which team is asked.
-    let token = app_token(eva.id);
+    // An app token has no credential of its own: who is in which team is asked, once for everybody.
+    let token = app_token(caio.id);
     let by_app = app.send(Request::get(&path).bearer(&token)).await.expect(200);
-    assert_eq!(names(&by_app), ["Beta", "Zeta"]);
+    assert_eq!(names(&by_app), ["Beta"]);
+    assert_eq!(azure.count("list_team_members"), 213);
+    let other = app_token(azure.person("Bia", &["contoso"]).id);
+    let none = app.send(Request::get(&path).bearer(&other)).await.expect(200);
+    assert_eq!(names(&none), Vec::<&str>::new());
+    assert_eq!(azure.count("list_team_members"), 213);
 }
 
 #[tokio::test]

@@ -276,6 +276,7 @@ async fn an_iteration_and_a_team_narrow_the_sheet_and_entries_are_shown_all_the_
     for (more, status) in [
         (format!("&iteration_id={}", Uuid::new_v4()), 404),
         (format!("&team_id={}", Uuid::new_v4()), 404),
+        ("&iteration_id=Sprint%201".to_owned(), 422),
         ("&week_start=ontem".to_owned(), 422),
         ("&only_my_items=talvez".to_owned(), 422),
     ] {
@@ -352,10 +353,13 @@ async fn a_large_sheet_takes_few_calls_cold_and_none_warm_and_sees_what_was_just
 #[tokio::test]
 async fn simultaneous_requests_ask_once() {
     let sheet = Sheet::new().await;
-    for _ in 0..5 {
-        sheet.add(sheet.task());
-    }
     let azure = sheet.logging.azure();
+    let mut project = None;
+    azure.edit_projects("contoso", |projects| project = Some(projects[0].clone()));
+    let team = azure.team("contoso", &project.unwrap(), "Time A", &[sheet.me.id]);
+    for _ in 0..5 {
+        sheet.add(sheet.task().area(&format!("{PROJECT}\\Time A")));
+    }
     // Who is calling is known; the rest is not.
     sheet
         .logging
@@ -365,10 +369,21 @@ async fn simultaneous_requests_ask_once() {
         .await
         .expect(200);
     azure.forget_requests();
-    futures_util::future::join_all((0..20).map(|_| sheet.get(""))).await;
-    for operation in ["query_work_items", "list_types", "read_work_items"] {
+    let of_team = format!("&team_id={team}");
+    let all = futures_util::future::join_all((0..20).map(|_| sheet.get(&of_team))).await;
+    assert!(all.iter().all(|week| week["total_work_items"] == 5));
+    let operations = [
+        "query_work_items",
+        "list_types",
+        "read_work_items",
+        "read_team_areas",
+    ];
+    for operation in operations {
         assert_eq!(azure.count(operation), 1, "{operation}");
     }
+    azure.forget_requests();
+    sheet.get(&of_team).await;
+    assert_eq!(azure.seen().len(), 0, "a warm sheet asks nobody");
 }
 
 #[tokio::test]
@@ -448,6 +463,62 @@ async fn d_36_a_state_that_is_new_is_asked_about_and_one_that_nobody_knows_allow
     azure.forget_requests();
     sheet.get("&only_my_items=false").await;
     assert_eq!(azure.count("list_types"), 0);
+}
+
+#[tokio::test]
+async fn d_36_the_same_name_may_be_closed_in_one_type_and_open_in_another() {
+    let sheet = Sheet::new().await;
+    sheet.logging.azure().edit_work_items("contoso", |items| {
+        items.add_state("Bug", "Entregue", "Completed");
+        items.add_state("Task", "Entregue", "InProgress");
+    });
+    let long_ago = "2025-01-01";
+    let open = sheet.add(sheet.task().state("Entregue").changed(long_ago));
+    sheet.add(sheet.task().tipo("Bug").state("Entregue").changed(long_ago));
+    assert_eq!(shape(&sheet.get("").await["work_items"]), open.to_string());
+}
+
+#[tokio::test]
+async fn a_work_item_that_moved_to_another_project_takes_no_hours_here() {
+    let sheet = Sheet::new().await;
+    let item = sheet.add(sheet.task());
+    sheet.log(item, &day(0), "01:00").await;
+    sheet.logging.azure().edit_work_items("contoso", |items| {
+        items.edit(item, "System.TeamProject", json!("Another"));
+    });
+    let week = sheet.get("").await;
+    let node = &week["work_items"][0];
+    assert_eq!(
+        (&node["id"], &node["pode_editar"], &node["pode_excluir"]),
+        (&json!(item), &json!(false), &json!(true))
+    );
+    let body = sheet.logging.body_with(&json!({"work_item_id": item}));
+    sheet.logging.post_as(&sheet.token, &body).await.problem(404);
+    let (app, projeto) = (&sheet.logging.tenants.app, sheet.logging.tenants.projeto);
+    let current = format!(
+        "{TIMESHEET}/work-items/current-state?organization_name=contoso&project_id={projeto}&work_item_ids={item}"
+    );
+    assert_eq!(
+        app.get_as(&sheet.token, &current).await.expect(200),
+        json!({"work_items": {}})
+    );
+}
+
+#[tokio::test]
+async fn a_project_that_is_gone_there_is_not_found() {
+    let sheet = Sheet::new().await;
+    let (app, projeto) = (&sheet.logging.tenants.app, sheet.logging.tenants.projeto);
+    sheet.logging.azure().edit_projects("contoso", Vec::clear);
+    let place = format!("organization_name=contoso&project_id={projeto}");
+    for path in [
+        format!("{TIMESHEET}?{place}"),
+        format!("{TIMESHEET}/process-states?{place}&work_item_type=Custom.Task"),
+        format!("/api/v1/work-items/search?query=abc&{place}"),
+        format!("/api/v1/iterations?{place}"),
+        format!("/api/v1/teams?{place}"),
+    ] {
+        app.get_as(&sheet.token, &path).await.problem(404);
+    }
 }
 
 #[tokio::test]

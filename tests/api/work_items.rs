@@ -49,6 +49,22 @@ async fn work_items_are_found_by_title_id_and_sign() {
         ids(&search(&logging, &late.to_string(), "").await),
         [late, numbered]
     );
+    // The very id comes first, however many titles bear the number.
+    assert_eq!(
+        ids(&search(&logging, &late.to_string(), "&limit=1").await),
+        [late]
+    );
+    let epics = format!("{in_project}&work_item_types=Epic");
+    assert_eq!(
+        ids(&search(&logging, &late.to_string(), &epics).await),
+        Vec::<i64>::new()
+    );
+    let foreign = elsewhere.to_string();
+    assert_eq!(
+        ids(&search(&logging, &foreign, &in_project).await),
+        Vec::<i64>::new()
+    );
+    assert_eq!(ids(&search(&logging, &foreign, "").await), [elsewhere]);
     assert_eq!(ids(&search(&logging, "#999999", "").await), Vec::<i64>::new());
 
     let item = &search(&logging, &format!("#{late}"), &in_project).await["results"][0];

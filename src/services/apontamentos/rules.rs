@@ -132,7 +132,10 @@ impl Rules {
         let organizacao = membership.organizacao();
         // The service's PAT sees every type; a caller's credential may lack the scope.
         let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
-        let categoria = self.work_items.categoria(organizacao, credential, &item).await?;
+        let categoria = self
+            .work_items
+            .categoria(organizacao, credential, &item.project, &item)
+            .await?;
         let state = &item.state;
         let (code, detail) = match categoria {
             Categoria::Completed => (

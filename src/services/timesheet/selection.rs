@@ -1,6 +1,7 @@
 //! Which work items a sheet shows.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -8,9 +9,9 @@ use super::{FolhaPedida, TimesheetService};
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::queries::{Literal, Literals};
 use crate::azure_devops::work_items::WorkItem;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::timesheet::Semana;
-use crate::services::work_items::{Types, for_caller, missing_is, wiql_date};
+use crate::services::work_items::{Types, wiql_date};
 
 /// What was selected.
 pub(super) struct Selected {
@@ -53,7 +54,8 @@ impl TimesheetService {
             email: person.email.as_ref().map(|email| email.to_lowercase()),
         });
         let team = pedida.team.as_deref();
-        if let Some(iteration) = &pedida.iteration {
+        if let Some(iteration) = pedida.iteration {
+            let iteration = &iteration.to_string();
             let ids = self
                 .work_items
                 .iteration_work_items(membership, project, team, iteration)
@@ -64,24 +66,14 @@ impl TimesheetService {
             });
         }
         let areas = match team {
-            Some(team) => {
-                let organizacao = membership.organizacao();
-                let areas = for_caller(membership, |credential| async move {
-                    organizacao.team_areas(&credential, project, team).await
-                });
-                let missing = || Error::NotFound(format!("Time {team} não encontrado"));
-                areas.await.map_err(|error| missing_is(error, missing))?
-            }
-            None => Vec::new(),
+            Some(team) => self.work_items.team_areas(membership, project, team).await?,
+            None => Arc::default(),
         };
-        let mut target = vec!["[Target].[System.TeamProject] = @project".to_owned()];
-        let closed = types.closed_states();
-        if !closed.is_empty() {
-            let (closed, since) = (Literals(&closed), wiql_date(semana.first()));
-            target.push(format!(
-                "([Target].[System.State] NOT IN {closed} OR [Target].[System.ChangedDate] >= {since})"
-            ));
-        }
+        let since = wiql_date(semana.first());
+        let mut target = vec![
+            "[Target].[System.TeamProject] = @project".to_owned(),
+            format!("({} OR [Target].[System.ChangedDate] >= {since})", is_open(types)),
+        ];
         // Without an e-mail the caller's are told from others' afterwards.
         if let Some(email) = mine.as_ref().and_then(|mine| mine.email.as_deref()) {
             target.push(format!("[Target].[System.AssignedTo] = {}", Literal(email)));
@@ -111,6 +103,35 @@ impl TimesheetService {
             mine: mine.filter(|mine| mine.email.is_none()),
         })
     }
+}
+
+/// A state that its own type does not call closed; the same name may be open in another type.
+fn is_open(types: &Types) -> String {
+    let groups = types.by_closed_states();
+    let all: Vec<String> = groups.values().flatten().cloned().collect();
+    let mut clauses: Vec<String> = groups
+        .iter()
+        .map(|(closed, types)| {
+            let of_type = format!("[Target].[System.WorkItemType] IN {}", Literals(types));
+            if closed.is_empty() {
+                of_type
+            } else {
+                format!(
+                    "({of_type} AND [Target].[System.State] NOT IN {})",
+                    Literals(closed)
+                )
+            }
+        })
+        .collect();
+    if all.is_empty() {
+        clauses.push("[Target].[System.Id] > 0".to_owned());
+    } else {
+        clauses.push(format!(
+            "[Target].[System.WorkItemType] NOT IN {}",
+            Literals(&all)
+        ));
+    }
+    clauses.join(" OR ")
 }
 
 /// Keeps the caller's work items, those with their entries, and all that is above them.

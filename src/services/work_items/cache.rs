@@ -4,16 +4,18 @@
 //! |---|---|---|
 //! | types of a project (states, fields, icons) | 1 h, less for a state that is new | the organisation |
 //! | work items, results of queries | 20 s | requests with the same credential |
+//! | areas of teams | 5 min | requests with the same credential |
 //! | hours just written | 1 min, over the above | the organisation |
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
 
 use super::Types;
+use crate::azure_devops::iterations::TeamArea;
 use crate::azure_devops::work_items::WorkItem;
 use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao};
 use crate::models::organizacao::NomeOrganizacao;
@@ -24,15 +26,18 @@ const ITEMS_TTL: Duration = Duration::from_secs(20);
 /// Between two refreshes of a project's types for a state that nobody knows.
 const REFRESH: Duration = Duration::from_mins(1);
 const WRITTEN_TTL: Duration = Duration::from_mins(1);
+const AREAS_TTL: Duration = Duration::from_mins(5);
 /// Just long enough for those who ask at the same moment.
 const FLIGHT_TTL: Duration = Duration::from_millis(100);
 
 const MOST_PROJECTS: u64 = 2_000;
 const MOST_ITEMS: u64 = 100_000;
 const MOST_QUERIES: u64 = 5_000;
-/// Work items a call.
+/// Work items a call, and calls at once: others of the organisation want their turn, too.
 const BATCH: usize = 200;
+const AT_ONCE: usize = 4;
 
+type ItemsById = HashMap<i32, Arc<WorkItem>>;
 type ItemKey = (NomeOrganizacao, Fingerprint, i32);
 
 /// Whose question, and which.
@@ -54,7 +59,8 @@ pub(super) struct Caches {
     queries: Cache<QueryKey, Arc<Vec<i32>>>,
     /// `None`: there is none for this credential.
     items: Cache<ItemKey, Option<Arc<WorkItem>>>,
-    flights: Cache<(NomeOrganizacao, Fingerprint, Vec<i32>), ()>,
+    flights: Cache<(NomeOrganizacao, Fingerprint, Vec<i32>), Arc<ItemsById>>,
+    areas: Cache<(NomeOrganizacao, Fingerprint, String, String), Arc<Vec<TeamArea>>>,
     written: Cache<(NomeOrganizacao, i32), (i32, Scheduling)>,
     /// Pictures of types as `data:` URIs.
     pub(super) icons: Cache<super::icons::IconKey, Arc<str>>,
@@ -68,6 +74,7 @@ impl Default for Caches {
             queries: cache(MOST_QUERIES, ITEMS_TTL),
             items: cache(MOST_ITEMS, ITEMS_TTL),
             flights: cache(MOST_QUERIES, FLIGHT_TTL),
+            areas: cache(MOST_QUERIES, AREAS_TTL),
             written: cache(MOST_ITEMS, WRITTEN_TTL),
             icons: cache(super::icons::MOST, super::icons::TTL),
         }
@@ -182,9 +189,10 @@ impl Caches {
         if !missing.is_empty() {
             let flight = (nome.clone(), fingerprint, missing.clone());
             let read = self.read(organizacao, credential, &missing);
-            shared(self.flights.try_get_with(flight, read).await)?;
+            // What was read counts, whether or not there was room to remember it.
+            let read = shared(self.flights.try_get_with(flight, read).await)?;
             for id in missing {
-                known.insert(id, self.items.get(&key(id)).await.flatten());
+                known.insert(id, read.get(&id).cloned());
             }
         }
         let mut items = Vec::with_capacity(ids.len());
@@ -201,21 +209,45 @@ impl Caches {
         organizacao: &Organizacao,
         credential: &Credential,
         ids: &[i32],
-    ) -> Result<(), Error> {
-        let calls = ids
+    ) -> Result<Arc<ItemsById>, Error> {
+        let calls: Vec<_> = ids
             .chunks(BATCH)
-            .map(|ids| organizacao.work_items(credential, ids));
-        let found = try_join_all(calls).await?;
-        let mut found: HashMap<i32, Arc<WorkItem>> = found
+            .map(|ids| organizacao.work_items(credential, ids))
+            .collect();
+        let batches: Vec<Vec<WorkItem>> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
+        let found: ItemsById = batches
             .into_iter()
             .flatten()
             .map(|item| (item.id, Arc::new(item)))
             .collect();
         for id in ids {
             let key = (organizacao.nome().clone(), credential.fingerprint(), *id);
-            self.items.insert(key, found.remove(id)).await;
+            self.items.insert(key, found.get(id).cloned()).await;
         }
-        Ok(())
+        Ok(Arc::new(found))
+    }
+
+    /// Areas of a team.
+    pub(super) async fn team_areas(
+        &self,
+        organizacao: &Organizacao,
+        credential: &Credential,
+        project: &str,
+        team: &str,
+    ) -> Result<Arc<Vec<TeamArea>>, Error> {
+        let key = (
+            organizacao.nome().clone(),
+            credential.fingerprint(),
+            project.to_owned(),
+            team.to_owned(),
+        );
+        let ask = async {
+            organizacao
+                .team_areas(credential, project, team)
+                .await
+                .map(Arc::new)
+        };
+        shared(self.areas.try_get_with(key, ask).await)
     }
 
     /// What was just written is newer than what is remembered.

@@ -10,6 +10,7 @@ use crate::azure_devops::queries::{Literal, Literals};
 use crate::azure_devops::work_items::WorkItem;
 use crate::error::Result;
 use crate::models::apontamento::ProjetoNomeado;
+use crate::repositories::projetos::Located;
 use crate::services::projetos::ProjetoService;
 
 /// What is searched for.
@@ -47,17 +48,31 @@ impl WorkItemService {
         search: &Search,
     ) -> Result<Vec<Found>> {
         let nome = membership.organizacao().nome();
-        let project = match &search.projeto {
-            Some(projeto) => Some(projetos.find_or_fetch(user, nome, projeto).await?.external_id),
+        let located = match &search.projeto {
+            Some(projeto) => Some(projetos.find_or_fetch(user, nome, projeto).await?),
             None => None,
         };
-        let project = project.map(|project| project.to_string());
+        let project = located.as_ref().map(|located| located.external_id.to_string());
         let wiql = wiql(search, project.is_some());
         let ids = self
             .query(membership, project.as_deref(), &wiql, Some(search.limit))
             .await?;
-        let ids = ids.get(..search.limit).unwrap_or(&ids);
-        let items = self.read_many(membership, ids).await?;
+        let mut ids = ids.to_vec();
+        if let Some(id) = exact_id(&search.text) {
+            // It is what was meant, however many titles bear the number.
+            ids.retain(|other| *other != id);
+            ids.insert(0, id);
+        }
+        let mut items = self.read_many(membership, &ids).await?;
+        if let (Some(first), Some(id)) = (items.first(), exact_id(&search.text))
+            && first.id == id
+            && !self
+                .fits(membership, projetos, located.as_ref(), search, first)
+                .await?
+        {
+            items.remove(0);
+        }
+        items.truncate(search.limit);
         let mut icons: HashMap<String, Arc<str>> = HashMap::new();
         let mut found = Vec::with_capacity(items.len());
         for item in items {
@@ -74,6 +89,35 @@ impl WorkItemService {
     }
 }
 
+impl WorkItemService {
+    /// Whether a work item that no query selected is what was asked for.
+    async fn fits(
+        &self,
+        membership: &Membership,
+        projetos: &ProjetoService,
+        located: Option<&Located>,
+        search: &Search,
+        item: &WorkItem,
+    ) -> Result<bool> {
+        let tipo = item.tipo.to_lowercase();
+        if !search.types.is_empty() && !search.types.iter().any(|wanted| wanted.to_lowercase() == tipo) {
+            return Ok(false);
+        }
+        match located {
+            Some(located) => projetos.is_called(membership, located, &item.project).await,
+            None => Ok(true),
+        }
+    }
+}
+
+/// The id that a text is, with or without its sign.
+fn exact_id(text: &str) -> Option<i32> {
+    let text = text.trim();
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|id| is_number && *id > 0)
+}
+
 /// Text stays text: it becomes a literal, whatever it holds.
 fn wiql(search: &Search, in_project: bool) -> String {
     let mut wiql = "SELECT [System.Id] FROM WorkItems WHERE ".to_owned();
@@ -81,20 +125,10 @@ fn wiql(search: &Search, in_project: bool) -> String {
         wiql.push_str("[System.TeamProject] = @project AND ");
     }
     let text = search.text.trim();
-    let id = |text: &str| text.parse::<i32>().ok().filter(|id| *id > 0);
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let condition = match text.strip_prefix('#').filter(|rest| digits(rest)) {
-        Some(rest) => id(rest).map_or_else(
-            || format!("[System.Title] CONTAINS {}", Literal(text)),
-            |id| format!("[System.Id] = {id}"),
-        ),
-        None => match id(text).filter(|_| digits(text)) {
-            Some(id) => format!(
-                "([System.Id] = {id} OR [System.Title] CONTAINS {})",
-                Literal(text)
-            ),
-            None => format!("[System.Title] CONTAINS {}", Literal(text)),
-        },
+    // With the sign an id is meant and nothing else.
+    let condition = match exact_id(text).filter(|_| text.starts_with('#')) {
+        Some(id) => format!("[System.Id] = {id}"),
+        None => format!("[System.Title] CONTAINS {}", Literal(text)),
     };
     wiql.push_str(&condition);
     if !search.types.is_empty() {
@@ -129,9 +163,10 @@ mod tests {
     #[test]
     fn d_40_an_id_is_an_id_and_text_is_text() {
         assert_eq!(of("#123", &[]), "[System.Id] = 123");
+        assert_eq!(of(" 123 ", &[]), "[System.Title] CONTAINS '123'");
         assert_eq!(
-            of(" 123 ", &[]),
-            "([System.Id] = 123 OR [System.Title] CONTAINS '123')"
+            [exact_id(" 123 "), exact_id("#7"), exact_id("²")],
+            [Some(123), Some(7), None]
         );
         for text in ["²³", "#", "#x", "-1", "99999999999", "0"] {
             assert_eq!(

@@ -238,7 +238,7 @@ impl<'a> Attempt<'a> {
             .work_item_type(self.organizacao, self.credential, item)
             .await?;
         let categoria = work_items
-            .categoria(self.organizacao, self.credential, item)
+            .categoria(self.organizacao, self.credential, &item.project, item)
             .await?;
         Ok(Situation {
             mode: self.mode,

@@ -26,7 +26,8 @@ impl Logging {
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         let mut all = vec![("WRITEBACK_BUDGET", "5")];
         all.extend_from_slice(variables);
-        let tenants = Tenants::with(&all).await;
+        // On the heap: every test waits for this.
+        let tenants = Box::pin(Tenants::with(&all)).await;
         let atividade = tenants
             .atividade(&tenants.member, "Codificação", &[tenants.projeto])
             .await;

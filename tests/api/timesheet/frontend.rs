@@ -8,7 +8,7 @@ use crate::support::logging::day;
 
 const CALLS: &str = include_str!("../../data/frontend.json");
 
-/// Whether a value has a path: `work_items[].dias[].data`.
+/// Whether a value has a path: `work_items[].dias[].data`. A question mark at the end allows null.
 fn has(value: &Value, path: &str) -> bool {
     let Some((first, rest)) = path.split_once('.').map_or(Some((path, "")), Some) else {
         return false;
@@ -16,11 +16,13 @@ fn has(value: &Value, path: &str) -> bool {
     let (name, list) = first
         .strip_suffix("[]")
         .map_or((first, false), |name| (name, true));
+    let (name, nullable) = name.strip_suffix('?').map_or((name, false), |name| (name, true));
     let found = if name.is_empty() {
         Some(value)
     } else {
         value.get(name)
     };
+    let found = found.filter(|found| nullable || !found.is_null());
     match (found, list) {
         (None, _) => false,
         (Some(found), true) => {

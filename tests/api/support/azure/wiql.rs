@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
-    Field(String),
+    /// `Source`, `Target` or nothing, and the name.
+    Field(String, String),
     Text(String),
     Number(i64),
     Word(String),
@@ -28,7 +29,7 @@ pub struct Query {
 }
 
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
-    let mut found = Vec::new();
+    let (mut found, mut side) = (Vec::new(), String::new());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
@@ -55,8 +56,9 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
                     if chars.next() != Some('.') {
                         return Err("a field must follow".to_owned());
                     }
+                    side = name;
                 } else {
-                    found.push(Token::Field(name));
+                    found.push(Token::Field(std::mem::take(&mut side), name));
                 }
             }
             '(' | ')' | ',' => found.push(Token::Sign(c)),
@@ -96,6 +98,11 @@ impl Query {
         let word = |word: &str| Token::Word(word.to_owned());
         let position = |wanted: &Token| all.iter().position(|token| token == wanted);
         let tree = position(&word("WORKITEMLINKS")).is_some();
+        let links = "MODE (Recursive, ReturnMatchingChildren)";
+        let forward = "[System.Links.LinkType] = 'System.LinkTypes.Hierarchy-Forward'";
+        if tree && !(text.ends_with(links) && text.contains(forward)) {
+            return Err("another kind of links".to_owned());
+        }
         let start = position(&word("WHERE")).ok_or("no condition")? + 1;
         let end = position(&word("MODE"))
             .or_else(|| position(&word("ORDER")))
@@ -105,6 +112,14 @@ impl Query {
             tree,
         };
         // Syntax must hold for whatever is asked about.
+        for token in &query.tokens {
+            if let Token::Field(side, name) = token
+                && name != "System.Links.LinkType"
+                && side.is_empty() == tree
+            {
+                return Err(format!("{name} of which side?"));
+            }
+        }
         let subject = Subject {
             id: 0,
             fields: &Map::new(),
@@ -176,7 +191,7 @@ impl Reader<'_> {
                 other => Err(format!("unexpected {other:?}")),
             };
         }
-        let Token::Field(field) = self.next()? else {
+        let Token::Field(side, field) = self.next()? else {
             return Err("a field is expected".to_owned());
         };
         let value = self.value(&field);
@@ -198,7 +213,7 @@ impl Reader<'_> {
             Token::Compare(sign) => {
                 let text = self.literal()?;
                 // A link's type is no field of a work item.
-                if field == "System.Links.LinkType" {
+                if field == "System.Links.LinkType" || side == "Source" {
                     return Ok(true);
                 }
                 Ok(match sign.as_str() {
