@@ -16,12 +16,12 @@ use crate::models::organizacao::NomeOrganizacao;
 pub(super) struct PlaceParams {
     /// Organisation, in any case.
     #[validate(required)]
-    #[param(value_type = String, example = "contoso")]
+    #[param(value_type = String, required = true, example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Project: name, Azure DevOps GUID in any spelling, or `id`.
     #[validate(required)]
-    #[param(value_type = String, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[param(value_type = String, required = true, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
     #[serde(default)]
     project_id: Field<ProjetoNomeado>,
 }

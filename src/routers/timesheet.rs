@@ -161,7 +161,7 @@ struct ProcessStatesParams {
     process_id: Field<OrBlank<Trimmed>>,
     /// Reference name of the type.
     #[validate(required, length(min = 1, max = 255))]
-    #[param(value_type = String, min_length = 1, max_length = 255, example = "Microsoft.VSTS.WorkItemTypes.Task")]
+    #[param(value_type = String, required = true, min_length = 1, max_length = 255, example = "Microsoft.VSTS.WorkItemTypes.Task")]
     #[serde(default)]
     work_item_type: Field<Trimmed>,
 }
@@ -206,7 +206,7 @@ async fn get_process_states(
 struct CurrentStateParams {
     /// Ids, comma-separated, up to 2,000.
     #[validate(required)]
-    #[param(value_type = String, example = "4711,4712")]
+    #[param(value_type = String, required = true, example = "4711,4712")]
     #[serde(default)]
     work_item_ids: Field<Trimmed>,
 }

@@ -39,7 +39,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 struct SearchParams {
     /// An id, `#id`, or a part of a title. Whatever it holds is text.
     #[validate(required, length(min = 2, max = 255))]
-    #[param(value_type = String, min_length = 2, max_length = 255, example = "#4711")]
+    #[param(value_type = String, required = true, min_length = 2, max_length = 255, example = "#4711")]
     #[serde(default)]
     query: Field<Trimmed>,
     /// Only in this project: name, Azure DevOps GUID in any spelling, or `id`.

@@ -153,6 +153,59 @@ fn every_reference_leads_somewhere() {
     }
 }
 
+/// What one of two keys can make up for, so that neither is required by itself.
+const EITHER: [&str; 2] = [
+    "POST /api/v1/atividades body.ids_projetos",
+    "POST /api/v1/integracao/reconciliar body.work_item_id",
+];
+
+#[tokio::test]
+async fn what_is_required_is_what_is_missed() {
+    let app = TestApp::new().await;
+    let document = document();
+    for (method, path, operation) in operations(&document) {
+        let name = format!("{method} {path}");
+        let filled = path
+            .replace("{work_item_id}", "1")
+            .replace("{iteration_id}", "0190b5a0-0000-7000-8000-000000000000");
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let mut required: Vec<String> = parameters
+            .iter()
+            .filter(|parameter| parameter["in"] == "query" && parameter["required"] == true)
+            .map(|parameter| format!("query.{}", parameter["name"].as_str().unwrap()))
+            .collect();
+        let mut request = Request::new(method.parse::<Method>().unwrap(), &filled);
+        if let Some(body) = operation.get("requestBody") {
+            request = request.json(&serde_json::json!({}));
+            let schema = &body["content"]["application/json"]["schema"];
+            let pointer = schema["$ref"].as_str().unwrap().strip_prefix('#').unwrap();
+            let schema = document.pointer(pointer).unwrap();
+            let fields = schema["required"].as_array().cloned().unwrap_or_default();
+            required.extend(
+                fields
+                    .iter()
+                    .map(|field| format!("body.{}", field.as_str().unwrap())),
+            );
+        }
+        if filled.contains('{') {
+            continue;
+        }
+        let reply = app.send(request).await;
+        let mut missed: Vec<String> = Vec::new();
+        if reply.status == 422 {
+            let failures = reply.failures();
+            let missing = failures
+                .iter()
+                .filter_map(|failure| failure.strip_suffix(" missing"));
+            missed.extend(missing.map(str::to_owned));
+        }
+        missed.retain(|field| !EITHER.contains(&format!("{name} {field}").as_str()));
+        missed.sort();
+        required.sort();
+        assert_eq!(missed, required, "{name}");
+    }
+}
+
 #[test]
 fn inputs_have_limits_and_examples_and_problems_tell_their_own_status() {
     for (method, path, operation) in operations(&document()) {

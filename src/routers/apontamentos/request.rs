@@ -25,17 +25,17 @@ use crate::models::text::trim;
 pub(super) struct ApontamentoCreate {
     /// Day; not one to come.
     #[validate(required)]
-    #[schema(value_type = NaiveDate, example = "2026-01-12")]
+    #[schema(value_type = NaiveDate, required = true, example = "2026-01-12")]
     #[serde(default)]
     data_apontamento: Field<NaiveDate>,
     /// `H:mm` or `HH:mm`, 00:01 to 24:00.
     #[validate(required)]
-    #[schema(value_type = String, min_length = 4, max_length = 5, pattern = "^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", example = "02:30")]
+    #[schema(value_type = String, required = true, min_length = 4, max_length = 5, pattern = "^(?!0?0:00$)(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", example = "02:30")]
     #[serde(default)]
     duracao: Field<Duracao>,
     /// At what; active, and usable in the project.
     #[validate(required)]
-    #[schema(value_type = Uuid)]
+    #[schema(value_type = Uuid, required = true)]
     #[serde(default)]
     id_atividade: Field<Uuid>,
     /// Free text; blank is none.
@@ -45,17 +45,17 @@ pub(super) struct ApontamentoCreate {
     comentario: Field<Option<String>>,
     /// On what.
     #[validate(required)]
-    #[schema(value_type = i32, minimum = 1, example = 4711)]
+    #[schema(value_type = i32, required = true, minimum = 1, example = 4711)]
     #[serde(default)]
     work_item_id: Field<WorkItemId>,
     /// Its project: name, Azure DevOps GUID in any spelling, or `id`.
     #[validate(required)]
-    #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
     #[serde(default)]
     project_id: Field<ProjetoNomeado>,
     /// Its organisation, in any case.
     #[validate(required)]
-    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Whose hours: the caller's id, or for administrators anybody's in the organisation.
@@ -145,7 +145,7 @@ pub(super) struct ApontamentoUpdate {
     #[serde(default)]
     data_apontamento: Field<NaiveDate>,
     /// New length, `H:mm` or `HH:mm`, 00:01 to 24:00.
-    #[schema(value_type = String, required = false, min_length = 4, max_length = 5, pattern = "^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", example = "02:30")]
+    #[schema(value_type = String, required = false, min_length = 4, max_length = 5, pattern = "^(?!0?0:00$)(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", example = "02:30")]
     #[serde(default)]
     duracao: Field<Duracao>,
     /// New activity. One that stays may be inactive.
@@ -205,12 +205,12 @@ pub(super) struct WorkItemIdParam {
 pub(super) struct WorkItemParams {
     /// Its organisation, in any case.
     #[validate(required)]
-    #[param(value_type = String, example = "contoso")]
+    #[param(value_type = String, required = true, example = "contoso")]
     #[serde(default)]
     pub(super) organization_name: Field<NomeOrganizacao>,
     /// Its project: name, Azure DevOps GUID in any spelling, or `id`.
     #[validate(required)]
-    #[param(value_type = String, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[param(value_type = String, required = true, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
     #[serde(default)]
     pub(super) project_id: Field<ProjetoNomeado>,
 }

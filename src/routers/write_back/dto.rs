@@ -152,7 +152,7 @@ pub(super) struct RepetirResponse {
 pub(super) struct ReconciliarRequest {
     /// Organisation, in any case.
     #[validate(required)]
-    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// This work item.
