@@ -1,17 +1,16 @@
-//! Tables: `apontamentos`, `minutos_do_dia`; joined with names from `atividades` and `projetos` and the state of `write_back`.
+//! Tables: `apontamentos`, `minutos_do_dia`; joined with names from `atividades` and `projetos` and the state of `write_back`. One
+//! entry at a time; lists and sums are in [`lists`].
+
+pub mod lists;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use crate::db::Tx;
-use crate::models::apontamento::{
-    Apontamento, ApontamentoChanges, ApontamentoRow, AtividadeRef, Parcela, Pessoa, ResumoWorkItem,
-};
+use crate::models::apontamento::{Apontamento, ApontamentoChanges, ApontamentoRow, AtividadeRef, Pessoa};
 use crate::models::duracao::{Duracao, Total};
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::page::Page;
-use crate::models::timesheet::{Lancamento, Semana};
 use crate::models::write_back::{Estado, Situacao};
 
 /// An entry names an activity that does not exist (any more).
@@ -127,227 +126,9 @@ pub async fn lock(tx: &mut Tx, id: ApontamentoId) -> Result<Option<ProjetoId>, s
     .await
 }
 
-/// The keys of a page, and count and sum of everything that matches.
-#[derive(Debug)]
-pub struct PageOfIds {
-    /// Keys in their order.
-    pub ids: Vec<ApontamentoId>,
-    /// How many match.
-    pub count: i64,
-    /// How long they are together.
-    pub total: Total,
-}
-
-struct PageRow {
-    count: i64,
-    minutos: i64,
-    ids: Vec<Uuid>,
-}
-
-impl From<PageRow> for PageOfIds {
-    fn from(row: PageRow) -> Self {
-        Self {
-            ids: row.ids.into_iter().map(ApontamentoId).collect(),
-            count: row.count,
-            total: Total(row.minutos),
-        }
-    }
-}
-
-/// A page of a work item's entries, everybody's, the newest day first; none when it never had one in this project. One that moved
-/// to another project keeps all of them.
-pub async fn page_of_work_item(
-    tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
-    work_item_id: i32,
-    projeto: ProjetoId,
-    page: Page,
-) -> Result<PageOfIds, sqlx::Error> {
-    let (conn, organizacoes) = tx.parts();
-    let row = sqlx::query_as!(
-        PageRow,
-        r#"WITH matching AS MATERIALIZED (
-               SELECT id, minutos, data_apontamento, criado_em
-                 FROM apontamentos
-                WHERE organizacao = $1 AND work_item_id = $2 AND ($6::text[] IS NULL OR organizacao = ANY ($6))
-                  AND EXISTS (SELECT FROM apontamentos p
-                               WHERE p.organizacao = $1 AND p.work_item_id = $2 AND p.id_projeto = $3))
-           SELECT (SELECT count(*) FROM matching) AS "count!",
-                  (SELECT coalesce(sum(minutos), 0) FROM matching) AS "minutos!",
-                  ARRAY(SELECT id FROM matching ORDER BY data_apontamento DESC, criado_em DESC, id
-                         LIMIT $4 OFFSET $5) AS "ids!""#,
-        organizacao.as_str(),
-        work_item_id,
-        projeto as ProjetoId,
-        page.limit,
-        page.skip,
-        organizacoes as Option<&[String]>,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(row.into())
-}
-
-/// Which entries of people; `None` does not restrict.
-#[derive(Debug, Default)]
-pub struct OfPeople<'a> {
-    /// Identities of the people; one person has one in each organisation.
-    pub usuarios: &'a [String],
-    /// First day.
-    pub desde: Option<NaiveDate>,
-    /// Last day.
-    pub ate: Option<NaiveDate>,
-    /// Organisation.
-    pub organizacao: Option<&'a str>,
-    /// Work item.
-    pub work_item_id: Option<i32>,
-    /// Any of these projects.
-    pub projetos: Option<&'a [Uuid]>,
-    /// Activity.
-    pub atividade: Option<AtividadeId>,
-    /// Oldest day first.
-    pub oldest_first: bool,
-}
-
-/// A page of people's entries by day.
-pub async fn page_of_people(
-    tx: &mut Tx,
-    filter: &OfPeople<'_>,
-    page: Page,
-) -> Result<PageOfIds, sqlx::Error> {
-    let (conn, organizacoes) = tx.parts();
-    let row = sqlx::query_as!(
-        PageRow,
-        r#"WITH matching AS MATERIALIZED (
-               SELECT id, minutos, data_apontamento, criado_em
-                 FROM apontamentos
-                WHERE usuario_id = ANY ($1)
-                  AND data_apontamento BETWEEN coalesce($2, '-infinity'::date) AND coalesce($3, 'infinity'::date)
-                  AND ($4::text IS NULL OR organizacao = $4)
-                  AND ($5::integer IS NULL OR work_item_id = $5)
-                  AND ($6::uuid[] IS NULL OR id_projeto = ANY ($6))
-                  AND ($7::uuid IS NULL OR id_atividade = $7)
-                  AND ($11::text[] IS NULL OR organizacao = ANY ($11)))
-           SELECT (SELECT count(*) FROM matching) AS "count!",
-                  (SELECT coalesce(sum(minutos), 0) FROM matching) AS "minutos!",
-                  ARRAY(SELECT id FROM matching
-                         ORDER BY CASE WHEN $8 THEN data_apontamento END, CASE WHEN $8 THEN criado_em END,
-                                  data_apontamento DESC, criado_em DESC, id
-                         LIMIT $9 OFFSET $10) AS "ids!""#,
-        filter.usuarios,
-        filter.desde,
-        filter.ate,
-        filter.organizacao,
-        filter.work_item_id,
-        filter.projetos as Option<&[Uuid]>,
-        filter.atividade as Option<AtividadeId>,
-        filter.oldest_first,
-        page.limit,
-        page.skip,
-        organizacoes as Option<&[String]>,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(row.into())
-}
-
-/// People's entries on a project's work items in a week, by day and moment.
-pub async fn of_week(
-    tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
-    usuarios: &[String],
-    projeto: ProjetoId,
-    semana: Semana,
-) -> Result<Vec<Lancamento>, sqlx::Error> {
-    let (conn, organizacoes) = tx.parts();
-    let rows = sqlx::query!(
-        r#"SELECT a.id AS "id: ApontamentoId", a.work_item_id, a.data_apontamento, a.minutos,
-                  a.id_atividade AS "id_atividade: AtividadeId", t.nome AS atividade_nome, a.comentario
-             FROM apontamentos a
-             JOIN atividades t ON t.id = a.id_atividade
-            WHERE a.usuario_id = ANY ($1) AND a.data_apontamento BETWEEN $2 AND $3
-              AND a.organizacao = $4 AND a.id_projeto = $5
-              AND ($6::text[] IS NULL OR a.organizacao = ANY ($6))
-            ORDER BY a.data_apontamento, a.criado_em, a.id"#,
-        usuarios,
-        semana.first(),
-        semana.last(),
-        organizacao.as_str(),
-        projeto as ProjetoId,
-        organizacoes as Option<&[String]>,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Lancamento {
-                id: row.id,
-                work_item_id: row.work_item_id,
-                data: row.data_apontamento,
-                duracao: duracao(row.minutos)?,
-                atividade: AtividadeRef {
-                    id: row.id_atividade,
-                    nome: row.atividade_nome,
-                },
-                comentario: row.comentario,
-            })
-        })
-        .collect()
-}
-
 /// The constraint of the column holds it.
 fn duracao(minutos: i32) -> Result<Duracao, sqlx::Error> {
     Duracao::from_minutes(minutos.into()).ok_or_else(|| sqlx::Error::Decode("minutos is out of range".into()))
-}
-
-/// The hours of a work item as a whole, by activity and by person; as for [`page_of_work_item`].
-pub async fn resumo(
-    tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
-    work_item_id: i32,
-    projeto: ProjetoId,
-) -> Result<ResumoWorkItem, sqlx::Error> {
-    let (conn, organizacoes) = tx.parts();
-    // Somebody's newest name is their name.
-    let rows = sqlx::query!(
-        r#"SELECT grouping(a.id_atividade) = 0 AS "by_atividade!", grouping(a.usuario_id) = 0 AS "by_usuario!",
-                  coalesce(a.id_atividade::text, a.usuario_id, '') AS "id!",
-                  coalesce(CASE WHEN grouping(a.id_atividade) = 0 THEN min(t.nome)
-                                ELSE (array_agg(a.usuario_nome ORDER BY a.criado_em DESC))[1] END, '') AS "nome!",
-                  count(*) AS "count!", coalesce(sum(a.minutos), 0) AS "minutos!",
-                  min(a.data_apontamento) AS primeira, max(a.data_apontamento) AS ultima
-             FROM apontamentos a
-             JOIN atividades t ON t.id = a.id_atividade
-            WHERE a.organizacao = $1 AND a.work_item_id = $2 AND ($4::text[] IS NULL OR a.organizacao = ANY ($4))
-              AND EXISTS (SELECT FROM apontamentos p
-                           WHERE p.organizacao = $1 AND p.work_item_id = $2 AND p.id_projeto = $3)
-            GROUP BY GROUPING SETS ((), (a.id_atividade), (a.usuario_id))
-            ORDER BY sum(a.minutos) DESC, 4, 3"#,
-        organizacao.as_str(),
-        work_item_id,
-        projeto as ProjetoId,
-        organizacoes as Option<&[String]>,
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut resumo = ResumoWorkItem::empty(work_item_id);
-    for row in rows {
-        let parcela = Parcela {
-            id: row.id,
-            nome: row.nome,
-            total: Total(row.minutos),
-        };
-        if row.by_atividade {
-            resumo.por_atividade.push(parcela);
-        } else if row.by_usuario {
-            resumo.por_usuario.push(parcela);
-        } else {
-            resumo.count = row.count;
-            resumo.total = parcela.total;
-            (resumo.primeira_data, resumo.ultima_data) = (row.primeira, row.ultima);
-        }
-    }
-    Ok(resumo)
 }
 
 /// Minutes of a person's day in an organisation, as this transaction leaves them.

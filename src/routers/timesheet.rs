@@ -1,6 +1,7 @@
 //! `/timesheet`: the week of the caller on the work items of a project, and what states allow.
 
 mod response;
+mod states;
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,8 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 use validator::Validate;
 
-use self::response::{
-    CurrentStateResponse, FolhaResponse, ProcessStatesResponse, RevisionsResponse, StateCategoryResponse,
-};
+use self::response::FolhaResponse;
+use self::states::{CurrentStateResponse, ProcessStatesResponse, RevisionsResponse, StateCategoryResponse};
 use super::place::{PlaceParams, parts, text};
 use crate::app::AppState;
 use crate::auth::CurrentUser;

@@ -22,7 +22,7 @@ use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::timesheet::{Folha, Item, Semana};
 use crate::models::work_item::Categoria;
-use crate::repositories::apontamentos as repo;
+use crate::repositories::apontamentos::lists;
 use crate::repositories::projetos::Located;
 use crate::services::integracao::membership_of;
 use crate::services::projetos::ProjetoService;
@@ -105,7 +105,7 @@ impl TimesheetService {
             .await?;
         let mut tx = self.db.begin(&user.scope()).await?;
         let lancamentos =
-            repo::of_week(&mut tx, &pedida.organizacao, &user.ids(), projeto.id, semana).await?;
+            lists::of_week(&mut tx, &pedida.organizacao, &user.ids(), projeto.id, semana).await?;
         tx.commit().await?;
         let membership = membership_of(user, &pedida.organizacao)?;
         let project = projeto.external_id.to_string();

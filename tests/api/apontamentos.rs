@@ -1,6 +1,7 @@
 //! Time entries: shapes of the contract, rules, and who may do what with whose. How hours get into Azure DevOps is in
 //! `write_back.rs`.
 
+mod people;
 mod rules;
 
 use serde_json::{Value, json};

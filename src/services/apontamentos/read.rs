@@ -12,7 +12,8 @@ use crate::models::apontamento::{
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::page::Page;
 use crate::models::work_item::Scheduling;
-use crate::repositories::apontamentos::{self as repo, OfPeople, PageOfIds};
+use crate::repositories::apontamentos as repo;
+use crate::repositories::apontamentos::lists::{self, OfPeople, PageOfIds};
 use crate::repositories::projetos;
 use crate::services::integracao::membership_of;
 
@@ -34,7 +35,7 @@ impl ApontamentoService {
         };
         let mut tx = self.db.begin(&user.scope()).await?;
         let found =
-            repo::page_of_work_item(&mut tx, &of.organizacao, of.work_item_id, projeto.id, page).await?;
+            lists::page_of_work_item(&mut tx, &of.organizacao, of.work_item_id, projeto.id, page).await?;
         whole(tx, found).await
     }
 
@@ -49,7 +50,7 @@ impl ApontamentoService {
             return Ok(ResumoWorkItem::empty(of.work_item_id));
         };
         let mut tx = self.db.begin(&user.scope()).await?;
-        let resumo = repo::resumo(&mut tx, &of.organizacao, of.work_item_id, projeto.id).await?;
+        let resumo = lists::resumo(&mut tx, &of.organizacao, of.work_item_id, projeto.id).await?;
         tx.commit().await?;
         Ok(resumo)
     }
@@ -103,7 +104,7 @@ impl ApontamentoService {
             atividade: filter.atividade,
             oldest_first: filter.oldest_first,
         };
-        let found = repo::page_of_people(&mut tx, &of, page).await?;
+        let found = lists::page_of_people(&mut tx, &of, page).await?;
         whole(tx, found).await
     }
 }

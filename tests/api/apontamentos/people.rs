@@ -1,0 +1,179 @@
+//! Who may log for whom, and whose credential reads.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::logging::{PROJECT, path};
+use crate::support::{Fault, Logging, NewWorkItem, Request};
+
+#[tokio::test]
+async fn d_02_identity_comes_from_the_token() {
+    let logging = Logging::new().await;
+    let me = logging.get("/api/v1/user").await.expect(200);
+    let said = json!({
+        "usuario_id": me["id"].as_str().unwrap().to_uppercase(), "usuario_nome": "Como o navegador chama",
+        "usuario_email": "ADA@contoso.example"
+    });
+    let entry = logging.post(&logging.body_with(&said)).await.expect(201);
+    assert_eq!(
+        (&entry["usuario_id"], &entry["usuario_nome"]),
+        (&me["id"], &json!("Ada Example"))
+    );
+    for lie in [
+        json!({"usuario_id": Uuid::new_v4()}),
+        json!({"usuario_id": "unknown"}),
+        json!({"usuario_email": "boss@contoso.example"}),
+    ] {
+        let refused = logging.post(&logging.body_with(&lie)).await.problem(403);
+        assert_eq!(refused["code"], "acesso_negado");
+    }
+    assert_eq!(logging.count().await, 1);
+}
+
+#[tokio::test]
+async fn clients_send_what_the_caller_is_called_anywhere() {
+    let logging = Logging::new().await;
+    // Somebody whom fabrikam knows by another id and another e-mail.
+    let azure = logging.azure();
+    let eve = azure.person("Eve", &["contoso"]);
+    let there = azure.person("Eva", &["fabrikam"]);
+    let token = azure.pat(&eve);
+    azure.also(&token, &there);
+    let foreign = logging.tenants.foreign;
+    let item = azure.work_item("fabrikam", NewWorkItem::task(PROJECT));
+    let atividade = logging
+        .tenants
+        .atividade(&logging.tenants.other, "Deles", &[foreign])
+        .await;
+    let me = logging
+        .tenants
+        .app
+        .get_as(&token, "/api/v1/user")
+        .await
+        .expect(200);
+    assert_eq!(me["id"], json!(eve.id));
+    let body = logging.body_with(&json!({
+        "organization_name": "fabrikam", "project_id": foreign, "work_item_id": item, "id_atividade": atividade,
+        "usuario_id": me["id"], "usuario_nome": me["displayName"], "usuario_email": me["emailAddress"]
+    }));
+    let entry = logging.post_as(&token, &body).await.expect(201);
+    assert_eq!(
+        (&entry["usuario_id"], &entry["usuario_nome"]),
+        (&json!(there.id), &json!("Eva"))
+    );
+    // Both are theirs, wherever they look; and each organisation has days of its own.
+    logging
+        .post_as(&token, &logging.body_with(&json!({"duracao": "24:00"})))
+        .await
+        .expect(201);
+    let mine = logging
+        .tenants
+        .app
+        .get_as(&token, "/api/v1/apontamentos")
+        .await
+        .expect(200);
+    assert_eq!(
+        (&mine["total"], &mine["total_formatado"]),
+        (&json!(2), &json!("25:00"))
+    );
+    let delete = Request::delete(&path(&entry)).bearer(&token);
+    logging.tenants.app.send(delete).await.expect(204);
+}
+
+#[tokio::test]
+async fn d_03_others_entries_are_changed_by_administrators_only() {
+    let logging = Logging::new().await;
+    let entry = logging.log("01:00").await;
+    let colleague = logging.azure().pat(&logging.azure().person("Bea", &["contoso"]));
+    for (token, status) in [
+        (&colleague, 403),
+        (&logging.tenants.other, 404),
+        (&logging.tenants.other_admin, 404),
+    ] {
+        let change = Request::put(&path(&entry))
+            .bearer(token)
+            .json(&json!({"duracao": "09:00"}));
+        logging.tenants.app.send(change).await.problem(status);
+        let delete = Request::delete(&path(&entry)).bearer(token);
+        logging.tenants.app.send(delete).await.problem(status);
+    }
+    // To read it is enough to belong to the organisation.
+    logging
+        .tenants
+        .app
+        .get_as(&colleague, &path(&entry))
+        .await
+        .expect(200);
+    let change = Request::put(&path(&entry))
+        .bearer(&logging.tenants.admin)
+        .json(&json!({"duracao": "02:00"}));
+    let changed = logging.tenants.app.send(change).await.expect(200);
+    assert_eq!(
+        (&changed["duracao"], &changed["usuario_nome"]),
+        (&json!("02:00"), &json!("Ada Example"))
+    );
+}
+
+#[tokio::test]
+async fn an_administrator_logs_for_others_and_both_ids_are_kept() {
+    let logging = Logging::new().await;
+    let bea = logging.azure().person("Bea Silva", &["contoso"]);
+    let outsider = logging.azure().person("Eve", &["fabrikam"]);
+    let for_bea = logging.body_with(&json!({"usuario_id": bea.id, "usuario_nome": "b"}));
+    let entry = logging
+        .post_as(&logging.tenants.admin, &for_bea)
+        .await
+        .expect(201);
+    assert_eq!(
+        (
+            &entry["usuario_id"],
+            &entry["usuario_nome"],
+            &entry["registrado_por_nome"]
+        ),
+        (&json!(bea.id), &json!("Bea Silva"), &json!("Root"))
+    );
+    assert_ne!(entry["registrado_por_id"], Value::Null);
+    for nobody in [outsider.id, Uuid::new_v4()] {
+        let body = logging.body_with(&json!({"usuario_id": nobody}));
+        let refused = logging.post_as(&logging.tenants.admin, &body).await.problem(400);
+        assert_eq!(refused["detail"], format!("Usuário não encontrado: {nobody}"));
+    }
+    // It is hers now.
+    let token = logging.azure().pat(&bea);
+    let delete = Request::delete(&path(&entry)).bearer(&token);
+    logging.tenants.app.send(delete).await.expect(204);
+}
+
+#[tokio::test]
+async fn the_callers_own_credential_reads_and_the_services_only_where_it_cannot() {
+    let logging = Logging::new().await;
+    logging.log("01:00").await;
+    let read_with = |n: usize| {
+        let reads: Vec<String> = logging
+            .azure()
+            .seen()
+            .into_iter()
+            .filter(|seen| seen.operation == "read_work_item")
+            .map(|seen| seen.authorization.unwrap())
+            .collect();
+        reads[n].clone()
+    };
+    let basic = |pat: &str| {
+        use base64::Engine;
+        let text = base64::engine::general_purpose::STANDARD.encode(format!(":{pat}"));
+        format!("Basic {text}")
+    };
+    assert_eq!(read_with(0), basic(&logging.tenants.member));
+    // Accepted as a member's, but without the scope for work items.
+    logging.azure().forget_requests();
+    logging
+        .azure()
+        .fault_times("contoso", "read_work_item", Fault::MissingScope, 1);
+    logging.log("01:00").await;
+    assert_eq!(read_with(1), basic(&logging.tenants.service_pat));
+    // Not permitted is not found.
+    logging
+        .azure()
+        .fault_times("contoso", "read_work_item", Fault::Status(403, None), 1);
+    logging.post(&logging.body()).await.problem(404);
+}
