@@ -11,43 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 seconds=${1:-10} rate=${2:-200}
-work=$(mktemp -d) && chmod 755 "$work"
-pids=()
-cleanup() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-for tool in oha psql curl python3; do
-    command -v "$tool" >/dev/null || { echo "this needs $tool (cargo install oha)" >&2; exit 1; }
-done
-cargo build --release --locked --quiet
-aponta=target/release/aponta
-
-# Stands in for Azure DevOps: everybody is Ada.
-python3 - <<'PY' &
-import http.server, json
-class Azure(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = json.dumps({"authenticatedUser": {"id": "00000000-0000-4000-8000-000000000000", "providerDisplayName": "Ada"}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_): pass
-http.server.ThreadingHTTPServer(("127.0.0.1", 8097), Azure).serve_forever()
-PY
-pids+=($!)
-
-"$aponta" dev --only-database --data-dir "$work/d" >"$work/database.log" 2>&1 &
-pids+=($!)
-until url=$(grep -m1 '^postgres://' "$work/database.log"); do sleep 0.1; done
-libpq=$(sed 's/%2F/\//g' <<<"$url")
-sql() { PGOPTIONS='-c search_path=api_aponta' psql -qAt -v ON_ERROR_STOP=1 "$libpq" "$@"; }
-DATABASE_URL=$url RUST_LOG=warn "$aponta" migrate
+. benches/http/common.sh oha psql curl python3
+azure_knows_ada 00000000-0000-4000-8000-000000000000
 
 echo "planting a million entries ..."
 sql <<'SQL'
@@ -69,18 +34,9 @@ VACUUM ANALYZE;
 SQL
 echo "$(sql -c 'SELECT count(*) FROM apontamentos') entries, $(sql -c "SELECT pg_size_pretty(pg_total_relation_size('apontamentos'))") with their indexes"
 
-serve() { # port, variables
-    local port=$1
-    shift
-    env DATABASE_URL="$url" ENVIRONMENT=development API_HOST=127.0.0.1 API_PORT="$port" RATE_LIMIT_ENABLED=false \
-        DATABASE_POOL_MIN=8 DATABASE_POOL_MAX=8 LOG_FORMAT=json SHUTDOWN_DELAY_SECONDS=0 "$@" "$aponta" serve >"$work/serve-$port.log" 2>&1 &
-    pids+=($!)
-    until curl -sf "http://127.0.0.1:$port/ready" >/dev/null; do sleep 0.1; done
-}
-serve 8098 AUTH_ENABLED=true AUTH_CACHE_TTL=300 AZURE_DEVOPS_ORG_URL=http://127.0.0.1:8097/org00
+serve 8098 AUTH_ENABLED=true AZURE_DEVOPS_ORG_URL=http://127.0.0.1:8097/org00
 serve 8099 AUTH_ENABLED=false
 read_at=http://127.0.0.1:8098/api/v1/apontamentos write_at=http://127.0.0.1:8099/api/v1/apontamentos
-token=$(head -c 63 /dev/zero | tr '\0' p)
 projeto=$(sql -c "SELECT id FROM projetos WHERE organizacao = 'org00'")
 atividade=$(sql -c "SELECT id FROM atividades WHERE nome LIKE '% org00'")
 place="organization_name=org00&project_id=$projeto"

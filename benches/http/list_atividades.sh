@@ -7,32 +7,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 rounds=${1:-3} seconds=${2:-10}
-connections=8 clients=32
-work=$(mktemp -d) && chmod 755 "$work"
-port=8099
-pids=()
-cleanup() {
-    for pid in "${pids[@]}"; do kill -INT "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-for tool in wrk pgbench psql jq curl; do
-    command -v "$tool" >/dev/null || { echo "this needs $tool" >&2; exit 1; }
-done
-cargo build --release --locked --quiet
-aponta=target/release/aponta
-
-"$aponta" dev --only-database --data-dir "$work/d" >"$work/database.log" 2>&1 &
-pids+=($!)
-until url=$(grep -m1 '^postgres://' "$work/database.log"); do sleep 0.1; done
+connections=8 clients=32 port=8099
+. benches/http/common.sh wrk pgbench psql jq curl
 export PGOPTIONS='-c search_path=api_aponta'
-libpq=$(sed 's/%2F/\//g' <<<"$url")
-DATABASE_URL=$url RUST_LOG=warn "$aponta" migrate
 
 # 100 activities with 1 to 3 projects each.
-psql -q -v ON_ERROR_STOP=1 "$libpq" <<'SQL'
+sql <<'SQL'
 INSERT INTO projetos (id, external_id, nome)
 SELECT id, id, 'Projeto ' || n FROM (SELECT n, gen_random_uuid() AS id FROM generate_series(1, 20) n) p;
 INSERT INTO atividades (id, nome, descricao, criado_por)
@@ -47,7 +27,7 @@ SQL
 
 # The statements are the service's own, with the values that this request gives to their parameters.
 statement() { jq -r --arg start "$1" '.query | select(startswith($start))' .sqlx/*.json; }
-ids=$(psql -qAt "$libpq" -c "SELECT quote_literal(array_agg(id)) || '::uuid[]' FROM atividades")
+ids=$(sql -c "SELECT quote_literal(array_agg(id)) || '::uuid[]' FROM atividades")
 {
     statement 'WITH matching' | sed 's/\$1::boolean/NULL::boolean/; s/\$2::uuid/NULL::uuid/; s/= \$1/= NULL::boolean/
         s/= \$2/= NULL::uuid/g; s/\$5::text\[\]/NULL::text[]/; s/ANY (\$5)/ANY (NULL::text[])/; s/LIMIT \$3/LIMIT 100/; s/OFFSET \$4/OFFSET 0/; $s/$/;/'
@@ -56,13 +36,9 @@ ids=$(psql -qAt "$libpq" -c "SELECT quote_literal(array_agg(id)) || '::uuid[]' F
 [ "$(grep -c ';$' "$work/list.sql")" = 2 ] && ! grep -q '\$' "$work/list.sql" ||
     { echo "the statements were not found or a parameter was not replaced" >&2; exit 1; }
 
-env -u PGOPTIONS DATABASE_URL="$url" ENVIRONMENT=development AUTH_ENABLED=false API_HOST=127.0.0.1 API_PORT=$port \
-    RATE_LIMIT_ENABLED=false DATABASE_POOL_MIN=$connections DATABASE_POOL_MAX=$connections LOG_FORMAT=json \
-    SHUTDOWN_DELAY_SECONDS=0 "$aponta" serve >"$work/serve.log" 2>&1 &
-server=$!
-pids+=("$server")
+serve $port AUTH_ENABLED=false
+server=${pids[-1]}
 endpoint="http://127.0.0.1:$port/api/v1/atividades?limit=100"
-until curl -sf "http://127.0.0.1:$port/ready" >/dev/null; do sleep 0.1; done
 [ "$(curl -s "$endpoint" | jq '.items | length')" = 100 ]
 rss() { awk -v key="$1:" '$1 == key { printf "%.1f", $2 / 1024 }' "/proc/$server/status"; }
 echo "resident before load: $(rss VmRSS) MiB; answer: $(curl -s "$endpoint" | wc -c) bytes"
