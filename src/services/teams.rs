@@ -16,7 +16,7 @@ use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::papel::Papel;
 use crate::services::projetos::ProjetoService;
-use crate::services::work_items::{for_caller, no_project};
+use crate::services::work_items::{for_caller, forbidden, no_project};
 
 const TTL: Duration = Duration::from_mins(5);
 const MOST: u64 = 10_000;
@@ -117,6 +117,7 @@ impl TeamService {
         if let Some(own) = membership.own_credential() {
             match organizacao.teams(own, project, true).await {
                 Err(AzureError::InvalidCredential { .. }) => {}
+                Err(AzureError::Forbidden) => return Err(forbidden()),
                 answer => return Ok(answer?),
             }
         }

@@ -327,7 +327,8 @@ pub fn wiql_date(date: NaiveDate) -> String {
     date.format("'%Y-%m-%d'").to_string()
 }
 
-fn forbidden() -> Error {
+/// What a caller learns whose credential may not read something.
+pub(super) fn forbidden() -> Error {
     Error::Forbidden("O Azure DevOps não permite que este usuário leia isto".to_owned())
 }
 

@@ -363,7 +363,12 @@ impl Inner {
         match error {
             AzureError::Throttled { .. } => self.hold(nome, asked.unwrap_or(HOLD)),
             AzureError::Unavailable { .. } => asked.into_iter().for_each(|wait| self.hold(nome, wait)),
-            AzureError::InvalidCredential { .. } => self.hold(nome, HOLD),
+            // A caller's own credential that is refused is no reason to let others wait.
+            AzureError::InvalidCredential { .. }
+                if self.tenant(nome).is_some_and(|tenant| tenant.pat.is_some()) =>
+            {
+                self.hold(nome, HOLD);
+            }
             _ => {}
         }
     }

@@ -18,8 +18,10 @@ pub(super) fn passing(error: &Error) -> String {
             ..
         } => format!("O Azure DevOps está indisponível (status {status})"),
         Error::Unavailable { .. } => "O Azure DevOps está indisponível".to_owned(),
-        Error::Rejected { .. } => "O Work Item está sendo alterado por outras pessoas".to_owned(),
-        Error::NotFound | Error::Nonsense(_) => "O Azure DevOps deu uma resposta inesperada".to_owned(),
+        error if error.is_stale() => "O Work Item está sendo alterado por outras pessoas".to_owned(),
+        Error::Rejected { .. } | Error::NotFound | Error::Nonsense(_) => {
+            "O Azure DevOps deu uma resposta inesperada".to_owned()
+        }
     }
 }
 

@@ -128,7 +128,7 @@ impl WriteBackService {
             verificados: work_items.len(),
             diferencas: found
                 .into_iter()
-                .map(|difference| report(&difference, &settled, &after))
+                .map(|difference| report(mode, &difference, &settled, &after))
                 .collect(),
             proximo,
         })
@@ -237,14 +237,18 @@ fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bo
     })
 }
 
-fn report(difference: &Found, settled: &[Standing], after: &[WorkItem]) -> Diferenca {
+fn report(mode: Mode, difference: &Found, settled: &[Standing], after: &[WorkItem]) -> Diferenca {
     let id = difference.here.work_item_id;
     let now = settled.iter().find(|standing| standing.work_item_id == id);
     let completed = |item: &WorkItem| item.scheduling.completed_work.unwrap_or_default();
     // Settled is not enough: somebody may have overwritten it again.
     let there = after.iter().find(|item| item.id == id).map(completed);
     let expected = Horas::of(difference.here.total);
-    let stands = !difference.has_completed || there >= Some(expected);
+    let stands = match mode {
+        _ if !difference.has_completed => true,
+        Mode::Absolute => there == Some(expected),
+        _ => there >= Some(expected),
+    };
     let reparado = there.is_some() && stands && now.is_some_and(|now| now.settled);
     let motivo = match &difference.item {
         None => Some(motivo::vanished(id)),
