@@ -391,6 +391,20 @@ async fn without_a_pat_of_ours_the_caller_writes_and_the_background_says_what_it
 }
 
 #[tokio::test]
+async fn a_callers_refused_credential_lets_nobody_else_wait() {
+    let logging = Logging::with(&[("AZURE_DEVOPS_ORG_PATS", "")]).await;
+    let second = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", Fault::Status(401, None), 1);
+    let refused = logging.log("01:00").await;
+    assert_eq!(refused["sincronizacao"]["estado"], "pendente");
+    let body = logging.body_with(&json!({"work_item_id": second}));
+    let written = logging.post(&body).await.expect(201);
+    assert_eq!(written["sincronizacao"]["estado"], "sincronizado");
+}
+
+#[tokio::test]
 async fn the_state_of_the_write_back_is_told_and_failures_can_be_tried_again() {
     let logging = Logging::new().await;
     let status = "/api/v1/integracao/sincronizacao";
