@@ -1,5 +1,7 @@
 //! Puts the parts together: one function builds the whole router, for the server, the tests and the document.
 
+mod metrics;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -35,6 +37,7 @@ use crate::server::{self, ServerOptions};
 use crate::services::apontamentos::ApontamentoService;
 use crate::services::atividades::AtividadeService;
 use crate::services::auditoria::AuditoriaService;
+use crate::services::gauges::GaugeService;
 use crate::services::health::HealthService;
 use crate::services::integracao::IntegracaoService;
 use crate::services::iterations::IterationService;
@@ -45,6 +48,8 @@ use crate::services::timesheet::TimesheetService;
 use crate::services::user::UserService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
+
+pub use metrics::MetricsListener;
 
 /// Version of the service.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -228,6 +233,7 @@ impl App {
         let draining = Draining::default();
         let azure = AzureDevOps::new(&config.azure_devops)?;
         let state = AppState::new(config, &db, &azure, &draining);
+        let gauges = GaugeService::new(db.clone(), azure.clone());
         let jobs = Jobs::new(
             &config.azure_devops,
             azure,
@@ -235,6 +241,7 @@ impl App {
             state.organization_pats.clone(),
             state.apontamentos.clone(),
             state.write_back.clone(),
+            gauges,
         );
         let (write_back, apontamentos) = (state.write_back.clone(), state.apontamentos.clone());
         let router = build(&config.http, state, &draining)?;
@@ -250,14 +257,29 @@ impl App {
 
     /// Serves and does the background jobs until `stop` is cancelled; then drains and closes the pool. Returns how many
     /// connections had to be cut.
-    pub async fn run(self, listener: TcpListener, options: ServerOptions, stop: CancellationToken) -> usize {
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        metrics: Option<MetricsListener>,
+        options: ServerOptions,
+        stop: CancellationToken,
+    ) -> usize {
         self.jobs.prepare().await;
+        let measuring = metrics.map(|metrics| {
+            let looking = self.jobs.look();
+            let serving = metrics.serve(self.db.clone());
+            tokio::spawn(async move { tokio::join!(looking, serving) })
+        });
         let jobs = tokio::spawn(self.jobs.run(stop.clone()));
         let cut = server::serve(listener, self.router, options, self.draining, stop).await;
         if let Err(error) = jobs.await {
             tracing::error!(%error, "a background job panicked");
         }
         self.write_back.finish(WRITE_BACK_PATIENCE).await;
+        if let Some(measuring) = measuring {
+            // The end of a drain is worth measuring, too, so this goes last.
+            measuring.abort();
+        }
         self.db.close().await;
         cut
     }

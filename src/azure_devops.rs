@@ -33,6 +33,7 @@ use tokio::sync::Semaphore;
 use crate::config::{AzureDevOpsConfig, OrganizacaoConfig};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::sincronizacao::Origem;
+use crate::telemetry::metrics;
 use breaker::Breaker;
 use throttle::Throttle;
 use transport::{Limits, Transport};
@@ -75,7 +76,7 @@ impl AzureDevOps {
     /// # Errors
     /// When the machine has no certificates to trust.
     pub fn new(config: &AzureDevOpsConfig) -> Result<Self, BuildError> {
-        let hook: Hook = Arc::new(log_call);
+        let hook: Hook = Arc::new(note_call);
         Self::with_hook(config, &hook)
     }
 
@@ -235,8 +236,10 @@ fn transport(
     }
 }
 
-/// Failures are logged where they become an answer; this line is for whoever looks closer.
-fn log_call(call: &CallRecord<'_>) {
+/// Failures are logged where they become an answer; the line is for whoever looks closer.
+fn note_call(call: &CallRecord<'_>) {
+    let error = (call.outcome != "ok").then_some(call.outcome);
+    metrics::call(call.server, call.operation, error, call.elapsed);
     let elapsed_ms = u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX);
     let CallRecord {
         operation,

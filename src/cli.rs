@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{self, App, VERSION};
+use crate::app::{self, App, MetricsListener, VERSION};
 use crate::azure_devops::AzureDevOps;
 use crate::config::{AuthMode, Config, DatabaseConfig, Env, Problems};
 use crate::db::{self, Db, migrate};
@@ -163,6 +163,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.http.address())
         .await
         .with_context(|| format!("cannot listen on {}", config.http.address()))?;
+    let metrics = MetricsListener::bind(&config.telemetry).await?;
     let app = App::new(&config)?;
     tokio::select! {
         prepared = prepare_database(&config.database, &app.db) => prepared?,
@@ -172,7 +173,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!(gap, "tenants are kept apart by the application alone");
     }
     tracing::info!(version = VERSION, environment = %config.environment, address = %listener.local_addr()?, "serving");
-    app.run(listener, ServerOptions::from(&config.http), stop).await;
+    app.run(listener, metrics, ServerOptions::from(&config.http), stop)
+        .await;
     tracing::info!("stopped");
     Ok(())
 }

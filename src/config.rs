@@ -10,6 +10,7 @@ pub mod database;
 pub mod env;
 pub mod http;
 pub mod log;
+pub mod telemetry;
 pub mod vault;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use database::{DatabaseConfig, Identifier};
 pub use env::{Env, Problem, Problems};
 pub use http::{HttpConfig, RateLimitConfig};
 pub use log::{LogConfig, LogFormat};
+pub use telemetry::{TelemetryConfig, TraceConfig};
 pub use vault::VaultConfig;
 
 use env::Reader;
@@ -44,6 +46,8 @@ pub struct Config {
     pub apontamentos: ApontamentosConfig,
     /// Log format and filter.
     pub log: LogConfig,
+    /// Metrics and traces.
+    pub telemetry: TelemetryConfig,
     /// Whether `aponta dev` plants sample data in an empty database.
     pub seed_initial_data: bool,
 }
@@ -63,6 +67,7 @@ impl Config {
         let vault = VaultConfig::read(&mut reader);
         let apontamentos = ApontamentosConfig::read(&mut reader);
         let log = LogConfig::read(&mut reader, environment);
+        let telemetry = TelemetryConfig::read(&mut reader);
         let seed_initial_data = reader.boolean("SEED_INITIAL_DATA", true);
         reader.finish(Self {
             environment,
@@ -73,6 +78,7 @@ impl Config {
             vault,
             apontamentos,
             log,
+            telemetry,
             seed_initial_data,
         })
     }

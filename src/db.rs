@@ -4,18 +4,24 @@ pub mod admin;
 mod constraint;
 mod keeper;
 pub mod migrate;
+mod pool;
+mod replica;
 mod roles;
 mod tx;
 
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, Postgres};
 use tracing::log::LevelFilter;
 
 use crate::config::DatabaseConfig;
 use crate::models::organizacao::Scope;
+use crate::telemetry::metrics::PoolState;
+use pool::{Pool, Settings};
+use replica::Replica;
 use roles::Roles;
 
 pub use constraint::OnConstraint;
@@ -28,42 +34,32 @@ const SLOW_STATEMENT: Duration = Duration::from_millis(250);
 /// How long the end of the process may wait for the database.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The database as services see it: a connection for reads, a transaction for writes.
+/// The database as services see it: transactions, each with a scope.
 #[derive(Debug, Clone)]
 pub struct Db {
-    pool: PgPool,
+    primary: Pool,
+    replica: Option<Replica>,
     roles: Roles,
 }
 
 impl Db {
-    /// A pool that connects when first used; the database may still be away.
+    /// Pools that connect when first used; the database may still be away.
     ///
     /// # Errors
-    /// When the address is malformed.
+    /// When an address is malformed.
     pub fn connect_lazy(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
-        let idle_ping_after = config.idle_ping_after;
-        let pool = PgPoolOptions::new()
-            .min_connections(config.pool_min)
-            .max_connections(config.pool_max)
-            .acquire_timeout(config.acquire_timeout)
-            .max_lifetime(config.max_lifetime)
-            // No idle_timeout: connections above the minimum go with their lifetime.
-            .idle_timeout(None)
-            // A ping on each checkout costs up to 15 % of a small query; only a connection that
-            // rested may have died unnoticed.
-            .test_before_acquire(false)
-            .before_acquire(move |conn, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > idle_ping_after {
-                        conn.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(connect_options(config)?);
-        keeper::spawn(&pool);
-        let roles = Roles::of(&config.schema);
-        Ok(Self { pool, roles })
+        let settings = Settings {
+            name: "primary",
+            min: config.pool_min,
+            acquire_timeout: config.acquire_timeout,
+            ping_after: config.idle_ping_after,
+        };
+        let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings);
+        Ok(Self {
+            replica: Replica::connect_lazy(config, &primary)?,
+            primary,
+            roles: Roles::of(&config.schema),
+        })
     }
 
     /// A connection outside any scope, for what belongs to no tenant: the state of the migrations.
@@ -71,7 +67,7 @@ impl Db {
     /// # Errors
     /// When the pool has none within the acquire timeout.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        self.pool.acquire().await
+        self.primary.acquire().await
     }
 
     /// A transaction that sees the rows of `scope`, rolled back unless committed.
@@ -79,7 +75,24 @@ impl Db {
     /// # Errors
     /// As for [`acquire`](Self::acquire).
     pub async fn begin(&self, scope: &Scope) -> Result<Tx, sqlx::Error> {
-        Tx::begin(&self.pool, &self.roles, scope).await
+        Tx::begin(&self.primary, &self.roles, scope).await
+    }
+
+    /// The same for lists and reports, which may be a second or two behind: on the read replica, if there is one that can be
+    /// used, else on the primary.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire).
+    pub async fn begin_read(&self, scope: &Scope) -> Result<Tx, sqlx::Error> {
+        if let Some(replica) = self.replica.as_ref().filter(|replica| replica.is_usable()) {
+            match Tx::begin(&replica.pool, &self.roles, scope).await {
+                Ok(tx) => return Ok(tx),
+                // All its connections in use is no defect of the replica; the primary takes what is too much.
+                Err(sqlx::Error::PoolTimedOut) => {}
+                Err(error) => replica.set_usable(false, &error),
+            }
+        }
+        self.begin(scope).await
     }
 
     /// Why row-level security would not hold against the roles of this database, if so.
@@ -92,18 +105,27 @@ impl Db {
 
     /// Closes all connections. Waits for those in use, but not for long: whoever used them was cut by now.
     pub async fn close(&self) {
-        if tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close())
-            .await
-            .is_err()
-        {
+        let pools = async {
+            self.primary.close().await;
+            if let Some(replica) = &self.replica {
+                replica.pool.close().await;
+            }
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, pools).await.is_err() {
             tracing::warn!("some database connections did not close in time");
         }
     }
 
-    /// Connections open now, idle or in use.
+    /// Connections open now to the primary, idle or in use.
     #[must_use]
     pub fn size(&self) -> u32 {
-        self.pool.size()
+        self.primary.size()
+    }
+
+    /// How each pool stands.
+    pub fn pool_states(&self) -> impl Iterator<Item = PoolState> {
+        let replica = self.replica.as_ref().map(|replica| replica.pool.state());
+        std::iter::once(self.primary.state()).chain(replica)
     }
 }
 
@@ -131,7 +153,7 @@ pub async fn probe(config: &DatabaseConfig) -> Result<(), Unreachable> {
         other => other.to_string(),
     };
     let attempt = async {
-        let options = connect_options(config)?;
+        let options = connect_options(config, &config.url)?;
         let place = format!("{}:{}", options.get_host(), options.get_port());
         let connected = tokio::time::timeout(config.acquire_timeout, options.connect()).await;
         Ok((place, connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))))
@@ -163,11 +185,12 @@ pub async fn probe(config: &DatabaseConfig) -> Result<(), Unreachable> {
     }
 }
 
-/// How every connection of the service is set up.
-fn connect_options(config: &DatabaseConfig) -> Result<PgConnectOptions, sqlx::Error> {
+/// How every connection of the service to the server at `url` is set up.
+fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
     let statement_timeout = config.statement_timeout.as_millis().to_string();
-    Ok(config
-        .connect_options()?
+    Ok(url
+        .expose_secret()
+        .parse::<PgConnectOptions>()?
         .application_name(&config.application_name)
         .options([
             ("search_path", config.schema.as_str()),

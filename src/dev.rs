@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, VERSION};
+use crate::app::{App, MetricsListener, VERSION};
 use crate::clock::Clock;
 use crate::config::{AuthMode, Config, Env, Identifier};
 use crate::db::{admin, migrate};
@@ -175,7 +175,8 @@ async fn serve(
         () = stop.cancelled() => return Ok(()),
     };
     greet(config, listener.local_addr()?, data, psql);
-    app.run(listener, ServerOptions::from(&config.http), stop.clone())
+    let metrics = MetricsListener::bind(&config.telemetry).await?;
+    app.run(listener, metrics, ServerOptions::from(&config.http), stop.clone())
         .await;
     Ok(())
 }
@@ -192,8 +193,10 @@ async fn wait_with_database(postgres: &EmbeddedPostgres, stop: &CancellationToke
 /// loopback only, quick shutdown.
 #[must_use]
 pub fn overlay(env: &Env, auth: bool) -> Env {
+    let metrics = env.get("METRICS_ADDR").unwrap_or("off").to_owned();
     env.clone()
         .without_prefix("DATABASE_")
+        .with("METRICS_ADDR", metrics)
         .with("ENVIRONMENT", "development")
         .with("AUTH_ENABLED", if auth { "true" } else { "false" })
         .with("API_HOST", "127.0.0.1")

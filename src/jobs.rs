@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::azure_devops::AzureDevOps;
 use crate::config::AzureDevOpsConfig;
 use crate::services::apontamentos::ApontamentoService;
+use crate::services::gauges::GaugeService;
 use crate::services::integracao::IntegracaoService;
 use crate::services::organization_pats::OrganizationPatService;
 use crate::services::write_back::WriteBackService;
@@ -20,6 +21,9 @@ const VAULT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Between two clearings of answers to repeated requests.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Between two looks at what only looking tells.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Before the write-back begins anew after a defect of ours.
 const RESTART: Duration = Duration::from_secs(1);
@@ -34,6 +38,7 @@ pub struct Jobs {
     vault: OrganizationPatService,
     apontamentos: ApontamentoService,
     write_back: WriteBackService,
+    gauges: GaugeService,
 }
 
 impl Jobs {
@@ -46,6 +51,7 @@ impl Jobs {
         vault: OrganizationPatService,
         apontamentos: ApontamentoService,
         write_back: WriteBackService,
+        gauges: GaugeService,
     ) -> Self {
         Self {
             probe_interval: config.probe_interval,
@@ -55,6 +61,7 @@ impl Jobs {
             vault,
             apontamentos,
             write_back,
+            gauges,
         }
     }
 
@@ -63,6 +70,15 @@ impl Jobs {
         if let Err(error) = self.vault.refresh().await {
             tracing::warn!(%error, "the vault could not be read");
         }
+    }
+
+    /// Looks for the metrics until the task is dropped; for nobody if nobody reads them.
+    pub fn look(&self) -> impl Future<Output = ()> + use<> {
+        let gauges = self.gauges.clone();
+        every(GAUGE_INTERVAL, move || {
+            let gauges = gauges.clone();
+            async move { gauges.refresh().await }
+        })
     }
 
     /// Runs them until `stop`; a run that is under way is cut short, which no job minds but the write-back, which ends by

@@ -3,6 +3,7 @@
 pub mod apontamentos;
 pub mod atividades;
 pub mod auditoria;
+pub mod gauges;
 pub mod health;
 pub mod integracao;
 pub mod iterations;

@@ -1,5 +1,7 @@
-//! Where log lines go and what they look like. Every line that is written while a request runs bears its id.
+//! Where log lines go and what they look like: every line that is written while a request runs bears its id. What is measured
+//! stands in [`metrics`].
 
+pub mod metrics;
 pub mod request;
 
 use std::io::IsTerminal;

@@ -13,6 +13,7 @@ use super::presented::Presented;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao, Scheme, Tenant};
 use crate::models::organizacao::NomeOrganizacao;
+use crate::telemetry::metrics;
 
 /// Answers remembered at the most; about 300 bytes each.
 const MOST: u64 = 20_000;
@@ -86,8 +87,11 @@ impl Memberships {
     /// The remembered answer, or that of a task of its own: whoever asked may go away, the answer is kept for the others.
     async fn ask(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) -> Verdict {
         if let Some(verdict) = self.cache.get(&key).await {
+            let refused = matches!(verdict, Verdict::Refused(_));
+            metrics::auth_cache(if refused { "refused" } else { "hit" });
             return verdict;
         }
+        metrics::auth_cache("miss");
         let cache = self.cache.clone();
         let asking = tokio::spawn(async move { cache.get_with(key, ask).await });
         // It ends otherwise only with the process.

@@ -8,7 +8,6 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::breaker::Breaker;
 use super::credential::Credential;
 use super::error::Error;
 use super::operation::{self, Operation};
@@ -57,7 +56,14 @@ impl Organizacao {
     /// Whether it answered when last asked, and is not being left alone.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.0.reachable.load(Ordering::Relaxed) && self.0.transport.breakers.iter().all(Breaker::is_closed)
+        self.0.reachable.load(Ordering::Relaxed) && self.open_breakers() == 0
+    }
+
+    /// How many of its hosts are left alone at the moment.
+    #[must_use]
+    pub fn open_breakers(&self) -> usize {
+        let breakers = &self.0.transport.breakers;
+        breakers.iter().filter(|breaker| !breaker.is_closed()).count()
     }
 
     /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows then.

@@ -36,6 +36,8 @@ const SUPPRESS_REDIRECT: HeaderName = HeaderName::from_static("x-tfs-fedauthredi
 pub struct CallRecord<'a> {
     /// Name of the operation.
     pub operation: &'static str,
+    /// Host that was asked.
+    pub server: &'a str,
     /// Organisation that was asked.
     pub organizacao: &'a str,
     /// `ok`, or the kind of the error.
@@ -122,6 +124,7 @@ impl Transport {
         };
         (self.hook)(&CallRecord {
             operation: call.operation.name,
+            server: call.url.host_str().unwrap_or_default(),
             organizacao: &self.organizacao,
             outcome: outcome.as_ref().map_or_else(Error::kind, |_| "ok"),
             attempts,

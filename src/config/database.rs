@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 
 use super::Environment;
@@ -13,8 +13,10 @@ use super::env::Reader;
 /// Connection and pool settings. Durations are what the pool and the server enforce, not hints.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
-    /// Address of the database with its credentials; [`connect_options`](Self::connect_options) reads it.
+    /// Address of the database with its credentials.
     pub url: SecretString,
+    /// Address of a replica that lists and reports may read from.
+    pub read_url: Option<SecretString>,
     /// Schema that holds every object of ours.
     pub schema: Identifier,
     /// Name shown in `pg_stat_activity`.
@@ -72,6 +74,7 @@ impl DatabaseConfig {
         }
         Self {
             url,
+            read_url: read_replica_url(reader, environment),
             schema,
             application_name,
             pool_min,
@@ -83,14 +86,6 @@ impl DatabaseConfig {
             startup_timeout: reader.seconds("DATABASE_STARTUP_TIMEOUT_SECONDS", 30, 1, 600),
             auto_migrate: reader.boolean("AUTO_MIGRATE", true),
         }
-    }
-
-    /// The address, checked when the configuration was read.
-    ///
-    /// # Errors
-    /// When the address was not made by [`Config::load`](super::Config::load) and is malformed.
-    pub fn connect_options(&self) -> Result<PgConnectOptions, sqlx::Error> {
-        PgConnectOptions::from_str(self.url.expose_secret())
     }
 }
 
@@ -157,18 +152,28 @@ fn read_url(reader: &mut Reader<'_>, environment: Environment) -> SecretString {
         );
         return SecretString::default();
     };
+    check_url(reader, variable, &url, environment);
+    SecretString::from(url)
+}
+
+fn read_replica_url(reader: &mut Reader<'_>, environment: Environment) -> Option<SecretString> {
+    let url = without_driver(reader.get("DATABASE_READ_URL")?);
+    check_url(reader, "DATABASE_READ_URL", &url, environment);
+    Some(SecretString::from(url))
+}
+
+fn check_url(reader: &mut Reader<'_>, variable: &'static str, url: &str, environment: Environment) {
     let scheme_ok = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    if !scheme_ok || PgConnectOptions::from_str(&url).is_err() {
+    if !scheme_ok || PgConnectOptions::from_str(url).is_err() {
         reader.problem(
             variable,
             "is not an address of a PostgreSQL database",
             URL_EXAMPLE,
         );
     }
-    if environment == Environment::Production && has_well_known_password(&url) {
+    if environment == Environment::Production && has_well_known_password(url) {
         reader.problem(variable, "has a password that everybody tries first", URL_EXAMPLE);
     }
-    SecretString::from(url)
 }
 
 /// Settings written for SQLAlchemy name a driver: `postgresql+psycopg2://`.
@@ -211,6 +216,8 @@ fn has_well_known_password(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::super::{Config, Env};
     use super::*;
 
@@ -228,7 +235,7 @@ mod tests {
             ("DATABASE_NAME", "gestao"),
         ])
         .unwrap();
-        let options = parts.connect_options().unwrap();
+        let options = PgConnectOptions::from_str(parts.url.expose_secret()).unwrap();
         assert_eq!(options.get_host(), "db");
         assert_eq!(options.get_port(), 6543);
         assert_eq!(options.get_username(), "ana");
@@ -239,7 +246,8 @@ mod tests {
     #[test]
     fn an_sqlalchemy_address_is_understood() {
         let database = load(&[("DATABASE_URL", "postgresql+psycopg2://ana:x@db/gestao")]).unwrap();
-        assert_eq!(database.connect_options().unwrap().get_host(), "db");
+        let options = PgConnectOptions::from_str(database.url.expose_secret()).unwrap();
+        assert_eq!(options.get_host(), "db");
     }
 
     #[test]

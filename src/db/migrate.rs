@@ -34,7 +34,7 @@ pub fn expected_version() -> Option<i64> {
 /// When the database is away or a migration fails; what was applied before stays applied.
 pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
     // A migration may run for long; the pool's statement timeout would kill it.
-    let mut options = connect_options(config)?.options([
+    let mut options = connect_options(config, &config.url)?.options([
         ("statement_timeout", "0"),
         // "already exists, skipping" is no news.
         ("client_min_messages", "warning"),

@@ -1,9 +1,13 @@
 //! The only kind of transaction there is: one that says whose rows it sees.
 
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use std::time::Instant;
 
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, SqlSafeStr, Transaction};
+
+use super::pool::Pool;
 use super::roles::Roles;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::telemetry::metrics;
 
 /// A transaction under a role that row-level security binds; rolled back unless committed. Repositories take nothing else,
 /// so no statement can be sent without a scope.
@@ -11,10 +15,24 @@ use crate::models::organizacao::{NomeOrganizacao, Scope};
 pub struct Tx {
     inner: Transaction<'static, Postgres>,
     organizacoes: Option<Vec<String>>,
+    _timer: Timer,
+}
+
+/// Tells how long a transaction took, however it ends.
+#[derive(Debug)]
+struct Timer {
+    pool: &'static str,
+    since: Instant,
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        metrics::transaction(self.pool, self.since.elapsed());
+    }
 }
 
 impl Tx {
-    pub(super) async fn begin(pool: &PgPool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
+    pub(super) async fn begin(pool: &Pool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
         // One round trip. Roles and names are validated; neither can hold a quote.
         let as_caller = |list: &str| {
             let role = &roles.app;
@@ -33,8 +51,18 @@ impl Tx {
             Scope::Everything => (as_caller("*"), None),
             Scope::Maintenance => (format!("BEGIN; SET LOCAL ROLE {}", roles.maintenance), None),
         };
-        let inner = pool.begin_with(AssertSqlSafe(statement)).await?;
-        Ok(Self { inner, organizacoes })
+        let conn = pool.acquire().await?;
+        let timer = Timer {
+            pool: pool.name(),
+            since: Instant::now(),
+        };
+        // What `PgPool::begin_with` does, but for the wait, which is no part of the transaction.
+        let inner = Transaction::begin(conn, Some(AssertSqlSafe(statement).into_sql_str())).await?;
+        Ok(Self {
+            inner,
+            organizacoes,
+            _timer: timer,
+        })
     }
 
     /// The connection, and the organisations that the statement should name (`''` for rows without one): the first wall, before

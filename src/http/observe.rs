@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::client_ip::client_ip;
 use super::problem::{CONTENT_TYPE_PROBLEM, Problem};
 use crate::lifecycle::Draining;
+use crate::telemetry::metrics;
 use crate::telemetry::request::{self, RequestContext};
 
 /// Name of the header that carries the request id both ways.
@@ -81,7 +82,9 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
         route: route.to_owned(),
     };
 
+    let route = context.route.clone();
     request::scope(context, async move {
+        let _active = metrics::active_request(method.as_str());
         let unanswered = Unanswered { client, started };
         let mut response = next.run(request).await;
         std::mem::forget(unanswered);
@@ -91,6 +94,8 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
         }
         set_common_headers(response.headers_mut(), &id, observer.draining.is_set());
         log(&response, problem.as_ref(), client, started);
+        let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
+        metrics::request(method.as_str(), &route, status, code, started.elapsed());
         response
     })
     .await

@@ -25,6 +25,7 @@ use super::client_ip::network_of;
 use super::observe::ClientIp;
 use super::problem::Problem;
 use crate::config::RateLimitConfig;
+use crate::telemetry::metrics;
 
 /// How many callers of full appetite one address may hold.
 const ADDRESS_FACTOR: NonZeroU32 = NonZeroU32::new(20).unwrap();
@@ -138,6 +139,7 @@ fn refusal(error: &GovernorError, config: RateLimitConfig) -> Response<Body> {
     let GovernorError::TooManyRequests { wait_time, .. } = error else {
         return Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response();
     };
+    metrics::rate_limited();
     let wait = Duration::from_secs((*wait_time).max(1));
     let mut response = Problem::of_status(StatusCode::TOO_MANY_REQUESTS)
         .retry_after(wait)

@@ -45,6 +45,15 @@ pub async fn count(tx: &mut Tx, only_active: bool) -> Result<i64, sqlx::Error> {
     .await
 }
 
+/// Seconds until the first active PAT expires, negative behind it; `None`: none expires.
+pub async fn first_expiry(tx: &mut Tx) -> Result<Option<f64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT extract(epoch FROM min(expira_em) - now())::double precision FROM organization_pats WHERE ativo"
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
 /// One row, kept from other writers until the transaction ends.
 pub async fn lock(tx: &mut Tx, id: OrganizationPatId) -> Result<Option<OrganizationPat>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();

@@ -31,6 +31,7 @@ use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
+use crate::telemetry::metrics::{self, EntryOp};
 use people::{Author, Claim};
 use repeat::Repeatable;
 use rules::{Action, Rules, check_atividade};
@@ -210,6 +211,7 @@ impl ApontamentoService {
                 .await?;
         }
         tx.commit().await?;
+        metrics::entry(EntryOp::Create);
         Ok(Created {
             apontamento,
             replayed: false,
@@ -268,6 +270,7 @@ impl ApontamentoService {
             record(&mut tx, user, "alterar", Some(&before), Some(&after)).await?;
         }
         tx.commit().await?;
+        metrics::entry(EntryOp::Update);
         if versao_escrita.is_none() {
             return Ok(after);
         }
@@ -287,6 +290,7 @@ impl ApontamentoService {
         repo::delete(&mut tx, id).await?;
         record(&mut tx, user, "excluir", Some(&before), None).await?;
         tx.commit().await?;
+        metrics::entry(EntryOp::Delete);
         if marked.is_some() {
             self.write(user, organizacao, before.work_item_id, seen).await;
         }

@@ -44,7 +44,7 @@ impl AtividadeService {
         filter: AtividadeFilter,
         page: Page,
     ) -> Result<Paged<Atividade>> {
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let mut found = repo::list(&mut tx, filter, page).await?;
         if found.items.is_empty() {
             // Beyond the last page no row tells the total; the first one does, if there is any.

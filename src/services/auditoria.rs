@@ -26,7 +26,7 @@ impl AuditoriaService {
         if let Some(nome) = &filter.organizacao {
             admin.user().may_see(nome)?;
         }
-        let mut tx = self.db.begin(&admin.user().scope()).await?;
+        let mut tx = self.db.begin_read(&admin.user().scope()).await?;
         let found = repo::list(&mut tx, filter).await?;
         tx.commit().await?;
         Ok(found)

@@ -32,7 +32,7 @@ impl ProjetoService {
 
     /// All projects of the caller's organisations, or a page of them, in name order.
     pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Vec<Projeto>> {
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let projetos = repo::list(&mut tx, page).await?;
         tx.commit().await?;
         Ok(projetos)

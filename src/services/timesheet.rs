@@ -103,7 +103,7 @@ impl TimesheetService {
             .projetos
             .find_or_fetch(user, &pedida.organizacao, &pedida.projeto)
             .await?;
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let lancamentos =
             lists::of_week(&mut tx, &pedida.organizacao, &user.ids(), projeto.id, semana).await?;
         tx.commit().await?;

@@ -36,6 +36,7 @@ use crate::repositories::{auditoria, clock};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
+use crate::telemetry::metrics;
 use attempt::{Attempt, Failure};
 
 pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelecaoAlvo, switched_off};
@@ -283,6 +284,12 @@ impl Inner {
     ) {
         let outcome = timeout(LONGEST_ATTEMPT, self.attempt(alvo, tomado, seen, own)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Passing(AzureError::Timeout)));
+        metrics::outbox_attempt(match &outcome {
+            Ok(()) => "written",
+            Err(Failure::LeaseLost) => "lease_lost",
+            Err(Failure::Final { .. }) => "failed",
+            Err(_) => "postponed",
+        });
         if let Err(failure) = &outcome {
             tracing::info!(organizacao = %alvo.organizacao, work_item = alvo.work_item_id, %failure, "hours not written");
         }

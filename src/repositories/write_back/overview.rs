@@ -153,6 +153,30 @@ pub async fn resumo(tx: &mut Tx) -> Result<Vec<Resumo>, sqlx::Error> {
     .await
 }
 
+/// How much is on its way, whatever the organisation.
+#[derive(Debug)]
+pub struct Depth {
+    /// Work items that wait.
+    pub pending: i64,
+    /// Work items that failed.
+    pub failed: i64,
+    /// How long the oldest has waited; 0: nothing waits.
+    pub oldest_seconds: f64,
+}
+
+/// How much is on its way; reads nothing of what is written back.
+pub async fn depth(tx: &mut Tx) -> Result<Depth, sqlx::Error> {
+    sqlx::query_as!(
+        Depth,
+        r#"SELECT (SELECT count(*) FROM write_back WHERE estado = 'pendente') AS "pending!",
+                  (SELECT count(*) FROM write_back WHERE estado = 'falhou') AS "failed!",
+                  coalesce(extract(epoch FROM now() - (SELECT min(pendente_desde) FROM write_back
+                                                        WHERE estado = 'pendente')), 0)::double precision AS "oldest_seconds!""#,
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
 /// Failures of the scope, by organisation and work item.
 pub async fn failures(tx: &mut Tx, limit: i64) -> Result<Vec<Falha>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();

@@ -33,7 +33,7 @@ impl ApontamentoService {
         let Some(projeto) = projeto else {
             return Ok(Apontamentos::none());
         };
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let found =
             lists::page_of_work_item(&mut tx, &of.organizacao, of.work_item_id, projeto.id, page).await?;
         whole(tx, found).await
@@ -49,7 +49,7 @@ impl ApontamentoService {
         let Some(projeto) = projeto else {
             return Ok(ResumoWorkItem::empty(of.work_item_id));
         };
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let resumo = lists::resumo(&mut tx, &of.organizacao, of.work_item_id, projeto.id).await?;
         tx.commit().await?;
         Ok(resumo)
@@ -79,7 +79,7 @@ impl ApontamentoService {
             user.may_see(nome)?;
         }
         let usuarios = people::whose(user, filter.usuario.as_ref())?;
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let projetos: Option<Vec<Uuid>> = match &filter.projeto {
             None => None,
             Some(ProjetoNomeado::Id(id)) => {

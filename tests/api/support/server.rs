@@ -31,7 +31,7 @@ impl RunningServer {
         let stop = CancellationToken::new();
         let options = ServerOptions::from(&config.http);
         let (db, draining) = (app.db.clone(), app.draining.clone());
-        let task = tokio::spawn(app.run(listener, options, stop.clone()));
+        let task = tokio::spawn(app.run(listener, None, options, stop.clone()));
         Self {
             address,
             db,

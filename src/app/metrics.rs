@@ -1,0 +1,79 @@
+//! The listener that Prometheus reads: measuring begins with it.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::VERSION;
+use crate::config::TelemetryConfig;
+use crate::db::Db;
+use crate::http;
+use crate::http::metrics::Scrape;
+use crate::lifecycle::Draining;
+use crate::server::{self, ServerOptions};
+use crate::telemetry::metrics;
+
+/// Between two sums over the durations measured.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// Life of an idle connection of a scraper; longer than most scrape intervals.
+const PATIENCE: Duration = Duration::from_secs(75);
+/// Scrapers at once.
+const CONNECTIONS: usize = 16;
+
+/// Where metrics can be read.
+#[derive(Debug)]
+pub struct MetricsListener {
+    listener: TcpListener,
+    handle: PrometheusHandle,
+}
+
+impl MetricsListener {
+    /// Begins to measure, if this configuration wants it.
+    ///
+    /// # Errors
+    /// When the address that somebody chose is taken, or this process measures already.
+    pub async fn bind(config: &TelemetryConfig) -> anyhow::Result<Option<Self>> {
+        let Some(address) = config.metrics else {
+            return Ok(None);
+        };
+        let listener = match TcpListener::bind(address).await {
+            Ok(listener) => listener,
+            Err(error) if config.metrics_chosen => {
+                return Err(error).with_context(|| format!("cannot listen on {address} (METRICS_ADDR)"));
+            }
+            Err(error) => {
+                tracing::warn!(%address, %error, "no metrics: set METRICS_ADDR to a free address, or to off");
+                return Ok(None);
+            }
+        };
+        let handle = metrics::install(VERSION)?;
+        tracing::info!(address = %listener.local_addr()?, "metrics can be read");
+        Ok(Some(Self { listener, handle }))
+    }
+
+    /// Serves until dropped.
+    pub(super) async fn serve(self, db: Db) {
+        let upkeep = self.handle.clone();
+        let tidy = async move {
+            loop {
+                // Durations are kept one by one until somebody adds them up.
+                tokio::time::sleep(UPKEEP).await;
+                upkeep.run_upkeep();
+            }
+        };
+        let look = move || db.pool_states().for_each(metrics::pool_state);
+        let router = http::metrics::router(Scrape::new(self.handle, look));
+        let options = ServerOptions {
+            header_read_timeout: PATIENCE,
+            max_connections: CONNECTIONS,
+            shutdown_delay: Duration::ZERO,
+            shutdown_timeout: Duration::ZERO,
+        };
+        let never = CancellationToken::new();
+        let serving = server::serve(self.listener, router, options, Draining::default(), never);
+        tokio::join!(tidy, serving);
+    }
+}

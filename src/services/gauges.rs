@@ -1,0 +1,56 @@
+//! What is measured by looking, not by counting: the hours on their way, PATs, the database, the ways to Azure DevOps.
+
+use std::time::Duration;
+
+use crate::azure_devops::AzureDevOps;
+use crate::db::{Db, DbError};
+use crate::models::organizacao::Scope;
+use crate::repositories::organization_pats;
+use crate::repositories::write_back::overview::{self, Depth};
+use crate::telemetry::metrics;
+
+/// Looks now and then. Every process sees the same database: their gauges are to be compared, not added.
+#[derive(Debug, Clone)]
+pub struct GaugeService {
+    db: Db,
+    azure: AzureDevOps,
+}
+
+impl GaugeService {
+    /// Looks at `db` and at what `azure` knows.
+    #[must_use]
+    pub fn new(db: Db, azure: AzureDevOps) -> Self {
+        Self { db, azure }
+    }
+
+    /// Looks once. Without a database the last figures stay, and that is noted.
+    pub async fn refresh(&self) {
+        let tenants = self.azure.tenants();
+        let open = tenants
+            .iter()
+            .map(|tenant| tenant.organizacao.open_breakers())
+            .sum::<usize>();
+        metrics::breakers_open(u32::try_from(open).unwrap_or(u32::MAX));
+        let looked = self.look_at_database().await;
+        metrics::database_up(looked.is_ok());
+        if let Err(error) = looked {
+            tracing::warn!(%error, "the database could not be looked at for the metrics");
+        }
+    }
+
+    async fn look_at_database(&self) -> Result<(), DbError> {
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let depth = overview::depth(&mut tx).await?;
+        let expires_in = organization_pats::first_expiry(&mut tx).await?;
+        tx.commit().await?;
+        let Depth {
+            pending,
+            failed,
+            oldest_seconds,
+        } = depth;
+        let oldest = Duration::try_from_secs_f64(oldest_seconds).unwrap_or_default();
+        metrics::outbox(pending, failed, oldest);
+        metrics::pat_expires_in(expires_in);
+        Ok(())
+    }
+}

@@ -1,0 +1,307 @@
+//! What is measured: every name, its labels, and one function an event. Until [`install`] was called they do nothing.
+//!
+//! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; what those do not know begins with
+//! `aponta_`. No label holds an id, so the number of series is bounded by the routes and operations of the program.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
+const REQUESTS_ACTIVE: &str = "http_server_active_requests";
+const CALL_DURATION: &str = "http_client_request_duration_seconds";
+const POOL_CONNECTIONS: &str = "db_client_connection_count";
+const POOL_MAX: &str = "db_client_connection_max";
+const POOL_PENDING: &str = "db_client_connection_pending_requests";
+const POOL_TIMEOUTS: &str = "db_client_connection_timeouts_total";
+const POOL_WAIT: &str = "db_client_connection_wait_time_seconds";
+const TRANSACTION_DURATION: &str = "aponta_db_transaction_duration_seconds";
+const DATABASE_UP: &str = "aponta_database_up";
+const OUTBOX_PENDING: &str = "aponta_outbox_pending";
+const OUTBOX_FAILED: &str = "aponta_outbox_failed";
+const OUTBOX_AGE: &str = "aponta_outbox_oldest_age_seconds";
+const OUTBOX_ATTEMPTS: &str = "aponta_outbox_attempts_total";
+const AUTH_CACHE: &str = "aponta_auth_cache_total";
+const RATE_LIMITED: &str = "aponta_ratelimit_rejected_total";
+const ENTRIES: &str = "aponta_entries_total";
+const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
+const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
+const BUILD_INFO: &str = "aponta_build_info";
+
+const METHOD: &str = "http_request_method";
+const ROUTE: &str = "http_route";
+const STATUS: &str = "http_response_status_code";
+const ERROR_TYPE: &str = "error_type";
+const SERVER: &str = "server_address";
+const OPERATION: &str = "operation";
+const POOL: &str = "db_client_connection_pool_name";
+const STATE: &str = "db_client_connection_state";
+const RESULT: &str = "result";
+const OP: &str = "op";
+
+/// Seconds; those of OpenTelemetry for the durations of HTTP.
+const HTTP_BUCKETS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+/// Seconds; those of OpenTelemetry for the durations of databases.
+const DATABASE_BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+/// Begins to measure, once a process; what is measured is read from the handle.
+///
+/// # Errors
+/// When something else in this process measures already.
+pub fn install(version: &'static str) -> Result<PrometheusHandle, BuildError> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(REQUEST_DURATION.to_owned()), &HTTP_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(CALL_DURATION.to_owned()), &HTTP_BUCKETS)?
+        .set_buckets(&DATABASE_BUCKETS)?;
+    let handle = builder.install_recorder()?;
+    describe();
+    start_at_zero();
+    gauge!(BUILD_INFO, "version" => version).set(1);
+    Ok(handle)
+}
+
+fn describe() {
+    let seconds = Unit::Seconds;
+    describe_histogram!(
+        REQUEST_DURATION,
+        seconds,
+        "Requests, by route template and outcome"
+    );
+    describe_gauge!(REQUESTS_ACTIVE, "Requests being worked on");
+    describe_histogram!(CALL_DURATION, seconds, "Calls of Azure DevOps, retries included");
+    describe_gauge!(POOL_CONNECTIONS, "Connections to the database");
+    describe_gauge!(POOL_MAX, "Connections to the database at the most");
+    describe_gauge!(POOL_PENDING, "Those who wait for a connection");
+    describe_counter!(POOL_TIMEOUTS, "Waits for a connection that were in vain");
+    describe_histogram!(POOL_WAIT, seconds, "Waits for a connection");
+    describe_histogram!(TRANSACTION_DURATION, seconds, "Transactions, from begin to end");
+    describe_gauge!(DATABASE_UP, "Whether the database answered when last looked at");
+    describe_gauge!(OUTBOX_PENDING, "Work items whose hours wait for Azure DevOps");
+    describe_gauge!(OUTBOX_FAILED, "Work items whose hours could not be written");
+    describe_gauge!(OUTBOX_AGE, seconds, "How long the oldest hours have waited");
+    describe_counter!(OUTBOX_ATTEMPTS, "Attempts to write hours");
+    describe_counter!(
+        AUTH_CACHE,
+        "Questions who a caller is, by where the answer came from"
+    );
+    describe_counter!(RATE_LIMITED, "Requests refused because of the rate limit");
+    describe_counter!(ENTRIES, "Time entries written");
+    describe_gauge!(
+        BREAKERS_OPEN,
+        "Ways to Azure DevOps that are left alone at the moment"
+    );
+    describe_gauge!(
+        PAT_EXPIRES,
+        seconds,
+        "Time left to the PAT of the vault that expires first"
+    );
+    describe_gauge!(BUILD_INFO, "Always 1; the label says what runs");
+}
+
+/// Events that have not happened yet are zero, not unknown: an alert on their rate would miss the first.
+fn start_at_zero() {
+    counter!(RATE_LIMITED).absolute(0);
+    for result in ["hit", "miss", "refused"] {
+        counter!(AUTH_CACHE, RESULT => result).absolute(0);
+    }
+    for result in ["written", "postponed", "failed", "lease_lost"] {
+        counter!(OUTBOX_ATTEMPTS, RESULT => result).absolute(0);
+    }
+    for op in [EntryOp::Create, EntryOp::Update, EntryOp::Delete] {
+        counter!(ENTRIES, OP => op.as_str()).absolute(0);
+    }
+}
+
+/// Methods that have a series of their own; clients may send anything.
+fn known_method(method: &str) -> &'static str {
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == method)
+        .unwrap_or("_OTHER")
+}
+
+/// A request that is being worked on, until dropped.
+#[derive(Debug)]
+pub struct Active(metrics::Gauge);
+
+/// Counts a request in.
+#[must_use]
+pub fn active_request(method: &str) -> Active {
+    let active = gauge!(REQUESTS_ACTIVE, METHOD => known_method(method));
+    active.increment(1);
+    Active(active)
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+/// A request was answered; `code` is that of the problem, if there was one.
+pub fn request(method: &str, route: &str, status: u16, code: Option<&str>, elapsed: Duration) {
+    let method = known_method(method);
+    let (route, status_text) = (route.to_owned(), status.to_string());
+    let duration = if status < 400 {
+        histogram!(REQUEST_DURATION, METHOD => method, ROUTE => route, STATUS => status_text)
+    } else {
+        let error = code.map_or_else(|| status_text.clone(), str::to_owned);
+        histogram!(REQUEST_DURATION, METHOD => method, ROUTE => route, STATUS => status_text, ERROR_TYPE => error)
+    };
+    duration.record(elapsed);
+}
+
+/// Azure DevOps was asked; `error` is the kind of the failure, if it was one.
+pub fn call(server: &str, operation: &'static str, error: Option<&'static str>, elapsed: Duration) {
+    let server = server.to_owned();
+    let duration = match error {
+        None => histogram!(CALL_DURATION, SERVER => server, OPERATION => operation),
+        Some(error) => {
+            histogram!(CALL_DURATION, SERVER => server, OPERATION => operation, ERROR_TYPE => error)
+        }
+    };
+    duration.record(elapsed);
+}
+
+/// Waiting for a connection, until told how it ended.
+#[derive(Debug)]
+pub struct PoolWait {
+    pool: &'static str,
+    pending: metrics::Gauge,
+    since: std::time::Instant,
+}
+
+/// Somebody begins to wait for a connection.
+#[must_use]
+pub fn pool_wait(pool: &'static str) -> PoolWait {
+    let pending = gauge!(POOL_PENDING, POOL => pool);
+    pending.increment(1);
+    PoolWait {
+        pool,
+        pending,
+        since: std::time::Instant::now(),
+    }
+}
+
+impl PoolWait {
+    /// There is a connection.
+    pub fn served(self) {
+        histogram!(POOL_WAIT, POOL => self.pool).record(self.since.elapsed());
+    }
+
+    /// There was none in time.
+    pub fn timed_out(self) {
+        counter!(POOL_TIMEOUTS, POOL => self.pool).increment(1);
+    }
+}
+
+impl Drop for PoolWait {
+    fn drop(&mut self) {
+        self.pending.decrement(1);
+    }
+}
+
+/// A transaction ended.
+pub fn transaction(pool: &'static str, elapsed: Duration) {
+    histogram!(TRANSACTION_DURATION, POOL => pool).record(elapsed);
+}
+
+/// How a pool stands.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolState {
+    /// Its name.
+    pub pool: &'static str,
+    /// Connections at the most.
+    pub max: u32,
+    /// Connections that nobody uses.
+    pub idle: u32,
+    /// Connections in use.
+    pub used: u32,
+}
+
+/// Notes how a pool stands.
+pub fn pool_state(state: PoolState) {
+    let PoolState {
+        pool,
+        max,
+        idle,
+        used,
+    } = state;
+    gauge!(POOL_MAX, POOL => pool).set(max);
+    gauge!(POOL_CONNECTIONS, POOL => pool, STATE => "idle").set(idle);
+    gauge!(POOL_CONNECTIONS, POOL => pool, STATE => "used").set(used);
+    gauge!(POOL_PENDING, POOL => pool).increment(0);
+    counter!(POOL_TIMEOUTS, POOL => pool).increment(0);
+}
+
+/// Whether the database answers.
+pub fn database_up(up: bool) {
+    gauge!(DATABASE_UP).set(i32::from(up));
+}
+
+/// How the hours on their way to Azure DevOps stand.
+pub fn outbox(pending: i64, failed: i64, oldest_age: Duration) {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge is a float; counts are far below 2^53"
+    )]
+    for (name, count) in [(OUTBOX_PENDING, pending), (OUTBOX_FAILED, failed)] {
+        gauge!(name).set(count as f64);
+    }
+    gauge!(OUTBOX_AGE).set(oldest_age);
+}
+
+/// An attempt to write hours ended.
+pub fn outbox_attempt(result: &'static str) {
+    counter!(OUTBOX_ATTEMPTS, RESULT => result).increment(1);
+}
+
+/// Seconds to the first expiry of a PAT, negative behind it; `None`: none expires.
+pub fn pat_expires_in(seconds: Option<f64>) {
+    // A series cannot be taken back; no alert looks that far ahead.
+    gauge!(PAT_EXPIRES).set(seconds.unwrap_or(f64::INFINITY));
+}
+
+/// Ways to Azure DevOps that are left alone.
+pub fn breakers_open(count: u32) {
+    gauge!(BREAKERS_OPEN).set(count);
+}
+
+/// It was asked who a caller is: `hit`, `miss` or `refused`.
+pub fn auth_cache(result: &'static str) {
+    counter!(AUTH_CACHE, RESULT => result).increment(1);
+}
+
+/// The rate limit refused a request.
+pub fn rate_limited() {
+    counter!(RATE_LIMITED).increment(1);
+}
+
+/// What was done with a time entry.
+#[derive(Debug, Clone, Copy)]
+pub enum EntryOp {
+    /// Made.
+    Create,
+    /// Changed.
+    Update,
+    /// Removed.
+    Delete,
+}
+
+impl EntryOp {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A time entry was written.
+pub fn entry(op: EntryOp) {
+    counter!(ENTRIES, OP => op.as_str()).increment(1);
+}

@@ -1,0 +1,155 @@
+//! What Prometheus reads: its own listener, the right names, no ids, and who reads it from where.
+
+use crate::support::process::{Running, aponta, run};
+use crate::support::{TestDatabase, eventually};
+
+/// A server with metrics, and where its API and its metrics are.
+async fn start(database: &TestDatabase, folder: &std::path::Path) -> (Running, String, String) {
+    let mut serve = aponta(folder, &["serve"]);
+    serve
+        .env("DATABASE_URL", &database.url)
+        .env("API_HOST", "127.0.0.1")
+        .env("API_PORT", "0")
+        .env("METRICS_ADDR", "127.0.0.1:0")
+        .env("AUTH_ENABLED", "false")
+        .env("RATE_LIMIT_PER_SECOND", "1")
+        .env("RATE_LIMIT_BURST", "5")
+        .env("LOG_FORMAT", "json")
+        .env("SHUTDOWN_DELAY_SECONDS", "0");
+    let mut server = Running::start(serve);
+    let address = |line: String| {
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        format!("http://{}", line["address"].as_str().unwrap())
+    };
+    let metrics = address(server.line_with("metrics can be read").await);
+    let api = address(server.line_with("\"serving\"").await);
+    (server, api, metrics)
+}
+
+async fn status(url: String) -> u16 {
+    reqwest::get(url).await.unwrap().status().as_u16()
+}
+
+/// The value of the one series that has all of `parts` in its line.
+fn value(scrape: &str, parts: &[&str]) -> Option<f64> {
+    let mut found = scrape
+        .lines()
+        .filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
+    let line = found.next()?;
+    assert_eq!(found.next(), None, "{parts:?} is more than one series");
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::new().await;
+    let (server, api, metrics) = start(&database, folder.path()).await;
+    let unknown = "6b1c1f5e-2d4c-4a9e-9d26-000000000000";
+    assert_eq!(status(format!("{api}/api/v1/atividades")).await, 200);
+    assert_eq!(status(format!("{api}/api/v1/atividades/{unknown}")).await, 404);
+    assert_eq!(status(format!("{api}/x/{unknown}")).await, 404);
+    for _ in 0..8 {
+        status(format!("{api}/api/v1/projetos")).await;
+    }
+    let scrape = async || {
+        let reply = reqwest::get(format!("{metrics}/metrics")).await.unwrap();
+        assert_eq!(
+            reply.headers()["content-type"],
+            "text/plain; version=0.0.4; charset=utf-8"
+        );
+        reply.text().await.unwrap()
+    };
+    eventually("the gauges of the database", async || {
+        value(&scrape().await, &["aponta_database_up"]) == Some(1.0)
+    })
+    .await;
+
+    let text = scrape().await;
+    let count = |parts: &[&str]| {
+        let mut all = vec!["http_server_request_duration_seconds_count{"];
+        all.extend(parts);
+        value(&text, &all)
+    };
+    assert_eq!(
+        count(&[r#"http_route="/api/v1/atividades""#, r#"status_code="200""#]),
+        Some(1.0)
+    );
+    assert_eq!(
+        count(&[
+            r#""/api/v1/atividades/{atividade_id}""#,
+            r#"error_type="nao_encontrado""#
+        ]),
+        Some(1.0)
+    );
+    assert_eq!(count(&[r#""unmatched""#, r#"status_code="404""#]), Some(1.0));
+    assert!(
+        value(&text, &["aponta_ratelimit_rejected_total"]) >= Some(3.0),
+        "{text}"
+    );
+    assert_eq!(
+        value(
+            &text,
+            &[
+                "aponta_build_info",
+                concat!("\"", env!("CARGO_PKG_VERSION"), "\"")
+            ]
+        ),
+        Some(1.0)
+    );
+    for (name, labels) in [
+        ("db_client_connection_max", r#"pool_name="primary""#),
+        ("db_client_connection_count", r#"state="idle""#),
+        ("db_client_connection_pending_requests", r#"pool_name="primary""#),
+        ("db_client_connection_timeouts_total", r#"pool_name="primary""#),
+        (
+            "db_client_connection_wait_time_seconds_count",
+            r#"pool_name="primary""#,
+        ),
+        (
+            "aponta_db_transaction_duration_seconds_count",
+            r#"pool_name="primary""#,
+        ),
+        ("aponta_outbox_pending", ""),
+        ("aponta_outbox_failed", ""),
+        ("aponta_outbox_oldest_age_seconds", ""),
+        ("aponta_outbox_attempts_total", r#"result="written""#),
+        ("aponta_auth_cache_total", r#"result="hit""#),
+        ("aponta_entries_total", r#"op="create""#),
+        ("aponta_upstream_breakers_open", ""),
+        ("aponta_pat_expires_in_seconds", ""),
+        ("process_resident_memory_bytes", ""),
+        ("process_cpu_seconds_total", ""),
+        ("process_open_fds", ""),
+    ] {
+        assert!(
+            value(&text, &[name, labels]).is_some(),
+            "{name} is missing: {text}"
+        );
+    }
+    assert!(!text.contains(unknown), "an id in a label: {text}");
+
+    assert_ne!(
+        status(format!("{api}/metrics")).await,
+        200,
+        "clients read metrics"
+    );
+    assert_eq!(status(format!("{metrics}/api/v1/atividades")).await, 404);
+    assert_eq!(server.signal("TERM").await, 0);
+}
+
+#[tokio::test]
+async fn an_address_that_somebody_chose_and_that_is_taken_is_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut serve = aponta(folder.path(), &["serve"]);
+    serve
+        .env("DATABASE_URL", "postgres://a:b@127.0.0.1:1/a")
+        .env("AUTH_ENABLED", "false")
+        .env("API_HOST", "127.0.0.1")
+        .env("API_PORT", "0")
+        .env("METRICS_ADDR", taken.local_addr().unwrap().to_string());
+    let (code, _, err) = run(serve).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("(METRICS_ADDR)"), "{err}");
+}
