@@ -22,6 +22,7 @@ use crate::repositories::migrations;
 use crate::server::ServerOptions;
 use crate::services::organization_pats::OrganizationPatService;
 use crate::telemetry;
+use crate::telemetry::trace::Exporter;
 
 /// Exit code of a wrong configuration, as clap has it for a wrong command line.
 const EXIT_CONFIG: u8 = 2;
@@ -153,7 +154,13 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
     if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
     }
-    block_on(serve(config))
+    let traces = config.telemetry.traces.as_ref();
+    let exporter = traces
+        .map(|traces| Exporter::start(traces, VERSION))
+        .transpose()?;
+    let outcome = block_on(serve(config));
+    drop(exporter);
+    outcome
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {

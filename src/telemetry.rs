@@ -1,8 +1,9 @@
 //! Where log lines go and what they look like: every line that is written while a request runs bears its id. What is measured
-//! stands in [`metrics`].
+//! stands in [`metrics`], what is traced in [`trace`].
 
 pub mod metrics;
 pub mod request;
+pub mod trace;
 
 use std::io::IsTerminal;
 

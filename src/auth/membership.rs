@@ -13,7 +13,7 @@ use super::presented::Presented;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao, Scheme, Tenant};
 use crate::models::organizacao::NomeOrganizacao;
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, request};
 
 /// Answers remembered at the most; about 300 bytes each.
 const MOST: u64 = 20_000;
@@ -93,7 +93,7 @@ impl Memberships {
         }
         metrics::auth_cache("miss");
         let cache = self.cache.clone();
-        let asking = tokio::spawn(async move { cache.get_with(key, ask).await });
+        let asking = tokio::spawn(request::inherit(async move { cache.get_with(key, ask).await }));
         // It ends otherwise only with the process.
         asking.await.unwrap_or(Verdict::Unknown(Error::Timeout))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -17,6 +17,7 @@ use super::error::{Error, Unavailability};
 use super::operation::Operation;
 use super::organizacao::Host;
 use super::throttle::Throttle;
+use crate::telemetry::trace::Span;
 
 /// Attempts at one call, the first included.
 const ATTEMPTS: u32 = 3;
@@ -158,9 +159,12 @@ impl Transport {
         } else {
             None
         };
-        let result = timeout_at(deadline.into(), self.exchange(call))
+        let server = call.url.host_str().unwrap_or_default();
+        let span = Span::of_call(call.operation.method.as_str(), call.operation.name, server);
+        let result = timeout_at(deadline.into(), self.exchange(call, &span))
             .await
             .unwrap_or(Err(Error::Timeout));
+        span.end(None, result.as_ref().err().map(Error::kind));
         if let Some(ticket) = ticket {
             ticket.settle(result.as_ref().is_err_and(Error::is_outage), Instant::now());
         }
@@ -175,10 +179,13 @@ impl Transport {
         }
     }
 
-    async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Error> {
+    async fn exchange(&self, call: &Call<'_>, span: &Span) -> Result<Answer, Error> {
+        let mut trace = HeaderMap::new();
+        span.inject(&mut trace);
         let mut request = self
             .client
             .request(call.operation.method.clone(), call.url.clone())
+            .headers(trace)
             .header(ACCEPT, HeaderValue::from_static(call.operation.media_type))
             .header(SUPPRESS_REDIRECT, HeaderValue::from_static("Suppress"));
         if let Some(body) = &call.body {

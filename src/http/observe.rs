@@ -22,6 +22,7 @@ use super::problem::{CONTENT_TYPE_PROBLEM, Problem};
 use crate::lifecycle::Draining;
 use crate::telemetry::metrics;
 use crate::telemetry::request::{self, RequestContext};
+use crate::telemetry::trace::Span;
 
 /// Name of the header that carries the request id both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -76,10 +77,12 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str);
+    let span = Span::of_request(method.as_str(), route, request.headers());
     let context = RequestContext {
         id: id.clone(),
         method: method.to_string(),
         route: route.to_owned(),
+        span: span.clone(),
     };
 
     let route = context.route.clone();
@@ -96,6 +99,7 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
         log(&response, problem.as_ref(), client, started);
         let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
         metrics::request(method.as_str(), &route, status, code, started.elapsed());
+        span.end(Some(status), code);
         response
     })
     .await

@@ -23,6 +23,7 @@ use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizaca
 use crate::models::text::trim;
 use crate::repositories::{auditoria, clock, projetos as repo};
 use crate::services::auditoria::actor;
+use crate::telemetry::request;
 
 /// All pages of one organisation; the others wait for it.
 const LIST_BUDGET: Duration = Duration::from_secs(20);
@@ -125,13 +126,13 @@ impl IntegracaoService {
         actor: Actor,
     ) -> Result<Arc<Sincronizacao>> {
         let service = self.clone();
-        let joined = tokio::spawn(async move {
+        let joined = tokio::spawn(request::inherit(async move {
             let run = async { Ok::<_, Error>(Arc::new(service.run(sources, &actor).await?)) };
             let outcome = service.running.entry(key.clone()).or_try_insert_with(run).await;
             // What is over is not joined any more.
             service.running.invalidate(&key).await;
             outcome
-        });
+        }));
         match joined.await {
             Ok(Ok(entry)) => Ok(entry.into_value()),
             Ok(Err(error)) => Err(Error::Shared(error)),

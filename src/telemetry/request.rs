@@ -9,6 +9,7 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::trace::Span;
 use crate::config::LogFormat;
 
 tokio::task_local! {
@@ -24,6 +25,25 @@ pub struct RequestContext {
     pub method: String,
     /// Template of the route.
     pub route: String,
+    /// Its span.
+    pub span: Span,
+}
+
+/// The span of the request that this task works for, if it works for one.
+#[must_use]
+pub fn current_span() -> Option<Span> {
+    CURRENT.try_with(|context| context.span.clone()).ok()
+}
+
+/// `work` for a task of its own that still belongs to the request of this one, if there is one.
+pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let context = CURRENT.try_with(RequestContext::clone).ok();
+    async move {
+        match context {
+            Some(context) => scope(context, work).await,
+            None => work.await,
+        }
+    }
 }
 
 /// Id of the request that this task works for, if it works for one.
@@ -66,15 +86,31 @@ where
         let mut line = String::new();
         self.inner.format_event(ctx, Writer::new(&mut line), event)?;
         let line = line.trim_end();
-        let with_request = CURRENT.try_with(|RequestContext { id, method, route }| match self.shape {
-            LogFormat::Text => writeln!(writer, "{line} {method} {route} request_id={id}"),
-            LogFormat::Json => {
-                // The line is an object; its closing brace goes behind the keys that are added.
-                let open = line.strip_suffix('}').unwrap_or(line);
-                writeln!(
-                    writer,
-                    r#"{open},"request_id":"{id}","method":"{method}","route":"{route}"}}"#
-                )
+        let with_request = CURRENT.try_with(|context| {
+            let RequestContext {
+                id,
+                method,
+                route,
+                span,
+                ..
+            } = context;
+            let trace_id = span.trace_id();
+            match self.shape {
+                LogFormat::Text => {
+                    write!(writer, "{line} {method} {route} request_id={id}")?;
+                    trace_id.map_or(Ok(()), |trace| write!(writer, " trace_id={trace}"))?;
+                    writeln!(writer)
+                }
+                LogFormat::Json => {
+                    // The line is an object; its closing brace goes behind the keys that are added.
+                    let open = line.strip_suffix('}').unwrap_or(line);
+                    write!(
+                        writer,
+                        r#"{open},"request_id":"{id}","method":"{method}","route":"{route}""#
+                    )?;
+                    trace_id.map_or(Ok(()), |trace| write!(writer, r#","trace_id":"{trace}""#))?;
+                    writeln!(writer, "}}")
+                }
             }
         });
         with_request.unwrap_or_else(|_| writeln!(writer, "{line}"))
@@ -116,10 +152,14 @@ mod tests {
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         tracing::info!("before");
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let parent = format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap();
+        let headers = [("traceparent".parse().unwrap(), parent)].into_iter().collect();
         let context = RequestContext {
             id: "r-1".into(),
             method: "GET".into(),
             route: "/{id}".into(),
+            span: Span::of_request("GET", "/{id}", &headers),
         };
         // A line break in a value must not break the line.
         scope(context, async { tracing::info!(text = "a\nb\"}", "during") }).await;
@@ -135,5 +175,6 @@ mod tests {
             (&"r-1".into(), &"/{id}".into())
         );
         assert_eq!(lines[1]["text"], "a\nb\"}");
+        assert_eq!(lines[1]["trace_id"], trace);
     }
 }

@@ -37,6 +37,7 @@ mod support;
 mod teams;
 mod tenancy;
 mod timesheet;
+mod traces;
 mod user;
 mod work_items;
 mod write_back;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::{Types, WorkItemService};
 use crate::auth::Membership;
 use crate::models::organizacao::NomeOrganizacao;
+use crate::telemetry::request;
 
 /// Organisation, icon, colour.
 pub(super) type IconKey = (NomeOrganizacao, String, String);
@@ -62,7 +63,7 @@ impl WorkItemService {
             cache.get_with(key, ask).await
         };
         // In a task of its own: it is kept even if nobody waits.
-        let fetched = timeout(PATIENCE, tokio::spawn(fetch)).await;
+        let fetched = timeout(PATIENCE, tokio::spawn(request::inherit(fetch))).await;
         fetched.ok().and_then(Result::ok).unwrap_or_else(|| drawn(&color))
     }
 

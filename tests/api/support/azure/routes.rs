@@ -114,6 +114,7 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
         authorization: header("authorization"),
         user_agent: header("user-agent").unwrap_or_default(),
         suppress: header("x-tfs-fedauthredirect").as_deref() == Some("Suppress"),
+        traceparent: header("traceparent"),
     });
 
     let token = token(request.headers());

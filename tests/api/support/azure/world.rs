@@ -117,4 +117,5 @@ pub struct Seen {
     pub authorization: Option<String>,
     pub user_agent: String,
     pub suppress: bool,
+    pub traceparent: Option<String>,
 }
