@@ -43,8 +43,8 @@ impl Exporter {
         config: &TraceConfig,
         version: &'static str,
     ) -> Result<Self, opentelemetry_otlp::ExporterBuildError> {
-        let headers = config.headers.as_ref().map(|headers| headers.expose_secret());
-        let headers = headers.into_iter().flat_map(|headers| headers.split(','));
+        let headers = config.headers.iter();
+        let headers = headers.flat_map(|headers| headers.expose_secret().split(','));
         let headers = headers
             .filter_map(|header| header.split_once('='))
             .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));

@@ -14,9 +14,12 @@ use crate::support::{FakeAzure, TestDatabase, eventually};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// What a collector was sent: keys and bodies.
+/// The key that came along, and the spans.
+type Batch = (Option<String>, Vec<u8>);
+
+/// What a collector was sent.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<(Option<String>, Vec<u8>)>>>);
+struct Collector(Arc<Mutex<Vec<Batch>>>);
 
 impl Collector {
     async fn start() -> (Self, String) {
