@@ -75,6 +75,14 @@ impl Membership {
             Error::Unauthenticated("Token de acesso não disponível para este usuário.".to_owned())
         })
     }
+
+    /// What to read with that says the same to everybody: ours, whose scopes are known, else the caller's.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn service_credential(&self) -> Result<&Credential> {
+        self.pat().map_or_else(|| self.credential(), Ok)
+    }
 }
 
 impl CurrentUser {

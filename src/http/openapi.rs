@@ -149,7 +149,7 @@ pub enum InvalidInput<'a> {
 /// What an operation that names a project may answer besides.
 #[derive(Debug, IntoResponses)]
 pub enum UnknownProjeto<'a> {
-    /// The project does not exist, or what the query names cannot be read
+    /// The project does not exist, or what is named cannot be read
     #[response(status = 400, content_type = "application/problem+json", example = json!(examples::unknown_projeto()))]
     Unknown(ProblemBody<'a>),
 }

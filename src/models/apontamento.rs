@@ -9,9 +9,6 @@ use super::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use super::organizacao::NomeOrganizacao;
 use super::write_back::Situacao;
 
-/// Most characters of a comment.
-pub const COMENTARIO_MAX: usize = 500;
-
 /// A time entry as stored. Also the form in which the answer to an idempotent request is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Apontamento {

@@ -14,13 +14,13 @@ use utoipa_axum::routes;
 use self::examples::{ApontamentoNotFound, StillRunning, UnknownReference, WorkItemNotFound};
 use self::request::{
     ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate, WorkItemIdParam,
-    WorkItemParams,
 };
 use self::response::{ApontamentoListResponse, ApontamentoResponse, AzureInfoResponse, ResumoResponse};
 use super::API_PREFIX;
+use super::place::PlaceParams;
 use crate::app::AppState;
 use crate::auth::CurrentUser;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::http::extract::{ApiJson, ApiPath, ApiQuery, ApiWorkItemPath};
 use crate::http::idempotency::{IdempotencyKey, IdempotencyKeyParam, REPLAYED};
@@ -190,7 +190,7 @@ async fn delete_apontamento(
 ///
 /// Everybody's, the newest day first. The totals are those of all pages.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}", tag = APONTAMENTOS,
-    params(WorkItemIdParam, WorkItemParams, PageParams),
+    params(WorkItemIdParam, PlaceParams, PageParams),
     responses(
         (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
         InvalidInput, ProtectedResponses
@@ -199,7 +199,7 @@ async fn list_apontamentos_of_work_item(
     user: CurrentUser,
     State(service): State<ApontamentoService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(of, page): ApiQuery<WorkItemParams, PageParams>,
+    ApiQuery(of, page): ApiQuery<PlaceParams, PageParams>,
 ) -> Result<ApiJson<ApontamentoListResponse>> {
     let found = service
         .list_of_work_item(&user, &place(id, of)?, page.into())
@@ -211,7 +211,7 @@ async fn list_apontamentos_of_work_item(
 ///
 /// As a whole, by activity and by person. Zeros when nobody logged any.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}/resumo", tag = APONTAMENTOS,
-    params(WorkItemIdParam, WorkItemParams),
+    params(WorkItemIdParam, PlaceParams),
     responses(
         (status = 200, body = ResumoResponse, description = "The sums"),
         InvalidInput, ProtectedResponses
@@ -220,7 +220,7 @@ async fn get_resumo_of_work_item(
     user: CurrentUser,
     State(service): State<ApontamentoService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(of, _): ApiQuery<WorkItemParams>,
+    ApiQuery(of, _): ApiQuery<PlaceParams>,
 ) -> Result<ApiJson<ResumoResponse>> {
     Ok(ApiJson(service.resumo(&user, &place(id, of)?).await?.into()))
 }
@@ -229,7 +229,7 @@ async fn get_resumo_of_work_item(
 ///
 /// As they stand there now; null where a field is empty.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}/azure-info", tag = APONTAMENTOS,
-    params(WorkItemIdParam, WorkItemParams),
+    params(WorkItemIdParam, PlaceParams),
     responses(
         (status = 200, body = AzureInfoResponse, description = "The hours"),
         UnknownReference,
@@ -240,22 +240,19 @@ async fn get_azure_info(
     user: CurrentUser,
     State(service): State<ApontamentoService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(of, _): ApiQuery<WorkItemParams>,
+    ApiQuery(of, _): ApiQuery<PlaceParams>,
 ) -> Result<ApiJson<AzureInfoResponse>> {
     let hours = service.azure_info(&user, &place(id, of)?).await?;
     Ok(ApiJson(hours.into()))
 }
 
-/// Which work item; validation has seen to it that both parameters are there.
-fn place(work_item_id: i32, params: WorkItemParams) -> Result<DoWorkItem> {
-    match (params.organization_name.value(), params.project_id.value()) {
-        (Some(organizacao), Some(projeto)) => Ok(DoWorkItem {
-            organizacao,
-            work_item_id,
-            projeto,
-        }),
-        _ => Err(Error::Invalid(Vec::new())),
-    }
+fn place(work_item_id: i32, params: PlaceParams) -> Result<DoWorkItem> {
+    let (organizacao, projeto) = params.split()?;
+    Ok(DoWorkItem {
+        organizacao,
+        work_item_id,
+        projeto,
+    })
 }
 
 fn tagged(apontamento: Apontamento) -> Tagged<ApontamentoResponse> {

@@ -15,10 +15,8 @@ use crate::app::AppState;
 use crate::auth::{Admin, CurrentUser};
 use crate::error::Result;
 use crate::http::extract::ApiJson;
-use crate::http::openapi::{INTEGRACAO, InvalidBody, ProtectedResponses};
+use crate::http::openapi::{INTEGRACAO, InvalidBody, ProtectedResponses, UnknownProjeto};
 use crate::http::problem::{Problem, ProblemBody};
-use crate::models::apontamento::ProjetoNomeado;
-use crate::services::projetos;
 use crate::services::write_back::{self, WriteBackService};
 
 /// Routes of the write-back.
@@ -86,15 +84,6 @@ async fn reconciliar(
     Ok(ApiJson(done.into()))
 }
 
-/// There is no such project.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-enum UnknownProjeto<'a> {
-    /// The project is unknown
-    #[response(status = 400, content_type = "application/problem+json", example = json!(unknown_example()))]
-    Unknown(ProblemBody<'a>),
-}
-
 /// Nothing is written back.
 #[derive(Debug, IntoResponses)]
 #[expect(dead_code, reason = "describes an answer; the service makes it")]
@@ -102,11 +91,6 @@ enum SwitchedOff<'a> {
     /// The hours of this organisation are not written to Azure DevOps
     #[response(status = 409, content_type = "application/problem+json", example = json!(switched_off_example()))]
     SwitchedOff(ProblemBody<'a>),
-}
-
-fn unknown_example() -> Value {
-    let projeto = ProjetoNomeado::Nome("Portal".to_owned());
-    Problem::from(projetos::unknown_projeto(&projeto)).example()
 }
 
 fn switched_off_example() -> Value {

@@ -124,7 +124,7 @@ impl TeamService {
         let Some(person) = membership.identity().map(|identity| identity.id) else {
             return Ok(Vec::new());
         };
-        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let credential = membership.service_credential()?;
         let key = (
             organizacao.nome().clone(),
             credential.fingerprint(),

@@ -126,12 +126,17 @@ impl TimesheetService {
             selection::keep_mine(&mut read, mine, &logged);
         }
         let mut categorias = Categorias::new(self, membership, &projeto, &types);
+        let mut icons: HashMap<String, Arc<str>> = HashMap::new();
         let mut items = Vec::with_capacity(read.len());
         for item in read {
-            let icon = self
-                .work_items
-                .known_icon(&pedida.organizacao, &types, &item.tipo)
-                .await;
+            let icon = if let Some(icon) = icons.get(&item.tipo) {
+                Arc::clone(icon)
+            } else {
+                let nome = &pedida.organizacao;
+                let icon = self.work_items.known_icon(nome, &types, &item.tipo).await;
+                icons.insert(item.tipo.clone(), Arc::clone(&icon));
+                icon
+            };
             let categoria = categorias.of(&item).await?;
             let here = categorias.is_here(&item.project).await?;
             items.push(self.item(item, categoria, here, icon));
@@ -174,13 +179,12 @@ impl TimesheetService {
         projeto: &ProjetoNomeado,
         id: i32,
     ) -> Result<Estado> {
-        user.may_see(organizacao)?;
         let membership = membership_of(user, organizacao)?;
         let item = self
             .work_items
             .in_project(user, membership, &self.projetos, projeto, id)
             .await?;
-        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let credential = membership.service_credential()?;
         let upstream = membership.organizacao();
         let categoria = self
             .work_items
@@ -203,7 +207,6 @@ impl TimesheetService {
         projeto: &ProjetoNomeado,
         id: i32,
     ) -> Result<Vec<Revision>> {
-        user.may_see(organizacao)?;
         let membership = membership_of(user, organizacao)?;
         self.work_items
             .in_project(user, membership, &self.projetos, projeto, id)
@@ -220,7 +223,6 @@ impl TimesheetService {
         process: Option<&str>,
         tipo: &str,
     ) -> Result<HashMap<String, Categoria>> {
-        user.may_see(organizacao)?;
         let membership = membership_of(user, organizacao)?;
         let upstream = membership.organizacao();
         let process = if let Some(process) = process {
@@ -252,7 +254,6 @@ impl TimesheetService {
         projeto: &ProjetoNomeado,
         ids: &[i32],
     ) -> Result<Vec<WorkItem>> {
-        user.may_see(organizacao)?;
         let membership = membership_of(user, organizacao)?;
         let located = self.projetos.find_or_fetch(user, organizacao, projeto).await?;
         let mut places = Places::new(self, membership, &located);
@@ -330,7 +331,7 @@ impl<'a> Categorias<'a> {
             return Ok(*asked);
         }
         let membership = self.places.membership;
-        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let credential = membership.service_credential()?;
         // What is asked again is what the sheet remembers.
         let project = if here {
             self.places.projeto.external_id.to_string()

@@ -217,7 +217,7 @@ impl WorkItemService {
     /// # Errors
     /// When they cannot be read.
     pub async fn types(&self, membership: &Membership, project: &str) -> Result<Arc<Types>> {
-        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let credential = membership.service_credential()?;
         let types = self
             .caches
             .types(membership.organizacao(), credential, project)

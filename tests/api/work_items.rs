@@ -190,6 +190,16 @@ async fn pictures_are_fetched_once_and_never_slow_or_fail_a_search() {
             .iter()
             .all(|icon| icon.starts_with("data:image/svg+xml;base64,"))
     );
+    let asked = logging.azure().seen().into_iter();
+    let mut asked: Vec<String> = asked
+        .filter(|seen| seen.operation == "read_icon")
+        .map(|seen| seen.path)
+        .collect();
+    asked.sort_unstable();
+    assert!(
+        asked[0].ends_with("/icon_bug") && asked[1].ends_with("/icon_task"),
+        "not what the types tell: {asked:?}"
+    );
     search(&logging, "ab", "").await;
     assert_eq!(logging.azure().count("read_icon"), 2);
 

@@ -260,7 +260,9 @@ async fn the_work_of_a_process_that_died_is_taken_over_when_its_lease_is_over() 
 /// The dangerous moment: the change is applied, the process that sent it is as good as dead, and another one takes over.
 #[tokio::test]
 async fn a_change_that_was_applied_but_not_noted_is_recognised_by_the_next_process() {
-    let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.3")]).await;
+    // However slow the machine: the one that was thought dead must not give up by itself.
+    let patient = ("AZURE_DEVOPS_TIMEOUT_MS", "60000");
+    let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.3"), patient]).await;
     let held = logging.azure().hold_operation("contoso", "update_work_item");
     let entry = logging.log("01:00").await;
     assert_eq!(entry["sincronizacao"]["estado"], "pendente");

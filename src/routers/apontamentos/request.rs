@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
+use super::super::place::text;
 use super::examples;
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
@@ -119,10 +120,6 @@ fn there<T>(name: &str, field: Field<T>) -> Result<T> {
         .ok_or_else(|| invalid(name, "missing", "campo obrigatório"))
 }
 
-fn text(field: Field<OrBlank<Trimmed>>) -> Option<String> {
-    field.value().and_then(|text| text.0).map(|text| text.0)
-}
-
 fn invalid(name: &str, kind: &'static str, message: &str) -> Error {
     Error::Invalid(vec![FieldError {
         loc: vec!["body".into(), name.into()],
@@ -198,26 +195,6 @@ pub(super) struct WorkItemIdParam {
     #[param(minimum = 1, example = 4711)]
     work_item_id: i32,
 }
-
-/// Where a work item is.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct WorkItemParams {
-    /// Its organisation, in any case.
-    #[validate(required)]
-    #[param(value_type = String, required = true, example = "contoso")]
-    #[serde(default)]
-    pub(super) organization_name: Field<NomeOrganizacao>,
-    /// Its project: name, Azure DevOps GUID in any spelling, or `id`.
-    #[validate(required)]
-    #[param(value_type = String, required = true, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
-    #[serde(default)]
-    pub(super) project_id: Field<ProjetoNomeado>,
-}
-fields!(WorkItemParams {
-    organization_name,
-    project_id
-});
 
 /// Which entries to list.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]

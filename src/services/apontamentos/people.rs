@@ -79,7 +79,7 @@ async fn colleague(
     let id = said.id.unwrap_or_default();
     let asked = user.member_of(organizacao).ok();
     let asked = asked.and_then(|membership| {
-        let credential = membership.pat().or(membership.own_credential())?;
+        let credential = membership.service_credential().ok()?;
         Some((membership, credential))
     });
     let Some((membership, credential)) = asked else {

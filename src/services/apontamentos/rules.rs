@@ -131,7 +131,7 @@ impl Rules {
         };
         let organizacao = membership.organizacao();
         // The service's PAT sees every type; a caller's credential may lack the scope.
-        let credential = membership.pat().map_or_else(|| membership.credential(), Ok)?;
+        let credential = membership.service_credential()?;
         let categoria = self
             .work_items
             .categoria(organizacao, credential, &item.project, &item)

@@ -47,7 +47,7 @@ impl WorkItemService {
         if let Some(known) = self.caches.icons.get(&key).await {
             return known;
         }
-        let Some(credential) = membership.pat().or(membership.own_credential()).cloned() else {
+        let Ok(credential) = membership.service_credential().cloned() else {
             return drawn(&color);
         };
         let cache = self.caches.icons.clone();

@@ -52,20 +52,24 @@ impl WorkItemService {
             Some(projeto) => Some(projetos.find_or_fetch(user, nome, projeto).await?),
             None => None,
         };
-        let project = located.as_ref().map(|located| located.external_id.to_string());
-        let wiql = wiql(search, project.is_some());
-        let ids = self
-            .query(membership, project.as_deref(), &wiql, Some(search.limit))
-            .await?;
-        let mut ids = ids.to_vec();
-        if let Some(id) = exact_id(&search.text) {
+        let exact = exact_id(&search.text);
+        let only_the_id = exact.is_some() && search.text.trim().starts_with('#');
+        let mut ids = if only_the_id {
+            Vec::new()
+        } else {
+            let project = located.as_ref().map(|located| located.external_id.to_string());
+            let wiql = wiql(search, project.is_some());
+            self.query(membership, project.as_deref(), &wiql, Some(search.limit))
+                .await?
+                .to_vec()
+        };
+        if let Some(id) = exact {
             // It is what was meant, however many titles bear the number.
             ids.retain(|other| *other != id);
             ids.insert(0, id);
         }
         let mut items = self.read_many(membership, &ids).await?;
-        if let (Some(first), Some(id)) = (items.first(), exact_id(&search.text))
-            && first.id == id
+        if let Some(first) = items.first().filter(|first| Some(first.id) == exact)
             && !self
                 .fits(membership, projetos, located.as_ref(), search, first)
                 .await?
@@ -73,19 +77,26 @@ impl WorkItemService {
             items.remove(0);
         }
         items.truncate(search.limit);
-        let mut icons: HashMap<String, Arc<str>> = HashMap::new();
+        Ok(self.with_icons(membership, items).await)
+    }
+
+    /// Work items with the pictures of their types; a project whose types cannot be read has the usual ones.
+    async fn with_icons(&self, membership: &Membership, items: Vec<WorkItem>) -> Vec<Found> {
+        let mut icons: HashMap<(String, String), Arc<str>> = HashMap::new();
         let mut found = Vec::with_capacity(items.len());
         for item in items {
-            let icon = if let Some(icon) = icons.get(&item.tipo) {
+            let key = (item.project.clone(), item.tipo.clone());
+            let icon = if let Some(icon) = icons.get(&key) {
                 Arc::clone(icon)
             } else {
-                let icon = self.icon(membership, None, &item.tipo).await;
-                icons.insert(item.tipo.clone(), Arc::clone(&icon));
+                let types = self.types(membership, &item.project).await.ok();
+                let icon = self.icon(membership, types.as_deref(), &item.tipo).await;
+                icons.insert(key, Arc::clone(&icon));
                 icon
             };
             found.push(Found { item, icon });
         }
-        Ok(found)
+        found
     }
 }
 
@@ -124,15 +135,9 @@ fn wiql(search: &Search, in_project: bool) -> String {
     if in_project {
         wiql.push_str("[System.TeamProject] = @project AND ");
     }
-    let text = search.text.trim();
-    // With the sign an id is meant and nothing else.
-    let condition = match exact_id(text).filter(|_| text.starts_with('#')) {
-        Some(id) => format!("[System.Id] = {id}"),
-        None => format!("[System.Title] CONTAINS {}", Literal(text)),
-    };
-    wiql.push_str(&condition);
+    // Writing into a String does not fail.
+    let _ = write!(wiql, "[System.Title] CONTAINS {}", Literal(search.text.trim()));
     if !search.types.is_empty() {
-        // Writing into a String does not fail.
         let _ = write!(wiql, " AND [System.WorkItemType] IN {}", Literals(&search.types));
     }
     wiql.push_str(" ORDER BY [System.ChangedDate] DESC");
@@ -162,7 +167,6 @@ mod tests {
 
     #[test]
     fn d_40_an_id_is_an_id_and_text_is_text() {
-        assert_eq!(of("#123", &[]), "[System.Id] = 123");
         assert_eq!(of(" 123 ", &[]), "[System.Title] CONTAINS '123'");
         assert_eq!(
             [exact_id(" 123 "), exact_id("#7"), exact_id("²")],

@@ -90,8 +90,7 @@ impl WriteBackService {
         let mode = self.0.config.mode_of(organizacao);
         let membership = user.member_of(organizacao).ok().filter(|_| mode != Mode::Off);
         let membership = membership.ok_or_else(|| switched_off(organizacao.as_str()))?;
-        let pat = membership.pat().or(membership.own_credential());
-        let credential = pat.map_or_else(|| membership.credential(), Ok)?;
+        let credential = membership.service_credential()?;
         let (work_items, proximo) = self.selected(admin, selecao).await?;
         let standing = self.standing(organizacao, &work_items).await?;
         let seen = membership

@@ -441,9 +441,10 @@ pub fn types(org: &Org) -> Response<Body> {
                 .map(|(name, category)| json!({ "name": name, "color": "b2b2b2", "category": category }))
                 .collect();
             let fields: Vec<Value> = tipo.fields.iter().map(|field| json!({ "referenceName": field })).collect();
+            let icon = format!("icon_{}", name.to_lowercase());
             json!({
                 "name": name, "referenceName": format!("Custom.{name}"), "color": "F2CB1D", "isDisabled": false,
-                "icon": { "id": "icon_clipboard", "url": "https://tfsprod.visualstudio.com/_apis/wit/workItemIcons/x" },
+                "icon": { "id": icon, "url": "https://tfsprod.visualstudio.com/_apis/wit/workItemIcons/x" },
                 "states": states, "fields": fields, "xmlForm": "<FORM/>".repeat(1_000)
             })
         })
