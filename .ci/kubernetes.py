@@ -231,11 +231,20 @@ def check_network(resources, api, job, ports):
            "the internet includes private networks or the cloud's metadata")
 
 
+def report():
+    for problem in dict.fromkeys(problems):
+        print(f"kubernetes: {problem}", file=sys.stderr)
+    if problems:
+        sys.exit(1)
+
+
 def main():
     base, migrate, high = (kustomization(FOLDER / name) for name in ("base", "migrate", "high-load"))
     folders = {path.name for path in FOLDER.iterdir()}
     expect(folders == {"README.md", "base", "migrate", "high-load"}, f"deploy/kubernetes has {folders}")
     check_schemas(base + migrate + high)
+    # What follows takes the shape for granted.
+    report()
 
     deployment, job, config = one(base, "Deployment"), one(migrate, "Job"), one(base, "ConfigMap")
     api, job_labels = (w["spec"]["template"]["metadata"]["labels"] for w in (deployment, job))
@@ -264,10 +273,7 @@ def main():
     expect(all(labels.get(f"pod-security.kubernetes.io/{mode}") == "restricted" for mode in ("enforce", "audit", "warn")),
            "the namespace lets unrestricted pods in")
 
-    for problem in dict.fromkeys(problems):
-        print(f"kubernetes: {problem}", file=sys.stderr)
-    if problems:
-        sys.exit(1)
+    report()
     print(f"kubernetes: {len(base + migrate)} resources valid for {' and '.join(VERSIONS)}, promises kept")
 
 
