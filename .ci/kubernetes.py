@@ -165,7 +165,7 @@ def environment(workload, config):
     known = known_variables()
     for name in values:
         expect(name in known, f"{workload['metadata']['name']}: README.md's table has no {name}")
-        secret = re.search(r"PAT|SECRET|PASSWORD|KEY|DATABASE_URL", name)
+        secret = re.search(r"PATS?$|SECRET|PASSWORD|KEY|DATABASE.*_URL|HEADERS", name)
         expect(not secret or values[name] is None, f"{name} does not come from a Secret")
     return values
 
