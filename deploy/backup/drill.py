@@ -47,10 +47,12 @@ class Machine:
             "PGBACKREST_CONFIG": f"{folder}/deploy/backup/pgbackrest.conf",
             "PGBACKREST_STANZA": "aponta",
             "PGBACKREST_PG1_PATH": f"{folder}/data",
+            "PGBACKREST_PG1_USER": "postgres",
             "PGBACKREST_PG1_SOCKET_PATH": str(folder),
             "PGBACKREST_REPO1_PATH": f"{folder}/repository",
             "PGBACKREST_REPO1_CIPHER_PASS": "the drill's key, of no use elsewhere",
             "PGBACKREST_LOCK_PATH": f"{folder}/lock",
+            "PGBACKREST_SPOOL_PATH": f"{folder}/spool",
             "PGBACKREST_ARCHIVE_TIMEOUT": "60",
             "BACKUP_METRICS_FILE": f"{folder}/metrics/aponta_backup.prom",
         }
