@@ -1,0 +1,296 @@
+//! The promises of docker-compose.yml: `broken` names those that a text breaks. Which variables the services get:
+//! `environment.rs`.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{is_pinned, is_secret};
+
+/// The services by name.
+pub fn services(text: &str) -> Map<String, Value> {
+    parse(text)["services"].as_object().unwrap().clone()
+}
+
+/// Anchors and merge keys are resolved.
+fn parse(text: &str) -> Value {
+    serde_saphyr::from_str(text).expect("docker-compose.yml is YAML")
+}
+
+/// The strings of a list, none where there is none.
+fn strings(value: &Value) -> Vec<&str> {
+    let list = value.as_array().into_iter().flatten();
+    list.filter_map(Value::as_str).collect()
+}
+
+/// `40s`; no other unit is used.
+fn seconds(value: &Value) -> u64 {
+    let text = value.as_str().unwrap_or("0");
+    text.trim_end_matches('s').parse().unwrap_or(0)
+}
+
+/// Every promise that the text breaks.
+pub fn broken(text: &str) -> Vec<String> {
+    let compose = parse(text);
+    let mut broken = Vec::new();
+    for (name, service) in compose["services"].as_object().unwrap() {
+        let promises = [
+            is_contained(name, service),
+            is_looked_after(name, service),
+            keeps_secrets(service),
+        ];
+        broken.extend(
+            promises
+                .concat()
+                .iter()
+                .map(|promise| format!("{name}: {promise}")),
+        );
+    }
+    broken.extend(fits_together(&compose));
+    broken
+}
+
+fn unless(held: bool, promise: &str) -> Vec<String> {
+    if held { vec![] } else { vec![promise.to_owned()] }
+}
+
+/// What a container may do to the machine and to others.
+fn is_contained(name: &str, service: &Value) -> Vec<String> {
+    let ports: &[&str] = if name == "nginx" {
+        &["80:80", "443:443"]
+    } else {
+        &[]
+    };
+    let mut broken = unless(strings(&service["ports"]) == ports, "publishes other ports");
+    if let Some(port_list) = service["ports"].as_array() {
+        broken.extend(unless(port_list.len() == ports.len(), "publishes other ports"));
+    }
+    let limits = &service["deploy"]["resources"]["limits"];
+    for limit in ["cpus", "memory", "pids"] {
+        broken.extend(unless(
+            !limits[limit].is_null(),
+            &format!("has no limit of {limit}"),
+        ));
+    }
+    broken.extend(unless(service["read_only"] == true, "can write to its root"));
+    broken.extend(unless(
+        strings(&service["cap_drop"]) == ["ALL"],
+        "keeps capabilities",
+    ));
+    let adds: &[&str] = match name {
+        "nginx" => &["CHOWN", "NET_BIND_SERVICE", "SETGID", "SETUID"],
+        _ => &[],
+    };
+    broken.extend(unless(
+        strings(&service["cap_add"]) == adds,
+        "has other capabilities",
+    ));
+    let options = strings(&service["security_opt"]);
+    broken.extend(unless(
+        options == ["no-new-privileges:true"],
+        "could gain privileges",
+    ));
+    for forbidden in [
+        "privileged",
+        "network_mode",
+        "pid",
+        "ipc",
+        "userns_mode",
+        "devices",
+        "container_name",
+        "env_file",
+        "extra_hosts",
+    ] {
+        broken.extend(unless(service[forbidden].is_null(), &format!("has {forbidden}")));
+    }
+    for volume in strings(&service["volumes"]) {
+        let of_the_machine = volume.starts_with(['.', '/']);
+        let read_only = volume.ends_with(":ro") || volume.contains(":ro,");
+        broken.extend(unless(
+            read_only || !of_the_machine,
+            "writes to a folder of the machine",
+        ));
+        broken.extend(unless(!volume.contains("docker.sock"), "has the engine's socket"));
+        let whole = volume.starts_with("/:") && name != "node-exporter";
+        broken.extend(unless(!whole, "sees the whole machine"));
+    }
+    broken
+}
+
+/// How it is started, watched and ended.
+fn is_looked_after(name: &str, service: &Value) -> Vec<String> {
+    let ends = name == "migrate";
+    let restart = if ends { "no" } else { "unless-stopped" };
+    let mut broken = unless(service["restart"] == restart, "restarts otherwise");
+    let check = strings(&service["healthcheck"]["test"]);
+    let wanted: &[&str] = match name {
+        "nginx" => &["CMD", "wget", "http://127.0.0.1/nginx-health"],
+        "postgres" => &["CMD-SHELL", "pg_isready"],
+        "api" => &["CMD", "/usr/local/bin/aponta", "healthcheck"],
+        _ => &["CMD"],
+    };
+    let checked = wanted
+        .iter()
+        .all(|word| check.iter().any(|part| part.starts_with(word)));
+    let paced = ["interval", "timeout", "retries", "start_period"];
+    let paced = paced.iter().all(|key| !service["healthcheck"][key].is_null());
+    broken.extend(unless(ends || (checked && paced), "has no health check"));
+    let image = service["image"].as_str().unwrap_or("");
+    let ours = !service["build"].is_null() && image.starts_with("aponta") && image.contains(':');
+    broken.extend(unless(
+        ours || is_pinned(image),
+        "has an image that is not pinned",
+    ));
+    let log = &service["logging"];
+    let rotated = log["driver"] == "json-file" && log["options"]["max-size"].is_string();
+    broken.extend(unless(
+        rotated && log["options"]["max-file"].is_string(),
+        "fills the disk with its log",
+    ));
+    for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
+        let condition = if other == "migrate" {
+            "service_completed_successfully"
+        } else {
+            "service_healthy"
+        };
+        broken.extend(unless(
+            how["condition"] == condition,
+            &format!("does not wait for {other}"),
+        ));
+    }
+    broken.extend(unless(
+        !service["depends_on"].is_array(),
+        "does not wait for what it depends on",
+    ));
+    broken
+}
+
+/// No secret stands in the file, and none has a default.
+fn keeps_secrets(service: &Value) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (variable, value) in service["environment"].as_object().into_iter().flatten() {
+        let text = value.as_str().unwrap_or_default();
+        // Without a value it comes from .env, or is unset.
+        let required = text.starts_with("${") && text.contains(":?") && text.ends_with('}');
+        broken.extend(unless(
+            !is_secret(variable) || value.is_null() || required,
+            &format!("{variable} stands in the file"),
+        ));
+        broken.extend(unless(
+            !text.contains("://") || !text.contains('@'),
+            "has an address with a password",
+        ));
+    }
+    let text = service.to_string();
+    for part in text.split("${").skip(1) {
+        let name = part.split([':', '}']).next().unwrap();
+        let required = part[name.len()..].starts_with(":?");
+        broken.extend(unless(
+            !is_secret(name) || required,
+            &format!("{name} has a default"),
+        ));
+    }
+    for place in ["command", "build", "healthcheck", "entrypoint", "labels"] {
+        for part in service[place].to_string().split("${").skip(1) {
+            let name = part.split([':', '}']).next().unwrap();
+            broken.extend(unless(!is_secret(name), &format!("shows {name} in its {place}")));
+        }
+    }
+    broken
+}
+
+/// Who reaches whom, and what must be equal.
+fn fits_together(compose: &Value) -> Vec<String> {
+    let services = &compose["services"];
+    let of = |service: &str| strings(&services[service]["networks"]);
+    let mut broken = unless(
+        compose["networks"]["database"]["internal"] == true,
+        "the database's network has a way out",
+    );
+    for (service, networks) in [
+        ("nginx", &["aponta-network"][..]),
+        ("api", &["aponta-network", "database"]),
+        ("migrate", &["database"]),
+        ("postgres", &["database"]),
+        ("pgbouncer", &["database"]),
+        ("grafana", &["monitoring"]),
+        ("node-exporter", &["monitoring"]),
+    ] {
+        broken.extend(unless(
+            of(service) == networks,
+            &format!("{service} is in other networks"),
+        ));
+    }
+    let network = &compose["networks"]["aponta-network"];
+    broken.extend(unless(
+        network["driver"] == "bridge",
+        "aponta-network is no bridge",
+    ));
+
+    let (api, migrate) = (&services["api"], &services["migrate"]);
+    let environment = &api["environment"];
+    broken.extend(unless(
+        !environment["TRUSTED_PROXIES"].is_null()
+            && environment["TRUSTED_PROXIES"] == network["ipam"]["config"][0]["subnet"],
+        "api believes another network than nginx's",
+    ));
+    let drain =
+        seconds(&environment["SHUTDOWN_DELAY_SECONDS"]) + seconds(&environment["SHUTDOWN_TIMEOUT_SECONDS"]);
+    let grace = Duration::from_secs(seconds(&api["stop_grace_period"]));
+    broken.extend(unless(
+        drain > 0 && grace > Duration::from_secs(drain),
+        "api is killed while requests run",
+    ));
+    broken.extend(unless(
+        environment["AUTO_MIGRATE"] == "false",
+        "every replica migrates",
+    ));
+    broken.extend(unless(
+        migrate["command"] == serde_json::json!(["migrate"]),
+        "migrate does not migrate",
+    ));
+    broken.extend(unless(
+        migrate["image"] == api["image"],
+        "migrate has another image than api",
+    ));
+    broken.extend(unless(
+        migrate["environment"]["DATABASE_HOST"] == "postgres",
+        "migrate does not go straight to the database",
+    ));
+    for (service, others) in [
+        ("nginx", &["api"][..]),
+        ("api", &["migrate", "postgres"]),
+        ("migrate", &["postgres"]),
+        ("pgbouncer", &["postgres"]),
+    ] {
+        let waits = |other: &&str| !services[service]["depends_on"][other].is_null();
+        broken.extend(unless(
+            others.iter().all(waits),
+            &format!("{service} does not wait"),
+        ));
+    }
+    let always = |service: &&str| services[service]["profiles"].is_null();
+    broken.extend(unless(
+        ["nginx", "api", "migrate", "postgres"].iter().all(always),
+        "a needed service has a profile",
+    ));
+    for (service, profile) in [
+        ("pgbouncer", "pgbouncer"),
+        ("prometheus", "monitoring"),
+        ("grafana", "monitoring"),
+        ("node-exporter", "monitoring"),
+    ] {
+        let profiles = strings(&services[service]["profiles"]);
+        broken.extend(unless(
+            profiles == [profile],
+            &format!("{service} has another profile"),
+        ));
+    }
+    let data = strings(&services["postgres"]["volumes"]);
+    let kept = data.iter().any(|volume| volume.starts_with("postgres_data:"));
+    let declared = compose["volumes"]
+        .as_object()
+        .is_some_and(|volumes| volumes.contains_key("postgres_data"));
+    broken.extend(unless(kept && declared, "the data have no volume"));
+    broken
+}
