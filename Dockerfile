@@ -26,7 +26,8 @@ RUN cargo build --release --locked
 FROM build AS root
 WORKDIR /image
 RUN install -D -m 755 /build/target/release/aponta usr/local/bin/aponta
-# glibc resolves names by itself since 2.34. Another library than these may need more than its file: look before adding it.
+# glibc resolves names by itself since 2.34, without nsswitch.conf too. Another library than these may need more than its
+# file: look before adding it.
 RUN libraries=$(ldd usr/local/bin/aponta | grep -o '/[^ ]*') && \
     for library in $libraries; do \
         case "${library##*/}" in \
@@ -36,8 +37,7 @@ RUN libraries=$(ldd usr/local/bin/aponta | grep -o '/[^ ]*') && \
     done
 RUN install -D -m 644 /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/ca-certificates.crt && \
     echo 'aponta:x:65532:65532:API Aponta:/:/sbin/nologin' > etc/passwd && \
-    echo 'aponta:x:65532:' > etc/group && \
-    echo 'hosts: files dns' > etc/nsswitch.conf
+    echo 'aponta:x:65532:' > etc/group
 
 FROM scratch
 ARG VERSION=unversioned

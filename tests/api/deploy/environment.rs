@@ -107,6 +107,25 @@ fn every_variable_of_the_service_can_be_set_and_is_known() {
     }
 }
 
+#[test]
+fn what_env_cannot_change_is_said_there() {
+    let example = read("deploy/compose.env.example");
+    let (said, _) = example.split_once("\n\n").unwrap();
+    let environment = environment_of("api");
+    let fixed = environment.as_object().unwrap().iter().filter(|(name, value)| {
+        let from_env = value.is_null() || value.as_str().unwrap().contains(&format!("${{{name}:"));
+        !from_env && !ANNOUNCED.contains(&name.as_str())
+    });
+    let names = fixed.map(|(name, _)| name.as_str()).chain(LEFT_OUT);
+    for name in names {
+        let group = name.split('_').next().unwrap();
+        assert!(
+            said.contains(name) || said.contains(&format!("{group}_*")),
+            "{name}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_service_takes_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
