@@ -14,6 +14,7 @@ fn the_services_keep_their_promises() {
         "migrate",
         "postgres",
         "pgbouncer",
+        "backup",
         "prometheus",
         "grafana",
         "node-exporter",
@@ -36,6 +37,25 @@ fn what_is_built_has_a_dockerfile() {
             path == "Dockerfile" || known.iter().any(|other| other == path),
             "{name}: {path}"
         );
+    }
+}
+
+#[test]
+fn what_is_mounted_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, service) in services(&read("docker-compose.yml")) {
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let volume = volume.as_str().unwrap();
+            let Some(path) = volume.strip_prefix("./") else {
+                continue;
+            };
+            let path = path.split(':').next().unwrap();
+            // Certificates are not in the repository.
+            assert!(
+                path == "nginx/ssl" || root.join(path).exists(),
+                "{name} mounts {path}"
+            );
+        }
     }
 }
 
@@ -135,6 +155,12 @@ fn a_container_that_may_more_is_noticed() {
         ("no-new-privileges:true", "no-new-privileges:false", "could gain"),
         ("shm_size: 256m", "privileged: true", "has privileged"),
         ("shm_size: 256m", "network_mode: host", "has network_mode"),
+        ("path: backup.env", "path: .env", "has env_file"),
+        (
+            "/:/host:ro,rslave",
+            "postgres_socket:/var/run/postgresql",
+            "the socket that the database trusts",
+        ),
         (
             "grafana_data:/var/lib/grafana",
             "/var/run/docker.sock:/var/run/docker.sock:ro",
@@ -173,7 +199,11 @@ fn a_service_that_nobody_looks_after_is_noticed() {
             "grafana/grafana:latest",
             "grafana: has an image",
         ),
-        ("postgres:15.18-bookworm", "postgres", "postgres: has an image"),
+        (
+            "aponta-postgres:15.20",
+            "aponta-postgres",
+            "postgres: has an image",
+        ),
         ("restart: unless-stopped", "restart: always", "restarts otherwise"),
         ("restart: \"no\"", "restart: unless-stopped", "migrate: restarts"),
         (

@@ -11,9 +11,6 @@ use crate::support::process::{aponta, run};
 /// Those that an installation by docker-compose.yml cannot set: callers must prove who they are.
 const LEFT_OUT: [&str; 2] = ["ALLOW_INSECURE_AUTH", "AUTH_ENABLED"];
 
-/// Known to the metrics' listener, which is not in `.env.example` yet.
-const ANNOUNCED: [&str; 1] = ["METRICS_ADDR"];
-
 /// Names of `.env.example` that `aponta serve` reads, with what stands there.
 fn known() -> BTreeMap<String, String> {
     let example = read(".env.example");
@@ -96,10 +93,7 @@ fn every_variable_of_the_service_can_be_set_and_is_known() {
         lacking.is_empty(),
         "docker-compose.yml passes these of .env to nobody: {lacking:?}"
     );
-    let unknown: Vec<_> = given
-        .difference(&wanted)
-        .filter(|name| !ANNOUNCED.contains(name))
-        .collect();
+    let unknown: Vec<_> = given.difference(&wanted).collect();
     assert!(unknown.is_empty(), "the service knows no {unknown:?}");
     let migrate = environment_of("migrate");
     for name in migrate.as_object().unwrap().keys() {
@@ -114,7 +108,7 @@ fn what_env_cannot_change_is_said_there() {
     let environment = environment_of("api");
     let fixed = environment.as_object().unwrap().iter().filter(|(name, value)| {
         let from_env = value.is_null() || value.as_str().unwrap().contains(&format!("${{{name}:"));
-        !from_env && !ANNOUNCED.contains(&name.as_str())
+        !from_env
     });
     let names = fixed.map(|(name, _)| name.as_str()).chain(LEFT_OUT);
     for name in names {

@@ -98,12 +98,23 @@ fn is_contained(name: &str, service: &Value) -> Vec<String> {
         "userns_mode",
         "devices",
         "container_name",
-        "env_file",
         "extra_hosts",
     ] {
         broken.extend(unless(service[forbidden].is_null(), &format!("has {forbidden}")));
     }
+    // The key of the backups is optional, so it cannot be a required variable; nothing else comes from a file.
+    let of_backups = matches!(name, "postgres" | "backup");
+    let key = serde_json::json!([{"path": "backup.env", "required": false}]);
+    broken.extend(unless(
+        service["env_file"].is_null() || (of_backups && service["env_file"] == key),
+        "has env_file",
+    ));
     for volume in strings(&service["volumes"]) {
+        let trusted = volume.starts_with("postgres_socket:");
+        broken.extend(unless(
+            of_backups || !trusted,
+            "has the socket that the database trusts",
+        ));
         let of_the_machine = volume.starts_with(['.', '/']);
         let read_only = volume.ends_with(":ro") || volume.contains(":ro,");
         broken.extend(unless(
@@ -127,6 +138,7 @@ fn is_looked_after(name: &str, service: &Value) -> Vec<String> {
         "nginx" => &["CMD", "wget", "http://127.0.0.1/nginx-health"],
         "postgres" => &["CMD-SHELL", "pg_isready"],
         "api" => &["CMD", "/usr/local/bin/aponta", "healthcheck"],
+        "backup" => &["CMD", "backup-scheduler", "healthy"],
         _ => &["CMD"],
     };
     let checked = wanted
@@ -136,7 +148,8 @@ fn is_looked_after(name: &str, service: &Value) -> Vec<String> {
     let paced = paced.iter().all(|key| !service["healthcheck"][key].is_null());
     broken.extend(unless(ends || (checked && paced), "has no health check"));
     let image = service["image"].as_str().unwrap_or("");
-    let ours = !service["build"].is_null() && image.starts_with("aponta") && image.contains(':');
+    let built = !service["build"].is_null() || matches!(name, "migrate" | "backup");
+    let ours = built && image.starts_with("aponta") && image.contains(':');
     broken.extend(unless(
         ours || is_pinned(image),
         "has an image that is not pinned",
@@ -213,6 +226,7 @@ fn fits_together(compose: &Value) -> Vec<String> {
         ("migrate", &["database"]),
         ("postgres", &["database"]),
         ("pgbouncer", &["database"]),
+        ("backup", &["backup"]),
         ("grafana", &["monitoring"]),
         ("node-exporter", &["monitoring"]),
     ] {
@@ -262,6 +276,7 @@ fn fits_together(compose: &Value) -> Vec<String> {
         ("api", &["migrate", "postgres"]),
         ("migrate", &["postgres"]),
         ("pgbouncer", &["postgres"]),
+        ("backup", &["postgres"]),
     ] {
         let waits = |other: &&str| !services[service]["depends_on"][other].is_null();
         broken.extend(unless(
@@ -276,6 +291,7 @@ fn fits_together(compose: &Value) -> Vec<String> {
     ));
     for (service, profile) in [
         ("pgbouncer", "pgbouncer"),
+        ("backup", "backup"),
         ("prometheus", "monitoring"),
         ("grafana", "monitoring"),
         ("node-exporter", "monitoring"),
