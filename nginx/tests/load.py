@@ -153,22 +153,22 @@ class Load:
             self.errors[request.operation][status] += 1
             self.example = answer
 
-    async def run(self, rate, seconds, make, until=lambda: False):
-        """Returns once every answer is there."""
+    async def run(self, rate, seconds, make, busy=lambda: False):
+        """Sends for so long, and on while `busy`; returns the rate that it kept, once every answer is there."""
         start, tasks, n = time.monotonic(), set(), 0
-        while n < rate * seconds and not until():
-            behind = time.monotonic() - start
-            while n < min(behind * rate, rate * seconds):
+        while (now := time.monotonic() - start) < seconds or busy():
+            while n < now * rate:
                 task = asyncio.create_task(self.one(make(n), start + n / rate))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 n += 1
             await asyncio.sleep(0.001)
+        kept = n / now
         if tasks:
             await asyncio.wait(tasks)
         for connection in self.idle:
             connection.transport.close()
-        return n / (time.monotonic() - start)
+        return kept
 
     def failed(self):
         return sum(sum(errors.values()) for errors in self.errors.values())
