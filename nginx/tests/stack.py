@@ -17,6 +17,7 @@ import time
 import urllib.request
 
 NGINX = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = os.environ.get("NGINX_BIN", "nginx")
 NAME = "api.example.com"
 # Loopback addresses play the peers: an edge of Cloudflare, another one, and somebody who is neither.
 EDGE, OTHER_EDGE, STRANGER = "127.0.0.2", "127.0.0.4", "127.0.0.3"
@@ -55,6 +56,11 @@ def replace_once(text, old, new):
     return text.replace(old, new)
 
 
+def version():
+    said = subprocess.run([PROGRAM, "-v"], capture_output=True, text=True, check=True, timeout=10).stderr
+    return tuple(int(part) for part in re.search(r"nginx/(\d+)\.(\d+)", said).groups())
+
+
 class Nginx:
     """nginx under the project's configuration."""
 
@@ -67,9 +73,12 @@ class Nginx:
         self.error_log = self.folder / "error.log"
         self.process = None
         self.write("listen-http.conf", f"listen 127.0.0.1:{self.http};\n")
-        self.write("listen-https.conf", f"listen 127.0.0.1:{self.https} ssl http2;\n")
+        # Below 1.28, say Debian's, HTTP/2 is a word of `listen`, and the rest of since-1.28.conf is left out.
+        self.modern = version() >= (1, 28)
+        self.write("listen-https.conf", f"listen 127.0.0.1:{self.https} ssl{'' if self.modern else ' http2'};\n")
         temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        self.write("since-1.28.conf", "".join(f"{name}_temp_path {self.folder}/{name};\n" for name in temporary))
+        self.write("since-1.28.conf", "".join(f"{name}_temp_path {self.folder}/{name};\n" for name in temporary) +
+                   ((NGINX / "snippets" / "since-1.28.conf").read_text() if self.modern else ""))
         self.write("cloudflare.conf", CLOUDFLARE)
         self.replicas(replicas)
         for path, name in ((self.folder / "nginx.conf", "error.log"), (self.snippet("log.conf"), "access.log")):
@@ -99,8 +108,13 @@ class Nginx:
             raise SystemExit("FAILED: replicas.conf names no `server api:8000 resolve`")
         self.write("replicas.conf", "".join(f"server 127.0.0.1:{port} {parameters[1]};\n" for port in ports))
 
+    def replicas_by_name(self, resolver, port):
+        """replicas.conf as it is, but for the name server and the port."""
+        text = (NGINX / "snippets" / "replicas.conf").read_text()
+        self.write("replicas.conf", replace_once(replace_once(text, "resolver 127.0.0.11 ", f"resolver {resolver} "), "server api:8000 ", f"server api:{port} "))
+
     def command(self, *arguments):
-        return ["nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-e", str(self.error_log),
+        return [PROGRAM, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-e", str(self.error_log),
                 "-g", f"daemon off; pid {self.folder}/nginx.pid;", *arguments]
 
     def check(self):
