@@ -553,6 +553,24 @@ def a_reload_and_a_stopped_replica_fail_nothing(w):
     return f"{count} GETs, none failed, {notes}"
 
 
+def all_replicas_gone_is_told_and_soon_forgotten(w):
+    get = lambda: w.ask("GET", "/api/v1", a_client())
+    try:
+        for replica in w.replicas:
+            replica.kill()
+        for _ in range(20):
+            get().problem(502, "servico_indisponivel")
+        expect(w.ask("GET", "/nginx-health").status == 200, "nginx is not healthy by itself")
+    finally:
+        for replica in w.replicas:
+            replica.start()
+        for replica in w.replicas:
+            replica.wait_ready()
+    started = time.monotonic()
+    wait("requests are answered after the replicas are back", lambda: get().status == 200, 3)
+    return f"answered {time.monotonic() - started:.1f} s after the last was ready"
+
+
 def replaced_replicas_are_found_without_a_reload(w):
     if not w.nginx.modern:
         return "NOT TRIED: this nginx is older than 1.28; NGINX_BIN names another program"

@@ -31,7 +31,7 @@ def wait(what, check, seconds=20.0):
         if value := check():
             return value
         time.sleep(0.02)
-    raise SystemExit(f"FAILED: {what}: not within {seconds:.0f} s")
+    raise AssertionError(f"{what}: not within {seconds:.0f} s")
 
 
 def free_ports(count):
