@@ -1,6 +1,7 @@
 //! What a person types, and what the process answers: exit 0, 1 (it failed) or 2 (the configuration is wrong).
 
 mod healthcheck;
+mod import_legacy;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ enum Command {
     Migrate,
     #[command(about = "Encrypt all stored PATs with the first of PAT_ENCRYPTION_KEYS")]
     RotatePatKeys,
+    /// Copy a database of the FastAPI service into ours; may be repeated (docs/import-legacy.md)
+    ImportLegacy(import_legacy::ImportArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Exit 0 if the server of this configuration answers, else 1
@@ -102,6 +105,7 @@ impl Cli {
             Command::Serve => run_serve(&env),
             Command::Migrate => run_migrate(&env),
             Command::RotatePatKeys => run_rotate(&env),
+            Command::ImportLegacy(args) => import_legacy::run(args, &env),
             Command::Openapi => print_openapi(),
             Command::Healthcheck { ready } => healthcheck::run(&env, ready),
             Command::CheckConfig => check_config(&env),

@@ -7,6 +7,7 @@ pub mod atividades;
 pub mod auditoria;
 pub mod clock;
 pub mod idempotencia;
+pub mod legacy;
 pub mod migrations;
 pub mod organization_pats;
 pub mod projetos;

@@ -7,6 +7,7 @@ pub mod gauges;
 pub mod health;
 pub mod integracao;
 pub mod iterations;
+pub mod legacy;
 pub mod organization_pats;
 pub mod projetos;
 pub mod teams;

@@ -3,7 +3,7 @@
 //! Administrators keep the PATs of all organisations, also of those they are no members of: an organisation whose PAT has
 //! expired can vouch for no app token, and somebody must be able to enter a new one.
 
-mod cipher;
+pub(super) mod cipher;
 mod upkeep;
 mod validation;
 
@@ -252,7 +252,7 @@ fn open(cipher: &Cipher, row: &OrganizationPat) -> Result<SecretString, cipher::
 }
 
 /// What a ciphertext is bound to: moved to another row, it is worth nothing.
-fn context(organizacao: &str, id: OrganizationPatId) -> String {
+pub(super) fn context(organizacao: &str, id: OrganizationPatId) -> String {
     format!("{organizacao}:{id}")
 }
 

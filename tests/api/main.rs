@@ -24,6 +24,7 @@ mod docs;
 mod errors;
 mod health;
 mod idempotency;
+mod import_legacy;
 mod integracao;
 mod iterations;
 mod metrics;

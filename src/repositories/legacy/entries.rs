@@ -1,0 +1,171 @@
+//! Tables: `apontamentos`, `write_back`, as time entries of the FastAPI service get into them: their hours are in Azure DevOps
+//! already, so nothing is queued, but the outbox must know them.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use super::target::Outcome;
+use crate::db::Tx;
+
+/// A time entry as we store it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Key.
+    pub id: Uuid,
+    /// Organisation, in canonical form.
+    pub organizacao: String,
+    /// Project's key here.
+    pub id_projeto: Uuid,
+    /// Work item.
+    pub work_item_id: i32,
+    /// Day.
+    pub data: NaiveDate,
+    /// How long.
+    pub minutos: i32,
+    /// At what.
+    pub id_atividade: Uuid,
+    /// Free text.
+    pub comentario: Option<String>,
+    /// Whose hours these are.
+    pub usuario_id: String,
+    /// Their name then.
+    pub usuario_nome: String,
+    /// Their e-mail.
+    pub usuario_email: Option<String>,
+    /// When it was made.
+    pub criado_em: DateTime<Utc>,
+    /// When it last changed.
+    pub atualizado_em: DateTime<Utc>,
+}
+
+/// Keeps others from changing hours that are written back, until the transaction ends: entries and what the outbox knows of
+/// them must not part. Reading goes on.
+pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
+    sqlx::query!("LOCK TABLE write_back IN SHARE ROW EXCLUSIVE MODE")
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Stores entries. What was deleted here stays deleted.
+pub async fn insert(tx: &mut Tx, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let organizacoes: Vec<&str> = rows.iter().map(|row| row.organizacao.as_str()).collect();
+    let projetos: Vec<Uuid> = rows.iter().map(|row| row.id_projeto).collect();
+    let work_items: Vec<i32> = rows.iter().map(|row| row.work_item_id).collect();
+    let datas: Vec<NaiveDate> = rows.iter().map(|row| row.data).collect();
+    let minutos: Vec<i32> = rows.iter().map(|row| row.minutos).collect();
+    let atividades: Vec<Uuid> = rows.iter().map(|row| row.id_atividade).collect();
+    let comentarios: Vec<Option<&str>> = rows.iter().map(|row| row.comentario.as_deref()).collect();
+    let usuarios: Vec<&str> = rows.iter().map(|row| row.usuario_id.as_str()).collect();
+    let nomes: Vec<&str> = rows.iter().map(|row| row.usuario_nome.as_str()).collect();
+    let emails: Vec<Option<&str>> = rows.iter().map(|row| row.usuario_email.as_deref()).collect();
+    let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.criado_em).collect();
+    let updated: Vec<DateTime<Utc>> = rows.iter().map(|row| row.atualizado_em).collect();
+    // versao_escrita 0: covered by whatever was written last, since before the outbox counted.
+    let stored = sqlx::query!(
+        r#"WITH source AS (
+               SELECT s.*,
+                      EXISTS (SELECT FROM atividades t WHERE t.id = s.id_atividade) AS has_atividade,
+                      EXISTS (SELECT FROM auditoria g WHERE g.objeto_tipo = 'apontamento' AND g.objeto_id = s.id::text
+                                 AND g.acao = 'excluir') AS deleted
+                 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::date[], $6::integer[], $7::uuid[],
+                             $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[])
+                      AS s (id, organizacao, id_projeto, work_item_id, data, minutos, id_atividade, comentario, usuario_id,
+                            usuario_nome, usuario_email, criado_em, atualizado_em)
+           ), inserted AS (
+               INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade,
+                                         comentario, usuario_id, usuario_nome, usuario_email, versao_escrita, criado_em,
+                                         atualizado_em)
+               SELECT id, organizacao, id_projeto, work_item_id, data, minutos, id_atividade, comentario, usuario_id,
+                      usuario_nome, usuario_email, 0, criado_em, atualizado_em
+                 FROM source WHERE has_atividade AND NOT deleted
+               ON CONFLICT DO NOTHING RETURNING id
+           )
+           SELECT s.id AS "id!",
+                  CASE WHEN i.id IS NOT NULL THEN 'inserted'
+                       WHEN own.id IS NULL AND s.deleted THEN 'deleted'
+                       WHEN own.id IS NULL THEN 'no_atividade'
+                       WHEN (own.organizacao, own.id_projeto, own.work_item_id, own.data_apontamento, own.minutos,
+                             own.id_atividade, own.comentario, own.usuario_id, own.usuario_nome, own.usuario_email,
+                             own.atualizado_em)
+                            IS NOT DISTINCT FROM
+                            (s.organizacao, s.id_projeto, s.work_item_id, s.data, s.minutos, s.id_atividade, s.comentario,
+                             s.usuario_id, s.usuario_nome, s.usuario_email, s.atualizado_em)
+                       THEN 'unchanged' ELSE 'differs' END AS "outcome!"
+             FROM source s
+             LEFT JOIN inserted i ON i.id = s.id
+             LEFT JOIN apontamentos own ON own.id = s.id"#,
+        &ids,
+        &organizacoes as &[&str],
+        &projetos,
+        &work_items,
+        &datas,
+        &minutos,
+        &atividades,
+        &comentarios as &[Option<&str>],
+        &usuarios as &[&str],
+        &nomes as &[&str],
+        &emails as &[Option<&str>],
+        &created,
+        &updated,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    stored
+        .into_iter()
+        .map(|row| Ok((row.id, Outcome::parse(&row.outcome)?)))
+        .collect()
+}
+
+/// Hours of a work item that Azure DevOps has, though not from us.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Organisation.
+    pub organizacao: String,
+    /// Work item.
+    pub work_item_id: i32,
+    /// Its project's key here.
+    pub id_projeto: Uuid,
+    /// Millionths of an hour.
+    pub horas: i64,
+}
+
+/// Lets the outbox know hours that were written by somebody else: what of the figures is ours now includes them, and nothing is to
+/// be written. Returns how many of these work items are being written at this moment: then nothing of it may be committed.
+pub async fn adopt_written(tx: &mut Tx, rows: &[Written]) -> Result<i64, sqlx::Error> {
+    let organizacoes: Vec<&str> = rows.iter().map(|row| row.organizacao.as_str()).collect();
+    let work_items: Vec<i32> = rows.iter().map(|row| row.work_item_id).collect();
+    let projetos: Vec<Uuid> = rows.iter().map(|row| row.id_projeto).collect();
+    let horas: Vec<i64> = rows.iter().map(|row| row.horas).collect();
+    sqlx::query_scalar!(
+        r#"WITH adopted AS (
+               INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, versao, contribuicao, considerado, descontado,
+                                            estado)
+               SELECT organizacao, work_item_id, id_projeto, 0, horas, horas, horas, 'sincronizado'
+                 FROM unnest($1::text[], $2::integer[], $3::uuid[], $4::bigint[]) AS s (organizacao, work_item_id, id_projeto, horas)
+               ON CONFLICT ON CONSTRAINT write_back_pkey DO UPDATE
+                  SET contribuicao = w.contribuicao + excluded.contribuicao,
+                      considerado = w.considerado + excluded.considerado,
+                      descontado = w.descontado + excluded.descontado
+               RETURNING intencao_rev IS NOT NULL OR coalesce(lease_ate > clock_timestamp(), false) AS busy
+           )
+           SELECT count(*) FILTER (WHERE busy) AS "busy!" FROM adopted"#,
+        &organizacoes as &[&str],
+        &work_items,
+        &projetos,
+        &horas,
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
+/// How many days of a person hold more than `most` minutes.
+pub async fn days_above(tx: &mut Tx, most: i32) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "days!" FROM minutos_do_dia WHERE minutos > $1"#,
+        most
+    )
+    .fetch_one(tx.conn())
+    .await
+}

@@ -1,0 +1,274 @@
+//! Tables: `projetos`, `atividades`, `atividade_projeto`, `organization_pats`, as rows of the FastAPI service get into them: with
+//! their own keys and times, and never over a row that is there. Time entries are in [`super::entries`].
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::source::{AtividadeRow, ProjetoRow, VinculoRow};
+use crate::db::Tx;
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stored.
+    Inserted,
+    /// Here already, the same.
+    Unchanged,
+    /// Here already, and changed on one side since.
+    Differs,
+    /// Was here, and somebody deleted it.
+    Deleted,
+    /// Names a project that is not here.
+    NoProjeto,
+    /// Names an activity that is not here.
+    NoAtividade,
+}
+
+impl Outcome {
+    /// Reads what the statements of this module say.
+    pub(super) fn parse(word: &str) -> Result<Self, sqlx::Error> {
+        Ok(match word {
+            "inserted" => Self::Inserted,
+            "unchanged" => Self::Unchanged,
+            "differs" => Self::Differs,
+            "deleted" => Self::Deleted,
+            "no_projeto" => Self::NoProjeto,
+            "no_atividade" => Self::NoAtividade,
+            _ => return Err(sqlx::Error::Decode("an unknown outcome".into())),
+        })
+    }
+}
+
+/// What became of a project.
+#[derive(Debug)]
+pub struct StoredProjeto {
+    /// Its key there.
+    pub id: Uuid,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The same project of Azure DevOps, here under another key.
+    pub twin: Option<Uuid>,
+}
+
+/// Stores projects; `organizacao` is in canonical form, or empty for none.
+pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<StoredProjeto>, sqlx::Error> {
+    let of = |text: fn(&ProjetoRow) -> Option<&str>| rows.iter().map(move |(row, _)| text(row));
+    let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id).collect();
+    let external_ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.external_id).collect();
+    let nomes: Vec<&str> = rows.iter().map(|(row, _)| row.nome.as_str()).collect();
+    let descricoes: Vec<Option<&str>> = of(|row| row.descricao.as_deref()).collect();
+    let urls: Vec<Option<&str>> = of(|row| row.url.as_deref()).collect();
+    let estados: Vec<Option<&str>> = of(|row| row.estado.as_deref()).collect();
+    let organizacoes: Vec<&str> = rows.iter().map(|(_, organizacao)| organizacao.as_str()).collect();
+    let seen: Vec<Option<DateTime<Utc>>> = rows.iter().map(|(row, _)| row.last_sync_at).collect();
+    let created: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.created_at).collect();
+    let updated: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.updated_at).collect();
+    // Both sides synchronise with Azure DevOps on their own: when they did so is no difference.
+    let stored = sqlx::query!(
+        r#"WITH source AS (
+               SELECT id, external_id, nome, descricao, url, estado, nullif(organizacao, '') AS organizacao, seen, created, updated
+                 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                             $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
+                      AS s (id, external_id, nome, descricao, url, estado, organizacao, seen, created, updated)
+           ), inserted AS (
+               INSERT INTO projetos (id, external_id, nome, descricao, url, estado, organizacao, last_sync_at, created_at,
+                                     updated_at)
+               SELECT * FROM source ON CONFLICT DO NOTHING RETURNING id
+           )
+           SELECT s.id AS "id!",
+                  CASE WHEN i.id IS NOT NULL THEN 'inserted'
+                       WHEN (own.external_id, own.nome, own.descricao, own.url, own.estado, own.organizacao)
+                            IS NOT DISTINCT FROM (s.external_id, s.nome, s.descricao, s.url, s.estado, s.organizacao)
+                       THEN 'unchanged' ELSE 'differs' END AS "outcome!",
+                  CASE WHEN i.id IS NULL AND own.id IS NULL THEN twin.id END AS twin
+             FROM source s
+             LEFT JOIN inserted i ON i.id = s.id
+             LEFT JOIN projetos own ON own.id = s.id
+             LEFT JOIN projetos twin ON twin.external_id = s.external_id"#,
+        &ids,
+        &external_ids,
+        &nomes as &[&str],
+        &descricoes as &[Option<&str>],
+        &urls as &[Option<&str>],
+        &estados as &[Option<&str>],
+        &organizacoes as &[&str],
+        &seen as &[Option<DateTime<Utc>>],
+        &created,
+        &updated,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    stored
+        .into_iter()
+        .map(|row| {
+            Ok(StoredProjeto {
+                id: row.id,
+                outcome: Outcome::parse(&row.outcome)?,
+                twin: row.twin,
+            })
+        })
+        .collect()
+}
+
+/// Stores activities. What was deleted here stays deleted.
+pub async fn atividades(tx: &mut Tx, rows: &[AtividadeRow]) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let nomes: Vec<&str> = rows.iter().map(|row| row.nome.as_str()).collect();
+    let descricoes: Vec<Option<&str>> = rows.iter().map(|row| row.descricao.as_deref()).collect();
+    let ativos: Vec<bool> = rows.iter().map(|row| row.ativo).collect();
+    let autores: Vec<Option<&str>> = rows.iter().map(|row| row.criado_por.as_deref()).collect();
+    let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.criado_em).collect();
+    let updated: Vec<DateTime<Utc>> = rows.iter().map(|row| row.atualizado_em).collect();
+    let stored = sqlx::query!(
+        r#"WITH source AS (
+               SELECT s.*, EXISTS (SELECT FROM auditoria g WHERE g.objeto_tipo = 'atividade' AND g.objeto_id = s.id::text
+                                      AND g.acao = 'excluir') AS deleted
+                 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+                      AS s (id, nome, descricao, ativo, criado_por, criado_em, atualizado_em)
+           ), inserted AS (
+               INSERT INTO atividades (id, nome, descricao, ativo, criado_por, criado_em, atualizado_em)
+               SELECT id, nome, descricao, ativo, criado_por, criado_em, atualizado_em FROM source WHERE NOT deleted
+               ON CONFLICT DO NOTHING RETURNING id
+           )
+           SELECT s.id AS "id!",
+                  CASE WHEN i.id IS NOT NULL THEN 'inserted'
+                       WHEN own.id IS NULL THEN 'deleted'
+                       WHEN (own.nome, own.descricao, own.ativo, own.criado_por, own.atualizado_em)
+                            IS NOT DISTINCT FROM (s.nome, s.descricao, s.ativo, s.criado_por, s.atualizado_em)
+                       THEN 'unchanged' ELSE 'differs' END AS "outcome!"
+             FROM source s
+             LEFT JOIN inserted i ON i.id = s.id
+             LEFT JOIN atividades own ON own.id = s.id"#,
+        &ids,
+        &nomes as &[&str],
+        &descricoes as &[Option<&str>],
+        &ativos,
+        &autores as &[Option<&str>],
+        &created,
+        &updated,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    stored
+        .into_iter()
+        .map(|row| Ok((row.id, Outcome::parse(&row.outcome)?)))
+        .collect()
+}
+
+/// Stores which activities belong to which projects, by key or Azure DevOps GUID, in the order of `rows`. An activity that was
+/// changed here, which a change of its projects does too, keeps its projects.
+pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, sqlx::Error> {
+    let ids: Vec<Option<Uuid>> = rows.iter().map(|row| row.id).collect();
+    let atividades: Vec<Uuid> = rows.iter().map(|row| row.id_atividade).collect();
+    let projetos: Vec<Uuid> = rows.iter().map(|row| row.id_projeto).collect();
+    let posicoes: Vec<i32> = rows.iter().map(|row| row.posicao).collect();
+    let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.criado_em).collect();
+    let changed: Vec<Option<DateTime<Utc>>> = rows.iter().map(|row| row.atividade_atualizada_em).collect();
+    // An id that is one row's key and another row's GUID means the key.
+    let outcomes = sqlx::query_scalar!(
+        r#"WITH source AS (
+               SELECT s.n, s.id, s.posicao, s.criado_em, t.id AS id_atividade, coalesce(own.id, upstream.id) AS id_projeto,
+                      t.atualizado_em IS NOT DISTINCT FROM s.changed AS as_it_was
+                 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::timestamptz[], $6::timestamptz[])
+                      WITH ORDINALITY AS s (id, id_atividade, id_projeto, posicao, criado_em, changed, n)
+                 LEFT JOIN atividades t ON t.id = s.id_atividade
+                 LEFT JOIN projetos own ON own.id = s.id_projeto
+                 LEFT JOIN projetos upstream ON upstream.external_id = s.id_projeto
+           ), inserted AS (
+               INSERT INTO atividade_projeto (id, id_atividade, id_projeto, posicao, criado_em)
+               SELECT coalesce(id, gen_random_uuid()), id_atividade, id_projeto, posicao, criado_em FROM source
+                WHERE id_atividade IS NOT NULL AND id_projeto IS NOT NULL AND as_it_was
+               ON CONFLICT DO NOTHING RETURNING id_atividade, id_projeto
+           )
+           SELECT CASE WHEN s.id_atividade IS NULL THEN 'no_atividade'
+                       WHEN s.id_projeto IS NULL THEN 'no_projeto'
+                       WHEN EXISTS (SELECT FROM inserted i WHERE i.id_atividade = s.id_atividade AND i.id_projeto = s.id_projeto)
+                       THEN 'inserted'
+                       WHEN EXISTS (SELECT FROM atividade_projeto ap
+                                     WHERE ap.id_atividade = s.id_atividade AND ap.id_projeto = s.id_projeto)
+                       THEN 'unchanged' ELSE 'differs' END AS "outcome!"
+             FROM source s ORDER BY s.n"#,
+        &ids as &[Option<Uuid>],
+        &atividades,
+        &projetos,
+        &posicoes,
+        &created,
+        &changed as &[Option<DateTime<Utc>>],
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    outcomes.iter().map(|word| Outcome::parse(word)).collect()
+}
+
+/// What is here of a PAT: the organisation's row, or that it was deleted. `None`: nothing.
+pub async fn pat_standing(
+    tx: &mut Tx,
+    id: Uuid,
+    organizacao: &str,
+    atualizado_em: DateTime<Utc>,
+) -> Result<Option<Outcome>, sqlx::Error> {
+    let word = sqlx::query_scalar!(
+        r#"SELECT CASE WHEN v.id = $1 AND v.atualizado_em = $3 THEN 'unchanged' ELSE 'differs' END AS "word!"
+             FROM organization_pats v WHERE v.id = $1 OR v.organizacao = $2
+           UNION ALL
+           SELECT 'deleted' FROM auditoria
+            WHERE objeto_tipo = 'organization_pat' AND objeto_id = $1::uuid::text AND acao = 'excluir'
+           LIMIT 1"#,
+        id,
+        organizacao,
+        atualizado_em,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    word.as_deref().map(Outcome::parse).transpose()
+}
+
+/// A PAT, encrypted with a key of ours.
+#[derive(Debug)]
+pub struct NewPat<'a> {
+    /// Key.
+    pub id: Uuid,
+    /// Organisation.
+    pub organizacao: &'a str,
+    /// Address for people.
+    pub organization_url: &'a str,
+    /// Nonce, ciphertext and tag.
+    pub pat_cifrado: &'a [u8],
+    /// Key that it is encrypted with.
+    pub chave_id: &'a str,
+    /// Notes.
+    pub descricao: Option<&'a str>,
+    /// When it stops being used.
+    pub expira_em: Option<DateTime<Utc>>,
+    /// Whether it is used.
+    pub ativo: bool,
+    /// Who entered it.
+    pub criado_por: Option<&'a str>,
+    /// When.
+    pub criado_em: DateTime<Utc>,
+    /// When it last changed.
+    pub atualizado_em: DateTime<Utc>,
+}
+
+/// Stores a PAT that is not here.
+pub async fn insert_pat(tx: &mut Tx, row: &NewPat<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO organization_pats (id, organizacao, organization_url, pat_cifrado, chave_id, descricao, expira_em, ativo,
+                                        criado_por, criado_em, atualizado_em)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        row.id,
+        row.organizacao,
+        row.organization_url,
+        row.pat_cifrado,
+        row.chave_id,
+        row.descricao,
+        row.expira_em,
+        row.ativo,
+        row.criado_por,
+        row.criado_em,
+        row.atualizado_em,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Reads Fernet tokens: how the FastAPI service encrypted PATs (<https://github.com/fernet/spec>). Version, time, vector,
+//! AES-128-CBC, HMAC-SHA256 over all of it. How old a token is never mattered there.
+
+use aws_lc_rs::cipher::{AES_128, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::iv::FixedLength;
+use aws_lc_rs::{digest, hmac};
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::vault::{self, KEY_BYTES};
+
+const VERSION: u8 = 0x80;
+const IV_BYTES: usize = 16;
+const MAC_BYTES: usize = 32;
+/// Version, and seconds since 1970.
+const HEAD_BYTES: usize = 9;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The keys that a text may stand for: `PAT_ENCRYPTION_KEY` is one itself; of `SECRET_KEY` the hash is. Which of them it is, the
+/// signature of a token tells.
+pub(super) struct Keys(Vec<[u8; KEY_BYTES]>);
+
+/// The token was not made with any of the keys, or is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+impl Keys {
+    /// Of the value of `PAT_ENCRYPTION_KEY`, else of `SECRET_KEY`.
+    pub(super) fn new(text: &SecretString) -> Self {
+        let text = text.expose_secret();
+        let hash = digest::digest(&digest::SHA256, text.as_bytes());
+        let hashed = <[u8; KEY_BYTES]>::try_from(hash.as_ref()).ok();
+        Self(vault::decode(text).ok().into_iter().chain(hashed).collect())
+    }
+
+    /// What the token holds.
+    pub(super) fn open(&self, token: &str) -> Result<SecretString, Unreadable> {
+        let bytes = BASE64.decode(token.trim()).map_err(|_| Unreadable)?;
+        let opened = self.0.iter().find_map(|key| open(key, &bytes));
+        opened.ok_or(Unreadable)
+    }
+}
+
+fn open(key: &[u8; KEY_BYTES], bytes: &[u8]) -> Option<SecretString> {
+    let (signing, encryption) = key.split_at(KEY_BYTES / 2);
+    let (signed, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, signing), signed, mac).ok()?;
+    let (head, rest) = signed.split_at_checked(HEAD_BYTES)?;
+    if head.first() != Some(&VERSION) {
+        return None;
+    }
+    let (iv, text) = rest.split_at_checked(IV_BYTES)?;
+    let iv = FixedLength::<IV_BYTES>::try_from(iv).ok()?;
+    let key = UnboundCipherKey::new(&AES_128, encryption).ok()?;
+    let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).ok()?;
+    let mut text = text.to_vec();
+    let plain = key.decrypt(&mut text, DecryptionContext::Iv128(iv)).ok()?;
+    std::str::from_utf8(plain).ok().map(SecretString::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The specification's own example.
+    const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+    const TOKEN: &str = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+
+    fn opened(key: &str, token: &str) -> Result<String, Unreadable> {
+        let opened = Keys::new(&key.into()).open(token);
+        opened.map(|pat| pat.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn the_example_of_the_specification_opens() {
+        assert_eq!(opened(KEY, TOKEN), Ok("hello".to_owned()));
+        assert_eq!(opened(KEY, TOKEN.trim_end_matches('=')), Ok("hello".to_owned()));
+    }
+
+    #[test]
+    fn a_key_may_be_the_hash_of_another_secret() {
+        // cryptography 48: Fernet(urlsafe_b64encode(sha256(b"chave-de-teste").digest())).encrypt(b"pat-de-teste")
+        let token = "gAAAAABpZJdAAAECAwQFBgcICQoLDA0OD9SGdzg2RN3vdlNLWkg9G1ZsST47DEIbuiy65pLBx2EmTgpHE10csawU1x1JO9mkMw==";
+        assert_eq!(opened("chave-de-teste", token), Ok("pat-de-teste".to_owned()));
+        assert_eq!(opened("outra-chave", token), Err(Unreadable));
+    }
+
+    #[test]
+    fn no_changed_token_opens() {
+        let bytes = BASE64.decode(TOKEN).unwrap();
+        for position in 0..bytes.len() {
+            let mut tampered = bytes.clone();
+            tampered[position] ^= 1;
+            assert_eq!(
+                opened(KEY, &BASE64.encode(&tampered)),
+                Err(Unreadable),
+                "{position}"
+            );
+            assert_eq!(
+                opened(KEY, &BASE64.encode(&bytes[..position])),
+                Err(Unreadable),
+                "{position}"
+            );
+        }
+        for text in ["", "gAAA", "não é", "aGVsbG8="] {
+            assert_eq!(opened(KEY, text), Err(Unreadable), "{text}");
+        }
+    }
+
+    /// Signed with the right key and still no token: the version, the length of the blocks, the padding, the text.
+    #[test]
+    fn what_is_signed_must_still_be_a_token() {
+        let key = vault::decode(KEY).unwrap();
+        let signed = |bytes: &[u8]| {
+            let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..16]), bytes);
+            BASE64.encode([bytes, mac.as_ref()].concat())
+        };
+        let good = BASE64.decode(TOKEN).unwrap();
+        let good = &good[..good.len() - MAC_BYTES];
+        assert_eq!(opened(KEY, &signed(good)), Ok("hello".to_owned()));
+        let mut other_version = good.to_vec();
+        other_version[0] = 0x81;
+        let mut other_block = good.to_vec();
+        *other_block.last_mut().unwrap() ^= 1;
+        for bytes in [
+            &other_version[..],
+            &other_block,
+            &good[..good.len() - 1],
+            &good[..20],
+            &[],
+        ] {
+            assert_eq!(opened(KEY, &signed(bytes)), Err(Unreadable), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Values of the FastAPI service turned into ours, one row at a time; what cannot be is told in words for the operator.
+
+use uuid::Uuid;
+
+use crate::models::atividade::NomeAtividade;
+use crate::models::duracao::{Duracao, DuracaoInvalida};
+use crate::models::organizacao::NomeOrganizacao;
+use crate::repositories::legacy::entries::Entry;
+use crate::repositories::legacy::source::ApontamentoRow;
+
+/// Name of activities whose own is blank; the FastAPI service took those.
+const SEM_NOME: &str = "(sem nome)";
+
+/// A time entry whose project is still to be found.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) organizacao: NomeOrganizacao,
+    pub(super) project_id: String,
+    work_item_id: i32,
+    duracao: Duracao,
+    row: ApontamentoRow,
+}
+
+impl Mapped {
+    /// The entry as we store it.
+    pub(super) fn in_projeto(self, id_projeto: Uuid) -> Entry {
+        let Self {
+            organizacao,
+            work_item_id,
+            duracao,
+            row,
+            ..
+        } = self;
+        Entry {
+            id: row.id,
+            organizacao: organizacao.to_string(),
+            id_projeto,
+            work_item_id,
+            data: row.data_apontamento,
+            minutos: duracao.minutes().into(),
+            id_atividade: row.id_atividade,
+            comentario: row.comentario,
+            usuario_id: identity(row.usuario_id),
+            usuario_nome: row.usuario_nome,
+            usuario_email: row.usuario_email,
+            criado_em: row.criado_em,
+            atualizado_em: row.atualizado_em,
+        }
+    }
+}
+
+/// Everything of an entry but its project.
+pub(super) fn apontamento(row: ApontamentoRow) -> Result<Mapped, String> {
+    let organizacao = organizacao(&row.organization_name)?;
+    let work_item_id = i32::try_from(row.work_item_id).ok().filter(|id| *id > 0);
+    let work_item_id = work_item_id.ok_or_else(|| format!("{} is no work item", row.work_item_id))?;
+    let duracao = duracao(&row)?;
+    let project_id = row.project_id.trim().to_owned();
+    Ok(Mapped {
+        organizacao,
+        project_id,
+        work_item_id,
+        duracao,
+        row,
+    })
+}
+
+/// The name in its canonical form.
+pub(super) fn organizacao(text: &str) -> Result<NomeOrganizacao, String> {
+    NomeOrganizacao::parse(text).map_err(|why| format!("its organisation {text:?} {why}"))
+}
+
+/// That of a project, which may have none: then the one that the operator names, else an empty text.
+pub(super) fn organizacao_of(
+    text: Option<&str>,
+    otherwise: Option<&NomeOrganizacao>,
+) -> Result<String, String> {
+    match text.map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => organizacao(text).map(|nome| nome.to_string()),
+        None => Ok(otherwise.map(NomeOrganizacao::to_string).unwrap_or_default()),
+    }
+}
+
+/// A name without blanks around it; entries depend on the activity, so none is refused.
+pub(super) fn nome_da_atividade(text: &str) -> String {
+    NomeAtividade::parse(text).map_or_else(|| SEM_NOME.to_owned(), |nome| nome.as_str().to_owned())
+}
+
+/// `HH:mm`, or in the first revision hours and minutes.
+fn duracao(row: &ApontamentoRow) -> Result<Duracao, String> {
+    let Some(text) = &row.duracao else {
+        let (horas, minutos) = (row.horas.unwrap_or_default(), row.minutos.unwrap_or_default());
+        let total = horas.checked_mul(60).and_then(|total| total.checked_add(minutos));
+        return total
+            .and_then(Duracao::from_minutes)
+            .ok_or_else(|| format!("{horas} hours and {minutos} minutes are not 00:01 to 24:00"));
+    };
+    Duracao::parse(text).map_err(|why| {
+        let why = match why {
+            DuracaoInvalida::Formato => "is not HH:mm",
+            DuracaoInvalida::Zero => "is nothing",
+            DuracaoInvalida::MaisDe24Horas => "is more than 24:00",
+        };
+        format!("its duration {text:?} {why}")
+    })
+}
+
+/// Callers are known by their GUID as Azure DevOps spells it; clients of the FastAPI service sent what they liked.
+fn identity(text: String) -> String {
+    Uuid::try_parse(text.trim()).map_or(text, |id| id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, NaiveDate};
+
+    use super::*;
+
+    fn row(duracao: Option<&str>, horas: i64, minutos: i64) -> ApontamentoRow {
+        ApontamentoRow {
+            id: Uuid::nil(),
+            work_item_id: 1,
+            project_id: " Portal ".to_owned(),
+            organization_name: "Contoso".to_owned(),
+            data_apontamento: NaiveDate::default(),
+            id_atividade: Uuid::nil(),
+            duracao: duracao.map(str::to_owned),
+            horas: Some(horas),
+            minutos: Some(minutos),
+            comentario: None,
+            usuario_id: "{3F0A5C11-2222-4B4B-8C8C-5D5D5D5D5D5D}".to_owned(),
+            usuario_nome: "Ana".to_owned(),
+            usuario_email: None,
+            criado_em: DateTime::default(),
+            atualizado_em: DateTime::default(),
+        }
+    }
+
+    #[test]
+    fn an_entry_is_told_apart_by_its_canonical_names() {
+        let mapped = apontamento(row(Some("2:30"), 0, 0)).unwrap();
+        assert_eq!(
+            (mapped.organizacao.as_str(), &*mapped.project_id),
+            ("contoso", "Portal")
+        );
+        let entry = mapped.in_projeto(Uuid::nil());
+        assert_eq!(entry.minutos, 150);
+        assert_eq!(entry.usuario_id, "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d");
+        assert_eq!(identity("dev-user-001".to_owned()), "dev-user-001");
+    }
+
+    #[test]
+    fn durations_of_both_revisions_are_read() {
+        let minutes = |row: &ApontamentoRow| duracao(row).map(Duracao::minutes);
+        assert_eq!(minutes(&row(Some("24:00"), 0, 0)), Ok(1_440));
+        assert_eq!(minutes(&row(None, 7, 45)), Ok(465));
+        for bad in ["00:00", "24:59", "7:5", "08:00\n", ""] {
+            assert!(minutes(&row(Some(bad), 0, 0)).is_err(), "{bad}");
+        }
+        assert!(minutes(&row(None, 0, 0)).is_err());
+        assert!(minutes(&row(None, i64::MAX, 1)).is_err());
+    }
+
+    #[test]
+    fn what_a_work_item_or_an_organisation_cannot_be_is_told() {
+        let mut bad = row(Some("01:00"), 0, 0);
+        bad.work_item_id = 0;
+        assert_eq!(apontamento(bad).unwrap_err(), "0 is no work item");
+        let mut bad = row(Some("01:00"), 0, 0);
+        bad.organization_name = "https://dev.azure.com/contoso".to_owned();
+        assert!(
+            apontamento(bad)
+                .unwrap_err()
+                .contains("is not the name of an organisation")
+        );
+        let default = NomeOrganizacao::parse("contoso").unwrap();
+        assert_eq!(
+            organizacao_of(Some(" "), Some(&default)),
+            Ok("contoso".to_owned())
+        );
+        assert_eq!(organizacao_of(None, None), Ok(String::new()));
+        assert_eq!(nome_da_atividade(" \u{200b} "), SEM_NOME);
+    }
+}

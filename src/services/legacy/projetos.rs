@@ -1,0 +1,73 @@
+//! Which project of ours an entry of the FastAPI service means: clients wrote GUIDs in any spelling, keys and names.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::db::{DbError, Tx};
+use crate::models::organizacao::NomeOrganizacao;
+use crate::repositories::projetos as repo;
+
+/// Projects that were looked for; there are few, and entries repeat them.
+#[derive(Debug, Default)]
+pub(super) struct Projetos {
+    /// Keys of the FastAPI service whose project has another key here.
+    aliases: HashMap<Uuid, Uuid>,
+    /// By organisation and text.
+    known: HashMap<(NomeOrganizacao, String), Result<Uuid, String>>,
+}
+
+impl Projetos {
+    /// A project is here under another key: a synchronisation made it before the import.
+    pub(super) fn alias(&mut self, there: Uuid, here: Uuid) {
+        self.aliases.insert(there, here);
+    }
+
+    /// The id to look for: a key of ours instead of one that only the FastAPI service knows.
+    pub(super) fn aliased(&self, id: Uuid) -> Uuid {
+        self.aliases.get(&id).copied().unwrap_or(id)
+    }
+
+    /// The key of a project, or why there is none.
+    pub(super) async fn find(
+        &mut self,
+        tx: &mut Tx,
+        organizacao: &NomeOrganizacao,
+        text: &str,
+    ) -> Result<Result<Uuid, String>, DbError> {
+        let key = (organizacao.clone(), text.to_owned());
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = self.look_up(tx, organizacao, text).await?;
+        self.known.insert(key, found.clone());
+        Ok(found)
+    }
+
+    async fn look_up(
+        &self,
+        tx: &mut Tx,
+        organizacao: &NomeOrganizacao,
+        text: &str,
+    ) -> Result<Result<Uuid, String>, DbError> {
+        // Rows without an organisation come from before there were several.
+        let Ok(id) = Uuid::try_parse(text) else {
+            let found = repo::locate_by_name(tx, organizacao, true, text).await?;
+            let unknown = || format!("{organizacao} has no project {text:?} here");
+            return Ok(found.map(|projeto| projeto.id.0).ok_or_else(unknown));
+        };
+        let id = self.aliased(id);
+        if let Some(found) = repo::locate_by_id(tx, organizacao, true, id).await? {
+            return Ok(Ok(found.id.0));
+        }
+        let elsewhere = repo::resolve(tx, &[id])
+            .await?
+            .iter()
+            .any(|found| found.projeto.is_some());
+        Ok(Err(if elsewhere {
+            format!("project {id} is not one of {organizacao}, but of another organisation")
+        } else {
+            format!("project {id} of {organizacao} is not here")
+        }))
+    }
+}
