@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
 class Load:
     """Sends what `make(n)` gives, `rate` a second."""
 
-    def __init__(self, port, name, certificate, peer, connections=64):
+    def __init__(self, port, name, certificate, peer, connections=256):
         self.tls = ssl.create_default_context(cafile=str(certificate))
         self.port, self.name, self.peer, self.most = port, name, peer, connections
         self.idle, self.open, self.queue = [], 0, collections.deque()
