@@ -78,21 +78,27 @@ impl Db {
         Tx::begin(&self.primary, &self.roles, scope).await
     }
 
-    /// The same for lists and reports, which may be a second or two behind: on the read replica, if there is one that can be
-    /// used, else on the primary.
+    /// Does `work`, which only reads and may be a second or two behind, with a transaction that sees the rows of `scope`: on the
+    /// read replica, if there is one that can be used; what fails there is done again on the primary.
     ///
     /// # Errors
-    /// As for [`acquire`](Self::acquire).
-    pub async fn begin_read(&self, scope: &Scope) -> Result<Tx, sqlx::Error> {
+    /// As for [`acquire`](Self::acquire), and those of `work`.
+    pub async fn read<T, F>(&self, scope: &Scope, work: impl Fn(Tx) -> F) -> Result<T, sqlx::Error>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
         if let Some(replica) = self.replica.as_ref().filter(|replica| replica.is_usable()) {
-            match Tx::begin(&replica.pool, &self.roles, scope).await {
-                Ok(tx) => return Ok(tx),
+            let attempt = async { work(Tx::begin(&replica.pool, &self.roles, scope).await?).await };
+            match attempt.await {
+                Ok(done) => return Ok(done),
                 // All its connections in use is no defect of the replica; the primary takes what is too much.
                 Err(sqlx::Error::PoolTimedOut) => {}
+                // What took too long there would take too long again.
+                Err(error) if took_too_long(&error) => return Err(error),
                 Err(error) => replica.set_usable(false, &error),
             }
         }
-        self.begin(scope).await
+        work(self.begin(scope).await?).await
     }
 
     /// Why row-level security would not hold against the roles of this database, if so.
@@ -127,6 +133,14 @@ impl Db {
         let replica = self.replica.as_ref().map(|replica| replica.pool.state());
         std::iter::once(self.primary.state()).chain(replica)
     }
+}
+
+/// Whether the server ended a statement at its time limit.
+fn took_too_long(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some("57014")
 }
 
 /// Why the database cannot be used yet, in words for an operator; says where, never with which password.

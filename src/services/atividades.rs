@@ -44,23 +44,26 @@ impl AtividadeService {
         filter: AtividadeFilter,
         page: Page,
     ) -> Result<Paged<Atividade>> {
-        let mut tx = self.db.begin_read(&user.scope()).await?;
-        let mut found = repo::list(&mut tx, filter, page).await?;
-        if found.items.is_empty() {
-            // Beyond the last page no row tells the total; the first one does, if there is any.
-            let first = Page { skip: 0, limit: 1 };
-            found.total = if page.skip == 0 {
-                0
-            } else {
-                repo::list(&mut tx, filter, first).await?.total
-            };
+        let list = |mut tx: Tx| async move {
+            let mut found = repo::list(&mut tx, filter, page).await?;
+            if found.items.is_empty() {
+                // Beyond the last page no row tells the total; the first one does, if there is any.
+                let first = Page { skip: 0, limit: 1 };
+                found.total = if page.skip == 0 {
+                    0
+                } else {
+                    repo::list(&mut tx, filter, first).await?.total
+                };
+                tx.commit().await?;
+                return Ok((found, Vec::new()));
+            }
+            let ids: Vec<AtividadeId> = found.items.iter().map(|a| a.id).collect();
+            let links = repo::projetos_of(&mut tx, &ids).await?;
             tx.commit().await?;
-            return Ok(found);
-        }
-        let ids: Vec<AtividadeId> = found.items.iter().map(|a| a.id).collect();
-        let links = repo::projetos_of(&mut tx, &ids).await?;
+            Ok((found, links))
+        };
+        let (mut found, links) = self.db.read(&user.scope(), list).await?;
         // The connection is free for others while the page is put together.
-        tx.commit().await?;
         attach(&mut found.items, links);
         Ok(found)
     }

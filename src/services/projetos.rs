@@ -6,7 +6,7 @@
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::projects::AzureProject;
 use crate::azure_devops::{AzureDevOps, Error as AzureError};
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
@@ -32,10 +32,12 @@ impl ProjetoService {
 
     /// All projects of the caller's organisations, or a page of them, in name order.
     pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Vec<Projeto>> {
-        let mut tx = self.db.begin_read(&user.scope()).await?;
-        let projetos = repo::list(&mut tx, page).await?;
-        tx.commit().await?;
-        Ok(projetos)
+        let list = |mut tx: Tx| async move {
+            let found = repo::list(&mut tx, page).await?;
+            tx.commit().await?;
+            Ok(found)
+        };
+        Ok(self.db.read(&user.scope(), list).await?)
     }
 
     /// The project of an organisation that a caller names, if it is mirrored here.

@@ -16,7 +16,7 @@ use crate::azure_devops::Error as AzureError;
 use crate::azure_devops::work_items::{Revision, WorkItem};
 use crate::clock::Clock;
 use crate::config::ApontamentosConfig;
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
@@ -103,10 +103,13 @@ impl TimesheetService {
             .projetos
             .find_or_fetch(user, &pedida.organizacao, &pedida.projeto)
             .await?;
-        let mut tx = self.db.begin_read(&user.scope()).await?;
-        let lancamentos =
-            lists::of_week(&mut tx, &pedida.organizacao, &user.ids(), projeto.id, semana).await?;
-        tx.commit().await?;
+        let (ids, projeto_id) = (&user.ids(), projeto.id);
+        let of_week = |mut tx: Tx| async move {
+            let found = lists::of_week(&mut tx, &pedida.organizacao, ids, projeto_id, semana).await?;
+            tx.commit().await?;
+            Ok(found)
+        };
+        let lancamentos = self.db.read(&user.scope(), of_week).await?;
         let membership = membership_of(user, &pedida.organizacao)?;
         let project = projeto.external_id.to_string();
         let types = self.work_items.types(membership, &project).await?;

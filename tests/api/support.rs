@@ -7,6 +7,7 @@ pub mod client;
 pub mod data;
 pub mod database;
 pub mod logging;
+pub mod pooler;
 pub mod process;
 pub mod server;
 pub mod tenants;

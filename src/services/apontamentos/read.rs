@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{ApontamentoService, people};
 use crate::auth::CurrentUser;
-use crate::db::Tx;
+use crate::db::{DbError, Tx};
 use crate::error::Result;
 use crate::models::apontamento::{
     ApontamentoFilter, Apontamentos, DoWorkItem, ProjetoNomeado, ResumoWorkItem,
@@ -33,10 +33,12 @@ impl ApontamentoService {
         let Some(projeto) = projeto else {
             return Ok(Apontamentos::none());
         };
-        let mut tx = self.db.begin_read(&user.scope()).await?;
-        let found =
-            lists::page_of_work_item(&mut tx, &of.organizacao, of.work_item_id, projeto.id, page).await?;
-        whole(tx, found).await
+        let (organizacao, id, projeto) = (&of.organizacao, of.work_item_id, projeto.id);
+        let list = |mut tx: Tx| async move {
+            let found = lists::page_of_work_item(&mut tx, organizacao, id, projeto, page).await?;
+            whole(tx, found).await
+        };
+        Ok(self.db.read(&user.scope(), list).await?)
     }
 
     /// The hours of a work item put together; zeros when nobody logged any.
@@ -49,10 +51,13 @@ impl ApontamentoService {
         let Some(projeto) = projeto else {
             return Ok(ResumoWorkItem::empty(of.work_item_id));
         };
-        let mut tx = self.db.begin_read(&user.scope()).await?;
-        let resumo = lists::resumo(&mut tx, &of.organizacao, of.work_item_id, projeto.id).await?;
-        tx.commit().await?;
-        Ok(resumo)
+        let (organizacao, id, projeto) = (&of.organizacao, of.work_item_id, projeto.id);
+        let resumo = |mut tx: Tx| async move {
+            let found = lists::resumo(&mut tx, organizacao, id, projeto).await?;
+            tx.commit().await?;
+            Ok(found)
+        };
+        Ok(self.db.read(&user.scope(), resumo).await?)
     }
 
     /// The hours of a work item as Azure DevOps has them now. A failure is told, never shown as zeros (D-28).
@@ -79,38 +84,43 @@ impl ApontamentoService {
             user.may_see(nome)?;
         }
         let usuarios = people::whose(user, filter.usuario.as_ref())?;
-        let mut tx = self.db.begin_read(&user.scope()).await?;
-        let projetos: Option<Vec<Uuid>> = match &filter.projeto {
-            None => None,
-            Some(ProjetoNomeado::Id(id)) => {
-                let resolved = projetos::resolve(&mut tx, &[*id]).await?;
-                Some(
-                    resolved
-                        .into_iter()
-                        .filter_map(|found| found.projeto)
-                        .map(|id| id.0)
-                        .collect(),
-                )
-            }
-            Some(ProjetoNomeado::Nome(nome)) => Some(projetos::ids_by_name(&mut tx, nome).await?),
+        let usuarios = &usuarios;
+        let list = |mut tx: Tx| async move {
+            let projetos = match &filter.projeto {
+                Some(projeto) => Some(ids_of(&mut tx, projeto).await?),
+                None => None,
+            };
+            let of = OfPeople {
+                usuarios,
+                desde: filter.desde,
+                ate: filter.ate,
+                organizacao: filter.organizacao.as_ref().map(NomeOrganizacao::as_str),
+                work_item_id: filter.work_item_id,
+                projetos: projetos.as_deref(),
+                atividade: filter.atividade,
+                oldest_first: filter.oldest_first,
+            };
+            let found = lists::page_of_people(&mut tx, &of, page).await?;
+            whole(tx, found).await
         };
-        let of = OfPeople {
-            usuarios: &usuarios,
-            desde: filter.desde,
-            ate: filter.ate,
-            organizacao: filter.organizacao.as_ref().map(NomeOrganizacao::as_str),
-            work_item_id: filter.work_item_id,
-            projetos: projetos.as_deref(),
-            atividade: filter.atividade,
-            oldest_first: filter.oldest_first,
-        };
-        let found = lists::page_of_people(&mut tx, &of, page).await?;
-        whole(tx, found).await
+        Ok(self.db.read(&user.scope(), list).await?)
+    }
+}
+
+/// Every project that is meant: a name may be that of several.
+async fn ids_of(tx: &mut Tx, projeto: &ProjetoNomeado) -> std::result::Result<Vec<Uuid>, DbError> {
+    match projeto {
+        ProjetoNomeado::Id(id) => {
+            let resolved = projetos::resolve(tx, &[*id]).await?;
+            let found = resolved.into_iter().filter_map(|found| found.projeto);
+            Ok(found.map(|id| id.0).collect())
+        }
+        ProjetoNomeado::Nome(nome) => projetos::ids_by_name(tx, nome).await,
     }
 }
 
 /// The entries of a page of keys; ends the transaction.
-async fn whole(mut tx: Tx, found: PageOfIds) -> Result<Apontamentos> {
+async fn whole(mut tx: Tx, found: PageOfIds) -> std::result::Result<Apontamentos, DbError> {
     let items = if found.ids.is_empty() {
         Vec::new()
     } else {

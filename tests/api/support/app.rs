@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use super::azure::FakeAzure;
 use super::client::{Reply, Request};
 use super::database::TestDatabase;
+use super::pooler;
 
 /// An application over a database of its own: authentication off, rate limit off, unless a test says otherwise.
 pub struct TestApp {
@@ -139,5 +140,9 @@ fn environment<'a>(url: &str, variables: impl IntoIterator<Item = (&'a str, &'a 
     for (name, value) in variables {
         env = env.with(name, value);
     }
-    env
+    // The pooler tells all connections of the one schema that it knows.
+    match env.get("DATABASE_SCHEMA") {
+        Some(_) => env,
+        None => env.with("DATABASE_URL", pooler::through_pooler(url)),
+    }
 }
