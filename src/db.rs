@@ -9,6 +9,7 @@ mod replica;
 mod roles;
 mod tx;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -39,7 +40,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Db {
     primary: Pool,
     replica: Option<Replica>,
-    roles: Roles,
+    roles: Arc<Roles>,
 }
 
 impl Db {
@@ -58,7 +59,7 @@ impl Db {
         Ok(Self {
             replica: Replica::connect_lazy(config, &primary)?,
             primary,
-            roles: Roles::of(&config.schema),
+            roles: Arc::new(Roles::of(&config.schema)),
         })
     }
 

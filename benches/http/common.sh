@@ -37,6 +37,27 @@ serve() { # port, variables; its process id is the last of $pids
     until curl -sf "http://127.0.0.1:$port/ready" >/dev/null; do sleep 0.1; done
 }
 
+# Entries of 2,000 people on 20,000 work items in 50 organisations, so many of each person.
+plant_entries() { # entries a person
+    sql -v each="$1" <<'SQL'
+CREATE TEMPORARY TABLE org AS
+    SELECT n, format('org%s', lpad(n::text, 2, '0')) AS nome, gen_random_uuid() AS projeto, gen_random_uuid() AS atividade
+      FROM generate_series(0, 49) n;
+INSERT INTO projetos (id, external_id, nome, organizacao) SELECT projeto, projeto, 'Projeto ' || nome, nome FROM org;
+INSERT INTO atividades (id, nome) SELECT atividade, 'Codificação ' || nome FROM org;
+INSERT INTO atividade_projeto (id_atividade, id_projeto) SELECT atividade, projeto FROM org;
+INSERT INTO write_back (organizacao, work_item_id, id_projeto, versao_escrita, estado)
+    SELECT org.nome, item, org.projeto, 1, 'sincronizado' FROM org, generate_series(1, 400) item;
+INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade, usuario_id,
+                          usuario_nome, versao_escrita, criado_em)
+    SELECT gen_random_uuid(), org.nome, org.projeto, 1 + (k * 7 + person) % 400, '2026-01-01'::date + k / 2, 15 + 15 * (k % 8),
+           org.atividade, format('00000000-0000-4000-8000-%s', lpad((org.n * 40 + person)::text, 12, '0')),
+           'Pessoa ' || person, 1, timestamptz '2026-01-01' + k * interval '12 hours'
+      FROM org, generate_series(0, 39) person, generate_series(1, :each) k;
+VACUUM ANALYZE;
+SQL
+}
+
 # Azure DevOps on port 8097 where everybody is Ada with that id. Counts in $work/asked how often it was asked who somebody is.
 azure_knows_ada() { # id
     python3 - "$1" "$work/asked" <<'PY' &

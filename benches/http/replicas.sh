@@ -17,23 +17,7 @@ seconds=${1:-120} rate=${2:-1500}
 export PATH=$PATH:/usr/sbin PYTHONDONTWRITEBYTECODE=1
 . benches/http/common.sh nginx psql curl openssl python3
 
-sql <<'SQL'
-CREATE TEMPORARY TABLE org AS
-    SELECT n, format('org%s', lpad(n::text, 2, '0')) AS nome, gen_random_uuid() AS projeto, gen_random_uuid() AS atividade
-      FROM generate_series(0, 49) n;
-INSERT INTO projetos (id, external_id, nome, organizacao) SELECT projeto, projeto, 'Projeto ' || nome, nome FROM org;
-INSERT INTO atividades (id, nome) SELECT atividade, 'Codificação ' || nome FROM org;
-INSERT INTO atividade_projeto (id_atividade, id_projeto) SELECT atividade, projeto FROM org;
-INSERT INTO write_back (organizacao, work_item_id, id_projeto, versao_escrita, estado)
-    SELECT org.nome, item, org.projeto, 1, 'sincronizado' FROM org, generate_series(1, 400) item;
-INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade, usuario_id,
-                          usuario_nome, versao_escrita, criado_em)
-    SELECT gen_random_uuid(), org.nome, org.projeto, 1 + (k * 7 + person) % 400, '2026-01-01'::date + k, 15 + 15 * (k % 8),
-           org.atividade, format('00000000-0000-4000-8000-%s', lpad((org.n * 40 + person)::text, 12, '0')),
-           'Pessoa ' || person, 1, timestamptz '2026-01-01' + k * interval '1 day'
-      FROM org, generate_series(0, 39) person, generate_series(0, 99) k;
-VACUUM ANALYZE;
-SQL
+plant_entries 100
 sql >"$work/data.json" <<'SQL'
 SELECT json_build_object(
     'projeto', (SELECT id FROM projetos WHERE organizacao = 'org00'),

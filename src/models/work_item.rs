@@ -1,5 +1,8 @@
 //! What Azure DevOps says of a work item, as far as hours are concerned.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::horas::Horas;
 
 /// The kind of a state. Names of states are anybody's choice, categories are not (D-36).
@@ -60,4 +63,29 @@ pub struct Scheduling {
     pub remaining_work: Option<Horas>,
     /// `CompletedWork`.
     pub completed_work: Option<Horas>,
+}
+
+/// Types of work items that take hours. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LoggableTypes(Arc<[String]>);
+
+impl LoggableTypes {
+    /// These, in any case.
+    #[must_use]
+    pub fn new(types: &[String]) -> Self {
+        Self(types.into())
+    }
+
+    /// Whether a type is one of them.
+    #[must_use]
+    pub fn has(&self, tipo: &str) -> bool {
+        let tipo = tipo.to_lowercase();
+        self.0.iter().any(|allowed| allowed.to_lowercase() == tipo)
+    }
+}
+
+impl fmt::Display for LoggableTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(", "))
+    }
 }

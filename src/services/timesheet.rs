@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::timesheet::{Folha, Item, Semana};
-use crate::models::work_item::Categoria;
+use crate::models::work_item::{Categoria, LoggableTypes};
 use crate::repositories::apontamentos::lists;
 use crate::repositories::projetos::Located;
 use crate::services::integracao::membership_of;
@@ -36,7 +36,7 @@ const MOST_ITEMS: usize = 4_000;
 pub struct TimesheetService {
     db: Db,
     clock: Clock,
-    types: Vec<String>,
+    types: LoggableTypes,
     projetos: ProjetoService,
     work_items: WorkItemService,
 }
@@ -85,7 +85,7 @@ impl TimesheetService {
         Self {
             db,
             clock: Clock::new(config.timezone),
-            types: config.work_item_types.clone(),
+            types: LoggableTypes::new(&config.work_item_types),
             projetos,
             work_items,
         }
@@ -167,11 +167,7 @@ impl TimesheetService {
 
     /// Agrees with what `POST /apontamentos` allows (D-36).
     fn may_log(&self, categoria: Categoria, tipo: &str) -> bool {
-        let allowed = self
-            .types
-            .iter()
-            .any(|allowed| allowed.to_lowercase() == tipo.to_lowercase());
-        allowed && categoria.is_open()
+        self.types.has(tipo) && categoria.is_open()
     }
 
     /// What may be done on a work item of a project.

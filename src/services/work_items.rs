@@ -84,7 +84,7 @@ impl Types {
 /// Use cases of work items.
 #[derive(Debug, Clone, Default)]
 pub struct WorkItemService {
-    caches: Caches,
+    caches: Arc<Caches>,
 }
 
 impl WorkItemService {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::models::duracao::Total;
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::work_item::Categoria;
+use crate::models::work_item::{Categoria, LoggableTypes};
 use crate::repositories::projetos::Located;
 use crate::repositories::{apontamentos as repo, atividades};
 use crate::services::projetos::ProjetoService;
@@ -23,7 +23,7 @@ pub(super) struct Rules {
     clock: Clock,
     max_minutes_per_day: u16,
     allow_future: bool,
-    types: Vec<String>,
+    types: LoggableTypes,
     when_upstream_down: WhenUpstreamDown,
     work_items: WorkItemService,
     projetos: ProjetoService,
@@ -48,7 +48,7 @@ impl Rules {
             clock: Clock::new(config.timezone),
             max_minutes_per_day: config.max_minutes_per_day,
             allow_future: config.allow_future,
-            types: config.work_item_types.clone(),
+            types: LoggableTypes::new(&config.work_item_types),
             when_upstream_down: config.when_upstream_down,
             work_items,
             projetos,
@@ -169,19 +169,14 @@ impl Rules {
     }
 
     fn check_type(&self, item: &WorkItem) -> Result<()> {
-        if self
-            .types
-            .iter()
-            .any(|tipo| tipo.to_lowercase() == item.tipo.to_lowercase())
-        {
+        if self.types.has(&item.tipo) {
             return Ok(());
         }
-        let allowed = self.types.join(", ");
         Err(Error::Rule {
             code: "tipo_de_work_item",
             detail: format!(
-                "Não é possível lançar horas em Work Item do tipo {} (permitidos: {allowed})",
-                item.tipo
+                "Não é possível lançar horas em Work Item do tipo {} (permitidos: {})",
+                item.tipo, self.types
             ),
             loc: vec!["body".into(), "work_item_id".into()],
         })
