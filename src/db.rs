@@ -213,6 +213,10 @@ fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConn
             // A transaction of ours that rests has lost its owner.
             ("idle_in_transaction_session_timeout", &statement_timeout),
             ("timezone", "UTC"),
+            // Arrays of few keys make PostgreSQL plan anew each time: up to 0.7 ms for a plan that is always the same.
+            ("plan_cache_mode", "force_generic_plan"),
+            // Compiling takes longer than any statement of ours.
+            ("jit", "off"),
         ])
         .log_statements(LevelFilter::Off)
         .log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT))
