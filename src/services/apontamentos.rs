@@ -116,6 +116,13 @@ impl ApontamentoService {
             Created { replayed: true, .. } => return Ok(stored),
             Created { apontamento, .. } => apontamento,
         };
+        if apontamento.sincronizacao.is_none() {
+            // Nothing is written back, so what was remembered is the last word.
+            return Ok(Created {
+                apontamento,
+                replayed: false,
+            });
+        }
         let told = self.write_and_reread(user, apontamento, seen).await?;
         if let Some(repeatable) = &repeatable
             && let Err(error) = self.amend(user, repeatable, &told).await
@@ -205,7 +212,10 @@ impl ApontamentoService {
             .ok_or_else(|| not_found(row.id))?;
         record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
         if let Some(repeatable) = repeatable {
-            let provisional_for = self.write_back.budget() + AMENDMENT;
+            let provisional_for = match versao_escrita {
+                Some(_) => self.write_back.budget() + AMENDMENT,
+                None => Duration::ZERO,
+            };
             repeatable
                 .remember(&mut tx, &apontamento, provisional_for)
                 .await?;

@@ -6,7 +6,7 @@
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::projects::AzureProject;
 use crate::azure_devops::{AzureDevOps, Error as AzureError};
-use crate::db::{Db, Tx};
+use crate::db::{Db, DbError, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
@@ -47,20 +47,26 @@ impl ProjetoService {
         organizacao: &NomeOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> Result<Option<Located>> {
-        // Rows of older databases, which had only one organisation, are the default one's.
-        let and_unassigned = self
-            .azure
-            .default_organizacao()
-            .is_none_or(|default| default == *organizacao);
         let mut tx = self.db.begin(&user.scope()).await?;
-        let found = match projeto {
-            ProjetoNomeado::Id(id) => repo::locate_by_id(&mut tx, organizacao, and_unassigned, *id).await?,
-            ProjetoNomeado::Nome(nome) => {
-                repo::locate_by_name(&mut tx, organizacao, and_unassigned, nome).await?
-            }
-        };
+        let found = self.locate(&mut tx, organizacao, projeto).await?;
         tx.commit().await?;
         Ok(found)
+    }
+
+    /// The same, within a transaction of somebody who reads on.
+    pub(super) async fn locate(
+        &self,
+        tx: &mut Tx,
+        organizacao: &NomeOrganizacao,
+        projeto: &ProjetoNomeado,
+    ) -> std::result::Result<Option<Located>, DbError> {
+        // Rows of older databases, which had only one organisation, are the default one's.
+        let default = self.azure.default_organizacao();
+        let and_unassigned = default.is_none_or(|default| default == *organizacao);
+        match projeto {
+            ProjetoNomeado::Id(id) => repo::locate_by_id(tx, organizacao, and_unassigned, *id).await,
+            ProjetoNomeado::Nome(nome) => repo::locate_by_name(tx, organizacao, and_unassigned, nome).await,
+        }
     }
 
     /// The same; one that is not mirrored yet is fetched from Azure DevOps.

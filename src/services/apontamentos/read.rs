@@ -26,16 +26,13 @@ impl ApontamentoService {
         page: Page,
     ) -> Result<Apontamentos> {
         user.may_see(&of.organizacao)?;
-        let projeto = self
-            .projetos
-            .find_mirrored(user, &of.organizacao, &of.projeto)
-            .await?;
-        let Some(projeto) = projeto else {
-            return Ok(Apontamentos::none());
-        };
-        let (organizacao, id, projeto) = (&of.organizacao, of.work_item_id, projeto.id);
+        let projetos = &self.projetos;
         let list = |mut tx: Tx| async move {
-            let found = lists::page_of_work_item(&mut tx, organizacao, id, projeto, page).await?;
+            let (organizacao, id) = (&of.organizacao, of.work_item_id);
+            let Some(projeto) = projetos.locate(&mut tx, organizacao, &of.projeto).await? else {
+                return Ok(Apontamentos::none());
+            };
+            let found = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, page).await?;
             whole(tx, found).await
         };
         Ok(self.db.read(&user.scope(), list).await?)
@@ -44,16 +41,13 @@ impl ApontamentoService {
     /// The hours of a work item put together; zeros when nobody logged any.
     pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
         user.may_see(&of.organizacao)?;
-        let projeto = self
-            .projetos
-            .find_mirrored(user, &of.organizacao, &of.projeto)
-            .await?;
-        let Some(projeto) = projeto else {
-            return Ok(ResumoWorkItem::empty(of.work_item_id));
-        };
-        let (organizacao, id, projeto) = (&of.organizacao, of.work_item_id, projeto.id);
+        let projetos = &self.projetos;
         let resumo = |mut tx: Tx| async move {
-            let found = lists::resumo(&mut tx, organizacao, id, projeto).await?;
+            let (organizacao, id) = (&of.organizacao, of.work_item_id);
+            let Some(projeto) = projetos.locate(&mut tx, organizacao, &of.projeto).await? else {
+                return Ok(ResumoWorkItem::empty(id));
+            };
+            let found = lists::resumo(&mut tx, organizacao, id, projeto.id).await?;
             tx.commit().await?;
             Ok(found)
         };
