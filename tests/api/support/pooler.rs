@@ -1,4 +1,4 @@
-//! PgBouncer between the service and its test databases, for whoever sets `APONTA_TEST_PGBOUNCER` to the program: the suite
+//! `PgBouncer` between the service and its test databases, for whoever sets `APONTA_TEST_PGBOUNCER` to the program: the suite
 //! then shows that the service keeps nothing in a session. `.ci/pgbouncer` does.
 
 use std::collections::HashMap;
@@ -15,6 +15,10 @@ use sqlx::postgres::PgConnectOptions;
 const PROGRAM: &str = "APONTA_TEST_PGBOUNCER";
 
 /// The same database through the pooler, if there is one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how the suite is run, not how the service is configured"
+)]
 pub fn through_pooler(url: &str) -> String {
     // The server of the test databases may have been another one a while ago.
     static PORTS: LazyLock<Mutex<HashMap<String, u16>>> = LazyLock::new(Mutex::default);
