@@ -18,7 +18,7 @@ use std::fmt;
 pub use apontamentos::{ApontamentosConfig, WhenUpstreamDown, WriteBackConfig};
 pub use auth::{AuthConfig, AuthMode};
 pub use azure_devops::{AzureDevOpsConfig, OrganizacaoConfig};
-pub use database::{DatabaseConfig, Identifier};
+pub use database::{DatabaseConfig, Identifier, postgres_url};
 pub use env::{Env, Problem, Problems};
 pub use http::{HttpConfig, RateLimitConfig};
 pub use log::{LogConfig, LogFormat};

@@ -163,8 +163,7 @@ fn read_replica_url(reader: &mut Reader<'_>, environment: Environment) -> Option
 }
 
 fn check_url(reader: &mut Reader<'_>, variable: &'static str, url: &str, environment: Environment) {
-    let scheme_ok = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    if !scheme_ok || PgConnectOptions::from_str(url).is_err() {
+    if !is_postgres_url(url) {
         reader.problem(
             variable,
             "is not an address of a PostgreSQL database",
@@ -174,6 +173,19 @@ fn check_url(reader: &mut Reader<'_>, variable: &'static str, url: &str, environ
     if environment == Environment::Production && has_well_known_password(url) {
         reader.problem(variable, "has a password that everybody tries first", URL_EXAMPLE);
     }
+}
+
+/// Whether this is an address of a PostgreSQL database.
+fn is_postgres_url(url: &str) -> bool {
+    let scheme_ok = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    scheme_ok && PgConnectOptions::from_str(url).is_ok()
+}
+
+/// An address of any origin as sqlx understands it, with or without the driver that `SQLAlchemy` names; `None` when it is none
+/// of a PostgreSQL database.
+#[must_use]
+pub fn postgres_url(url: &str) -> Option<String> {
+    Some(without_driver(url)).filter(|url| is_postgres_url(url))
 }
 
 /// Settings written for SQLAlchemy name a driver: `postgresql+psycopg2://`.

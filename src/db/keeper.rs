@@ -8,22 +8,14 @@ use sqlx::PgPool;
 /// How often the size is looked at, and so how late a refill may begin.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Watches the pool until it is closed.
-pub(super) fn spawn(pool: &PgPool) {
-    let pool = pool.clone();
-    tokio::spawn(async move {
-        let mut closed = pool.close_event();
-        let watch = async {
-            loop {
-                tokio::time::sleep(INTERVAL).await;
-                if pool.size() < pool.options().get_min_connections() {
-                    refill(&pool).await;
-                }
-            }
-        };
-        // Ends with the pool; the result says only that it closed.
-        let _ = closed.do_until(watch).await;
-    });
+/// Watches the pool for ever.
+pub(super) async fn watch(pool: PgPool) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        if pool.size() < pool.options().get_min_connections() {
+            refill(&pool).await;
+        }
+    }
 }
 
 /// Holds connections until the pool has its minimum, then lets all go. Idle ones come first, so the held ones

@@ -57,11 +57,12 @@ impl Pool {
                 })
             })
             .connect_lazy_with(options);
-        keeper::spawn(&inner);
-        Self {
+        let pool = Self {
             name: settings.name,
             inner,
-        }
+        };
+        pool.watch(keeper::watch(pool.inner.clone()));
+        pool
     }
 
     /// A connection; fails when there is none within the acquire timeout.
@@ -99,7 +100,7 @@ impl Pool {
         self.inner.close().await;
     }
 
-    /// Ends once the pool is closed.
+    /// Goes on with `work` in a task of its own until the pool is closed.
     pub(super) fn watch<F: Future<Output = ()> + Send + 'static>(&self, work: F) {
         let mut closed = self.inner.close_event();
         tokio::spawn(async move {

@@ -14,7 +14,7 @@ use tracing::log::LevelFilter;
 use uuid::Uuid;
 
 use super::layout::{Layout, NotLegacy};
-use crate::config::Identifier;
+use crate::config::{Identifier, postgres_url};
 
 /// Rows that are read, mapped and stored at once.
 const PAGE: usize = 500;
@@ -145,10 +145,8 @@ impl Source {
     /// # Errors
     /// As [`Unusable`] says.
     pub async fn open(url: &SecretString, schema: &Identifier, zone: &'static str) -> Result<Self, Unusable> {
-        let url = without_driver(url.expose_secret());
-        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
-        let options = PgConnectOptions::from_str(&url).ok().filter(|_| is_postgres);
-        let options = options.ok_or(Unusable::Address)?;
+        let url = postgres_url(url.expose_secret()).ok_or(Unusable::Address)?;
+        let options = PgConnectOptions::from_str(&url).map_err(|_| Unusable::Address)?;
         let place = format!("{}:{}", options.get_host(), options.get_port());
         let explain = |error: sqlx::Error| Unusable::Unreachable {
             place: place.clone(),
@@ -243,13 +241,5 @@ impl Source {
     pub async fn close(self) {
         drop(self.tx);
         self.pool.close().await;
-    }
-}
-
-/// Settings written for SQLAlchemy name a driver: `postgresql+psycopg2://`.
-fn without_driver(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) if scheme.starts_with("postgresql+") => format!("postgresql://{rest}"),
-        _ => url.to_owned(),
     }
 }
