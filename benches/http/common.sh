@@ -54,7 +54,7 @@ INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_aponta
            org.atividade, format('00000000-0000-4000-8000-%s', lpad((org.n * 40 + person)::text, 12, '0')),
            'Pessoa ' || person, 1, timestamptz '2026-01-01' + k * interval '12 hours'
       FROM org, generate_series(0, 39) person, generate_series(1, :each) k;
-VACUUM ANALYZE;
+VACUUM ANALYZE apontamentos, minutos_do_dia, write_back, atividades, projetos, atividade_projeto;
 SQL
 }
 

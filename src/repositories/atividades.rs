@@ -55,23 +55,20 @@ impl From<Row> for Atividade {
 pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let rows = sqlx::query!(
-        r#"WITH matching AS NOT MATERIALIZED (
-               SELECT id, nome, descricao, ativo, criado_por, criado_em, atualizado_em, nome_ordem
-                 FROM atividades a
-                WHERE ($1::boolean IS NULL OR a.ativo = $1)
-                  AND ($2::uuid IS NULL OR a.id IN (
-                        SELECT ap.id_atividade
-                          FROM atividade_projeto ap
-                          JOIN projetos p ON p.id = ap.id_projeto
-                         WHERE p.id = $2 OR p.external_id = $2))
-                  AND (NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
-                       OR EXISTS (SELECT FROM atividade_projeto ap
-                                    JOIN projetos p ON p.id = ap.id_projeto
-                                   WHERE ap.id_atividade = a.id
-                                     AND ($5::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($5)))))
-           SELECT (SELECT count(*) FROM matching) AS "total!",
+        r#"SELECT count(*) OVER () AS "total!",
                   id AS "id: AtividadeId", nome, descricao, ativo, criado_por, criado_em, atualizado_em
-             FROM matching
+             FROM atividades a
+            WHERE ($1::boolean IS NULL OR a.ativo = $1)
+              AND ($2::uuid IS NULL OR a.id IN (
+                    SELECT ap.id_atividade
+                      FROM atividade_projeto ap
+                      JOIN projetos p ON p.id = ap.id_projeto
+                     WHERE p.id = $2 OR p.external_id = $2))
+              AND (NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
+                   OR EXISTS (SELECT FROM atividade_projeto ap
+                                JOIN projetos p ON p.id = ap.id_projeto
+                               WHERE ap.id_atividade = a.id
+                                 AND ($5::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($5))))
             ORDER BY nome_ordem, id
             LIMIT $3 OFFSET $4"#,
         filter.ativo,

@@ -62,6 +62,14 @@ pub struct Created {
     pub replayed: bool,
 }
 
+/// What is known about a new entry at first.
+enum Known {
+    /// Its key was used before, and answered so.
+    Answer(Box<Apontamento>),
+    /// Its project, if that is mirrored here.
+    Projeto(Option<Located>),
+}
+
 impl ApontamentoService {
     /// Works on `db`, under these rules.
     #[must_use]
@@ -95,15 +103,20 @@ impl ApontamentoService {
         let claim = Claim::check(user, &new.organizacao, &new.usuario)?;
         let writer = claim.writer.id.clone();
         let repeatable = chave.map(|chave| Repeatable::new(new, &writer, chave));
-        if let Some(first) = self.first_answer(user, repeatable.as_ref()).await? {
-            return Ok(first);
-        }
+        let projeto = match self.look_up(user, new, repeatable.as_ref()).await? {
+            Known::Answer(first) => return Ok(replayed(*first)),
+            Known::Projeto(projeto) => projeto,
+        };
         self.rules.check_date(new.data)?;
         let author = claim.author(user, &new.organizacao).await?;
-        let projeto = self
-            .projetos
-            .find_or_fetch(user, &new.organizacao, &new.projeto)
-            .await?;
+        let projeto = match projeto {
+            Some(projeto) => projeto,
+            None => {
+                self.projetos
+                    .fetch_missing(user, &new.organizacao, &new.projeto)
+                    .await?
+            }
+        };
         let action = Action::Create(&projeto);
         let seen = self
             .rules
@@ -143,21 +156,24 @@ impl ApontamentoService {
         Ok(())
     }
 
-    async fn first_answer(
+    /// What the database knows before Azure DevOps is asked.
+    async fn look_up(
         &self,
         user: &CurrentUser,
+        new: &NewApontamento,
         repeatable: Option<&Repeatable<'_>>,
-    ) -> Result<Option<Created>> {
-        let Some(repeatable) = repeatable else {
-            return Ok(None);
-        };
+    ) -> Result<Known> {
         let mut tx = self.db.begin(&user.scope()).await?;
-        let first = repeatable.answered(&mut tx).await?;
+        if let Some(repeatable) = repeatable
+            && let Some(first) = repeatable.answered(&mut tx).await?
+        {
+            tx.commit().await?;
+            return Ok(Known::Answer(Box::new(first)));
+        }
+        let projeto = self.projetos.locate(&mut tx, &new.organizacao, &new.projeto);
+        let projeto = projeto.await?;
         tx.commit().await?;
-        Ok(first.map(|apontamento| Created {
-            apontamento,
-            replayed: true,
-        }))
+        Ok(Known::Projeto(projeto))
     }
 
     /// The transaction of a new entry.
@@ -172,11 +188,8 @@ impl ApontamentoService {
         let mut tx = self.db.begin(&user.scope()).await?;
         if let Some(repeatable) = repeatable {
             repeatable.enter(&mut tx).await?;
-            if let Some(apontamento) = repeatable.answered(&mut tx).await? {
-                return Ok(Created {
-                    apontamento,
-                    replayed: true,
-                });
+            if let Some(first) = repeatable.answered(&mut tx).await? {
+                return Ok(replayed(first));
             }
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
@@ -377,6 +390,13 @@ impl ApontamentoService {
                 return Ok(forgotten);
             }
         }
+    }
+}
+
+fn replayed(first: Apontamento) -> Created {
+    Created {
+        apontamento: first,
+        replayed: true,
     }
 }
 

@@ -82,6 +82,19 @@ impl ProjetoService {
         if let Some(found) = self.find_mirrored(user, organizacao, projeto).await? {
             return Ok(found);
         }
+        self.fetch_missing(user, organizacao, projeto).await
+    }
+
+    /// One that was found not to be mirrored: fetched from Azure DevOps.
+    ///
+    /// # Errors
+    /// [`Error::InvalidReference`] when there is no such project.
+    pub(super) async fn fetch_missing(
+        &self,
+        user: &CurrentUser,
+        organizacao: &NomeOrganizacao,
+        projeto: &ProjetoNomeado,
+    ) -> Result<Located> {
         if let Ok(membership) = user.member_of(organizacao)
             && let Some(fetched) = fetch(membership, projeto).await?
         {

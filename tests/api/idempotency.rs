@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::data::count;
 use crate::support::logging::{APONTAMENTOS, day};
-use crate::support::{Fault, Logging, Reply, Request, eventually};
+use crate::support::{Fault, Logging, Reply, Request, TestDatabase, eventually};
 
 async fn post(logging: &Logging, token: &str, key: &str, body: &Value) -> Reply {
     let request = Request::post(APONTAMENTOS)
@@ -178,4 +178,40 @@ async fn the_answer_is_kept_with_how_far_the_hours_got() {
     assert_eq!(first.expect(201)["sincronizacao"]["estado"], "pendente");
     let again = post(&logging, member, "k", &logging.body()).await;
     assert_eq!(again.bytes, first.bytes);
+}
+
+/// A plan that is made while nobody's answer is kept serves thousands of them.
+#[tokio::test]
+async fn a_key_is_looked_up_by_its_index_after_a_quiet_night() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool().await;
+    sqlx::raw_sql(
+        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta)
+         SELECT 'contoso', 'ana', n::text, '', repeat('x', 100) FROM generate_series(1, 3000) n;
+         DELETE FROM idempotencia",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    // VACUUM gives pages back only where nobody else might still see the rows.
+    eventually("the deleted rows are gone", async || {
+        sqlx::raw_sql("VACUUM idempotencia").execute(&pool).await.unwrap();
+        let left = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'idempotencia'";
+        sqlx::query_scalar::<_, i64>(left).fetch_one(&pool).await.unwrap() == 0
+    })
+    .await;
+    let mut conn = pool.acquire().await.unwrap();
+    sqlx::raw_sql(
+        "SET plan_cache_mode = force_generic_plan;
+         PREPARE by_key (text, text, text) AS
+             SELECT FROM idempotencia WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3",
+    )
+    .execute(&mut *conn)
+    .await
+    .unwrap();
+    let plan: Vec<String> = sqlx::query_scalar("EXPLAIN EXECUTE by_key ('contoso', 'ana', '1')")
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    assert!(plan.join("\n").contains("using idempotencia_pkey"), "{plan:#?}");
 }
