@@ -76,7 +76,13 @@ impl Tx {
         &mut self.inner
     }
 
-    /// Makes the changes stay; also the quickest way to end a read.
+    /// Ends a transaction that only read. Nobody waits: the ROLLBACK leaves together with the check that the pool makes of each
+    /// connection it gets back, where a COMMIT would be a round trip of its own.
+    pub fn end_read(self) {
+        drop(self);
+    }
+
+    /// Makes the changes stay.
     ///
     /// # Errors
     /// When the database goes away or a deferred constraint fails.

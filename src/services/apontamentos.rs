@@ -167,12 +167,12 @@ impl ApontamentoService {
         if let Some(repeatable) = repeatable
             && let Some(first) = repeatable.answered(&mut tx).await?
         {
-            tx.commit().await?;
+            tx.end_read();
             return Ok(Known::Answer(Box::new(first)));
         }
         let projeto = self.projetos.locate(&mut tx, &new.organizacao, &new.projeto);
         let projeto = projeto.await?;
-        tx.commit().await?;
+        tx.end_read();
         Ok(Known::Projeto(projeto))
     }
 
@@ -245,7 +245,7 @@ impl ApontamentoService {
     pub async fn get(&self, user: &CurrentUser, id: ApontamentoId) -> Result<Apontamento> {
         let mut tx = self.db.begin(&user.scope()).await?;
         let found = repo::find(&mut tx, id).await?;
-        tx.commit().await?;
+        tx.end_read();
         found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
@@ -355,7 +355,7 @@ impl ApontamentoService {
         let reread = async {
             let mut tx = self.db.begin(&user.scope()).await?;
             let found = repo::find(&mut tx, apontamento.id).await?;
-            tx.commit().await?;
+            tx.end_read();
             Ok::<_, Error>(found)
         };
         // It is stored, whatever happens now: another's delete, or a database that has gone away.

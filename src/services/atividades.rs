@@ -54,12 +54,12 @@ impl AtividadeService {
                 } else {
                     repo::list(&mut tx, filter, first).await?.total
                 };
-                tx.commit().await?;
+                tx.end_read();
                 return Ok((found, Vec::new()));
             }
             let ids: Vec<AtividadeId> = found.items.iter().map(|a| a.id).collect();
             let links = repo::projetos_of(&mut tx, &ids).await?;
-            tx.commit().await?;
+            tx.end_read();
             Ok((found, links))
         };
         let (mut found, links) = self.db.read(&user.scope(), list).await?;
@@ -87,7 +87,7 @@ impl AtividadeService {
     pub async fn get(&self, user: &CurrentUser, id: AtividadeId) -> Result<Atividade> {
         let mut tx = self.db.begin(&user.scope()).await?;
         let found = repo::find(&mut tx, id).await?;
-        tx.commit().await?;
+        tx.end_read();
         found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 

@@ -28,7 +28,7 @@ impl AuditoriaService {
         }
         let list = |mut tx: Tx| async move {
             let found = repo::list(&mut tx, filter).await?;
-            tx.commit().await?;
+            tx.end_read();
             Ok(found)
         };
         Ok(self.db.read(&admin.user().scope(), list).await?)

@@ -42,7 +42,7 @@ impl GaugeService {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let depth = overview::depth(&mut tx).await?;
         let expires_in = organization_pats::first_expiry(&mut tx).await?;
-        tx.commit().await?;
+        tx.end_read();
         let Depth {
             pending,
             failed,

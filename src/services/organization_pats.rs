@@ -63,7 +63,7 @@ impl OrganizationPatService {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let items = repo::list(&mut tx, only_active, page).await?;
         let total = repo::count(&mut tx, only_active).await?;
-        tx.commit().await?;
+        tx.end_read();
         let items = items.into_iter().map(|row| masked(cipher, row)).collect();
         Ok(Paged { items, total })
     }
@@ -73,7 +73,7 @@ impl OrganizationPatService {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let row = locked(&mut tx, id).await?;
-        tx.commit().await?;
+        tx.end_read();
         Ok(masked(cipher, row))
     }
 

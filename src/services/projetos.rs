@@ -34,7 +34,7 @@ impl ProjetoService {
     pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Vec<Projeto>> {
         let list = |mut tx: Tx| async move {
             let found = repo::list(&mut tx, page).await?;
-            tx.commit().await?;
+            tx.end_read();
             Ok(found)
         };
         Ok(self.db.read(&user.scope(), list).await?)
@@ -49,7 +49,7 @@ impl ProjetoService {
     ) -> Result<Option<Located>> {
         let mut tx = self.db.begin(&user.scope()).await?;
         let found = self.locate(&mut tx, organizacao, projeto).await?;
-        tx.commit().await?;
+        tx.end_read();
         Ok(found)
     }
 

@@ -106,7 +106,7 @@ impl TimesheetService {
         let (ids, projeto_id) = (&user.ids(), projeto.id);
         let of_week = |mut tx: Tx| async move {
             let found = lists::of_week(&mut tx, &pedida.organizacao, ids, projeto_id, semana).await?;
-            tx.commit().await?;
+            tx.end_read();
             Ok(found)
         };
         let lancamentos = self.db.read(&user.scope(), of_week).await?;

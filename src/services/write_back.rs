@@ -172,7 +172,7 @@ impl WriteBackService {
         let em = clock::now(&mut tx).await?;
         let organizacoes = overview::resumo(&mut tx).await?;
         let falhas = overview::failures(&mut tx, MOST_FAILURES).await?;
-        tx.commit().await?;
+        tx.end_read();
         Ok(Andamento {
             em,
             organizacoes,
@@ -270,7 +270,7 @@ impl Inner {
     async fn is_pending(&self, alvo: &Alvo) -> Result<bool, DbError> {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let pending = repo::is_pending(&mut tx, alvo).await?;
-        tx.commit().await?;
+        tx.end_read();
         Ok(pending)
     }
 

@@ -48,7 +48,7 @@ impl ApontamentoService {
                 return Ok(ResumoWorkItem::empty(id));
             };
             let found = lists::resumo(&mut tx, organizacao, id, projeto.id).await?;
-            tx.commit().await?;
+            tx.end_read();
             Ok(found)
         };
         Ok(self.db.read(&user.scope(), resumo).await?)
@@ -120,7 +120,7 @@ async fn whole(mut tx: Tx, found: PageOfIds) -> std::result::Result<Apontamentos
     } else {
         repo::find_all(&mut tx, &found.ids).await?
     };
-    tx.commit().await?;
+    tx.end_read();
     Ok(Apontamentos {
         items,
         count: found.count,
