@@ -58,6 +58,18 @@ VACUUM ANALYZE apontamentos, minutos_do_dia, write_back, atividades, projetos, a
 SQL
 }
 
+# What the mix of a frontend names: a work item list's project, and where and on what entries are made and changed.
+mix_data() {
+    sql <<'SQL'
+SELECT json_build_object(
+    'projeto', (SELECT id FROM projetos WHERE organizacao = 'org00'),
+    'projeto_2', (SELECT id FROM projetos WHERE organizacao = 'org02'),
+    'atividade', (SELECT id FROM atividades WHERE nome LIKE '% org02'),
+    'entries', (SELECT json_agg(id) FROM apontamentos WHERE organizacao = 'org01'),
+    'days', (SELECT json_agg(d::date) FROM generate_series('2025-01-01'::date, '2025-10-27', '1 day') d));
+SQL
+}
+
 # Azure DevOps on port 8097 where everybody is Ada with that id. Counts in $work/asked how often it was asked who somebody is.
 azure_knows_ada() { # id
     python3 - "$1" "$work/asked" <<'PY' &
@@ -79,3 +91,25 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8097), Azure).serve_forever()
 PY
     pids+=($!)
 }
+
+# Clock ticks of a process and its children, also those that are gone: PostgreSQL has one a connection.
+ticks() { python3 - "$@" <<'PY'
+import os, sys
+def stat(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
+    return int(fields[1]), sum(map(int, fields[11:15]))
+total, roots = 0, set(map(int, sys.argv[1:]))
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        parent, used = stat(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        continue
+    if int(pid) in roots or parent in roots:
+        total += used
+print(total)
+PY
+}
+hertz=$(getconf CLK_TCK)
+
+# Resident memory of a process in MiB: VmRSS now, VmHWM at its peak.
+resident() { awk -v key="$2:" '$1 == key { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }

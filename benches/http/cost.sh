@@ -31,25 +31,7 @@ for n in $(seq 4000); do
         "$(date -d "2025-01-01 + $((n % 300)) days" +%F)" "$atividade" $((1 + n % 400)) "$projeto_2"
 done >"$work/bodies"
 
-# Clock ticks of a process and its children, also those that are gone: PostgreSQL has one a connection.
-ticks() { python3 - "$@" <<'PY'
-import os, sys
-def stat(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
-    return int(fields[1]), sum(map(int, fields[11:15]))
-total, roots = 0, set(map(int, sys.argv[1:]))
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    try:
-        parent, used = stat(pid)
-    except (FileNotFoundError, ProcessLookupError):
-        continue
-    if int(pid) in roots or parent in roots:
-        total += used
-print(total)
-PY
-}
 postmaster=$(head -1 "$work/d/pgdata/postmaster.pid")
-hertz=$(getconf CLK_TCK)
 cost() { # name, urls, oha's options
     local name=$1 urls=$2 service_before postgres_before
     shift 2

@@ -17,14 +17,8 @@ seconds=${1:-120} rate=${2:-1500}
 export PATH=$PATH:/usr/sbin PYTHONDONTWRITEBYTECODE=1
 . benches/http/common.sh nginx psql curl openssl python3
 
+cargo build --release --locked --quiet --example load
 plant_entries 100
-sql >"$work/data.json" <<'SQL'
-SELECT json_build_object(
-    'projeto', (SELECT id FROM projetos WHERE organizacao = 'org00'),
-    'projeto_2', (SELECT id FROM projetos WHERE organizacao = 'org02'),
-    'atividade', (SELECT id FROM atividades WHERE nome LIKE '% org02'),
-    'entries', (SELECT json_agg(id) FROM apontamentos WHERE organizacao = 'org01'),
-    'days', (SELECT json_agg(d::date) FROM generate_series('2025-01-01'::date, '2025-10-27', '1 day') d));
-SQL
+mix_data >"$work/data.json"
 echo "$(sql -c 'SELECT count(*) FROM apontamentos') entries; $rate requests/s for $seconds s through $(nginx -v 2>&1), 3 replicas, one PostgreSQL, $(nproc) cores"
-python3 nginx/tests/rolling.py "$seconds" "$rate" "$work" "$PWD/$aponta" "$url" "$work/data.json"
+python3 nginx/tests/rolling.py "$seconds" "$rate" "$work" "$PWD/$aponta" "$PWD/target/release/examples/load" "$url" "$work/data.json"

@@ -64,7 +64,11 @@ impl MetricsListener {
                 upkeep.run_upkeep();
             }
         };
-        let look = move || db.pool_states().for_each(metrics::pool_state);
+        let runtime = tokio::runtime::Handle::current();
+        let look = move || {
+            db.pool_states().for_each(metrics::pool_state);
+            metrics::tasks(runtime.metrics().num_alive_tasks());
+        };
         let router = http::metrics::router(Scrape::new(self.handle, look));
         let options = ServerOptions {
             header_read_timeout: PATIENCE,

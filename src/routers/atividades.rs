@@ -9,9 +9,9 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use self::dto::AtividadeListResponse;
 use self::dto::{
-    AtividadeCreate, AtividadeFilterParams, AtividadeIdParam, AtividadeListResponse, AtividadeResponse,
-    AtividadeUpdate,
+    AtividadeCreate, AtividadeFilterParams, AtividadeIdParam, AtividadeResponse, AtividadeUpdate,
 };
 use self::examples::{AtividadeInUse, AtividadeNotFound, UnknownProjetos};
 use crate::app::AppState;

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 use validator::Validate;
 
-use self::response::FolhaResponse;
+pub use self::response::FolhaResponse;
 use self::states::{CurrentStateResponse, ProcessStatesResponse, RevisionsResponse, StateCategoryResponse};
 use super::place::{PlaceParams, parts, text};
 use crate::app::AppState;

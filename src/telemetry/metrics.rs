@@ -27,6 +27,7 @@ const RATE_LIMITED: &str = "aponta_ratelimit_rejected_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
+const TASKS: &str = "aponta_tasks";
 const BUILD_INFO: &str = "aponta_build_info";
 
 const METHOD: &str = "http_request_method";
@@ -98,6 +99,7 @@ fn describe() {
         seconds,
         "Time left to the PAT of the vault that expires first"
     );
+    describe_gauge!(TASKS, "Tasks of the runtime that are not done");
     describe_gauge!(BUILD_INFO, "Always 1; the label says what runs");
 }
 
@@ -113,6 +115,11 @@ fn start_at_zero() {
     for op in [EntryOp::Create, EntryOp::Update, EntryOp::Delete] {
         counter!(ENTRIES, OP => op.as_str()).absolute(0);
     }
+}
+
+/// How many tasks the runtime has: connections, background work, what requests left running.
+pub fn tasks(alive: usize) {
+    gauge!(TASKS).set(u32::try_from(alive).unwrap_or(u32::MAX));
 }
 
 /// Methods that have a series of their own; clients may send anything.

@@ -118,6 +118,7 @@ async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() 
         ("aponta_entries_total", r#"op="create""#),
         ("aponta_upstream_breakers_open", ""),
         ("aponta_pat_expires_in_seconds", ""),
+        ("aponta_tasks", ""),
         ("process_resident_memory_bytes", ""),
         ("process_cpu_seconds_total", ""),
         ("process_open_fds", ""),

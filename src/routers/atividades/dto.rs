@@ -257,7 +257,7 @@ impl From<Atividade> for AtividadeResponse {
 /// A page of activities.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(examples::page()))]
-pub(super) struct AtividadeListResponse {
+pub struct AtividadeListResponse {
     /// The activities of the page.
     items: Vec<AtividadeListItem>,
     /// All activities that match, on whatever page.
@@ -277,7 +277,8 @@ pub(super) struct AtividadeListItem {
 
 impl AtividadeListResponse {
     /// Numbers the items on from where the page begins.
-    pub(super) fn new(found: Paged<Atividade>, page: Page) -> Self {
+    #[must_use]
+    pub fn new(found: Paged<Atividade>, page: Page) -> Self {
         let items = found.items.into_iter().zip(page.skip.saturating_add(1)..);
         let items = items.map(|(atividade, order)| AtividadeListItem {
             atividade: atividade.into(),

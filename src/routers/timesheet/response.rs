@@ -12,7 +12,7 @@ use crate::services::timesheet::assemble::level;
 
 /// A week.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FolhaResponse {
+pub struct FolhaResponse {
     /// Monday.
     semana_inicio: NaiveDate,
     /// Sunday.
