@@ -139,6 +139,7 @@ async fn drive(client: Client, mix: Mix, stages: &[Stage], samples: mpsc::Unboun
 fn client(base: &Url, edge: Option<(&str, &str)>) -> Client {
     let mut builder = Client::builder()
         .http1_only()
+        .no_gzip()
         .pool_max_idle_per_host(512)
         .timeout(Duration::from_mins(1));
     if let Some((certificate, address)) = edge {
