@@ -85,7 +85,7 @@ class Nginx:
             path.write_text(replace_once(path.read_text(), f"/var/log/nginx/{name}", str(self.folder / name)))
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", "privkey.pem", "-out", "fullchain.pem"],
+             "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "privkey.pem", "-out", "fullchain.pem"],
             cwd=self.folder / "ssl", check=True, capture_output=True, timeout=30)
 
     @property

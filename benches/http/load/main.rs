@@ -14,18 +14,17 @@ mod report;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode, Url};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use mix::Mix;
 use report::Sample;
 
-/// More than these at once are not sent but failed.
-const IN_FLIGHT: usize = 4_000;
+/// Connections, shared by everybody as an edge of Cloudflare does; who finds none free waits, and that counts.
+const CONNECTIONS: usize = 256;
 /// How long a client goes on sending a request again.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Before it does.
@@ -77,6 +76,16 @@ async fn once(built: RequestBuilder) -> Result<StatusCode, reqwest::Error> {
     Ok(status)
 }
 
+/// The innermost reason; addresses would make each failure a kind of its own.
+fn cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
 /// Why it failed, if it did, and why it was sent again.
 async fn send(built: RequestBuilder, since: Instant) -> (Option<String>, Vec<String>) {
     let mut again = Vec::new();
@@ -90,7 +99,7 @@ async fn send(built: RequestBuilder, since: Instant) -> (Option<String>, Vec<Str
             Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
                 "a kept connection had closed".to_owned()
             }
-            Err(error) => return (Some(error.to_string()), again),
+            Err(error) => return (Some(cause(error)), again),
         };
         if since.elapsed() > PATIENCE {
             return (Some(why), again);
@@ -103,7 +112,7 @@ async fn send(built: RequestBuilder, since: Instant) -> (Option<String>, Vec<Str
 }
 
 async fn drive(client: Client, mix: Mix, stages: &[Stage], samples: mpsc::UnboundedSender<Sample>) {
-    let in_flight = Arc::new(AtomicUsize::new(0));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let (mut start, mut n) = (Instant::now(), 0);
     for (number, stage) in stages.iter().enumerate() {
         for at in due(stage) {
@@ -113,15 +122,11 @@ async fn drive(client: Client, mix: Mix, stages: &[Stage], samples: mpsc::Unboun
             }
             let (operation, built) = mix.request(&client, n);
             n += 1;
-            let (samples, in_flight) = (samples.clone(), Arc::clone(&in_flight));
-            let full = in_flight.fetch_add(1, Ordering::Relaxed) >= IN_FLIGHT;
+            let (samples, connections) = (samples.clone(), Arc::clone(&connections));
             tokio::spawn(async move {
-                let (failure, again) = if full {
-                    (Some("not sent: too many at once".to_owned()), Vec::new())
-                } else {
-                    send(built, due).await
-                };
-                in_flight.fetch_sub(1, Ordering::Relaxed);
+                let connection = connections.acquire().await.unwrap();
+                let (failure, again) = send(built, Instant::now()).await;
+                drop(connection);
                 let sample = Sample {
                     stage: number,
                     operation,
