@@ -8,8 +8,8 @@ use serde_json::{Map, Number, Value};
 
 /// Pieces that parsers have stumbled over, somewhere.
 const PIECES: [&str; 34] = [
-    ".", "..", "/", "\\", "%", "%2e", "%2F", "\t", "\n", "\r", " ", "\0", "'", "''", "\"", "--", ",", ";", ":", "=", "@",
-    "#", "?", "&", "[", "]", "{", "-", "+", "0", "1e999", "\u{200b}", "\u{feff}", "É",
+    ".", "..", "/", "\\", "%", "%2e", "%2F", "\t", "\n", "\r", " ", "\0", "'", "''", "\"", "--", ",", ";",
+    ":", "=", "@", "#", "?", "&", "[", "]", "{", "-", "+", "0", "1e999", "\u{200b}", "\u{feff}", "É",
 ];
 
 /// Text of any characters, more often than not of those that mean something to somebody.
@@ -29,11 +29,8 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
 /// Bytes that may stand in the value of a header; they need not be text.
 pub(crate) fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
     let allowed = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
-    prop_oneof![
-        vec(any::<u8>(), 0..60),
-        text().prop_map(String::into_bytes),
-    ]
-    .prop_map(move |bytes| bytes.into_iter().filter(allowed).collect())
+    prop_oneof![vec(any::<u8>(), 0..60), text().prop_map(String::into_bytes),]
+        .prop_map(move |bytes| bytes.into_iter().filter(allowed).collect())
 }
 
 fn number() -> impl Strategy<Value = Number> {
@@ -88,8 +85,19 @@ pub(crate) fn body(valid: &Value) -> impl Strategy<Value = Vec<u8>> + use<> {
         let bytes = text.into_bytes();
         bytes[..end.index(bytes.len())].to_vec()
     });
-    let nested = (select(&["[", "{\"value\":", "{\"fields\":{\"a\":"][..]), 1_usize..20_000);
-    let numbers = select(&["1e999", "-1e999", "{\"value\":[1e400]}", "123456789012345678901234567890", "0.1e-400"][..]);
+    let nested = (
+        select(&["[", "{\"value\":", "{\"fields\":{\"a\":"][..]),
+        1_usize..20_000,
+    );
+    let numbers = select(
+        &[
+            "1e999",
+            "-1e999",
+            "{\"value\":[1e400]}",
+            "123456789012345678901234567890",
+            "0.1e-400",
+        ][..],
+    );
     prop_oneof![
         6 => mutated(valid).prop_map(|value| value.to_string().into_bytes()),
         2 => json().prop_map(|value| value.to_string().into_bytes()),

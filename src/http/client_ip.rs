@@ -107,10 +107,17 @@ mod tests {
     fn what_is_no_text_hides_no_address() {
         let mut headers = HeaderMap::new();
         headers.append("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
-        headers.append("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap());
+        headers.append(
+            "x-forwarded-for",
+            HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap(),
+        );
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         let ip = client_ip(&headers, "10.0.0.2:5".parse().unwrap(), &trusted);
-        assert_eq!(ip.to_string(), "1.2.3.4", "neither the proxy's nor the one made up");
+        assert_eq!(
+            ip.to_string(),
+            "1.2.3.4",
+            "neither the proxy's nor the one made up"
+        );
     }
 
     #[test]
