@@ -251,7 +251,7 @@ fn check(operation: &str, value: &Value) -> Result<(), TestCaseError> {
             value
         ),
         "iteration_work_items" | "query_work_items" => {
-            prop_assert!(distinct(value.as_array().unwrap()), "{}", value)
+            prop_assert!(distinct(value.as_array().unwrap()), "{}", value);
         }
         "types" => {
             for tipo in value.as_array().unwrap() {

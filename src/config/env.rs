@@ -308,8 +308,8 @@ mod tests {
         fn a_plain_line_is_its_value(values in prop::collection::vec("[A-Za-z0-9:/@.,_-]{1,20}", 1..5)) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(".env");
-            let lines: String = values.iter().enumerate().map(|(n, value)| format!("V{n}={value}\n")).collect();
-            std::fs::write(&path, lines).unwrap();
+            let lines: Vec<String> = values.iter().enumerate().map(|(n, value)| format!("V{n}={value}")).collect();
+            std::fs::write(&path, lines.join("\n")).unwrap();
             let env = Env::from_file(&path);
             for (n, value) in values.iter().enumerate() {
                 prop_assert_eq!(env.get(&format!("V{n}")), Some(value.as_str()));

@@ -184,9 +184,10 @@ proptest! {
         let options = PgConnectOptions::from_str(url).unwrap();
         prop_assert_eq!(options.get_username(), user);
         prop_assert_eq!(options.get_database(), Some(name.as_str()));
-        match options.get_socket() {
-            Some(socket) => prop_assert_eq!(socket.to_str(), Some(host)),
-            None => prop_assert_eq!((options.get_host(), options.get_port()), (host, port)),
+        if let Some(socket) = options.get_socket() {
+            prop_assert_eq!(socket.to_str(), Some(host));
+        } else {
+            prop_assert_eq!((options.get_host(), options.get_port()), (host, port));
         }
         let encoded = Url::parse(url).unwrap().password().unwrap().replace('&', "%26").replace('+', "%2B");
         let query = format!("={encoded}");
