@@ -153,10 +153,11 @@ fn services() -> Url {
 
 /// An address that a credential may be sent to. The problem never quotes it: an address can hold a password.
 fn parse_url(text: &str, environment: Environment) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|_| "is not an address".to_owned())?;
-    if !url.username().is_empty() || url.password().is_some() {
+    // Wherever it stands: behind a password with a slash it is no longer where a URL has a user.
+    if text.contains('@') {
         return Err("holds a user or a password".to_owned());
     }
+    let mut url = Url::parse(text).map_err(|_| "is not an address".to_owned())?;
     if url.query().is_some() || url.fragment().is_some() || url.host_str().is_none() {
         return Err("is not an address of the form https://host/path".to_owned());
     }
@@ -308,6 +309,10 @@ mod tests {
         let cases = [
             (
                 &[("AZURE_DEVOPS_ORG_URL", "https://u:hunter2@dev.azure.com/c")][..],
+                "AZURE_DEVOPS_ORG_URL",
+            ),
+            (
+                &[("AZURE_DEVOPS_ORG_URL", "https://u:/hunter2@dev.azure.com/c")],
                 "AZURE_DEVOPS_ORG_URL",
             ),
             (

@@ -79,7 +79,7 @@ fn parse_endpoint(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong());
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    if text.contains('@') {
         return Err(
             "holds a user or a password; OTEL_EXPORTER_OTLP_HEADERS is the place for those".to_owned(),
         );
