@@ -257,3 +257,6 @@ fn note_call(call: &CallRecord<'_>) {
         "Azure DevOps call"
     );
 }
+
+#[cfg(test)]
+mod properties;

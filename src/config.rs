@@ -156,6 +156,9 @@ fn read_environment(reader: &mut Reader<'_>) -> Environment {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

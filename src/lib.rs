@@ -28,3 +28,6 @@ pub mod routers;
 pub mod server;
 pub mod services;
 pub mod telemetry;
+
+#[cfg(test)]
+mod arbitrary;

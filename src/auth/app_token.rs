@@ -69,3 +69,83 @@ impl AppTokens {
         user.filter(|id| !is_nobody(*id)).ok_or(Rejected::Invalid)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{EncodingKey, Header, encode, get_current_timestamp};
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::arbitrary;
+    use crate::config::{Config, Env};
+
+    const SECRET: &str = "extension-secret-of-the-tests-0001";
+    const APP_ID: &str = "12121212-6666-4f4f-9a9a-404040404040";
+
+    fn tokens() -> AppTokens {
+        let env = Env::from_pairs([
+            ("DATABASE_HOST", "db"),
+            ("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/contoso"),
+            ("AZURE_EXTENSION_SECRET", SECRET),
+            ("AZURE_EXTENSION_APP_ID", APP_ID),
+        ]);
+        AppTokens::new(&Config::load(&env).unwrap().auth)
+    }
+
+    fn claims(user: Uuid) -> Value {
+        let now = get_current_timestamp();
+        json!({ "nameid": user, "iss": ISSUER, "aud": APP_ID, "nbf": now - 60, "exp": now + 4_000 })
+    }
+
+    fn sign(claims: &Value) -> String {
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_right_token_names_its_user_and_a_changed_one_nobody(
+            id in 1_u128..1 << 120, place: Index, byte in "[A-Za-z0-9_.-]",
+        ) {
+            let (user, tokens) = (Uuid::from_u128(id), tokens());
+            let token = sign(&claims(user));
+            prop_assert_eq!(tokens.verify(&token), Ok(user));
+            let place = place.index(token.len());
+            prop_assert_eq!(tokens.verify(&token[..place]), Err(Rejected::Invalid));
+            let mut changed = token.clone();
+            changed.replace_range(place..=place, &byte);
+            if changed != token {
+                prop_assert_eq!(tokens.verify(&changed), Err(Rejected::Invalid));
+            }
+        }
+
+        #[test]
+        fn no_text_is_a_token(text in arbitrary::text(), parts in prop::collection::vec(arbitrary::text(), 3)) {
+            prop_assert_eq!(tokens().verify(&text), Err(Rejected::Invalid));
+            prop_assert_eq!(tokens().verify(&parts.join(".")), Err(Rejected::Invalid));
+        }
+
+        /// Whatever is signed: it proves a user only with the right issuer, audience and times, and then the one it names.
+        #[test]
+        fn what_is_signed_must_still_say_the_right_things(claims in arbitrary::mutated(&claims(Uuid::from_u128(7)))) {
+            if !claims.is_object() {
+                return Ok(());
+            }
+            if let Ok(user) = tokens().verify(&sign(&claims)) {
+                prop_assert_eq!(claims["nameid"].as_str().and_then(|id| Uuid::parse_str(id).ok()), Some(user));
+                prop_assert!(!is_nobody(user));
+                let holds = |claim: &Value, right: &str| match claim {
+                    Value::Array(all) => all.iter().any(|one| one == right),
+                    one => one == right,
+                };
+                prop_assert!(holds(&claims["iss"], ISSUER) && holds(&claims["aud"], APP_ID), "{}", claims);
+                let seconds = |name: &str| claims[name].as_f64().unwrap();
+                #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+                let now = get_current_timestamp() as f64;
+                prop_assert!(seconds("exp") > now - 62.0 && seconds("nbf") < now + 62.0, "{}", claims);
+            }
+        }
+    }
+}

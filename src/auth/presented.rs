@@ -105,7 +105,10 @@ fn unverified_issuer(token: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     fn token(header: &str) -> String {
         match Presented::from_authorization(header) {
@@ -154,5 +157,53 @@ mod tests {
         let payload = BASE64_URL.encode(r#"{"iss":"me"}"#);
         assert_eq!(of(&format!("Bearer a.{payload}.c")).claimed_issuer(), Some("me"));
         assert_eq!(of("Bearer a.b.c").claimed_issuer(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_header_holds_a_token_is_visible_and_from_it(
+            header in prop_oneof![
+                arbitrary::text(),
+                arbitrary::text().prop_map(|rest| format!("Bearer {rest}")),
+                arbitrary::text().prop_map(|rest| format!("Basic {}", STANDARD.encode(rest))),
+                "[Bb][Ee][Aa][Rr][Ee][Rr] [!-~]{0,20}\\.[A-Za-z0-9_-]{0,30}\\.[!-~]{0,20}",
+            ],
+        ) {
+            let Shown::Token(shown) = Presented::from_authorization(&header) else { return Ok(()) };
+            let token = shown.token().expose_secret();
+            prop_assert!((1..=LONGEST).contains(&token.len()));
+            prop_assert!(token.bytes().all(|b| b.is_ascii_graphic()));
+            if shown.basic {
+                let (_, encoded) = header.trim().split_once(' ').unwrap();
+                let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).unwrap()).unwrap();
+                prop_assert_eq!(decoded.split_once(':').unwrap().1, token);
+            } else {
+                prop_assert!(header.ends_with(token) || header.trim().ends_with(token));
+            }
+        }
+
+        #[test]
+        fn what_clients_send_is_read_back(token in "[!-~]{1,80}", user in "[^:\\pC]{0,10}", blanks in " {1,3}") {
+            let read = |header: &str| match Presented::from_authorization(header) {
+                Shown::Token(shown) => Some(shown.token().expose_secret().to_owned()),
+                _ => None,
+            };
+            prop_assert_eq!(read(&format!("Bearer{blanks}{token}")), Some(token.clone()));
+            let basic = STANDARD.encode(format!("{user}:{token}"));
+            prop_assert_eq!(read(&format!("basic{blanks}{basic}")), Some(token));
+        }
+
+        #[test]
+        fn the_issuer_is_what_the_payload_says(payload in arbitrary::body(&serde_json::json!({"iss": "me", "aud": ["a"]}))) {
+            let token = format!("e30.{}.c", BASE64_URL.encode(&payload));
+            let told = serde_json::from_slice::<Value>(&payload).ok();
+            let told = told.and_then(|payload| Some(payload.get("iss")?.as_str()?.to_owned()));
+            if let Some(shown) = Presented::from_access_token(&token) {
+                prop_assert_eq!(shown.claimed_issuer(), told.as_deref());
+                prop_assert!(shown.jwt);
+            } else {
+                prop_assert!(token.len() > LONGEST);
+            }
+        }
     }
 }

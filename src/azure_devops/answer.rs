@@ -178,7 +178,12 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use reqwest::header::HeaderValue;
+    use serde_json::json;
+
     use super::*;
+    use crate::arbitrary;
 
     fn wait(value: &str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
@@ -211,5 +216,61 @@ mod tests {
         assert_eq!(of(200, false, Some(3)), None);
         assert_eq!(of(503, true, None), Some("unavailable"));
         assert_eq!(of(412, false, None), Some("rejected"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_retry_after_says_the_wait_is_a_number_of_seconds_or_until_a_date(header in prop_oneof![
+            arbitrary::header_bytes().boxed(),
+            "-?[0-9]{0,25}(\\.[0-9]{0,12})?(e[0-9]{1,3})?".prop_map(String::into_bytes).boxed(),
+            "(Mon|Wed), [0-9]{2} (Jan|Oct|Dec) [0-9]{1,6} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|[+-][0-9]{4})".prop_map(String::into_bytes).boxed(),
+        ]) {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_bytes(&header).unwrap());
+            let wait = retry_after(&headers);
+            let text = String::from_utf8_lossy(&header);
+            match text.trim().parse::<f64>() {
+                Ok(seconds) => prop_assert_eq!(wait, Duration::try_from_secs_f64(seconds).ok()),
+                Err(_) if wait.is_some() => prop_assert!(DateTime::parse_from_rfc2822(text.trim()).is_ok()),
+                Err(_) => {}
+            }
+        }
+
+        #[test]
+        fn every_number_of_seconds_is_waited_for(seconds: u32) {
+            prop_assert_eq!(wait(&seconds.to_string()), Some(Duration::from_secs(seconds.into())));
+        }
+
+        #[test]
+        fn every_status_but_a_usable_one_is_an_error(
+            code in 100_u16..1_000, html: bool, seconds in prop::option::of(any::<u64>()),
+        ) {
+            let wait = seconds.map(Duration::from_secs);
+            let error = classify(StatusCode::from_u16(code).unwrap(), html, wait);
+            let usable = (200..300).contains(&code) && code != 203 && !html;
+            prop_assert_eq!(error.is_none(), usable);
+            if let Some(error) = error {
+                let kind = error.kind();
+                prop_assert_eq!(kind == "unavailable", code == 408 || (500..600).contains(&code), "{}", kind);
+                let told = error.retry_after();
+                prop_assert!(told.is_none() || told == wait);
+            }
+        }
+
+        #[test]
+        fn of_an_error_body_only_names_are_kept(body in arbitrary::body(&json!({
+            "typeKey": "RuleValidationException", "ClassName": "x", "message": "c4n4ry", "customProperties": {
+                "RuleValidationErrors": [{"fieldReferenceName": "Custom.Area", "fieldStatusFlags": "required, limitedToValues"}],
+            },
+        }))) {
+            let body = lenient::parse::<ErrorBody>(&body).unwrap_or_default();
+            let Error::Rejected { status: 400, type_key, fields } = body.rejection(400) else { unreachable!() };
+            let name = |c: char| c.is_ascii_alphanumeric() || "._, ".contains(c);
+            prop_assert!(type_key.chars().all(name) && type_key.len() <= 80);
+            prop_assert!(fields.len() <= MOST_RULES);
+            for field in fields {
+                prop_assert!(field.chars().all(|c| name(c) || c == '[' || c == ']') && field.len() <= 163, "{}", field);
+            }
+        }
     }
 }

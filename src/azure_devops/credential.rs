@@ -80,7 +80,10 @@ impl Credential {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     #[test]
     fn a_pat_is_the_password_of_nobody() {
@@ -89,5 +92,20 @@ mod tests {
         assert!(!format!("{header:?}").contains("OnA"), "sensitive");
         assert!(!format!("{:?}", Credential::pat("canary".into())).contains("canary"));
         assert!(Credential::new(Scheme::Bearer, "a\nb".into()).header().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_secret_is_one_header_that_says_it_or_none(secret in arbitrary::text()) {
+            let header = |scheme| Credential::new(scheme, secret.as_str().into()).header();
+            let pat = header(Scheme::Pat).unwrap();
+            let encoded = pat.to_str().unwrap().strip_prefix("Basic ").unwrap();
+            prop_assert_eq!(STANDARD.decode(encoded).unwrap(), format!(":{secret}").into_bytes());
+            if let Some(bearer) = header(Scheme::Bearer) {
+                let told = format!("Bearer {secret}");
+                prop_assert_eq!(bearer.as_bytes(), told.as_bytes());
+                prop_assert!(bearer.is_sensitive() && !secret.contains(['\r', '\n', '\0']));
+            }
+        }
     }
 }

@@ -154,7 +154,8 @@ impl Organizacao {
 fn extend(url: &mut Url, segments: &[&str]) {
     if let Ok(mut path) = url.path_segments_mut() {
         for segment in segments {
-            match *segment {
+            // Tabs and line ends count for nothing in a URL: left in, they would make `..` of `.\t.` behind our back.
+            match segment.replace(['\t', '\n', '\r'], "").as_str() {
                 "." => path.push("%2E"),
                 ".." => path.push("%2E%2E"),
                 other => path.push(other),
@@ -177,7 +178,10 @@ pub(super) fn text_at(value: &Value, pointer: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     #[test]
     fn a_segment_cannot_leave_its_place() {
@@ -192,12 +196,47 @@ mod tests {
         assert_eq!(path("X/../z"), "X%2F..%2Fz/_apis");
         assert_eq!(path("a b?c#d"), "a%20b%3Fc%23d/_apis");
         assert_eq!(path("Ação"), "A%C3%A7%C3%A3o/_apis");
-        for dots in [".", ".."] {
+        for dots in [".", "..", ".\t.", "..\n", "\r."] {
             assert!(
                 path(dots).ends_with("/_apis") && !path(dots).contains(".."),
                 "{}",
                 path(dots)
             );
+        }
+    }
+
+    /// The bytes of a percent-encoded text.
+    fn decoded(text: &str) -> Vec<u8> {
+        let query = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
+        let (_, value) = form_urlencoded::parse(query.as_bytes()).next().unwrap();
+        value.into_owned().into_bytes()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_segment_holds_host_and_other_segments_stay(
+            segments in prop::collection::vec(prop_oneof![arbitrary::text(), "[.\t\n\r%2eE]{1,4}"], 1..4), base in prop::sample::select(&[
+                "https://dev.azure.com/contoso", "http://127.0.0.1:81/tfs/contoso",
+            ][..]),
+        ) {
+            let base = Url::parse(base).unwrap();
+            let mut url = base.clone();
+            let all: Vec<&str> = segments.iter().map(String::as_str).chain(["_apis"]).collect();
+            extend(&mut url, &all);
+            prop_assert_eq!((url.scheme(), url.host(), url.port()), (base.scheme(), base.host(), base.port()));
+            prop_assert_eq!((url.username(), url.query(), url.fragment()), ("", None, None));
+            let rest = url.path().strip_prefix(base.path()).and_then(|rest| rest.strip_prefix('/'));
+            let found: Vec<&str> = rest.unwrap_or_default().split('/').collect();
+            prop_assert_eq!(found.len(), all.len(), "{}", url);
+            for (found, told) in found.iter().zip(&all) {
+                // A URL has no tabs and line ends.
+                let told = told.replace(['\t', '\n', '\r'], "");
+                if told != "." && told != ".." {
+                    prop_assert_eq!(decoded(found), told.into_bytes());
+                }
+            }
+            // Whoever reads the address again reads the same.
+            prop_assert_eq!(Url::parse(url.as_str()).unwrap(), url);
         }
     }
 }

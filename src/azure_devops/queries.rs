@@ -112,7 +112,10 @@ pub(super) fn distinct(ids: impl Iterator<Item = i32>) -> Vec<i32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     #[test]
     fn d_09_a_text_cannot_leave_its_quotes() {
@@ -125,5 +128,18 @@ mod tests {
             Literals(&["A".to_owned(), "B'C".to_owned()]).to_string(),
             "('A', 'B''C')"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn d_09_any_text_is_one_literal_that_says_the_text(text in arbitrary::text()) {
+            let literal = Literal(&text).to_string();
+            let inner = literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+            let inner = inner.unwrap();
+            let said: String = text.chars().filter(|c| !c.is_control()).collect();
+            prop_assert_eq!(inner.replace("''", "'"), said);
+            // Every quote inside has its twin, so none of them ends the literal.
+            prop_assert!(!inner.replace("''", "").contains('\''));
+        }
     }
 }

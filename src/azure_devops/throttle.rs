@@ -42,6 +42,8 @@ impl Throttle {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -54,5 +56,21 @@ mod tests {
         assert_eq!(throttle.remaining(a, now), Some(wait));
         assert_eq!(throttle.remaining(b, now), None);
         assert_eq!(throttle.remaining(a, now + wait), None);
+    }
+
+    proptest! {
+        #[test]
+        fn however_long_they_say_the_longest_wait_counts_and_ends(
+            waits in prop::collection::vec((any::<u64>(), 0_u32..1_000_000_000), 1..10),
+        ) {
+            let (throttle, now) = (Throttle::default(), Instant::now());
+            let waits: Vec<Duration> = waits.into_iter().map(|(seconds, nanos)| Duration::new(seconds, nanos)).collect();
+            for wait in &waits {
+                throttle.hold(None, *wait, now);
+            }
+            let longest = waits.into_iter().max().unwrap().min(LONGEST);
+            prop_assert_eq!(throttle.remaining(None, now), Some(longest).filter(|wait| !wait.is_zero()));
+            prop_assert_eq!(throttle.remaining(None, now + LONGEST), None);
+        }
     }
 }

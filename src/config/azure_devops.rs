@@ -153,10 +153,11 @@ fn services() -> Url {
 
 /// An address that a credential may be sent to. The problem never quotes it: an address can hold a password.
 fn parse_url(text: &str, environment: Environment) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|_| "is not an address".to_owned())?;
-    if !url.username().is_empty() || url.password().is_some() {
+    // Wherever it stands: behind a password with a slash it is no longer where a URL has a user.
+    if text.contains('@') {
         return Err("holds a user or a password".to_owned());
     }
+    let mut url = Url::parse(text).map_err(|_| "is not an address".to_owned())?;
     if url.query().is_some() || url.fragment().is_some() || url.host_str().is_none() {
         return Err("is not an address of the form https://host/path".to_owned());
     }
@@ -238,10 +239,12 @@ fn read_pats(reader: &mut Reader<'_>) -> Vec<(NomeOrganizacao, SecretString)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
     use super::super::{Config, Env};
     use super::*;
+    use crate::arbitrary;
 
     fn load(pairs: &[(&str, &str)]) -> Result<Vec<(String, String, String, String)>, String> {
         let env = Env::from_pairs(pairs.iter().copied())
@@ -309,6 +312,10 @@ mod tests {
                 "AZURE_DEVOPS_ORG_URL",
             ),
             (
+                &[("AZURE_DEVOPS_ORG_URL", "https://u:/hunter2@dev.azure.com/c")],
+                "AZURE_DEVOPS_ORG_URL",
+            ),
+            (
                 &[("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/a/b")],
                 "AZURE_DEVOPS_ORG_URL",
             ),
@@ -338,6 +345,86 @@ mod tests {
             let problem = load(pairs).unwrap_err();
             assert!(problem.contains(expected), "{pairs:?}: {problem}");
             assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
+    /// The segments of an address, decoded.
+    fn segments(url: &Url) -> Vec<String> {
+        let decode = |segment: &str| {
+            let query = format!("={}", segment.replace('+', "%2B").replace('&', "%26"));
+            form_urlencoded::parse(query.as_bytes())
+                .next()
+                .unwrap()
+                .1
+                .into_owned()
+        };
+        url.path_segments()
+            .unwrap()
+            .filter(|s| !s.is_empty())
+            .map(decode)
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn an_organisation_never_has_another_host_than_its_address(
+            url in prop_oneof![
+                arbitrary::text().prop_map(|rest| format!("https://{rest}")),
+                ("https?", "(dev\\.azure\\.com|[a-z0-9.-]{1,9}\\.visualstudio\\.com|tfs\\.example:81|\\[::1\\])", arbitrary::text())
+                    .prop_map(|(scheme, host, rest)| format!("{scheme}://{host}/{rest}")),
+                ("https://(dev\\.azure\\.com|tfs\\.example/tfs|[a-z]{1,9}\\.visualstudio\\.com)", "/[A-Za-z0-9. -]{1,20}/?")
+                    .prop_map(|(base, rest)| base + &rest),
+            ],
+            production: bool,
+        ) {
+            let environment = if production { Environment::Production } else { Environment::Development };
+            let told = parse_url(&url, environment);
+            let Ok((api, nome)) = told.clone().and_then(|url| split_org_url(&url)) else { return Ok(()) };
+            let told = told.unwrap();
+            let host = told.host_str().unwrap();
+            let legacy = host.ends_with(LEGACY_SUFFIX);
+            prop_assert_eq!(api.host_str(), Some(if legacy { SERVICES_HOST } else { host }));
+            prop_assert!(legacy || (api.scheme(), api.port()) == (told.scheme(), told.port()));
+            prop_assert!(api.scheme() == "https" || !production || ["[::1]", "localhost"].contains(&host) || host.starts_with("127."));
+            let above = segments(&api);
+            for identity in [None, Url::parse(SERVICES_IDENTITY).ok()] {
+                let host = identity.clone().unwrap_or_else(|| api.clone());
+                let organizacao = Hosts { api: api.clone(), identity }.organizacao(nome.clone(), None);
+                let (base, people) = (organizacao.base_url, organizacao.identity_url);
+                prop_assert_eq!((base.host(), base.port(), base.scheme()), (api.host(), api.port(), api.scheme()));
+                prop_assert_eq!((people.host(), people.port(), people.scheme()), (host.host(), host.port(), host.scheme()));
+                let mut expected = above.clone();
+                expected.push(nome.to_string());
+                prop_assert_eq!(segments(&base), expected);
+                prop_assert_eq!(segments(&people).pop(), Some(nome.to_string()));
+                for url in [base, people] {
+                    prop_assert_eq!((url.username(), url.password(), url.query(), url.fragment()), ("", None, None, None));
+                }
+            }
+        }
+
+        #[test]
+        fn any_name_is_one_segment_below_the_same_host(text in "[A-Za-z0-9]([A-Za-z0-9_. -]{0,62}[A-Za-z0-9])?") {
+            let nome = NomeOrganizacao::parse(&text).unwrap();
+            for api in ["https://dev.azure.com", "http://tfs.example:8080/tfs"] {
+                let api = Url::parse(api).unwrap();
+                let hosts = Hosts { api: api.clone(), identity: None };
+                let base = hosts.organizacao(nome.clone(), None).base_url;
+                prop_assert_eq!((base.host(), base.port()), (api.host(), api.port()));
+                prop_assert_eq!(segments(&base).len(), segments(&api).len() + 1);
+                prop_assert_eq!(segments(&base).pop(), Some(nome.to_string()));
+            }
+        }
+
+        #[test]
+        fn each_pat_goes_to_the_organisation_that_it_is_written_for(
+            pats in prop::collection::btree_map("[a-z0-9]{1,9}", "[!-+./-~-]{1,20}", 1..5),
+        ) {
+            let text: Vec<String> = pats.iter().map(|(nome, pat)| format!(" {} = {pat}", nome.to_uppercase())).collect();
+            let found = load(&[("AZURE_DEVOPS_ORG_PATS", &text.join(","))]).unwrap();
+            let expected: Vec<_> = pats.into_iter().map(|(nome, pat)| {
+                row(&nome, &format!("https://dev.azure.com/{nome}"), &format!("https://vssps.dev.azure.com/{nome}"), &pat)
+            }).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
 use super::Environment;
@@ -216,14 +217,11 @@ fn url_from_parts(reader: &Reader<'_>, host: &str, port: u16) -> String {
 }
 
 fn has_well_known_password(url: &str) -> bool {
-    let authority = url
-        .split_once("://")
-        .map_or("", |(_, rest)| rest.split('/').next().unwrap_or(""));
-    let password = authority
-        .rsplit_once('@')
-        .and_then(|(user, _)| user.split_once(':'))
-        .map(|(_, p)| p);
-    password.is_some_and(|p| WELL_KNOWN_PASSWORDS.contains(&p))
+    // As the driver reads it, percent-encoded or among the parameters; its own address encodes no letter and no digit. The other
+    // parts do not matter, and it cannot write all of them.
+    let plain = |options: PgConnectOptions| options.host("db").username("x").database("x").to_url_lossy();
+    let read = PgConnectOptions::from_str(url).map(plain);
+    read.is_ok_and(|url| url.password().is_some_and(|p| WELL_KNOWN_PASSWORDS.contains(&p)))
 }
 
 #[cfg(test)]
@@ -271,6 +269,13 @@ mod tests {
         .unwrap_err();
         assert_eq!(problems.variables(), ["DATABASE_URL"]);
         assert!(!problems.to_string().contains("postgres:postgres"));
+        for url in [
+            "postgres://ana:%70ostgres@db/a",
+            "postgres://ana@db/a?password=postgres",
+        ] {
+            let production = ("ENVIRONMENT", "production");
+            assert!(load(&[production, ("DATABASE_URL", url)]).is_err(), "{url}");
+        }
     }
 
     #[test]

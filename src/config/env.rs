@@ -260,7 +260,10 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     #[test]
     fn a_broken_env_file_is_named_without_quoting_the_line() {
@@ -278,5 +281,39 @@ mod tests {
     fn blank_means_unset() {
         let env = Env::from_pairs([("API_PORT", "  ")]);
         assert_eq!(Reader::new(&env).number("API_PORT", 8000_u16, 1, 9000), 8000);
+    }
+    /// Lines of `.env`, right ones and broken ones, all with something that must not be told.
+    fn file() -> impl Strategy<Value = String> {
+        let around = (arbitrary::text(), arbitrary::text());
+        let secret = around.prop_map(|(a, b)| format!("{a}c4n4ry{b}").replace(['\n', '\r'], " "));
+        let line = (prop::option::weighted(0.7, "(export )?[A-Z_]{1,9} ?="), secret)
+            .prop_map(|(name, secret)| format!("{}{secret}", name.unwrap_or_else(|| "broken ".to_owned())));
+        prop::collection::vec(line, 0..5).prop_map(|lines| lines.join("\n"))
+    }
+
+    proptest! {
+        #[test]
+        fn no_env_file_is_quoted(file in file()) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(".env");
+            std::fs::write(&path, file).unwrap();
+            if let Err(problems) = Reader::new(&Env::from_file(&path)).finish(()) {
+                let shown = format!("{problems} {problems:?}");
+                prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
+                prop_assert_eq!(problems.variables(), [FILE]);
+            }
+        }
+
+        #[test]
+        fn a_plain_line_is_its_value(values in prop::collection::vec("[A-Za-z0-9:/@.,_-]{1,20}", 1..5)) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(".env");
+            let lines: Vec<String> = values.iter().enumerate().map(|(n, value)| format!("V{n}={value}")).collect();
+            std::fs::write(&path, lines.join("\n")).unwrap();
+            let env = Env::from_file(&path);
+            for (n, value) in values.iter().enumerate() {
+                prop_assert_eq!(env.get(&format!("V{n}")), Some(value.as_str()));
+            }
+        }
     }
 }

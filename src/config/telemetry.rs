@@ -79,6 +79,11 @@ fn parse_endpoint(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong());
     }
+    if text.contains('@') {
+        return Err(
+            "holds a user or a password; OTEL_EXPORTER_OTLP_HEADERS is the place for those".to_owned(),
+        );
+    }
     url.path_segments_mut()
         .map_err(|()| wrong())?
         .pop_if_empty()
@@ -145,5 +150,8 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2"),
         ]);
         assert!(!format!("{config:?}").contains("hunter2"));
+        // An address is printed.
+        let problems = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://ana:hunter2@otel")]).unwrap_err();
+        assert!(!problems.to_string().contains("hunter2"));
     }
 }

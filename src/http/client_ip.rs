@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 /// The client's address: the peer's, or behind trusted proxies the last one in `X-Forwarded-For` that is not a
@@ -14,13 +14,19 @@ pub fn client_ip(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -> Ip
     if !is_trusted(client) {
         return client;
     }
-    let headers: Vec<&str> = headers
-        .get_all("x-forwarded-for")
+    let lines: Vec<&HeaderValue> = headers.get_all("x-forwarded-for").iter().collect();
+    // Bytes, not text: what a client wrote must not hide what the proxy added to the same line.
+    let entries = lines
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    for entry in headers.iter().rev().flat_map(|line| line.rsplit(',')) {
-        let Some(ip) = parse(entry.trim()) else { break };
+        .rev()
+        .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    for entry in entries {
+        let Some(ip) = std::str::from_utf8(entry)
+            .ok()
+            .and_then(|entry| parse(entry.trim()))
+        else {
+            break;
+        };
         client = ip;
         if !is_trusted(ip) {
             break;
@@ -57,7 +63,10 @@ pub fn network_of(ip: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     fn ip_of(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
@@ -95,10 +104,78 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_hides_no_address() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
+        headers.append(
+            "x-forwarded-for",
+            HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap(),
+        );
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let ip = client_ip(&headers, "10.0.0.2:5".parse().unwrap(), &trusted);
+        assert_eq!(
+            ip.to_string(),
+            "1.2.3.4",
+            "neither the proxy's nor the one made up"
+        );
+    }
+
+    #[test]
     fn an_ipv6_subscriber_is_one_client() {
         let network = |text: &str| network_of(text.parse().unwrap());
         assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
         assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+    }
+
+    fn address() -> impl Strategy<Value = IpAddr> {
+        let v4 = any::<[u8; 4]>().prop_map(|bytes| IpAddr::from([172, 15, bytes[2], bytes[3]]));
+        let v6 = any::<[u8; 16]>().prop_map(|bytes| IpAddr::from(bytes).to_canonical());
+        prop_oneof![v4, v6]
+    }
+
+    proptest! {
+        #[test]
+        fn a_stranger_has_the_address_of_the_connection(peer in address(), lines in prop::collection::vec(arbitrary::header_bytes(), 0..3)) {
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
+            }
+            let trusted: Vec<IpNet> = ["10.0.0.0/8".parse().unwrap()].into();
+            prop_assume!(!trusted[0].contains(&peer));
+            prop_assert_eq!(client_ip(&headers, SocketAddr::new(peer, 1), &trusted), peer);
+        }
+
+        /// A proxy adds the address that it sees to the last line, or in a line of its own.
+        #[test]
+        fn whatever_a_client_writes_the_address_that_the_proxy_saw_counts(
+            client in address(), lines in prop::collection::vec(arbitrary::header_bytes(), 0..3), own_line: bool,
+            shape in prop::sample::select(&["IP", "[IP]", "IP:PORT"][..]), inner in prop::option::of(Just("10.9.9.9")),
+        ) {
+            let trusted: Vec<IpNet> = ["10.0.0.0/8".parse().unwrap()].into();
+            prop_assume!(!trusted[0].contains(&client));
+            let seen = match shape {
+                "IP" => client.to_string(),
+                "[IP]" => format!("[{client}]"),
+                _ => SocketAddr::new(client, 443).to_string(),
+            };
+            let seen = inner.into_iter().fold(seen, |seen, proxy| format!("{seen}, {proxy}"));
+            let mut lines = lines;
+            match lines.last_mut() {
+                Some(last) if !own_line => last.extend(format!(", {seen}").bytes()),
+                _ => lines.push(seen.into_bytes()),
+            }
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
+            }
+            let peer = SocketAddr::from(([10, 0, 0, 2], 5));
+            prop_assert_eq!(client_ip(&headers, peer, &trusted), client);
+        }
+
+        #[test]
+        fn the_network_of_a_network_is_itself(ip in address()) {
+            prop_assert_eq!(network_of(network_of(ip)), network_of(ip));
+        }
     }
 }

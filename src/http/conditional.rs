@@ -62,7 +62,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         // A weak tag matches nothing here (RFC 9110, 13.1.1).
         let version = |tag: &String| {
             let (version, _) = tag.strip_prefix('"')?.split_once('-')?;
-            i64::from_str_radix(version, 16).ok()
+            // As a tag writes it: in two's complement before 1970.
+            u64::from_str_radix(version, 16).ok().map(u64::cast_signed)
         };
         Ok(Self(Precondition::Version(
             tags.iter().filter_map(version).collect(),
@@ -166,4 +167,83 @@ fn with_tag(bytes: Vec<u8>, etag: &str) -> Response {
         headers.insert(ETAG, etag);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary;
+
+    fn parts(name: &HeaderName, values: &[&[u8]]) -> Parts {
+        let mut request = Request::new(());
+        for value in values {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            request.headers_mut().append(name, value);
+        }
+        request.into_parts().0
+    }
+
+    fn if_match(values: &[&[u8]]) -> Precondition {
+        let mut parts = parts(&IF_MATCH, values);
+        let read = IfMatch::from_request_parts(&mut parts, &());
+        read.now_or_never().unwrap().unwrap().0
+    }
+
+    fn if_none_match(values: &[&[u8]]) -> IfNoneMatch {
+        let mut parts = parts(&IF_NONE_MATCH, values);
+        let read = IfNoneMatch::from_request_parts(&mut parts, &());
+        read.now_or_never().unwrap().unwrap()
+    }
+
+    /// Years 1 to 9999.
+    fn moment() -> impl Strategy<Value = DateTime<Utc>> {
+        let micros = -62_135_596_800_000_000_i64..253_402_300_800_000_000;
+        micros.prop_map(|micros| DateTime::from_timestamp_micros(micros).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn the_tag_of_a_version_allows_that_version_alone(
+            body in arbitrary::text(), at in moment(), other in moment(), before in "(W/)?\"[a-f0-9-]{0,9}\"",
+        ) {
+            let (_, etag) = Tagged::new(body, at).write().unwrap();
+            let list = format!("{before},{etag} ,");
+            for header in [&[etag.as_bytes()][..], &[list.as_bytes()], &[before.as_bytes(), etag.as_bytes()]] {
+                let precondition = if_match(header);
+                prop_assert!(precondition.allows(at), "{}", etag);
+                prop_assert!(other == at || !precondition.allows(other) || before.contains('-'));
+                prop_assert!(if_none_match(header).has(&etag));
+            }
+            // Weak: good enough for a read, not for a change (RFC 9110, 13.1.1).
+            let weak = format!("W/{etag}");
+            prop_assert!(!if_match(&[weak.as_bytes()]).allows(at));
+            prop_assert!(if_none_match(&[weak.as_bytes()]).has(&etag));
+        }
+
+        #[test]
+        fn whatever_if_match_holds_it_is_a_condition(header in arbitrary::header_bytes(), at in moment()) {
+            let text = String::from_utf8_lossy(&header);
+            let any = text.split(',').any(|tag| tag.trim() == "*");
+            match if_match(&[&header]) {
+                Precondition::None => prop_assert!(any),
+                condition @ Precondition::Version(_) => {
+                    let version = format!("{:x}-", at.timestamp_micros());
+                    prop_assert!(!condition.allows(at) || text.contains(&version), "{}", text);
+                }
+            }
+            let tag = "\"0123456789abcdef\"";
+            prop_assert!(!if_none_match(&[&header]).has(tag) || any);
+        }
+    }
+
+    #[test]
+    fn moments_before_1970_have_tags_that_match() {
+        let at: DateTime<Utc> = "1969-12-31T23:59:59Z".parse().unwrap();
+        let (_, etag) = Tagged::new("x", at).write().unwrap();
+        assert!(if_match(&[etag.as_bytes()]).allows(at), "{etag}");
+    }
 }

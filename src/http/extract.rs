@@ -219,3 +219,74 @@ fn not_a_uuid(loc: Vec<Segment>) -> Problem {
     };
     Error::Invalid(vec![failure]).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arbitrary;
+
+    proptest! {
+        #[test]
+        fn a_query_holds_the_known_keys_each_once(query in arbitrary::text()) {
+            let known = ["a", "skip", "0"];
+            let pairs = || form_urlencoded::parse(query.as_bytes());
+            let times = |name: &str| pairs().filter(|(key, _)| key == name).count();
+            match parse_query(&query, &known) {
+                Ok(value) => {
+                    for (name, value) in value.as_object().unwrap() {
+                        prop_assert!(known.contains(&name.as_str()));
+                        prop_assert!(pairs().any(|(key, told)| key == name.as_str() && value == told.as_ref()));
+                    }
+                    prop_assert!(known.iter().all(|name| times(name) <= 1));
+                }
+                Err(failures) => {
+                    prop_assert_eq!(failures.len(), known.iter().filter(|name| times(name) > 1).count());
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_arrives_through_a_query(texts in prop::collection::vec(arbitrary::text(), 3)) {
+            let known = ["a", "b", "É&="];
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(known.iter().zip(&texts));
+            let value = parse_query(&query.finish(), &known).unwrap();
+            for (name, text) in known.iter().zip(&texts) {
+                prop_assert_eq!(&value[*name], text);
+            }
+        }
+
+        #[test]
+        fn a_body_is_the_json_it_holds_or_refused_without_being_quoted(body in arbitrary::body(&json!({"canary": ["c4n4ry"]}))) {
+            let bare = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
+            match (parse_json(&body), serde_json::from_slice::<Value>(bare)) {
+                (Ok(found), Ok(told)) => prop_assert_eq!(found, told),
+                (Err(failure), Err(_)) => {
+                    prop_assert!(["missing", "json_invalid"].contains(&failure.kind));
+                    prop_assert!(!failure.message.contains("c4n4ry"));
+                }
+                (found, _) => prop_assert!(false, "{:?}", found),
+            }
+        }
+
+        #[test]
+        fn only_plain_json_is_taken_for_json(content_type in prop_oneof![
+            arbitrary::header_bytes().boxed(),
+            "(application|text|APPLICATION)/([a-z.]{0,8}\\+)?(json|JSON|xml)( ?; ?charset=utf-8)?".prop_map(String::into_bytes).boxed(),
+        ]) {
+            let mut request = Request::new(axum::body::Body::empty());
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_bytes(&content_type).unwrap());
+            let text = String::from_utf8_lossy(&content_type).to_ascii_lowercase();
+            let essence = text.split(';').next().unwrap().trim();
+            let expected = match essence.strip_prefix("application/") {
+                Some(subtype) => subtype == "json" || subtype.ends_with("+json"),
+                None => essence.is_empty(),
+            };
+            // Bytes beyond ASCII stand in no media type.
+            prop_assert_eq!(is_json(&request), expected && content_type.is_ascii());
+        }
+    }
+}

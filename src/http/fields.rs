@@ -276,6 +276,9 @@ pub fn missing(field: &'static str) -> ValidationError {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use serde_json::json;
     use uuid::Uuid;

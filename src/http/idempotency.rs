@@ -50,3 +50,39 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderValue, Request};
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary;
+
+    fn read(values: &[&[u8]]) -> Result<IdempotencyKey, Error> {
+        let mut request = Request::new(());
+        for value in values {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            request.headers_mut().append(NAME, value);
+        }
+        let mut parts = request.into_parts().0;
+        IdempotencyKey::from_request_parts(&mut parts, &())
+            .now_or_never()
+            .unwrap()
+    }
+
+    proptest! {
+        /// Taken for absent it would make a request that is sent again a second one.
+        #[test]
+        fn a_key_that_is_there_counts_or_is_refused(header in arbitrary::header_bytes(), key in "[a-z0-9-]{1,40}") {
+            match read(&[&header]) {
+                Ok(found) => prop_assert_eq!(found.0, Chave::parse(std::str::from_utf8(&header).unwrap())),
+                Err(error) => prop_assert!(matches!(error, Error::Invalid(_))),
+            }
+            prop_assert!(read(&[&header]).is_err() || read(&[&header]).unwrap().0.is_some());
+            prop_assert!(read(&[key.as_bytes(), &header]).is_err());
+            prop_assert_eq!(read(&[key.as_bytes()]).unwrap().0, Chave::parse(&key));
+        }
+    }
+}

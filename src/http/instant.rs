@@ -52,6 +52,8 @@ fn put(digits: &mut [u8], mut number: u32) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn written(text: &str) -> String {
@@ -87,5 +89,16 @@ mod tests {
                 .unwrap()
                 .starts_with("+262")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_is_read_back_to_the_microsecond(micros in -62_135_596_800_000_000_i64..253_402_300_800_000_000) {
+            let at = DateTime::from_timestamp_micros(micros).unwrap();
+            let text = serde_json::to_value(Instant(at)).unwrap();
+            let text = text.as_str().unwrap();
+            prop_assert_eq!(text.len(), 27);
+            prop_assert_eq!(DateTime::parse_from_rfc3339(text).unwrap().to_utc(), at);
+        }
     }
 }

@@ -220,7 +220,10 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     #[test]
     fn a_request_id_is_taken_over_only_if_well_formed() {
@@ -232,6 +235,18 @@ mod tests {
         assert_eq!(with("ci-run_42.a"), "ci-run_42.a");
         for bad in ["", "a b", "x\"y", "{}", &"a".repeat(65)] {
             assert!(Uuid::parse_str(&with(bad)).is_ok(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_request_brings_its_id_can_stand_in_a_log_line(header in arbitrary::header_bytes()) {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_bytes(&header).unwrap());
+            let id = request_id(&headers);
+            prop_assert!((1..=64).contains(&id.len()));
+            prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
+            prop_assert!(id.as_bytes() == header || Uuid::parse_str(&id).is_ok());
         }
     }
 }

@@ -98,7 +98,10 @@ pub struct AtividadeFilter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     #[test]
     fn a_name_is_trimmed_and_bounded_in_characters() {
@@ -107,5 +110,19 @@ mod tests {
         assert!(NomeAtividade::parse(&"ã".repeat(256)).is_none());
         assert!(NomeAtividade::parse(" \t ").is_none());
         assert!(NomeAtividade::parse("a\0b").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_is_a_name_and_stays_one(text in prop_oneof![arbitrary::text(), "(?s).{0,300}", "\\PC{250,260}"]) {
+            let nome = NomeAtividade::parse(&text);
+            let bare = trim(&text);
+            let expected = (1..=255).contains(&bare.chars().count()) && !bare.contains('\0');
+            prop_assert_eq!(nome.is_some(), expected);
+            if let Some(nome) = nome {
+                prop_assert!(text.contains(nome.as_str()));
+                prop_assert_eq!(NomeAtividade::parse(nome.as_str()), Some(nome));
+            }
+        }
     }
 }

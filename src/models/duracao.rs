@@ -154,10 +154,37 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_breaks_the_parser_and_what_it_takes_it_prints(text in "\\PC{0,7}") {
-            if let Ok(duracao) = Duracao::parse(&text) {
+        fn no_text_breaks_the_parser_and_what_it_takes_it_prints(
+            text in prop_oneof!["[0-9]{0,3}:?[0-9]{0,3}", "(?s).{0,7}", "[0-9:.,+٠٨ -]{3,6}"],
+        ) {
+            // The rule once more, in other words.
+            let number = |text: &str| {
+                let digits = text.chars().all(|c| c.is_ascii_digit());
+                text.parse::<u32>().ok().filter(|_| digits)
+            };
+            let told = match text.split_once(':') {
+                Some((h, m)) if (1..=2).contains(&h.len()) && m.len() == 2 => {
+                    number(h).zip(number(m)).filter(|(_, minutes)| *minutes < 60)
+                }
+                _ => None,
+            };
+            let expected = match told.map(|(hours, minutes)| hours * 60 + minutes) {
+                None => Err(DuracaoInvalida::Formato),
+                Some(0) => Err(DuracaoInvalida::Zero),
+                Some(total) if total > 1_440 => Err(DuracaoInvalida::MaisDe24Horas),
+                Some(total) => Ok(total),
+            };
+            let found = Duracao::parse(&text);
+            prop_assert_eq!(found.map(|duracao| u32::from(duracao.minutes())), expected);
+            if let Ok(duracao) = found {
                 prop_assert!(duracao.to_string().ends_with(&text));
             }
+        }
+
+        #[test]
+        fn minutes_are_a_duration_from_one_to_a_day(minutes in prop_oneof![any::<i64>(), -5_i64..1_500]) {
+            let found = Duracao::from_minutes(minutes).map(|duracao| i64::from(duracao.minutes()));
+            prop_assert_eq!(found, Some(minutes).filter(|minutes| (1..=1_440).contains(minutes)));
         }
 
         #[test]

@@ -43,7 +43,10 @@ pub struct Respondido {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     #[test]
     fn a_key_is_the_same_with_and_without_quotes() {
@@ -60,6 +63,27 @@ mod tests {
             &"k".repeat(256),
         ] {
             assert_eq!(Chave::parse(bad), None, "{bad}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn whatever_is_taken_is_visible_and_the_same_in_quotes(
+            text in prop_oneof![arbitrary::text(), "\"?[!-~]{0,260}\"?"],
+        ) {
+            if let Some(chave) = Chave::parse(&text) {
+                let bare = chave.as_str();
+                prop_assert!((1..=Chave::MAX).contains(&bare.len()));
+                prop_assert!(bare.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\'));
+                prop_assert!(text.contains(bare));
+                prop_assert_eq!(Chave::parse(bare), Some(chave.clone()));
+                prop_assert_eq!(Chave::parse(&format!(" \"{bare}\"")), Some(chave));
+            }
+        }
+
+        #[test]
+        fn every_key_of_visible_characters_is_taken(text in "[!#-\\[\\]-~]{1,255}") {
+            let chave = Chave::parse(&text);
+            prop_assert_eq!(chave.as_ref().map(Chave::as_str), Some(text.as_str()));
         }
     }
 }

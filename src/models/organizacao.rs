@@ -63,7 +63,10 @@ pub enum Scope {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     #[test]
     fn a_name_is_one_harmless_segment_in_lower_case() {
@@ -84,6 +87,28 @@ mod tests {
             &"a".repeat(65),
         ] {
             assert!(NomeOrganizacao::parse(bad).is_err(), "{bad}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn whatever_is_taken_is_canonical_and_of_harmless_characters(
+            text in prop_oneof![arbitrary::text(), "[ \\t]{0,2}[A-Za-z0-9_. -]{0,70}"],
+        ) {
+            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_. ".contains(c);
+            let edge = |c: char| c.is_ascii_alphanumeric();
+            let bare = text.trim();
+            let well_formed = (1..=64).contains(&bare.len())
+                && bare.to_ascii_lowercase().chars().all(allowed)
+                && bare.starts_with(edge)
+                && bare.ends_with(edge);
+            let nome = NomeOrganizacao::parse(&text);
+            prop_assert_eq!(nome.is_ok(), well_formed);
+            if let Ok(nome) = nome {
+                prop_assert!(nome.as_str().chars().all(allowed));
+                prop_assert!(nome.as_str().eq_ignore_ascii_case(bare));
+                prop_assert_eq!(NomeOrganizacao::parse(nome.as_str()), Ok(nome.clone()));
+                prop_assert_eq!(NomeOrganizacao::parse(&text.to_ascii_uppercase()), Ok(nome));
+            }
         }
     }
 }

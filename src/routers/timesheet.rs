@@ -254,3 +254,31 @@ fn read_ids(text: &str) -> Result<Vec<i32>> {
     }
     Ok(ids)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary;
+
+    proptest! {
+        #[test]
+        fn ids_that_are_taken_are_those_that_were_written(text in prop_oneof![arbitrary::text(), "([0-9]{1,11}[, ]{0,3}){0,6}"]) {
+            if let Ok(ids) = read_ids(&text) {
+                let written: Vec<i64> = parts(&text).map(|part| part.parse().unwrap()).collect();
+                prop_assert_eq!(ids.into_iter().map(i64::from).collect::<Vec<_>>(), written);
+                prop_assert!(text.chars().all(|c| c.is_ascii_digit() || c == ',' || c.is_whitespace()));
+            }
+        }
+
+        #[test]
+        fn up_to_2000_ids_are_taken(ids in prop::collection::vec(0..=i32::MAX, 0..2_100)) {
+            let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ,");
+            match read_ids(&text) {
+                Ok(found) => prop_assert_eq!(found, ids),
+                Err(_) => prop_assert!(ids.len() > MOST_IDS),
+            }
+        }
+    }
+}

@@ -43,15 +43,11 @@ async fn get_user(
     let organizacoes = user.memberships().iter();
     let organizacoes = organizacoes.map(|m| m.organizacao().nome().to_string()).collect();
     let hints = hints(&headers).unwrap_or_default();
-    let hint = |key: &str| {
-        let text = hints.get(key)?.as_str()?.trim();
-        (!text.is_empty()).then(|| text.to_owned())
-    };
-    let shown_name = (!user.nome_known).then(|| hint("User-Name")).flatten();
+    let shown_name = (!user.nome_known).then(|| hint(&hints, "User-Name")).flatten();
     Ok(ApiJson(UserResponse {
         id: user.id,
         display_name: shown_name.unwrap_or(user.nome),
-        email_address: user.email.or_else(|| hint("User-Email")),
+        email_address: user.email.or_else(|| hint(&hints, "User-Email")),
         avatar_url: avatar.map(|uri| uri.to_string()),
         papel: user.papel.as_str(),
         organizacoes,
@@ -62,6 +58,12 @@ async fn get_user(
 fn hints(headers: &HeaderMap) -> Option<Value> {
     let decoded = STANDARD.decode(headers.get(HINTS)?.as_bytes()).ok()?;
     serde_json::from_slice(&decoded).ok()
+}
+
+/// What the object says under a key, if it says anything.
+fn hint(hints: &Value, key: &str) -> Option<String> {
+    let text = hints.get(key)?.as_str()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The caller.
@@ -86,4 +88,36 @@ struct UserResponse {
     /// Organisations of this service that the caller belongs to.
     #[schema(example = json!(["contoso"]))]
     organizacoes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arbitrary;
+
+    fn name(header: &[u8]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(HINTS, HeaderValue::from_bytes(header).unwrap());
+        hint(&hints(&headers).unwrap_or_default(), "User-Name")
+    }
+
+    proptest! {
+        #[test]
+        fn d_08_no_header_is_an_error(header in arbitrary::header_bytes()) {
+            // Base64 of an object: hardly ever by chance.
+            prop_assert!(name(&header).is_none_or(|name| !name.is_empty()));
+        }
+
+        #[test]
+        fn d_08_only_a_text_in_an_object_is_a_name(body in arbitrary::body(&json!({"User-Name": "Ada", "x": [1]}))) {
+            let told = serde_json::from_slice::<Value>(&body).ok();
+            let told = told.and_then(|told| Some(told.get("User-Name")?.as_str()?.trim().to_owned()));
+            let found = name(STANDARD.encode(&body).as_bytes());
+            prop_assert_eq!(found, told.filter(|name| !name.is_empty()));
+        }
+    }
 }

@@ -192,7 +192,10 @@ impl Injector for HeadersMut<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -226,6 +229,43 @@ mod tests {
             let span = span(&bad);
             span.inject(&mut out);
             assert_eq!((span.trace_id(), out.is_empty()), (None, true), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_in_what_goes_out_is_a_trace_or_nothing(
+            parent in prop_oneof![
+                arbitrary::header_bytes().boxed(),
+                "[0-9a-fA-F]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}(-x)?".prop_map(String::into_bytes).boxed(),
+            ],
+            state in arbitrary::header_bytes(),
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACEPARENT, HeaderValue::from_bytes(&parent).unwrap());
+            headers.insert("tracestate", HeaderValue::from_bytes(&state).unwrap());
+            let span = Span::of_request("GET", "/", &headers);
+            let mut out = HeaderMap::new();
+            span.inject(&mut out);
+            let Some(trace) = span.trace_id() else {
+                prop_assert!(out.is_empty());
+                return Ok(());
+            };
+            let hex = |text: &str, digits: usize| {
+                text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            };
+            let text = out[TRACEPARENT].to_str().unwrap();
+            let parts: Vec<&str> = text.split('-').collect();
+            prop_assert_eq!((parts.len(), parts[0], parts[1]), (4, "00", trace.as_str()));
+            prop_assert!(hex(parts[1], 32) && hex(parts[2], 16) && hex(parts[3], 2), "{}", text);
+        }
+
+        #[test]
+        fn every_trace_of_the_specification_is_passed_on(trace in 1_u128.., parent in 1_u64.., sampled: bool) {
+            let text = format!("00-{trace:032x}-{parent:016x}-0{}", u8::from(sampled));
+            let mut out = HeaderMap::new();
+            span(&text).inject(&mut out);
+            prop_assert_eq!(out[TRACEPARENT].to_str().unwrap(), text);
         }
     }
 }

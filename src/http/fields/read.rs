@@ -78,7 +78,7 @@ impl<T: Read> Read for OrBlank<T> {
     fn read(value: &Value) -> Result<Self, Vec<Failure>> {
         match value {
             Value::Null => Ok(Self(None)),
-            Value::String(text) if text.trim().is_empty() => Ok(Self(None)),
+            Value::String(text) if trim(text).is_empty() && !text.contains('\0') => Ok(Self(None)),
             _ => T::read(value).map(|value| Self(Some(value))),
         }
     }

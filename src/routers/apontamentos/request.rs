@@ -281,3 +281,58 @@ impl From<ApontamentoFilterParams> for ApontamentoFilter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arbitrary;
+    use crate::http::fields::read;
+
+    fn valid() -> serde_json::Value {
+        json!({
+            "data_apontamento": "2026-01-12", "duracao": "2:30", "id_atividade": Uuid::from_u128(7), "comentario": " x ",
+            "work_item_id": 4711, "project_id": "Portal", "organization_name": "Contoso", "usuario_id": "", "usuario_nome": "Ana"
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_passes_validation_is_an_entry(body in arbitrary::mutated(&valid())) {
+            if let Ok(read) = read::<ApontamentoCreate>("body", body.clone()) {
+                let new = read.into_new();
+                prop_assert!(new.is_ok(), "{}", body);
+                let new = new.unwrap();
+                prop_assert!(new.work_item_id > 0 && (1..=1_440).contains(&new.duracao.minutes()));
+                prop_assert!(new.comentario.is_none_or(|text| !trim(&text).is_empty() && text.chars().count() <= 500));
+                for text in [new.usuario.id, new.usuario.nome, new.usuario.email].into_iter().flatten() {
+                    prop_assert!(!text.is_empty() && text.chars().count() <= 255 && !text.contains('\0'));
+                }
+            }
+        }
+
+        #[test]
+        fn a_change_changes_what_is_there(body in arbitrary::mutated(&valid())) {
+            if let Ok(read) = read::<ApontamentoUpdate>("body", body.clone()) {
+                let changes = ApontamentoChanges::from(read);
+                let there = |name: &str| body.get(name).is_some();
+                prop_assert_eq!(changes.data.is_some(), there("data_apontamento"));
+                prop_assert_eq!(changes.duracao.is_some(), there("duracao"));
+                prop_assert_eq!(changes.atividade.is_some(), there("id_atividade"));
+                prop_assert_eq!(changes.comentario.is_some(), there("comentario"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_right_body_is_an_entry() {
+        assert!(
+            read::<ApontamentoCreate>("body", valid())
+                .unwrap()
+                .into_new()
+                .is_ok()
+        );
+    }
+}

@@ -290,3 +290,25 @@ impl AtividadeListResponse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary;
+    use crate::http::fields::read;
+
+    proptest! {
+        #[test]
+        fn whatever_passes_validation_is_an_activity(body in arbitrary::mutated(&serde_json::json!({
+            "nome": "Revisão", "descricao": "x", "ativo": "on", "ids_projetos": [Uuid::from_u128(7)], "id_projeto": Uuid::from_u128(8),
+        }))) {
+            if let Ok(read) = read::<AtividadeCreate>("body", body.clone()) {
+                let new = read.into_new("Ada");
+                prop_assert!(new.is_ok(), "{}", body);
+                prop_assert!(!new.unwrap().projetos.is_empty());
+            }
+        }
+    }
+}

@@ -389,3 +389,44 @@ pub(super) enum NoVault<'a> {
 fn example(error: Error) -> serde_json::Value {
     Problem::from(error).example()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arbitrary;
+    use crate::http::fields::read;
+
+    proptest! {
+        #[test]
+        fn whatever_is_wrong_no_pat_is_told(
+            body in arbitrary::mutated(&json!({"organization_name": "contoso", "expira_em": "2026-12-31T23:59:59Z", "ativo": true})),
+            around in prop_oneof![arbitrary::text(), "[!-~]{0,30}", "[!-~]{990,1010}"], nested: bool,
+        ) {
+            let mut body = if body.is_object() { body } else { json!({}) };
+            let pat = format!("{around}c4n4ry{around}");
+            body["pat"] = if nested { json!([pat]) } else { json!(pat) };
+            let shown = match read::<OrganizationPatCreate>("body", body.clone()) {
+                Ok(request) => {
+                    let shown = format!("{request:?}");
+                    let new = request.into_new();
+                    prop_assert!(new.is_ok());
+                    let stored = new.unwrap().pat;
+                    prop_assert_eq!(stored.expose_secret(), pat.trim());
+                    prop_assert!((10..=2_000).contains(&pat.trim().len()));
+                    shown
+                }
+                Err(failures) => format!("{failures:?}"),
+            };
+            prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
+            let shown = match read::<ValidateRequest>("body", body) {
+                Ok(request) => format!("{request:?}"),
+                Err(failures) => format!("{failures:?}"),
+            };
+            prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
+        }
+    }
+}

@@ -66,7 +66,12 @@ fn open(key: &[u8; KEY_BYTES], bytes: &[u8]) -> Option<SecretString> {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::cipher::{EncryptionContext, PaddedBlockEncryptingKey};
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
+    use crate::arbitrary;
 
     /// The specification's own example.
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
@@ -136,6 +141,52 @@ mod tests {
             &[],
         ] {
             assert_eq!(opened(KEY, &signed(bytes)), Err(Unreadable), "{bytes:?}");
+        }
+    }
+
+    /// As the FastAPI service made them.
+    fn seal(key: &[u8; KEY_BYTES], text: &str, seconds: u64, iv: [u8; IV_BYTES]) -> Vec<u8> {
+        let (signing, encryption) = key.split_at(KEY_BYTES / 2);
+        let key = UnboundCipherKey::new(&AES_128, encryption).unwrap();
+        let mut secret = text.as_bytes().to_vec();
+        let context = EncryptionContext::Iv128(FixedLength::from(iv));
+        PaddedBlockEncryptingKey::cbc_pkcs7(key)
+            .unwrap()
+            .less_safe_encrypt(&mut secret, context)
+            .unwrap();
+        let mut token = [&[VERSION], &seconds.to_be_bytes()[..], &iv, &secret].concat();
+        let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, signing), &token);
+        token.extend_from_slice(mac.as_ref());
+        token
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_sealed_opens_and_changed_nowhere_does_not(
+            text in arbitrary::text(), key: [u8; KEY_BYTES], seconds: u64, iv: [u8; IV_BYTES], place: Index, bit in 0_u8..8,
+        ) {
+            let key_text = BASE64.encode(key);
+            let mut token = seal(&key, &text, seconds, iv);
+            prop_assert_eq!(opened(&key_text, &BASE64.encode(&token)), Ok(text));
+            let place = place.index(token.len());
+            token[place] ^= 1_u8 << bit;
+            prop_assert_eq!(opened(&key_text, &BASE64.encode(&token)), Err(Unreadable));
+        }
+
+        #[test]
+        fn no_text_is_a_token(text in prop_oneof![arbitrary::text(), "gAAAA[A-Za-z0-9_-]{0,200}={0,2}"], key in arbitrary::text()) {
+            prop_assert_eq!(opened(&key, &text), Err(Unreadable));
+        }
+
+        /// Signed with the right key: whatever was signed, it is a token or refused.
+        #[test]
+        fn no_signed_bytes_break_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..90), version: bool) {
+            let key = vault::decode(KEY).unwrap();
+            let bytes = if version { [&[VERSION], &bytes[..]].concat() } else { bytes };
+            let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..16]), &bytes);
+            let found = opened(KEY, &BASE64.encode([&bytes, mac.as_ref()].concat()));
+            let whole_blocks = bytes.len() >= HEAD_BYTES + 2 * IV_BYTES && (bytes.len() - HEAD_BYTES).is_multiple_of(IV_BYTES);
+            prop_assert!(found.is_err() || (bytes[0] == VERSION && whole_blocks));
         }
     }
 }

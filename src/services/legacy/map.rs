@@ -113,8 +113,10 @@ fn identity(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, NaiveDate};
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::arbitrary;
 
     fn row(duracao: Option<&str>, horas: i64, minutos: i64) -> ApontamentoRow {
         ApontamentoRow {
@@ -180,5 +182,50 @@ mod tests {
         );
         assert_eq!(organizacao_of(None, None), Ok(String::new()));
         assert_eq!(nome_da_atividade(" \u{200b} "), SEM_NOME);
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_of_any_values_becomes_a_right_entry_or_a_reason(
+            duracao in prop::option::of(prop_oneof![arbitrary::text(), "[0-9]{1,2}:[0-9]{2}"]),
+            horas in prop_oneof![any::<i64>(), -2_i64..26], minutos in prop_oneof![any::<i64>(), -2_i64..70],
+            work_item_id in prop_oneof![any::<i64>(), 1_i64..100],
+            organization in prop_oneof![arbitrary::text(), "[A-Za-z0-9]{1,9}"],
+            project in arbitrary::text(), user in arbitrary::text(),
+        ) {
+            let row = ApontamentoRow {
+                work_item_id, organization_name: organization.clone(), project_id: project.clone(), usuario_id: user.clone(),
+                ..row(duracao.as_deref(), horas, minutos)
+            };
+            match apontamento(row) {
+                Ok(mapped) => {
+                    prop_assert_eq!(&mapped.project_id, project.trim());
+                    let entry = mapped.in_projeto(Uuid::nil());
+                    prop_assert!((1..=1_440).contains(&entry.minutos));
+                    prop_assert_eq!(i64::from(entry.work_item_id), work_item_id);
+                    prop_assert!(entry.work_item_id > 0);
+                    prop_assert_eq!(&entry.organizacao, &organization.trim().to_ascii_lowercase());
+                    prop_assert_eq!(identity(entry.usuario_id.clone()), entry.usuario_id);
+                    if duracao.is_none() {
+                        prop_assert_eq!(i64::from(entry.minutos), horas * 60 + minutos);
+                    }
+                }
+                Err(why) => prop_assert!(!why.is_empty()),
+            }
+        }
+
+        #[test]
+        fn an_activity_always_has_a_name_that_we_take(text in prop_oneof![arbitrary::text(), "(?s).{0,300}"]) {
+            let nome = nome_da_atividade(&text);
+            prop_assert!(NomeAtividade::parse(&nome).is_some_and(|taken| taken.as_str() == nome));
+        }
+
+        #[test]
+        fn an_identity_is_one_however_it_is_spelt(id: u128) {
+            let id = Uuid::from_u128(id);
+            for text in [id.to_string().to_uppercase(), id.braced().to_string(), id.simple().to_string()] {
+                prop_assert_eq!(identity(format!(" {text}\n")), id.to_string());
+            }
+        }
     }
 }

@@ -105,8 +105,10 @@ impl std::fmt::Debug for Cipher {
 #[cfg(test)]
 mod tests {
     use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::arbitrary;
 
     fn cipher(keys: &[u8]) -> Cipher {
         let keys = keys.iter().map(|byte| STANDARD.encode([*byte; 32]).into());
@@ -154,5 +156,21 @@ mod tests {
             );
         }
         assert_eq!(Cipher::new(&VaultConfig::default()).map(|_| ()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_and_no_bytes_open(
+            pat in arbitrary::text(), place in arbitrary::text(), bytes in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let cipher = cipher(&[7]);
+            let sealed = cipher.seal(&pat.as_str().into(), &place).unwrap();
+            let opened = cipher.open(&sealed, &place).unwrap();
+            prop_assert_eq!(opened.expose_secret(), pat);
+            let elsewhere = format!("{place}x");
+            prop_assert!(cipher.open(&sealed, &elsewhere).is_err());
+            let made_up = Sealed { bytes, ..sealed };
+            prop_assert!(cipher.open(&made_up, &place).is_err());
+        }
     }
 }

@@ -146,7 +146,10 @@ fn wiql(search: &Search, in_project: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     fn of(text: &str, types: &[&str]) -> String {
         let search = Search {
@@ -183,5 +186,51 @@ mod tests {
             of("D'Ávila] OR 1=1", &["Task", "B'ug"]),
             "[System.Title] CONTAINS 'D''Ávila] OR 1=1' AND [System.WorkItemType] IN ('Task', 'B''ug')"
         );
+    }
+
+    /// The query with each literal as `?`, and what the literals say; read as Azure DevOps does.
+    fn taken_apart(wiql: &str) -> (String, Vec<String>) {
+        let (mut structure, mut literals) = (String::new(), Vec::new());
+        let mut rest = wiql.chars().peekable();
+        while let Some(c) = rest.next() {
+            if c != '\'' {
+                structure.push(c);
+                continue;
+            }
+            let mut literal = String::new();
+            while let Some(c) = rest.next() {
+                if c == '\'' && rest.next_if_eq(&'\'').is_none() {
+                    break;
+                }
+                literal.push(c);
+            }
+            structure.push('?');
+            literals.push(literal);
+        }
+        (structure, literals)
+    }
+
+    proptest! {
+        #[test]
+        fn d_09_no_text_changes_what_is_asked(
+            text in arbitrary::text(), types in prop::collection::vec(arbitrary::text(), 0..4), in_project: bool,
+        ) {
+            let search = Search { text: text.clone(), projeto: None, types: types.clone(), limit: 10 };
+            let (structure, literals) = taken_apart(&wiql(&search, in_project));
+            let plain = Search { text: "x".to_owned(), types: vec!["x".to_owned(); types.len()], ..search };
+            prop_assert_eq!(structure, taken_apart(&wiql(&plain, in_project)).0);
+            let visible = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+            let said: Vec<String> =
+                std::iter::once(visible(text.trim())).chain(types.iter().map(|tipo| visible(tipo))).collect();
+            prop_assert_eq!(literals, said);
+        }
+
+        #[test]
+        fn d_40_an_id_is_digits_alone(text in prop_oneof![arbitrary::text(), " ?#?[0-9]{0,12} ?"]) {
+            let digits = text.trim().strip_prefix('#').unwrap_or(text.trim());
+            let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok());
+            let expected = number.flatten().filter(|id| (1..=2_147_483_647).contains(id));
+            prop_assert_eq!(exact_id(&text).map(|id| u64::try_from(id).unwrap()), expected);
+        }
     }
 }
