@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App, MetricsListener, VERSION};
@@ -20,7 +19,7 @@ use crate::db::{self, Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
 use crate::lifecycle::StopSignals;
 use crate::repositories::migrations;
-use crate::server::ServerOptions;
+use crate::server::{self, ServerOptions};
 use crate::services::organization_pats::OrganizationPatService;
 use crate::telemetry;
 use crate::telemetry::trace::Exporter;
@@ -171,8 +170,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     // Before anything slow: as process 1 of a container we would otherwise not even die of SIGTERM.
     tokio::spawn(stop_on_signal(StopSignals::listen()?, stop.clone()));
-    let listener = TcpListener::bind(config.http.address())
-        .await
+    let listener = server::listen(config.http.address())
         .with_context(|| format!("cannot listen on {}", config.http.address()))?;
     let metrics = MetricsListener::bind(&config.telemetry).await?;
     let app = App::new(&config)?;

@@ -1,6 +1,7 @@
 //! The connection pool and what keeps it healthy. SQL of tables lives in [`crate::repositories`].
 
 pub mod admin;
+mod conn;
 mod constraint;
 mod keeper;
 pub mod migrate;
@@ -13,9 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, Postgres};
+use sqlx::{ConnectOptions, Connection};
 use tracing::log::LevelFilter;
 
 use crate::config::DatabaseConfig;
@@ -25,8 +25,9 @@ use pool::{Pool, Settings};
 use replica::Replica;
 use roles::Roles;
 
+pub use conn::Conn;
 pub use constraint::OnConstraint;
-pub use sqlx::{Error as DbError, PgConnection};
+pub use sqlx::Error as DbError;
 pub use tx::Tx;
 
 /// Statements slower than this are logged.
@@ -67,7 +68,7 @@ impl Db {
     ///
     /// # Errors
     /// When the pool has none within the acquire timeout.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+    pub async fn acquire(&self) -> Result<Conn, sqlx::Error> {
         self.primary.acquire().await
     }
 
@@ -107,7 +108,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn security_gaps(&self) -> Result<Vec<String>, sqlx::Error> {
-        roles::gaps(&mut *self.acquire().await?, &self.roles).await
+        roles::gaps(&mut self.acquire().await?, &self.roles).await
     }
 
     /// Closes all connections. Waits for those in use, but not for long: whoever used them was cut by now.

@@ -2,6 +2,7 @@
 //!
 //! Not `axum::serve`: that has no deadline for the head of a request, so slow senders would hold sockets for ever.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,25 @@ use crate::lifecycle::Draining;
 
 /// Pause after a failed accept: the process is out of file descriptors, and only time frees some.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Connections that may wait to be accepted; the kernel takes no more than `net.core.somaxconn`, which is as much on Linux. With
+/// the 128 that `TcpListener::bind` asks for, a burst of clients waits for its handshakes to be sent again, a second or more.
+const BACKLOG: u32 = 4_096;
+
+/// Listens for the connections that [`serve`] takes.
+///
+/// # Errors
+/// When the address is taken, or not one of this machine.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // Or a restart would have to wait for the last connections of the process before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// How the server treats connections.
 #[derive(Debug, Clone, Copy)]

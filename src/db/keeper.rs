@@ -1,29 +1,28 @@
-//! Refills the pool after an outage. sqlx restores `min_connections` only when a connection is returned, so a
-//! pool that lost all of them under no load would meet the next burst cold.
+//! Fills the pool up to its minimum, at first and after an outage, load or not: a cold pool would make the next burst wait.
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use super::pool::Pool;
 
 /// How often the size is looked at, and so how late a refill may begin.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Watches the pool for ever.
-pub(super) async fn watch(pool: PgPool) {
+/// Keeps at least `min` connections open, for ever.
+pub(super) async fn watch(pool: Pool, min: u32) {
     loop {
         tokio::time::sleep(INTERVAL).await;
-        if pool.size() < pool.options().get_min_connections() {
-            refill(&pool).await;
+        if pool.size() < min {
+            refill(&pool, min).await;
         }
     }
 }
 
 /// Holds connections until the pool has its minimum, then lets all go. Idle ones come first, so the held ones
 /// force new ones to be opened.
-async fn refill(pool: &PgPool) {
+async fn refill(pool: &Pool, min: u32) {
     let missing_from = pool.size();
     let mut held = Vec::new();
-    while pool.size() < pool.options().get_min_connections() {
+    while pool.size() < min {
         match pool.acquire().await {
             Ok(connection) => held.push(connection),
             Err(error) => {

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool, Postgres};
+use sqlx::{Connection, PgPool};
+use tokio::time::timeout;
 
+use super::conn::Conn;
 use super::keeper;
 use crate::config::DatabaseConfig;
 use crate::telemetry::metrics::{self, PoolState};
+
+/// How much longer than a statement may take we wait for the server to say that it took too long.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What sets the pools of one process apart.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +32,9 @@ pub(super) struct Settings {
 pub(super) struct Pool {
     name: &'static str,
     inner: PgPool,
+    acquire_timeout: Duration,
+    /// How long anything may take that is asked of a connection.
+    patience: Duration,
 }
 
 impl Pool {
@@ -39,9 +46,12 @@ impl Pool {
     ) -> Self {
         let ping_after = settings.ping_after;
         let inner = PgPoolOptions::new()
-            .min_connections(settings.min)
+            // The keeper sees to the minimum. sqlx would, too, with a patience of five minutes: after a longer outage all
+            // places would be taken by tasks that sleep between attempts, and nobody else could connect.
+            .min_connections(0)
             .max_connections(config.pool_max)
-            .acquire_timeout(settings.acquire_timeout)
+            // Of an attempt to connect, which may go on when nobody waits for it any more.
+            .acquire_timeout(2 * settings.acquire_timeout)
             .max_lifetime(config.max_lifetime)
             // No idle_timeout: connections above the minimum go with their lifetime.
             .idle_timeout(None)
@@ -60,21 +70,31 @@ impl Pool {
         let pool = Self {
             name: settings.name,
             inner,
+            acquire_timeout: settings.acquire_timeout,
+            patience: config.statement_timeout + GRACE,
         };
-        pool.watch(keeper::watch(pool.inner.clone()));
+        pool.watch(keeper::watch(pool.clone(), settings.min));
         pool
     }
 
     /// A connection; fails when there is none within the acquire timeout.
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+    pub(super) async fn acquire(&self) -> Result<Conn, sqlx::Error> {
         let wait = metrics::pool_wait(self.name);
-        let acquired = self.inner.acquire().await;
+        let patience = self.patience;
+        let mut attempt = Box::pin(self.inner.acquire());
+        let acquired = timeout(self.acquire_timeout, &mut attempt)
+            .await
+            .unwrap_or_else(|_| {
+                // It may be about to log in. Given up by everybody in turn, no attempt would ever succeed while servers are slow.
+                tokio::spawn(async move { attempt.await.map(|inner| Conn::new(inner, patience)) });
+                Err(sqlx::Error::PoolTimedOut)
+            });
         match &acquired {
             Ok(_) => wait.served(),
             Err(sqlx::Error::PoolTimedOut) => wait.timed_out(),
             Err(_) => drop(wait),
         }
-        acquired
+        acquired.map(|inner| Conn::new(inner, patience))
     }
 
     pub(super) fn name(&self) -> &'static str {

@@ -84,7 +84,7 @@ async fn watch(replica: Replica, primary: Pool) {
 /// Where the primary's log ends.
 async fn position(primary: &Pool) -> Result<String, sqlx::Error> {
     sqlx::query_scalar("SELECT pg_current_wal_lsn()::text")
-        .fetch_one(&mut *primary.acquire().await?)
+        .fetch_one(&mut primary.acquire().await?)
         .await
 }
 
@@ -92,6 +92,6 @@ async fn position(primary: &Pool) -> Result<String, sqlx::Error> {
 async fn has_reached(replica: &Pool, position: Option<&str>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT coalesce(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, true)")
         .bind(position)
-        .fetch_one(&mut *replica.acquire().await?)
+        .fetch_one(&mut replica.acquire().await?)
         .await
 }

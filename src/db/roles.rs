@@ -5,6 +5,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::conn::Conn;
 use crate::config::Identifier;
 
 /// Postfix of the role of callers: sees the rows of the organisations that the transaction names.
@@ -79,7 +80,7 @@ pub(super) async fn grant(conn: &mut PgConnection, schema: &Identifier) -> Resul
 }
 
 /// What would let a transaction past row-level security: each in words for an operator.
-pub(super) async fn gaps(conn: &mut PgConnection, roles: &Roles) -> Result<Vec<String>, sqlx::Error> {
+pub(super) async fn gaps(conn: &mut Conn, roles: &Roles) -> Result<Vec<String>, sqlx::Error> {
     let mut gaps = Vec::new();
     for role in [&roles.app, &roles.maintenance] {
         let bypasses: bool = sqlx::query_scalar(

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, SqlSafeStr, Transaction};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
+use super::conn::Conn;
 use super::pool::Pool;
 use super::roles::Roles;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
@@ -13,7 +14,7 @@ use crate::telemetry::metrics;
 /// so no statement can be sent without a scope.
 #[derive(Debug)]
 pub struct Tx {
-    inner: Transaction<'static, Postgres>,
+    conn: Conn,
     organizacoes: Option<Vec<String>>,
     _timer: Timer,
 }
@@ -51,15 +52,14 @@ impl Tx {
             Scope::Everything => (as_caller("*"), None),
             Scope::Maintenance => (format!("BEGIN; SET LOCAL ROLE {}", roles.maintenance), None),
         };
-        let conn = pool.acquire().await?;
+        let mut conn = pool.acquire().await?;
         let timer = Timer {
             pool: pool.name(),
             since: Instant::now(),
         };
-        // What `PgPool::begin_with` does, but for the wait, which is no part of the transaction.
-        let inner = Transaction::begin(conn, Some(AssertSqlSafe(statement).into_sql_str())).await?;
+        conn.begin(AssertSqlSafe(statement).into_sql_str()).await?;
         Ok(Self {
-            inner,
+            conn,
             organizacoes,
             _timer: timer,
         })
@@ -67,13 +67,13 @@ impl Tx {
 
     /// The connection, and the organisations that the statement should name (`''` for rows without one): the first wall, before
     /// row-level security. `None`: all of them.
-    pub fn parts(&mut self) -> (&mut PgConnection, Option<&[String]>) {
-        (&mut self.inner, self.organizacoes.as_deref())
+    pub fn parts(&mut self) -> (&mut Conn, Option<&[String]>) {
+        (&mut self.conn, self.organizacoes.as_deref())
     }
 
     /// The connection, for statements on tables that belong to no tenant.
-    pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.inner
+    pub fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
     }
 
     /// Ends a transaction that only read. Nobody waits: the ROLLBACK leaves together with the check that the pool makes of each
@@ -87,6 +87,6 @@ impl Tx {
     /// # Errors
     /// When the database goes away or a deferred constraint fails.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.inner.commit().await
+        self.conn.commit().await
     }
 }

@@ -22,6 +22,7 @@ mod deploy;
 mod dev;
 mod docs;
 mod errors;
+mod faults;
 mod health;
 mod idempotency;
 mod import_legacy;

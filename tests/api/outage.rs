@@ -13,7 +13,7 @@ use crate::support::{RunningServer, eventually};
 const POOL: u32 = 4;
 
 /// A database of our own, because this test kills it. It keeps its address over restarts.
-async fn start_database(folder: &Path) -> (Running, String) {
+pub async fn start_database(folder: &Path) -> (Running, String) {
     let data = folder.join("d");
     let arguments = ["dev", "--only-database", "--data-dir", data.to_str().unwrap()];
     let mut database = Running::start(aponta(folder, &arguments));

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod app_token;
 pub mod azure;
+pub mod chaos;
 pub mod client;
 pub mod data;
 pub mod database;

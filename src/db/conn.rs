@@ -1,0 +1,160 @@
+//! A connection on loan from a pool, and the end of our patience with it. A server that the network cut off ends no statement
+//! at its own time limit, and sqlx waits for ever: for an answer, and for the ping with which a connection goes back.
+
+use std::io;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use futures_util::future::{self, BoxFuture, FutureExt};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
+use tokio::time::{sleep, timeout};
+
+/// A connection that goes back to its pool when it is dropped, rolled back if need be; one that did not answer is closed.
+#[derive(Debug)]
+pub struct Conn {
+    /// There until it is dropped.
+    inner: Option<PoolConnection<Postgres>>,
+    /// How long anything may take that is asked of it.
+    patience: Duration,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// A transaction was begun, or nearly so.
+    Transaction,
+    /// It did not answer in time.
+    Silent,
+}
+
+impl Conn {
+    pub(super) fn new(inner: PoolConnection<Postgres>, patience: Duration) -> Self {
+        Self {
+            inner: Some(inner),
+            patience,
+            state: State::Idle,
+        }
+    }
+
+    pub(super) async fn begin(&mut self, statement: SqlStr) -> Result<(), Error> {
+        // Before it is sent: whoever is interrupted here leaves a transaction behind, too.
+        self.state = State::Transaction;
+        self.execute(statement).await?;
+        Ok(())
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), Error> {
+        self.execute("COMMIT").await?;
+        self.state = State::Idle;
+        Ok(())
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        let Some(mut inner) = self.inner.take() else {
+            return;
+        };
+        let (state, patience) = (self.state, self.patience);
+        if state == State::Silent {
+            close(&mut inner);
+            return;
+        }
+        tokio::spawn(async move {
+            if state == State::Transaction && timeout(patience, inner.execute("ROLLBACK")).await.is_err() {
+                close(&mut inner);
+            }
+            // The result says only that it took too long, and then it is closed.
+            let _ = timeout(patience, inner.return_to_pool()).await;
+        });
+    }
+}
+
+/// Makes room in the pool at once; the server learns of it when it next writes.
+fn close(inner: &mut PoolConnection<Postgres>) {
+    // It has left the pool, and goes with the future that would have put it back.
+    drop(inner.return_to_pool());
+}
+
+impl<'c> Executor<'c> for &'c mut Conn {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let Some(inner) = self.inner.as_mut() else {
+            return stream::once(future::ready(Err(Error::PoolClosed))).boxed();
+        };
+        let state = &mut self.state;
+        let mut steps = (**inner).fetch_many(query);
+        let mut patience = Box::pin(sleep(self.patience));
+        // The clock is looked at only while there is nothing to do.
+        stream::poll_fn(move |cx| match steps.poll_next_unpin(cx) {
+            Poll::Pending => {
+                ready!(patience.poll_unpin(cx));
+                *state = State::Silent;
+                Poll::Ready(Some(Err(no_answer())))
+            }
+            step @ Poll::Ready(_) => step,
+        })
+        .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        patiently(self, |inner| inner.fetch_optional(query))
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        patiently(self, |inner| inner.prepare_with(sql, parameters))
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'c: 'e,
+    {
+        patiently(self, |inner| inner.describe(sql))
+    }
+}
+
+/// What the connection makes of it, if it does in time.
+fn patiently<'e, T: Send + 'e>(
+    conn: &'e mut Conn,
+    work: impl FnOnce(&'e mut PgConnection) -> BoxFuture<'e, Result<T, Error>>,
+) -> BoxFuture<'e, Result<T, Error>> {
+    let Some(inner) = conn.inner.as_mut() else {
+        return future::ready(Err(Error::PoolClosed)).boxed();
+    };
+    let (state, patience) = (&mut conn.state, conn.patience);
+    let work = work(inner);
+    async move {
+        timeout(patience, work).await.unwrap_or_else(|_| {
+            *state = State::Silent;
+            Err(no_answer())
+        })
+    }
+    .boxed()
+}
+
+fn no_answer() -> Error {
+    Error::Io(io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the database does not answer",
+    ))
+}
