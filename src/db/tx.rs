@@ -76,8 +76,7 @@ impl Tx {
         &mut self.conn
     }
 
-    /// Ends a transaction that only read. Nobody waits: the ROLLBACK leaves together with the check that the pool makes of each
-    /// connection it gets back, where a COMMIT would be a round trip of its own.
+    /// Ends a transaction that only read. The answer does not wait for the ROLLBACK, as it would for a COMMIT.
     pub fn end_read(self) {
         drop(self);
     }
