@@ -46,8 +46,8 @@ impl Pool {
     ) -> Self {
         let ping_after = settings.ping_after;
         let inner = PgPoolOptions::new()
-            // The keeper sees to the minimum. sqlx would, too, with a patience of five minutes: after a longer outage all
-            // places would be taken by tasks that sleep between attempts, and nobody else could connect.
+            // The keeper sees to the minimum. sqlx would, too, with a patience of five minutes: attempts that the network swallowed
+            // would hold their places for as long.
             .min_connections(0)
             .max_connections(config.pool_max)
             // Of an attempt to connect, which may go on when nobody waits for it any more.
