@@ -239,7 +239,9 @@ impl Inner {
             undecided: Vec::new(),
             refused: 401,
         };
+        let mut decided = false;
         for (tenant, answer) in tenants.iter().zip(answers) {
+            decided |= matches!(answer, Some(Verdict::Member(..) | Verdict::Refused(_)));
             match answer {
                 Some(Verdict::Member(identity, scheme)) => verdicts.members.push(Member {
                     tenant: tenant.clone(),
@@ -256,6 +258,13 @@ impl Inner {
                     verdicts.undecided.push((organizacao, AzureError::Timeout));
                 }
             }
+        }
+        // One that is not there has no members; a wrong name in the vault must not turn every 401 into 502. When it is all
+        // there is, the configuration is wrong, and callers are not to blame.
+        if decided {
+            verdicts
+                .undecided
+                .retain(|(_, error)| !matches!(error, AzureError::NotFound));
         }
         verdicts
     }

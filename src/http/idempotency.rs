@@ -21,7 +21,9 @@ pub struct IdempotencyKeyParam {
     /// Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
     #[param(
         rename = "Idempotency-Key",
-        max_length = 255,
+        nullable = false,
+        max_length = 257,
+        pattern = r#"^("[!#-\[\]-~]{1,255}"|[!#-\[\]-~]{1,255})$"#,
         example = "\"8e03978e-40d5-43e8-bc93-6894a57f9324\""
     )]
     idempotency_key: Option<String>,

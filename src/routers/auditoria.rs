@@ -43,23 +43,23 @@ struct AuditoriaParams {
     #[serde(default)]
     ate: Field<DateTime<Utc>>,
     /// By this user (id).
-    #[param(value_type = Option<String>, nullable = false, example = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d")]
+    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d")]
     #[serde(default)]
     usuario_id: Field<String>,
     /// In this organisation.
-    #[param(value_type = Option<String>, nullable = false, example = "contoso")]
+    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// This action.
-    #[param(value_type = Option<String>, nullable = false, example = "alterar")]
+    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "alterar")]
     #[serde(default)]
     acao: Field<String>,
     /// This kind of object.
-    #[param(value_type = Option<String>, nullable = false, example = "atividade")]
+    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "atividade")]
     #[serde(default)]
     objeto_tipo: Field<String>,
     /// This object (id).
-    #[param(value_type = Option<String>, nullable = false, example = "01932b5c-7c00-7000-8000-000000000001")]
+    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "01932b5c-7c00-7000-8000-000000000001")]
     #[serde(default)]
     objeto_id: Field<String>,
     /// `next_cursor` of the page before.

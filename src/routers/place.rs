@@ -16,12 +16,12 @@ use crate::models::organizacao::NomeOrganizacao;
 pub(super) struct PlaceParams {
     /// Organisation, in any case.
     #[validate(required)]
-    #[param(value_type = String, required = true, example = "contoso")]
+    #[param(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Project: name, Azure DevOps GUID in any spelling, or `id`.
     #[validate(required)]
-    #[param(value_type = String, required = true, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[param(value_type = String, required = true, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
     #[serde(default)]
     project_id: Field<ProjetoNomeado>,
 }
@@ -46,7 +46,7 @@ impl PlaceParams {
 pub(super) struct TeamParams {
     /// Team, by id or name; without one the project's default team.
     #[validate(length(max = 255))]
-    #[param(value_type = Option<String>, nullable = false, example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
+    #[param(value_type = Option<String>, nullable = false, max_length = 255, pattern = r"^[^\u0000]*$", example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
     #[serde(default)]
     team_id: Field<OrBlank<Trimmed>>,
 }

@@ -56,7 +56,7 @@ struct FolhaParams {
     iteration_id: Field<OrBlank<Uuid>>,
     /// Only work items of this team, by id or name.
     #[validate(length(max = 255))]
-    #[param(value_type = Option<String>, nullable = false, example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
+    #[param(value_type = Option<String>, nullable = false, max_length = 255, pattern = r"^[^\u0000]*$", example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
     #[serde(default)]
     team_id: Field<OrBlank<Trimmed>>,
     /// Only work items that are the caller's, with what is above them.
@@ -156,12 +156,12 @@ async fn list_revisions(
 struct ProcessStatesParams {
     /// Process; the project's own without it.
     #[validate(length(max = 255))]
-    #[param(value_type = Option<String>, nullable = false, example = "adcc42ab-9882-485e-a3ed-7678f01f66bc")]
+    #[param(value_type = Option<String>, nullable = false, max_length = 255, pattern = r"^[^\u0000]*$", example = "adcc42ab-9882-485e-a3ed-7678f01f66bc")]
     #[serde(default)]
     process_id: Field<OrBlank<Trimmed>>,
     /// Reference name of the type.
     #[validate(required, length(min = 1, max = 255))]
-    #[param(value_type = String, required = true, min_length = 1, max_length = 255, example = "Microsoft.VSTS.WorkItemTypes.Task")]
+    #[param(value_type = String, required = true, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "Microsoft.VSTS.WorkItemTypes.Task")]
     #[serde(default)]
     work_item_type: Field<Trimmed>,
 }
@@ -206,7 +206,7 @@ async fn get_process_states(
 struct CurrentStateParams {
     /// Ids, comma-separated, up to 2,000.
     #[validate(required)]
-    #[param(value_type = String, required = true, example = "4711,4712")]
+    #[param(value_type = String, required = true, pattern = "^[0-9, ]*$", example = "4711,4712")]
     #[serde(default)]
     work_item_ids: Field<Trimmed>,
 }

@@ -39,20 +39,20 @@ pub fn router() -> OpenApiRouter<AppState> {
 struct SearchParams {
     /// An id, `#id`, or a part of a title. Whatever it holds is text.
     #[validate(required, length(min = 2, max = 255))]
-    #[param(value_type = String, required = true, min_length = 2, max_length = 255, example = "#4711")]
+    #[param(value_type = String, required = true, min_length = 2, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "#4711")]
     #[serde(default)]
     query: Field<Trimmed>,
     /// Only in this project: name, Azure DevOps GUID in any spelling, or `id`.
-    #[param(value_type = Option<String>, nullable = false, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
     #[serde(default)]
     project_id: Field<OrBlank<ProjetoNomeado>>,
     /// Organisation, in any case; the caller's default one without it.
-    #[param(value_type = Option<String>, nullable = false, example = "contoso")]
+    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<OrBlank<NomeOrganizacao>>,
     /// Only of these types, comma-separated.
     #[validate(length(max = 1000))]
-    #[param(value_type = Option<String>, nullable = false, max_length = 1000, example = "Task,Bug")]
+    #[param(value_type = Option<String>, nullable = false, max_length = 1000, pattern = r"^[^\u0000]*$", example = "Task,Bug")]
     #[serde(default)]
     work_item_types: Field<OrBlank<Trimmed>>,
     /// At the most so many.

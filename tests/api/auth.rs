@@ -326,6 +326,21 @@ async fn the_outage_of_one_organisation_keeps_nobody_else_out() {
     app.get_as(&azure.pat(&bob), PATH).await.problem(503);
 }
 
+/// A wrong name in the vault, or an organisation that was deleted: nobody belongs to it.
+#[tokio::test]
+async fn an_organisation_that_does_not_exist_is_no_trouble() {
+    let azure = FakeAzure::contoso().await;
+    let ada = azure.person("Ada Example", &["contoso"]);
+    let app = TestApp::over(&azure, [("AZURE_DEVOPS_ORG_PATS", "ghost=x")]).await;
+    app.get_as("made-up", PATH).await.problem(401);
+    let token = azure.pat(&ada);
+    app.get_as(&token, PATH).await.expect(200);
+    let unknown = format!("/api/v1/atividades/{}", uuid::Uuid::new_v4());
+    app.get_as(&token, &unknown).await.problem(404);
+    let live = "/api/v1/integracao/projetos?organization_name=ghost";
+    app.get_as(&token, live).await.problem(403);
+}
+
 /// D-05: whoever asks is who acts; what is remembered of one caller never serves another. (The timesheet, where the
 /// defect was seen, reads this identity.)
 #[tokio::test]

@@ -209,11 +209,11 @@ pub(super) struct ApontamentoFilterParams {
     #[serde(default)]
     data_fim: Field<NaiveDate>,
     /// Organisation, in any case.
-    #[param(value_type = Option<String>, nullable = false, example = "contoso")]
+    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Project: name, Azure DevOps GUID in any spelling, or `id`.
-    #[param(value_type = Option<String>, nullable = false, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
+    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
     #[serde(default)]
     project_id: Field<ProjetoNomeado>,
     /// Work item.
@@ -225,7 +225,7 @@ pub(super) struct ApontamentoFilterParams {
     #[serde(default)]
     id_atividade: Field<Uuid>,
     /// Whose; the caller's own without it. Others' are for administrators.
-    #[param(value_type = Option<String>, nullable = false, example = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d")]
+    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d")]
     #[serde(default)]
     usuario_id: Field<OrBlank<Trimmed>>,
     /// `desc`: the newest day first; `asc`: the oldest.

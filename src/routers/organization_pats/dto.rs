@@ -93,7 +93,7 @@ impl ValidateFirstParams {
 pub(super) struct OrganizationPatCreate {
     /// Azure DevOps organisation.
     #[validate(required)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 64)]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Address for people; nothing is ever sent there.
@@ -199,7 +199,7 @@ impl OrganizationPatUpdate {
 pub(super) struct ValidateRequest {
     /// Azure DevOps organisation.
     #[validate(required)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 64)]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// The PAT.

@@ -31,14 +31,14 @@ pub(super) struct AndamentoResponse {
     #[schema(example = 1)]
     falhas: i64,
     /// The same by organisation; only those that have something unwritten.
-    organizacoes: Vec<ResumoResponse>,
+    organizacoes: Vec<PendenciasResponse>,
     /// What failed, at the most 200.
     falhas_detalhes: Vec<FalhaResponse>,
 }
 
 /// How the hours of one organisation are on their way.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ResumoResponse {
+pub(super) struct PendenciasResponse {
     /// Organisation.
     #[schema(example = "contoso")]
     organization_name: String,
@@ -77,7 +77,7 @@ pub(super) struct FalhaResponse {
     tentativas: i32,
 }
 
-impl From<Resumo> for ResumoResponse {
+impl From<Resumo> for PendenciasResponse {
     fn from(resumo: Resumo) -> Self {
         Self {
             organization_name: resumo.organizacao,
@@ -125,7 +125,7 @@ impl From<Andamento> for AndamentoResponse {
 #[schema(example = json!({"organization_name": "contoso", "work_item_id": 4711}))]
 pub(super) struct RepetirRequest {
     /// Only those of this organisation.
-    #[schema(value_type = Option<String>, required = false, max_length = 64)]
+    #[schema(value_type = Option<String>, required = false, max_length = 64, min_length = 1, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
     #[serde(default)]
     pub(super) organization_name: Field<Option<NomeOrganizacao>>,
     /// Only that of this work item.
@@ -160,7 +160,7 @@ pub(super) struct ReconciliarRequest {
     #[serde(default)]
     work_item_id: Field<Option<WorkItemId>>,
     /// Those of this project, 200 at a time; `work_item_id` wins.
-    #[schema(value_type = Option<String>, required = false, max_length = 255)]
+    #[schema(value_type = Option<String>, required = false, max_length = 255, min_length = 1, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$")]
     #[serde(default)]
     project_id: Field<Option<ProjetoNomeado>>,
     /// `proximo` of the answer before: go on after this work item.
