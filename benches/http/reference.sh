@@ -53,7 +53,8 @@ text, values = sys.stdin.read().strip(), sys.argv[1:]
 def put(match):
     value = values[int(match[1]) - 1]
     return f"CAST(NULL AS {value[5:]})" if value.startswith("null:") else f":{value}"
-assert text, "no such statement"
+if not text or text.count(text[:24]) > 1:
+    raise SystemExit("FAILED: none or several of the statements begin so: " + text[:24])
 print(re.sub(r"\$(\d+)", put, text) + ";")' "${@:2}"
 }
 read_as_service() { # name; the statements come on stdin
@@ -71,7 +72,7 @@ entry=$(sql -c "SELECT id FROM apontamentos WHERE organizacao = 'org07' LIMIT 1"
     statement 'SELECT ap.id_atividade AS "id_atividade' page_ids null:text[]
 } | read_as_service list
 statement 'SELECT a.id AS "id: AtividadeId"' activity null:text[] | read_as_service activity
-statement 'SELECT a.id AS "id: ApontamentoId"' entry_ids null:text[] | read_as_service entry
+statement 'SELECT a.id AS "id: ApontamentoId", a.organizacao' entry_ids null:text[] | read_as_service entry
 pg_rate() { # name
     PGOPTIONS='-c search_path=api_aponta -c plan_cache_mode=force_generic_plan -c jit=off' pgbench -n -M prepared -c $connections -j 2 \
         -T "$seconds" -D hundred=100 -D zero=0 -D "page_ids=$page_ids" -D "activity=$activity" -D "entry_ids={$entry}" \
