@@ -70,6 +70,17 @@ SELECT json_build_object(
 SQL
 }
 
+# One service under the mix, on port 8096: leaves $server, $load (the client) and $work/data.json.
+serve_mix() { # variables
+    cargo build --release --locked --quiet --example load
+    load=target/release/examples/load
+    plant_entries 100
+    mix_data >"$work/data.json"
+    serve 8096 AUTH_ENABLED=false WRITEBACK_MODE=off "$@"
+    server=${pids[-1]}
+    mkdir -p benches/results
+}
+
 # Azure DevOps on port 8097 where everybody is Ada with that id. Counts in $work/asked how often it was asked who somebody is.
 azure_knows_ada() { # id
     python3 - "$1" "$work/asked" <<'PY' &

@@ -9,17 +9,12 @@ cd "$(dirname "$0")/../.."
 
 minutes=${1:-30} rate=${2:-750}
 . benches/http/common.sh psql curl python3
-cargo build --release --locked --quiet --example load
-plant_entries 100
-mix_data >"$work/data.json"
-serve 8096 AUTH_ENABLED=false WRITEBACK_MODE=off METRICS_ADDR=127.0.0.1:8095
-server=${pids[-1]}
-target/release/examples/load http://127.0.0.1:8096 "$work/data.json" "5:=$((rate / 5)),$((minutes * 60)):=$rate" >"$work/load.txt" &
-load=$!
-pids+=($load)
+serve_mix METRICS_ADDR=127.0.0.1:8095
+"$load" http://127.0.0.1:8096 "$work/data.json" "5:=$((rate / 5)),$((minutes * 60)):=$rate" >"$work/load.txt" &
+client=$!
+pids+=($client)
 results=benches/results/soak-$(date +%F).txt
-mkdir -p benches/results
-python3 - "$server" $load "$minutes" "$results" <<'PY'
+python3 - "$server" $client "$minutes" "$results" <<'PY'
 import os, re, sys, time, urllib.request
 server, load, minutes, results = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
 # What is watched, and how much more the last third may have than the first, as a share and beyond that in absolute terms.
@@ -62,7 +57,7 @@ for name, (share, more) in ALLOWED.items():
 if broken:
     raise SystemExit("FAILED: " + "; ".join(broken))
 PY
-wait $load
+wait $client
 sed '$d' "$work/load.txt" | tee -a "$results"
 tail -1 "$work/load.txt" | python3 -c 'import json, sys; told = json.load(sys.stdin); sys.exit(any(line["failed"] for line in told[:2]))' ||
     { echo "FAILED: requests failed" >&2; exit 1; }

@@ -11,11 +11,7 @@ cd "$(dirname "$0")/../.."
 
 times=${1:-20} steady=${2:-60}
 . benches/http/common.sh psql curl python3
-cargo build --release --locked --quiet --example load
-plant_entries 100
-mix_data >"$work/data.json"
-serve 8096 AUTH_ENABLED=false WRITEBACK_MODE=off
-server=${pids[-1]}
+serve_mix
 postmaster=$(head -1 "$work/d/pgdata/postmaster.pid")
 
 plan=$(python3 -c '
@@ -25,11 +21,10 @@ stages = [(5, 300), (15, 500), (13, 1000), (7, 1500), (4, 0)]
 print(",".join(f"{minutes * 60 / times:g}:{rate}" for minutes, rate in stages) + f",{steady:g}:=1500")' "$times" "$steady")
 echo "$(sql -c 'SELECT count(*) FROM apontamentos') entries; one service, one PostgreSQL, the client beside them, $(nproc) cores"
 before=$(ticks "$server" "$postmaster")
-target/release/examples/load http://127.0.0.1:8096 "$work/data.json" "$plan" >"$work/load.txt"
+"$load" http://127.0.0.1:8096 "$work/data.json" "$plan" >"$work/load.txt"
 cpu=$(($(ticks "$server" "$postmaster") - before))
 sed '$d' "$work/load.txt"
 results=benches/results/stages-$(date +%F).json
-mkdir -p benches/results
 python3 - "$work/load.txt" "$cpu" "$hertz" "$(resident "$server" VmHWM)" "$results" "$(git log -1 --format=%h)" "$(lscpu | sed -n 's/^Model name: *//p')" <<'PY'
 import json, sys
 load, cpu, hertz, resident, results, commit, model = sys.argv[1:]

@@ -153,10 +153,10 @@ class Load:
             self.errors[request.operation][status] += 1
             self.example = answer
 
-    async def run(self, rate, seconds, make, busy=lambda: False):
-        """Sends for so long, and on while `busy`; returns the rate that it kept, once every answer is there."""
+    async def run(self, rate, seconds, make):
+        """Sends for so long; returns the rate that it kept, once every answer is there."""
         start, tasks, n = time.monotonic(), set(), 0
-        while (now := time.monotonic() - start) < seconds or busy():
+        while (now := time.monotonic() - start) < seconds:
             while n < now * rate:
                 task = asyncio.create_task(self.one(make(n), start + n / rate))
                 tasks.add(task)

@@ -10,10 +10,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Keeps at least `min` connections open, for ever.
 pub(super) async fn watch(pool: Pool, min: u32) {
     loop {
-        tokio::time::sleep(INTERVAL).await;
         if pool.size() < min {
             refill(&pool, min).await;
         }
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 

@@ -170,8 +170,10 @@ impl ApontamentoService {
             tx.end_read();
             return Ok(Known::Answer(Box::new(first)));
         }
-        let projeto = self.projetos.locate(&mut tx, &new.organizacao, &new.projeto);
-        let projeto = projeto.await?;
+        let projeto = self
+            .projetos
+            .locate(&mut tx, &new.organizacao, &new.projeto)
+            .await?;
         tx.end_read();
         Ok(Known::Projeto(projeto))
     }

@@ -91,22 +91,20 @@ async fn send(built: RequestBuilder, since: Instant) -> (Option<String>, Vec<Str
     let mut again = Vec::new();
     loop {
         let next = built.try_clone().unwrap();
-        let why = match once(next).await {
+        let (why, pause) = match once(next).await {
             Ok(status) if status.is_success() => return (None, again),
             // 409: the first attempt is still at work.
-            Ok(status @ (StatusCode::BAD_GATEWAY | StatusCode::CONFLICT)) => status.to_string(),
+            Ok(status @ (StatusCode::BAD_GATEWAY | StatusCode::CONFLICT)) => (status.to_string(), PAUSE),
             Ok(status) => return (Some(status.to_string()), again),
             Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
-                "a kept connection had closed".to_owned()
+                ("a kept connection had closed".to_owned(), Duration::ZERO)
             }
             Err(error) => return (Some(cause(error)), again),
         };
         if since.elapsed() > PATIENCE {
             return (Some(why), again);
         }
-        if !why.starts_with('a') {
-            tokio::time::sleep(PAUSE).await;
-        }
+        tokio::time::sleep(pause).await;
         again.push(why);
     }
 }
