@@ -106,10 +106,10 @@ pub async fn projetos_of(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
         r#"SELECT ap.id_atividade AS "id_atividade: AtividadeId", p.id AS "id: ProjetoId", p.nome
-             FROM atividade_projeto ap
+             FROM unnest($1::uuid[]) AS asked (id)
+             JOIN atividade_projeto ap ON ap.id_atividade = asked.id
              JOIN projetos p ON p.id = ap.id_projeto
-            WHERE ap.id_atividade = ANY($1)
-              AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))
+            WHERE $2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2)
             ORDER BY ap.posicao, p.id"#,
         &ids,
         organizacoes as Option<&[String]>,
@@ -133,6 +133,8 @@ pub async fn projetos_of(
 /// One activity, with those of its projects that the scope covers; `None` also when it has projects and none of them is.
 pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
+    // OFFSET 0 keeps PostgreSQL from beginning with the projects: it takes row-level security to leave one of them, and would read all
+    // links once for each that the caller sees.
     let row = sqlx::query_as!(
         Row,
         r#"SELECT a.id AS "id: AtividadeId", a.nome, a.descricao, a.ativo, a.criado_por, a.criado_em, a.atualizado_em,
@@ -141,9 +143,12 @@ pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sql
             CROSS JOIN LATERAL (SELECT array_agg(p.id ORDER BY ap.posicao, p.id) AS ids,
                                        array_agg(p.nome ORDER BY ap.posicao, p.id) AS nomes
                                   FROM atividade_projeto ap
-                                  JOIN projetos p ON p.id = ap.id_projeto
-                                 WHERE ap.id_atividade = a.id
-                                   AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))) p
+                                 CROSS JOIN LATERAL (SELECT p.id, p.nome
+                                                       FROM projetos p
+                                                      WHERE p.id = ap.id_projeto
+                                                        AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))
+                                                     OFFSET 0) p
+                                 WHERE ap.id_atividade = a.id) p
             WHERE a.id = $1
               AND (p.ids IS NOT NULL OR NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id))"#,
         id as AtividadeId,
