@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::future::{self, BoxFuture, FutureExt};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTransactionManager, PgTypeInfo};
 use sqlx::{Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx_core::transaction::TransactionManager;
 use tokio::time::{sleep, timeout};
 
 /// A connection that goes back to its pool when it is dropped, rolled back if need be; one that did not answer is closed.
@@ -25,7 +26,8 @@ pub struct Conn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
-    /// A transaction was begun, or nearly so.
+    /// A transaction is about to begin, and may have begun for the server.
+    Beginning,
     Transaction,
     /// It did not answer in time.
     Silent,
@@ -41,14 +43,17 @@ impl Conn {
     }
 
     pub(super) async fn begin(&mut self, statement: SqlStr) -> Result<(), Error> {
-        // Before it is sent: whoever is interrupted here leaves a transaction behind, too.
+        self.state = State::Beginning;
+        patiently(self, |inner| {
+            PgTransactionManager::begin(inner, Some(statement)).boxed()
+        })
+        .await?;
         self.state = State::Transaction;
-        self.execute(statement).await?;
         Ok(())
     }
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
-        self.execute("COMMIT").await?;
+        patiently(&mut self, |inner| PgTransactionManager::commit(inner).boxed()).await?;
         self.state = State::Idle;
         Ok(())
     }
@@ -60,12 +65,14 @@ impl Drop for Conn {
             return;
         };
         let (state, patience) = (self.state, self.patience);
-        if state == State::Silent {
-            close(&mut inner);
-            return;
+        match state {
+            State::Silent => return close(&mut inner),
+            // Goes out with what returns the connection, in one round trip.
+            State::Transaction => PgTransactionManager::start_rollback(&mut inner),
+            State::Idle | State::Beginning => {}
         }
         tokio::spawn(async move {
-            if state == State::Transaction && timeout(patience, inner.execute("ROLLBACK")).await.is_err() {
+            if state == State::Beginning && timeout(patience, inner.execute("ROLLBACK")).await.is_err() {
                 close(&mut inner);
             }
             // The result says only that it took too long, and then it is closed.

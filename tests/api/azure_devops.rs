@@ -72,7 +72,7 @@ async fn every_fault_on_every_call_is_told_apart_in_time_and_leaves_nothing_behi
         retry_after: Some(Duration::from_secs(seconds)),
     };
     let refused = |status| Error::InvalidCredential { status };
-    let table: [(Fault, Result<(), Error>); 16] = [
+    let table: [(Fault, Result<(), Error>); 18] = [
         (Fault::Unauthorized, Err(refused(401))),
         (Fault::ExpiredPat, Err(refused(401))),
         (Fault::SignIn, Err(refused(203))),
@@ -98,7 +98,15 @@ async fn every_fault_on_every_call_is_told_apart_in_time_and_leaves_nothing_behi
             Err(Error::Nonsense("the answer is not of the expected type")),
         ),
         (
+            Fault::InvalidUtf8,
+            Err(Error::Nonsense("the JSON does not have the expected shape")),
+        ),
+        (
             Fault::Huge(10 << 20),
+            Err(Error::Nonsense("the answer is too large")),
+        ),
+        (
+            Fault::Bomb(10 << 20),
             Err(Error::Nonsense("the answer is too large")),
         ),
     ];

@@ -2,6 +2,7 @@
 //! Faults of Azure DevOps stand in `azure_devops.rs` and `write_back/faults.rs`, kills in `crash.rs` and `outage.rs`.
 
 mod busy_pool;
+mod interrupted;
 mod reset;
 mod restart;
 mod shutdown;

@@ -1,10 +1,12 @@
 //! Ways in which an answer goes wrong.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Response, StatusCode};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::stream;
 
 use super::work_items::rule_violation;
@@ -40,6 +42,10 @@ pub enum Fault {
     CutOff,
     /// A body without end in sight: this many bytes of valid JSON, not announced.
     Huge(usize),
+    /// A few kilobytes that become so many bytes of valid JSON when they are decompressed.
+    Bomb(usize),
+    /// JSON but for a string that is no UTF-8.
+    InvalidUtf8,
     /// One byte now and then, for ever.
     Trickle,
     /// JSON of another shape.
@@ -124,6 +130,11 @@ impl Fault {
                 ])))
                 .unwrap(),
             Self::Huge(bytes) => huge(*bytes),
+            Self::Bomb(bytes) => bomb(*bytes),
+            Self::InvalidUtf8 => bare(200)
+                .header("content-type", "application/json")
+                .body(Body::from(&b"{\"value\":\"\xff\"}"[..]))
+                .unwrap(),
             Self::Trickle => bare(200)
                 .header("content-type", "application/json")
                 .body(Body::from_stream(stream::unfold((), async |()| {
@@ -153,6 +164,17 @@ fn answer(status: u16, content_type: &str, body: &'static str) -> Response<Body>
     bare(status)
         .header("content-type", content_type)
         .body(body.into())
+        .unwrap()
+}
+
+fn bomb(bytes: usize) -> Response<Body> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    io::copy(&mut io::repeat(b' ').take(bytes as u64), &mut gzip).unwrap();
+    gzip.write_all(br#"{"count":0,"value":[]}"#).unwrap();
+    bare(200)
+        .header("content-type", "application/json")
+        .header("content-encoding", "gzip")
+        .body(gzip.finish().unwrap().into())
         .unwrap()
 }
 
