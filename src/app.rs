@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::Layer;
+use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -20,7 +20,6 @@ use tower_http::normalize_path::NormalizePathLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Authenticator;
 use crate::azure_devops::{self, AzureDevOps};
@@ -159,13 +158,35 @@ impl AppState {
     }
 }
 
+/// All routes, and the document that describes them. It takes megabytes and milliseconds to make, so it is made once.
+struct Described {
+    limited: Router<AppState>,
+    unlimited: Router<AppState>,
+    liveness: Router<AppState>,
+    document: OpenApi,
+}
+
+impl Described {
+    fn new() -> Self {
+        let (limited, of_limited) = routers::limited().split_for_parts();
+        let (unlimited, of_unlimited) = routers::unlimited().split_for_parts();
+        let (liveness, of_liveness) = routers::liveness().split_for_parts();
+        let document = [of_limited, of_unlimited, of_liveness]
+            .into_iter()
+            .fold(BaseDocument::openapi(), OpenApi::merge_from);
+        Self {
+            limited,
+            unlimited,
+            liveness,
+            document,
+        }
+    }
+}
+
 /// The OpenAPI document of all routes.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    OpenApiRouter::with_openapi(BaseDocument::openapi())
-        .merge(routers::limited())
-        .merge(routers::unlimited())
-        .into_openapi()
+    Described::new().document
 }
 
 /// The whole application: routes, limits, CORS, error bodies.
@@ -173,44 +194,68 @@ pub fn openapi() -> OpenApi {
 /// # Errors
 /// When the OpenAPI document cannot be written as JSON.
 pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Result<Router, serde_json::Error> {
-    let mut limited = Router::from(routers::limited())
+    let routes = Described::new();
+    let mut limited = routes
+        .limited
         .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(method_not_allowed);
     if let Some(rate) = config.rate_limit {
         limited = rate_limit::apply(limited, rate);
     }
-    let unlimited = Router::from(routers::unlimited())
-        .merge(routers::docs::router(&openapi())?)
+    let unlimited = routes
+        .unlimited
+        .merge(routers::docs::router(&routes.document)?)
         .method_not_allowed_fallback(method_not_allowed);
-    let routes = limited.merge(unlimited).with_state(state);
-    Ok(with_edge(routes, config, draining))
+    // Nothing there can take long, grow large or fail: who answers many probes need not guard against it.
+    let observer = Observer::new(&config.trusted_proxies, draining.clone());
+    let liveness = routes
+        .liveness
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(cors::layer(&config.cors_origins))
+        .layer(middleware::from_fn_with_state(observer.clone(), observe));
+    let guarded = guard(limited.merge(unlimited), config, observer);
+    Ok(without_trailing_slash(guarded.merge(liveness).with_state(state)))
 }
 
 async fn method_not_allowed() -> Problem {
     Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// What surrounds every route, whatever it does. The last layer is the outermost.
+/// `routes` with all that surrounds them in the application.
 pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
     let observer = Observer::new(&config.trusted_proxies, draining.clone());
+    without_trailing_slash(guard(routes, config, observer))
+}
+
+/// Puts around `routes` what they need whatever they do. One stack, the outermost first: a router copies all that is below each layer
+/// that it is given, with every request.
+fn guard<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    config: &HttpConfig,
+    observer: Observer,
+) -> Router<S> {
     let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
-    let routes = routes
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(config.max_body_bytes))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            config.request_timeout,
-        ))
-        .layer(middleware::from_fn(drain))
-        .layer(CatchPanicLayer::custom(panic_response))
+    let edge = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(observer, observe))
+        .layer(cors::layer(&config.cors_origins))
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
                 .compress_when(compress),
         )
-        .layer(cors::layer(&config.cors_origins))
-        .layer(middleware::from_fn_with_state(observer, observe));
-    // A layer of a router runs after routing; what changes the path must stand outside.
+        .layer(CatchPanicLayer::custom(panic_response))
+        .layer(middleware::from_fn(drain))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            config.request_timeout,
+        ))
+        .layer(RequestBodyLimitLayer::new(config.max_body_bytes))
+        .layer(DefaultBodyLimit::disable());
+    routes.layer(edge)
+}
+
+/// A layer of a router runs after routing; what changes the path must stand outside.
+fn without_trailing_slash(routes: Router) -> Router {
     Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(routes))
 }
 

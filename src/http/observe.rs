@@ -27,6 +27,9 @@ use crate::telemetry::trace::Span;
 /// Name of the header that carries the request id both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Routes that are asked every few seconds, by everything that watches: what they answer is worth a line only when it is bad news.
+const PROBES: [&str; 4] = ["/", "/health", "/healthz", "/ready"];
+
 /// Address that a request comes from, as far as trusted proxies tell.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientIp(pub IpAddr);
@@ -73,19 +76,16 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let client = observer.client_ip(&request);
     request.extensions_mut().insert(ClientIp(client));
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("unmatched", MatchedPath::as_str);
-    let span = Span::of_request(method.as_str(), route, request.headers());
+    let route = request.extensions().get::<MatchedPath>();
+    let route: Arc<str> = route.map_or("unmatched", MatchedPath::as_str).into();
+    let span = Span::of_request(method.as_str(), &route, request.headers());
     let context = RequestContext {
-        id: id.clone(),
-        method: method.to_string(),
-        route: route.to_owned(),
+        id: Arc::clone(&id),
+        method: method.clone(),
+        route: Arc::clone(&route),
         span: span.clone(),
     };
 
-    let route = context.route.clone();
     request::scope(context, async move {
         let _active = metrics::active_request(method.as_str());
         let unanswered = Unanswered { client, started };
@@ -96,9 +96,9 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
             write_problem(&mut response, problem, &id, &method);
         }
         set_common_headers(response.headers_mut(), &id, observer.draining.is_set());
-        log(&response, problem.as_ref(), client, started);
+        log(&response, problem.as_ref(), &route, client, started);
         let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
-        metrics::request(method.as_str(), &route, status, code, started.elapsed());
+        metrics::request(method.as_str(), route, status, code, started.elapsed());
         span.end(Some(status), code);
         response
     })
@@ -130,7 +130,7 @@ pub fn panic_response(_payload: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// The caller's id if it is one (letters, digits, `.`, `_`, `-`, at most 64), else a new one.
-fn request_id(headers: &HeaderMap) -> String {
+fn request_id(headers: &HeaderMap) -> Arc<str> {
     let well_formed = |id: &&str| {
         (1..=64).contains(&id.len())
             && id
@@ -141,7 +141,15 @@ fn request_id(headers: &HeaderMap) -> String {
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok())
         .filter(well_formed)
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+        .map_or_else(
+            || {
+                Uuid::now_v7()
+                    .hyphenated()
+                    .encode_lower(&mut Uuid::encode_buffer())
+                    .into()
+            },
+            Arc::from,
+        )
 }
 
 /// The handler's problem, or for a bare error of some layer the one that its status means.
@@ -189,7 +197,7 @@ fn set_common_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
     }
 }
 
-fn log(response: &Response, problem: Option<&Problem>, client: IpAddr, started: Instant) {
+fn log(response: &Response, problem: Option<&Problem>, route: &str, client: IpAddr, started: Instant) {
     let status = response.status().as_u16();
     let elapsed_ms = elapsed_ms(started);
     let code = problem.map(|p| p.code);
@@ -201,6 +209,9 @@ fn log(response: &Response, problem: Option<&Problem>, client: IpAddr, started: 
             } else {
                 tracing::warn!(status, code, elapsed_ms, %client, cause, "request failed");
             }
+        }
+        _ if status < 400 && PROBES.contains(&route) => {
+            tracing::debug!(status, elapsed_ms, %client, "request");
         }
         _ => tracing::info!(status, code, elapsed_ms, %client, "request"),
     }
@@ -232,7 +243,7 @@ mod tests {
             headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
             request_id(&headers)
         };
-        assert_eq!(with("ci-run_42.a"), "ci-run_42.a");
+        assert_eq!(&*with("ci-run_42.a"), "ci-run_42.a");
         for bad in ["", "a b", "x\"y", "{}", &"a".repeat(65)] {
             assert!(Uuid::parse_str(&with(bad)).is_ok(), "{bad}");
         }

@@ -12,14 +12,19 @@ use crate::http::extract::ApiJson;
 use crate::http::openapi::{HEALTH, LimitedResponses};
 use crate::services::health::{Check, HealthService, Readiness};
 
-/// Liveness and readiness.
+/// Whether the process lives.
 #[must_use]
-pub fn router() -> OpenApiRouter<AppState> {
+pub fn liveness_router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(get_root))
         .routes(routes!(get_health))
         .routes(routes!(get_healthz))
-        .routes(routes!(get_ready))
+}
+
+/// Whether it can work.
+#[must_use]
+pub fn readiness_router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(get_ready))
 }
 
 /// What the API is.

@@ -40,6 +40,6 @@ pub(super) fn actor(user: &CurrentUser) -> Actor {
     Actor {
         id: user.id.clone(),
         nome: user.nome.clone(),
-        request_id: request::current_id(),
+        request_id: request::current_id().map(|id| id.to_string()),
     }
 }

@@ -3,6 +3,7 @@
 //! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; what those do not know begins with
 //! `aponta_`. No label holds an id, so the number of series is bounded by the routes and operations of the program.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -149,9 +150,9 @@ impl Drop for Active {
 }
 
 /// A request was answered; `code` is that of the problem, if there was one.
-pub fn request(method: &str, route: &str, status: u16, code: Option<&str>, elapsed: Duration) {
+pub fn request(method: &str, route: Arc<str>, status: u16, code: Option<&str>, elapsed: Duration) {
     let method = known_method(method);
-    let (route, status_text) = (route.to_owned(), status.to_string());
+    let status_text = status.to_string();
     let duration = if status < 400 {
         histogram!(REQUEST_DURATION, METHOD => method, ROUTE => route, STATUS => status_text)
     } else {

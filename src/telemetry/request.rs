@@ -3,7 +3,9 @@
 //! Not a span: sqlx 0.9 enters the current span anew for every row, which cost a tenth of the throughput of a list.
 
 use std::fmt;
+use std::sync::Arc;
 
+use reqwest::Method;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
@@ -20,11 +22,11 @@ tokio::task_local! {
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// Request id; letters, digits, `.`, `_` and `-` only, so it needs no escaping.
-    pub id: String,
+    pub id: Arc<str>,
     /// HTTP method.
-    pub method: String,
+    pub method: Method,
     /// Template of the route.
-    pub route: String,
+    pub route: Arc<str>,
     /// Its span.
     pub span: Span,
 }
@@ -48,8 +50,8 @@ pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
 
 /// Id of the request that this task works for, if it works for one.
 #[must_use]
-pub fn current_id() -> Option<String> {
-    CURRENT.try_with(|context| context.id.clone()).ok()
+pub fn current_id() -> Option<Arc<str>> {
+    CURRENT.try_with(|context| Arc::clone(&context.id)).ok()
 }
 
 /// Runs `work` as part of a request.
@@ -120,7 +122,7 @@ where
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use tracing_subscriber::fmt::format;
 
@@ -157,7 +159,7 @@ mod tests {
         let headers = [("traceparent".parse().unwrap(), parent)].into_iter().collect();
         let context = RequestContext {
             id: "r-1".into(),
-            method: "GET".into(),
+            method: Method::GET,
             route: "/{id}".into(),
             span: Span::of_request("GET", "/{id}", &headers),
         };
