@@ -405,6 +405,25 @@ async fn d_09_names_of_organisations_are_checked_before_any_url_is_built() {
     assert_eq!(azure.seen().len(), 0);
 }
 
+/// Were another part to look at the last one, a caller could be limited as one person and served as another.
+#[tokio::test]
+async fn of_two_credentials_the_first_counts() {
+    let azure = FakeAzure::contoso().await;
+    let app = TestApp::over(&azure, []).await;
+    let (ada, bea) = (
+        azure.person("Ada", &["contoso"]),
+        azure.person("Bea", &["contoso"]),
+    );
+    let (ada_pat, bea_pat) = (azure.pat(&ada), azure.pat(&bea));
+    let ask = async |first: &str, second: &str| {
+        let request = Request::get("/api/v1/user").bearer(first).bearer(second);
+        app.send(request).await
+    };
+    assert_eq!(ask(&ada_pat, &bea_pat).await.expect(200)["id"], json!(ada.id));
+    assert_eq!(ask(&bea_pat, &ada_pat).await.expect(200)["id"], json!(bea.id));
+    ask("nobody", &ada_pat).await.problem(401);
+}
+
 #[tokio::test]
 async fn the_mock_user_signs_what_it_creates() {
     let app = TestApp::new().await;

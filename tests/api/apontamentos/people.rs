@@ -30,6 +30,36 @@ async fn d_02_identity_comes_from_the_token() {
     assert_eq!(logging.count().await, 1);
 }
 
+/// OWASP API3:2023, mass assignment: clients send back whole entries.
+#[tokio::test]
+async fn what_the_service_decides_is_not_taken_from_bodies() {
+    let logging = Logging::new().await;
+    let there = logging.log("02:00").await;
+    let owned = json!({
+        "id": there["id"], "criado_em": "2001-01-01T00:00:00Z", "atualizado_em": "2001-01-01T00:00:00Z",
+        "registrado_por_id": Uuid::new_v4(), "registrado_por_nome": "Outra", "registrado_por": {"id": Uuid::new_v4()},
+        "atividade_nome": "Outra", "nome_atividade": "Outra", "minutos": 9, "duracao_minutos": 9, "versao_escrita": 7,
+        "sincronizacao": {"estado": "falhou", "motivo": "mentira"}, "organizacao": "fabrikam", "id_projeto": logging.tenants.foreign
+    });
+    let plain = logging.post(&logging.body()).await.expect(201);
+    let told = logging.post(&logging.body_with(&owned)).await.expect(201);
+    let decided = |entry: &Value| {
+        let mut entry = entry.clone();
+        for key in ["id", "criado_em", "atualizado_em"] {
+            assert_ne!(entry[key], owned[key], "{key}");
+            entry[key].take();
+        }
+        entry
+    };
+    assert_eq!(decided(&told), decided(&plain));
+    let stored = logging.get(&path(&there)).await.expect(200);
+    assert_eq!(stored["duracao"], "02:00", "another entry was overwritten");
+
+    let changed = logging.put(&plain, &owned).await.expect(200);
+    assert_eq!(decided(&changed), decided(&plain));
+    assert_eq!(changed["id"], plain["id"]);
+}
+
 #[tokio::test]
 async fn clients_send_what_the_caller_is_called_anywhere() {
     let logging = Logging::new().await;

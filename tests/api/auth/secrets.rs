@@ -2,10 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::basic;
 use crate::support::app_token::{self, SECRET, app_token};
 use crate::support::process::{aponta, send_signal};
+use crate::support::tenants::KEY;
 use crate::support::{FakeAzure, Fault, TestDatabase, eventually};
 
 /// The whole program at its most talkative: whatever a caller shows or the service owns, no log line and no answer has it.
@@ -14,6 +16,8 @@ async fn no_secret_is_ever_logged_or_answered() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let service = azure.pat(&azure.person("Service", &["contoso"]));
+    let root = azure.person("Root", &["contoso"]);
+    let admin = root.id.to_string();
     let database = TestDatabase::new().await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
@@ -25,6 +29,8 @@ async fn no_secret_is_ever_logged_or_answered() {
         .env("API_HOST", "127.0.0.1")
         .env("API_PORT", port.to_string())
         .env("AZURE_DEVOPS_PAT", &service)
+        .env("PAT_ENCRYPTION_KEYS", KEY)
+        .env("ADMIN_USERS", &admin)
         .env("AZURE_DEVOPS_TIMEOUT_MS", "500")
         .env("SHUTDOWN_DELAY_SECONDS", "0")
         .env("RUST_LOG", "trace")
@@ -80,6 +86,9 @@ async fn no_secret_is_ever_logged_or_answered() {
     let sync = sync.send().await.unwrap();
     assert_eq!(sync.status(), 200);
     answers.push(sync.text().await.unwrap());
+    let (vaulted, root_pat) = (azure.pat(&ada), azure.pat(&root));
+    let vault = format!("{base}/api/v1/organization-pats");
+    answers.extend(fill_vault(&client, &vault, &root_pat, &vaulted).await);
     send_signal(server.id().unwrap(), "TERM").await;
     server.wait().await.unwrap();
 
@@ -90,7 +99,9 @@ async fn no_secret_is_ever_logged_or_answered() {
         written.contains("connection_data"),
         "the client's calls are in the log"
     );
-    for secret in [&pat, &access, &app, &bad, &slow, &service, SECRET] {
+    for secret in [
+        &pat, &access, &app, &bad, &slow, &service, &vaulted, &root_pat, SECRET, UNKNOWN, KEY,
+    ] {
         for form in [
             secret.to_owned(),
             STANDARD.encode(secret),
@@ -104,6 +115,47 @@ async fn no_secret_is_ever_logged_or_answered() {
             );
         }
     }
+}
+
+/// A PAT that Azure DevOps does not know.
+const UNKNOWN: &str = "canary-vaulted-token";
+
+/// What is put into the vault, whether it is taken or refused, and in whichever field it ends up. Returns the answers.
+async fn fill_vault(client: &reqwest::Client, vault: &str, admin: &str, pat: &str) -> Vec<String> {
+    let mut answers = Vec::new();
+    for (path, body, expected) in [
+        (
+            "/validate",
+            json!({"organization_name": "contoso", "pat": pat}),
+            200,
+        ),
+        (
+            "/validate",
+            json!({"organization_name": "contoso", "pat": UNKNOWN}),
+            200,
+        ),
+        (
+            "",
+            json!({"organization_name": "contoso", "pat": UNKNOWN, "expira_em": "x"}),
+            422,
+        ),
+        ("", json!({"organization_name": UNKNOWN, "pat": [pat]}), 422),
+        (
+            "?validate_first=true",
+            json!({"organization_name": "contoso", "pat": pat}),
+            201,
+        ),
+    ] {
+        let request = client
+            .post(format!("{vault}{path}"))
+            .bearer_auth(admin)
+            .json(&body);
+        let reply = request.send().await.unwrap();
+        let (status, text) = (reply.status(), reply.text().await.unwrap());
+        assert_eq!(status, expected, "{path} {text}");
+        answers.push(text);
+    }
+    answers
 }
 
 fn free_port() -> u16 {
