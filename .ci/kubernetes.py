@@ -179,6 +179,7 @@ def check_deployment(deployment, config):
     expect(selects(spec["selector"], spec["template"]["metadata"]["labels"]), "the Deployment does not select its own pods")
     rolling = spec["strategy"]["rollingUpdate"]
     expect(rolling == {"maxUnavailable": 0, "maxSurge": 1}, f"rolling update is {rolling}")
+    expect(spec.get("minReadySeconds", 0) > 0, "the next replica is replaced before the fresh one is warm")
     stop = int(values["SHUTDOWN_DELAY_SECONDS"]) + int(values["SHUTDOWN_TIMEOUT_SECONDS"]) + AFTER_REQUESTS
     expect(pod["terminationGracePeriodSeconds"] > stop, f"stopping takes up to {stop} s, the grace period is shorter")
     expect(values["AUTO_MIGRATE"] == "false", "replicas migrate: that is the Job's business")
