@@ -13,9 +13,15 @@ use tracing_subscriber::fmt::format;
 use crate::config::{LogConfig, LogFormat};
 use request::WithRequest;
 
+/// sqlx logs the parameters of a database's address that it does not know, values and all: a mistyped `password` among them.
+const TELLS_SECRETS: &str = "sqlx_postgres::options::parse=off";
+
 /// Starts logging to standard output and makes panics log lines. The first call of a process counts.
 pub fn init(config: &LogConfig) {
-    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    if let Ok(silence) = TELLS_SECRETS.parse() {
+        filter = filter.add_directive(silence);
+    }
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match config.format {
         LogFormat::Json => {

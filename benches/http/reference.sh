@@ -122,6 +122,10 @@ print(f"{title:28} {float(rate):7.0f}/s  {ms}  CPU {float(cpu) / float(hertz) / 
       f"ratio {ratio:.2f} ({', '.join(ratios)}; wanted {target})")
 PY
 }
+# What the start took in memory goes back with the first load; VmHWM then begins anew.
+http_rate "$base/health" >/dev/null
+echo "resident at the start: $(resident "$server" VmHWM) MiB; the column below is the peak under load" | tee -a "$results"
+echo 5 >"/proc/$server/clear_refs"
 compare 'GET /health' "$base/health" "http://127.0.0.1:$((port + 1))/health" 0.85
 compare 'GET /atividades?limit=100' "$base/api/v1/atividades?limit=100" list 0.60
 compare 'GET /atividades/{id}' "$base/api/v1/atividades/$activity" activity 0.60

@@ -25,7 +25,7 @@ async fn no_secret_is_ever_logged_or_answered() {
     let port = free_port();
     serve
         .envs(azure.variables("contoso"))
-        .env("DATABASE_URL", &database.url)
+        .env("DATABASE_URL", format!("{}&passwort={MISTYPED}", database.url))
         .env("API_HOST", "127.0.0.1")
         .env("API_PORT", port.to_string())
         .env("AZURE_DEVOPS_PAT", &service)
@@ -100,7 +100,7 @@ async fn no_secret_is_ever_logged_or_answered() {
         "the client's calls are in the log"
     );
     for secret in [
-        &pat, &access, &app, &bad, &slow, &service, &vaulted, &root_pat, SECRET, UNKNOWN, KEY,
+        &pat, &access, &app, &bad, &slow, &service, &vaulted, &root_pat, SECRET, UNKNOWN, KEY, MISTYPED,
     ] {
         for form in [
             secret.to_owned(),
@@ -116,6 +116,9 @@ async fn no_secret_is_ever_logged_or_answered() {
         }
     }
 }
+
+/// Of a parameter of the database's address that nobody knows.
+const MISTYPED: &str = "canary-mistyped-password";
 
 /// A PAT that Azure DevOps does not know.
 const UNKNOWN: &str = "canary-vaulted-token";
