@@ -151,7 +151,16 @@ fn run_dev(args: DevArgs, env: &Env) -> anyhow::Result<()> {
     block_on(dev::run(options, env))
 }
 
+/// Huge pages make a process of 28 MiB one of 47: the allocator asks for them, and touches a little of each. A list is no
+/// slower without them.
+fn refuse_huge_pages() {
+    #[cfg(target_os = "linux")]
+    // A kernel that cannot leaves us with more memory, no less right.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 fn run_serve(env: &Env) -> anyhow::Result<()> {
+    refuse_huge_pages();
     let config = Config::load(env)?;
     telemetry::init(&config.log);
     if config.auth.mode == AuthMode::Off {

@@ -122,6 +122,12 @@ async fn serve_runs_is_healthy_and_stops_on_sigterm() {
     let line = server.line_with("\"serving\"").await;
     let line: serde_json::Value = serde_json::from_str(&line).expect("production logs are JSON");
     assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+    if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", server.pid())) {
+        assert!(
+            !status.contains("THP_enabled:\t1"),
+            "huge pages would double its memory"
+        );
+    }
 
     assert_eq!(run(command(&["healthcheck"])).await.0, 0);
     assert_eq!(run(command(&["healthcheck", "--ready"])).await.0, 0);
