@@ -58,7 +58,9 @@ class Service:
             "AZURE_DEVOPS_ORG_URL": org_url, "AZURE_DEVOPS_PAT": self.azure.azure.admin.pat,
             "ADMIN_USERS": self.azure.azure.admin.email, "PAT_ENCRYPTION_KEYS": base64.b64encode(os.urandom(32)).decode(),
             # A day to come is refused; a schema cannot say which days those are.
-            "ALLOW_FUTURE_ENTRIES": "true"}
+            "ALLOW_FUTURE_ENTRIES": "true",
+            # Probes that succeed, too: the log says which operations did.
+            "RUST_LOG": "info,aponta::http::observe=debug"}
         subprocess.run([APONTA, "migrate"], env={**os.environ, **environment, "RUST_LOG": "warn"}, cwd=folder, check=True, timeout=60)
         self.spawn("serve", "serve", environment=environment)
         wait("the service", 60, self.ready)
