@@ -151,7 +151,7 @@ fn run_dev(args: DevArgs, env: &Env) -> anyhow::Result<()> {
     block_on(dev::run(options, env))
 }
 
-/// Huge pages make a process of 28 MiB one of 47: the allocator asks for them, and touches a little of each. A list is no
+/// Huge pages make a process of 27 MiB one of 47: the allocator asks for them, and touches a little of each. A list is no
 /// slower without them.
 fn refuse_huge_pages() {
     #[cfg(target_os = "linux")]
