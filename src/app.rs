@@ -206,13 +206,16 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Resul
         .unlimited
         .merge(routers::docs::router(&routes.document)?)
         .method_not_allowed_fallback(method_not_allowed);
-    // Nothing there can take long, grow large or fail: who answers many probes need not guard against it.
     let observer = Observer::new(&config.trusted_proxies, draining.clone());
+    // Nothing there can take long, grow large or fail, so probes need no guard against it; but a body may come with any request.
+    let edge = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(observer.clone(), observe))
+        .layer(cors::layer(&config.cors_origins))
+        .layer(middleware::from_fn(drain));
     let liveness = routes
         .liveness
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(cors::layer(&config.cors_origins))
-        .layer(middleware::from_fn_with_state(observer.clone(), observe));
+        .layer(edge);
     let guarded = guard(limited.merge(unlimited), config, observer);
     Ok(without_trailing_slash(guarded.merge(liveness).with_state(state)))
 }
