@@ -61,7 +61,7 @@ pub struct Pessoa {
 }
 
 /// A project as a caller names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum ProjetoNomeado {
     /// By our key or by the Azure DevOps GUID.

@@ -46,7 +46,7 @@ impl fmt::Display for NomeOrganizacao {
 }
 
 /// Whose rows a transaction sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Those of these organisations; none means none.
     Organizacoes {

@@ -111,11 +111,21 @@ pub async fn find(tx: &mut Tx, id: ApontamentoId) -> Result<Option<Apontamento>,
     Ok(find_all(tx, &[id]).await?.pop())
 }
 
-/// Keeps other writers off an entry until the transaction ends. Its project; `None` when the scope has no such entry.
-pub async fn lock(tx: &mut Tx, id: ApontamentoId) -> Result<Option<ProjetoId>, sqlx::Error> {
+/// What is known of an entry that other writers are kept off.
+#[derive(Debug)]
+pub struct Locked {
+    /// Its project.
+    pub projeto: ProjetoId,
+    /// Its version.
+    pub atualizado_em: DateTime<Utc>,
+}
+
+/// Keeps other writers off an entry until the transaction ends. `None` when the scope has no such entry.
+pub async fn lock(tx: &mut Tx, id: ApontamentoId) -> Result<Option<Locked>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    sqlx::query_scalar!(
-        r#"SELECT id_projeto AS "id_projeto: ProjetoId"
+    sqlx::query_as!(
+        Locked,
+        r#"SELECT id_projeto AS "projeto: ProjetoId", atualizado_em
              FROM apontamentos
             WHERE id = $1 AND ($2::text[] IS NULL OR organizacao = ANY ($2))
               FOR NO KEY UPDATE"#,

@@ -50,6 +50,7 @@ impl From<Row> for Atividade {
 }
 
 /// A page of activities by name without regard to case and accents, then by id, and the count of all that match.
+/// Whoever sees every organisation sees every activity, and PostgreSQL does not look for its links.
 /// Their projects are left empty: [`projetos_of`] finds those of a whole page at once, which PostgreSQL does an order of
 /// magnitude faster than aggregating them row by row.
 pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>, sqlx::Error> {
@@ -64,11 +65,11 @@ pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Pa
                       FROM atividade_projeto ap
                       JOIN projetos p ON p.id = ap.id_projeto
                      WHERE p.id = $2 OR p.external_id = $2))
-              AND (NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
+              AND ($5::text[] IS NULL
+                   OR NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
                    OR EXISTS (SELECT FROM atividade_projeto ap
                                 JOIN projetos p ON p.id = ap.id_projeto
-                               WHERE ap.id_atividade = a.id
-                                 AND ($5::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($5))))
+                               WHERE ap.id_atividade = a.id AND coalesce(p.organizacao, '') = ANY ($5)))
             ORDER BY nome_ordem, id
             LIMIT $3 OFFSET $4"#,
         filter.ativo,
@@ -168,22 +169,25 @@ pub struct Usability {
     pub fits: bool,
 }
 
-/// Whether an activity of the scope may be used for hours on a project; `None` when the scope has no such activity.
+/// Whether an activity of the scope may be used for hours on a project of the scope; `None` when the scope has no such activity.
 pub async fn usability(
     tx: &mut Tx,
     id: AtividadeId,
     projeto: ProjetoId,
 ) -> Result<Option<Usability>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
+    // The first two answers come from the activity's own links. Only where they are no is the scope asked; together with them,
+    // PostgreSQL would read all links and projects for a single activity.
     sqlx::query_as!(
         Usability,
-        r#"SELECT a.ativo,
-                  NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
-                  OR EXISTS (SELECT FROM atividade_projeto ap
-                              WHERE ap.id_atividade = a.id AND ap.id_projeto = $2) AS "fits!"
+        r#"SELECT a.ativo, (own.linked OR own.free) AS "fits!"
              FROM atividades a
+            CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM atividade_projeto ap
+                                                WHERE ap.id_atividade = a.id AND ap.id_projeto = $2) AS linked,
+                                       NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id) AS free
+                                OFFSET 0) own
             WHERE a.id = $1
-              AND (NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
+              AND (own.linked OR own.free
                    OR EXISTS (SELECT FROM atividade_projeto ap
                                 JOIN projetos p ON p.id = ap.id_projeto
                                WHERE ap.id_atividade = a.id

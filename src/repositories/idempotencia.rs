@@ -47,30 +47,34 @@ pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Opti
     .await
 }
 
-/// Remembers an answer, which may still be replaced for some time; one that had its day gives way.
+/// Remembers an answer, which may still be replaced for some time; one that is older than `ttl` gives way. `false` when there is a
+/// younger one, which stays.
 pub async fn insert(
     tx: &mut Tx,
     of: Requisicao<'_>,
     impressao: &[u8],
     resposta: &str,
     provisional_for: Duration,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+    ttl: Duration,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
         "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta, provisoria_ate)
          VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
          ON CONFLICT ON CONSTRAINT idempotencia_pkey
          DO UPDATE SET impressao = excluded.impressao, resposta = excluded.resposta, criado_em = now(),
-                       provisoria_ate = excluded.provisoria_ate",
+                       provisoria_ate = excluded.provisoria_ate
+                 WHERE idempotencia.criado_em <= now() - make_interval(secs => $7)",
         of.organizacao.as_str(),
         of.usuario,
         of.chave.as_str(),
         impressao,
         resposta,
         provisional_for.as_secs_f64(),
+        ttl.as_secs_f64(),
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// Replaces the answer by the one that is given at last.

@@ -124,10 +124,13 @@ impl ApontamentoService {
             .await?;
         let stored = self
             .store(user, new, &author, &projeto, repeatable.as_ref())
-            .await?;
-        let apontamento = match stored {
-            Created { replayed: true, .. } => return Ok(stored),
-            Created { apontamento, .. } => apontamento,
+            .await;
+        let apontamento = match (stored, &repeatable) {
+            (Ok(apontamento), _) => apontamento,
+            (Err(error), Some(repeatable)) if is_refusal(&error) => {
+                return self.answer_of_rival(user, repeatable, error).await;
+            }
+            (Err(error), _) => return Err(error),
         };
         if apontamento.sincronizacao.is_none() {
             // Nothing is written back, so what was remembered is the last word.
@@ -149,6 +152,19 @@ impl ApontamentoService {
         })
     }
 
+    /// A request that was refused may have been overtaken by another one of its key: then that one's answer is its own.
+    async fn answer_of_rival(
+        &self,
+        user: &CurrentUser,
+        repeatable: &Repeatable<'_>,
+        refusal: Error,
+    ) -> Result<Created> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let first = repeatable.answered(&mut tx).await?;
+        tx.end_read();
+        first.map(replayed).ok_or(refusal)
+    }
+
     async fn amend(&self, user: &CurrentUser, repeatable: &Repeatable<'_>, told: &Apontamento) -> Result<()> {
         let mut tx = self.db.begin(&user.scope()).await?;
         repeatable.amend(&mut tx, told).await?;
@@ -156,24 +172,24 @@ impl ApontamentoService {
         Ok(())
     }
 
-    /// What the database knows before Azure DevOps is asked.
+    /// What is known before Azure DevOps is asked.
     async fn look_up(
         &self,
         user: &CurrentUser,
         new: &NewApontamento,
         repeatable: Option<&Repeatable<'_>>,
     ) -> Result<Known> {
+        let (organizacao, projeto) = (&new.organizacao, &new.projeto);
+        let Some(repeatable) = repeatable else {
+            let found = self.projetos.find_mirrored(user, organizacao, projeto).await?;
+            return Ok(Known::Projeto(found));
+        };
         let mut tx = self.db.begin(&user.scope()).await?;
-        if let Some(repeatable) = repeatable
-            && let Some(first) = repeatable.answered(&mut tx).await?
-        {
+        if let Some(first) = repeatable.answered(&mut tx).await? {
             tx.end_read();
             return Ok(Known::Answer(Box::new(first)));
         }
-        let projeto = self
-            .projetos
-            .locate(&mut tx, &new.organizacao, &new.projeto)
-            .await?;
+        let projeto = self.projetos.locate(&mut tx, user, organizacao, projeto).await?;
         tx.end_read();
         Ok(Known::Projeto(projeto))
     }
@@ -186,13 +202,10 @@ impl ApontamentoService {
         author: &Author,
         projeto: &Located,
         repeatable: Option<&Repeatable<'_>>,
-    ) -> Result<Created> {
+    ) -> Result<Apontamento> {
         let mut tx = self.db.begin(&user.scope()).await?;
         if let Some(repeatable) = repeatable {
             repeatable.enter(&mut tx).await?;
-            if let Some(first) = repeatable.answered(&mut tx).await? {
-                return Ok(replayed(first));
-            }
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
         let (organizacao, work_item_id) = (&new.organizacao, new.work_item_id);
@@ -237,10 +250,7 @@ impl ApontamentoService {
         }
         tx.commit().await?;
         metrics::entry(EntryOp::Create);
-        Ok(Created {
-            apontamento,
-            replayed: false,
-        })
+        Ok(apontamento)
     }
 
     /// One entry of the caller's organisations.
@@ -265,7 +275,7 @@ impl ApontamentoService {
             self.rules.check_date(data)?;
         }
         let mut tx = self.db.begin(&user.scope()).await?;
-        let (before, projeto) = lock(&mut tx, user, id, expected).await?;
+        let (before, projeto) = lock(&mut tx, user, before, expected).await?;
         if let Some(atividade) = changes.atividade.filter(|id| *id != before.atividade.id) {
             check_atividade(&mut tx, user, atividade, projeto).await?;
         }
@@ -304,9 +314,9 @@ impl ApontamentoService {
 
     /// Deletes an entry; its hours go from Azure DevOps, too. `expected`: as for [`update`](Self::update).
     pub async fn delete(&self, user: &CurrentUser, id: ApontamentoId, expected: &Precondition) -> Result<()> {
-        let (_, seen) = self.before_change(user, id, expected).await?;
+        let (before, seen) = self.before_change(user, id, expected).await?;
         let mut tx = self.db.begin(&user.scope()).await?;
-        let (before, projeto) = lock(&mut tx, user, id, expected).await?;
+        let (before, projeto) = lock(&mut tx, user, before, expected).await?;
         let organizacao = organizacao_of(&before)?;
         let marked = self
             .write_back
@@ -395,6 +405,14 @@ impl ApontamentoService {
     }
 }
 
+/// Whether a request was refused for what it asks, not for a failure of ours.
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Rule { .. } | Error::Conflict { .. } | Error::InvalidReference(_)
+    )
+}
+
 fn replayed(first: Apontamento) -> Created {
     Created {
         apontamento: first,
@@ -402,21 +420,25 @@ fn replayed(first: Apontamento) -> Created {
     }
 }
 
-/// Keeps other writers off an entry that is the caller's to change; it may have changed since it was last looked at.
+/// Keeps other writers off an entry that is the caller's to change, and returns it as it stands: it may have changed since it was
+/// read.
 async fn lock(
     tx: &mut Tx,
     user: &CurrentUser,
-    id: ApontamentoId,
+    read: Apontamento,
     expected: &Precondition,
 ) -> Result<(Apontamento, ProjetoId)> {
-    let Some(projeto) = repo::lock(tx, id).await? else {
-        return Err(user.unless_undecided(not_found(id)));
-    };
-    let found = repo::find(tx, id).await?.ok_or_else(|| not_found(id))?;
-    if !expected.allows(found.atualizado_em) {
+    let id = read.id;
+    let gone = || user.unless_undecided(not_found(id));
+    let locked = repo::lock(tx, id).await?.ok_or_else(gone)?;
+    if !expected.allows(locked.atualizado_em) {
         return Err(Error::Stale);
     }
-    Ok((found, projeto))
+    if locked.atualizado_em == read.atualizado_em {
+        return Ok((read, locked.projeto));
+    }
+    let found = repo::find(tx, id).await?.ok_or_else(gone)?;
+    Ok((found, locked.projeto))
 }
 
 /// Stored names are canonical.

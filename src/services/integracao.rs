@@ -23,6 +23,7 @@ use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizaca
 use crate::models::text::trim;
 use crate::repositories::{auditoria, clock, projetos as repo};
 use crate::services::auditoria::actor;
+use crate::services::projetos::ProjetoService;
 use crate::telemetry::request;
 
 /// All pages of one organisation; the others wait for it.
@@ -36,6 +37,7 @@ const BATCH: usize = 1_000;
 pub struct IntegracaoService {
     db: Db,
     azure: AzureDevOps,
+    projetos: ProjetoService,
     /// Whoever asks while a synchronisation runs gets its outcome instead of a second one. Keyed by the caller if their
     /// own credential is used.
     running: Cache<Option<String>, Arc<Sincronizacao>>,
@@ -58,9 +60,14 @@ struct Listing {
 impl IntegracaoService {
     /// Mirrors `azure` into `db`.
     #[must_use]
-    pub fn new(db: Db, azure: AzureDevOps) -> Self {
+    pub fn new(db: Db, azure: AzureDevOps, projetos: ProjetoService) -> Self {
         let running = Cache::builder().max_capacity(1_000).build();
-        Self { db, azure, running }
+        Self {
+            db,
+            azure,
+            projetos,
+            running,
+        }
     }
 
     /// Mirrors all configured organisations; without any PAT of our own, the caller's default one with the caller's
@@ -196,6 +203,7 @@ impl IntegracaoService {
             record(&mut tx, actor, nome, rows.len(), created, deleted).await?;
         }
         tx.commit().await?;
+        self.projetos.forget_names();
         Ok(done)
     }
 }

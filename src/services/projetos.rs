@@ -1,7 +1,11 @@
 //! Projects: listed as mirrored from Azure DevOps, found by whatever a caller calls them.
 //!
 //! Name, GUID in any spelling and our own key are one project (D-31). One that nobody has synchronised yet is fetched when it
-//! is needed.
+//! is needed; what a name or GUID stood for is remembered for seconds, since every list and every entry names a project.
+
+use std::time::Duration;
+
+use moka::future::Cache;
 
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::projects::AzureProject;
@@ -16,18 +20,39 @@ use crate::models::text::trim;
 use crate::repositories::projetos::Located;
 use crate::repositories::{clock, projetos as repo};
 
+/// How long a project that was renamed or moved still answers to what it was called.
+const LOCATED_TTL: Duration = Duration::from_secs(10);
+const MOST_LOCATED: u64 = 10_000;
+
+/// What a project is called, in which organisation, by somebody who sees so much.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Called {
+    scope: Scope,
+    organizacao: NomeOrganizacao,
+    projeto: ProjetoNomeado,
+}
+
 /// Use cases of `projetos`.
 #[derive(Debug, Clone)]
 pub struct ProjetoService {
     db: Db,
     azure: AzureDevOps,
+    /// Only what was found: one that is missing may be mirrored at any moment.
+    located: Cache<Called, Located>,
 }
 
 impl ProjetoService {
     /// Works on `db`; what it lacks, `azure` may have.
     #[must_use]
     pub fn new(db: Db, azure: AzureDevOps) -> Self {
-        Self { db, azure }
+        let located = Cache::builder()
+            .max_capacity(MOST_LOCATED)
+            .time_to_live(LOCATED_TTL);
+        Self {
+            db,
+            azure,
+            located: located.build(),
+        }
     }
 
     /// All projects of the caller's organisations, or a page of them, in name order.
@@ -47,26 +72,38 @@ impl ProjetoService {
         organizacao: &NomeOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> Result<Option<Located>> {
+        if let Some(found) = self.located.get(&called(user, organizacao, projeto)).await {
+            return Ok(Some(found));
+        }
         let mut tx = self.db.begin(&user.scope()).await?;
-        let found = self.locate(&mut tx, organizacao, projeto).await?;
+        let found = self.locate(&mut tx, user, organizacao, projeto).await?;
         tx.end_read();
         Ok(found)
     }
 
-    /// The same, within a transaction of somebody who reads on.
+    /// The same, within a transaction of the caller's who reads on.
     pub(super) async fn locate(
         &self,
         tx: &mut Tx,
+        user: &CurrentUser,
         organizacao: &NomeOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> std::result::Result<Option<Located>, DbError> {
+        let called = called(user, organizacao, projeto);
+        if let Some(found) = self.located.get(&called).await {
+            return Ok(Some(found));
+        }
         // Rows of older databases, which had only one organisation, are the default one's.
         let default = self.azure.default_organizacao();
         let and_unassigned = default.is_none_or(|default| default == *organizacao);
-        match projeto {
-            ProjetoNomeado::Id(id) => repo::locate_by_id(tx, organizacao, and_unassigned, *id).await,
-            ProjetoNomeado::Nome(nome) => repo::locate_by_name(tx, organizacao, and_unassigned, nome).await,
+        let found = match projeto {
+            ProjetoNomeado::Id(id) => repo::locate_by_id(tx, organizacao, and_unassigned, *id).await?,
+            ProjetoNomeado::Nome(nome) => repo::locate_by_name(tx, organizacao, and_unassigned, nome).await?,
+        };
+        if let Some(found) = &found {
+            self.located.insert(called, found.clone()).await;
         }
+        Ok(found)
     }
 
     /// The same; one that is not mirrored yet is fetched from Azure DevOps.
@@ -136,7 +173,21 @@ impl ProjetoService {
         let now = clock::now(&mut tx).await?;
         repo::upsert(&mut tx, &[upstream], now).await?;
         tx.commit().await?;
+        self.forget_names();
         Ok(())
+    }
+
+    /// The mirror has changed: what projects are called is looked up again.
+    pub(super) fn forget_names(&self) {
+        self.located.invalidate_all();
+    }
+}
+
+fn called(user: &CurrentUser, organizacao: &NomeOrganizacao, projeto: &ProjetoNomeado) -> Called {
+    Called {
+        scope: user.scope(),
+        organizacao: organizacao.clone(),
+        projeto: projeto.clone(),
     }
 }
 

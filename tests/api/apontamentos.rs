@@ -373,6 +373,31 @@ async fn a_project_that_nobody_synchronised_is_fetched_and_one_that_is_nowhere_r
     logging.post(&body).await.expect(201);
 }
 
+/// Which project a name stands for is remembered for seconds.
+#[tokio::test]
+async fn what_a_synchronisation_renames_is_found_by_its_new_name_alone() {
+    let logging = Logging::new().await;
+    logging.log("01:00").await;
+    let named = |nome: &str| {
+        let of_item = logging.of_item("/resumo");
+        of_item.replace(&logging.tenants.projeto.to_string(), nome)
+    };
+    let total = async |nome: &str| logging.get(&named(nome)).await.expect(200)["total_formatado"].clone();
+    assert_eq!(
+        (total(PROJECT).await, total("Renomeado").await),
+        (json!("01:00"), json!("00:00"))
+    );
+    logging.azure().edit_projects("contoso", |projects| {
+        projects[0].json["name"] = json!("Renomeado");
+    });
+    let sync = Request::post("/api/v1/integracao/sincronizar").bearer(&logging.tenants.admin);
+    logging.tenants.app.send(sync).await.expect(200);
+    assert_eq!(
+        (total(PROJECT).await, total("Renomeado").await),
+        (json!("00:00"), json!("01:00"))
+    );
+}
+
 #[tokio::test]
 async fn the_collection_shows_ones_own_entries_filtered_sorted_and_paged() {
     let logging = Logging::new().await;

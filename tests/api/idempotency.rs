@@ -4,14 +4,18 @@ use serde_json::{Value, json};
 
 use crate::support::data::count;
 use crate::support::logging::{APONTAMENTOS, day};
-use crate::support::{Fault, Logging, Reply, Request, TestDatabase, eventually};
+use crate::support::{Fault, Logging, Reply, Request, TestApp, TestDatabase, eventually};
 
 async fn post(logging: &Logging, token: &str, key: &str, body: &Value) -> Reply {
+    post_to(&logging.tenants.app, token, key, body).await
+}
+
+async fn post_to(replica: &TestApp, token: &str, key: &str, body: &Value) -> Reply {
     let request = Request::post(APONTAMENTOS)
         .bearer(token)
         .header("idempotency-key", key)
         .json(body);
-    logging.tenants.app.send(request).await
+    replica.send(request).await
 }
 
 #[tokio::test]
@@ -121,6 +125,54 @@ async fn a_request_that_is_being_handled_keeps_the_others_out() {
     first.expect(201);
     post(&logging, member, "k", &body).await.expect(201);
     assert_eq!(logging.count().await, 1);
+}
+
+/// One request is still asking Azure DevOps when another one of its key, at another replica, is done.
+#[tokio::test]
+async fn who_is_overtaken_by_another_of_the_key_gets_that_ones_answer() {
+    // However slow the machine: what is held must not give up by itself.
+    let logging = Logging::with(&[("AZURE_DEVOPS_TIMEOUT_MS", "60000")]).await;
+    let member = &logging.tenants.member;
+    let fast = logging.tenants.app.replica();
+    // It remembers the types of work items.
+    post_to(&fast, member, "warm", &logging.body()).await.expect(201);
+    let whole_day = logging.body_with(&json!({"data_apontamento": day(-1), "duracao": "24:00"}));
+    let another = logging.body_with(&json!({"duracao": "00:30"}));
+    let cases = [
+        ("equal", logging.body(), logging.body(), 201),
+        // The day is full by then, but with this very entry.
+        ("full", whole_day.clone(), whole_day, 201),
+        ("other", logging.body(), another, 422),
+    ];
+    for (key, body, rivals, status) in cases {
+        let slow = logging.tenants.app.replica();
+        let before = logging.azure().count("list_types");
+        let held = logging.azure().hold_operation("contoso", "list_types");
+        let overtaken = post_to(&slow, member, key, &body);
+        let overtaking = async {
+            eventually("the first one asks Azure DevOps", async || {
+                logging.azure().count("list_types") > before
+            })
+            .await;
+            let first = post_to(&fast, member, key, &rivals).await;
+            first.expect(201);
+            drop(held);
+            first
+        };
+        let entries = logging.count().await;
+        let (reply, first) = tokio::join!(overtaken, overtaking);
+        assert_eq!(logging.count().await, entries + 1, "{key}");
+        if status == 201 {
+            assert_eq!(
+                (reply.status.as_u16(), &reply.bytes),
+                (201, &first.bytes),
+                "{key}"
+            );
+            assert_eq!(reply.header("idempotency-replayed"), "true");
+        } else {
+            assert_eq!(reply.problem(status)["code"], "chave_reutilizada");
+        }
+    }
 }
 
 #[tokio::test]

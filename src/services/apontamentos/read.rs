@@ -29,7 +29,7 @@ impl ApontamentoService {
         let projetos = &self.projetos;
         let list = |mut tx: Tx| async move {
             let (organizacao, id) = (&of.organizacao, of.work_item_id);
-            let Some(projeto) = projetos.locate(&mut tx, organizacao, &of.projeto).await? else {
+            let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(Apontamentos::none());
             };
             let found = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, page).await?;
@@ -44,7 +44,7 @@ impl ApontamentoService {
         let projetos = &self.projetos;
         let resumo = |mut tx: Tx| async move {
             let (organizacao, id) = (&of.organizacao, of.work_item_id);
-            let Some(projeto) = projetos.locate(&mut tx, organizacao, &of.projeto).await? else {
+            let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(ResumoWorkItem::empty(id));
             };
             let found = lists::resumo(&mut tx, organizacao, id, projeto.id).await?;

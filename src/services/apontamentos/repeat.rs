@@ -79,6 +79,9 @@ impl<'a> Repeatable<'a> {
 
     /// Remembers the answer, in the transaction of the entry. Whoever repeats the request within `provisional_for` waits for
     /// [`amend`](Self::amend); after that, should the process have died, this is the answer.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when another one of this key was answered since [`answered`](Self::answered) was asked.
     pub(super) async fn remember(
         &self,
         tx: &mut Tx,
@@ -86,8 +89,19 @@ impl<'a> Repeatable<'a> {
         provisional_for: Duration,
     ) -> Result<()> {
         let text = as_text(answer)?;
-        repo::insert(tx, self.requisicao(), &self.impressao, &text, provisional_for).await?;
-        Ok(())
+        if repo::insert(
+            tx,
+            self.requisicao(),
+            &self.impressao,
+            &text,
+            provisional_for,
+            TTL,
+        )
+        .await?
+        {
+            return Ok(());
+        }
+        Err(still_running())
     }
 
     /// Replaces it by what is told at last: how far the hours got meanwhile.

@@ -162,6 +162,41 @@ async fn d_30_a_day_holds_no_more_than_its_limit() {
         .expect(201);
 }
 
+/// The limit is compared with a count that a trigger keeps.
+#[tokio::test]
+async fn the_minutes_of_a_day_are_those_of_its_entries_whatever_is_done_to_them() {
+    let logging = Logging::new().await;
+    let pool = &logging.tenants.app.pool;
+    for (n, duracao) in ["00:10", "00:20", "01:00"].into_iter().enumerate() {
+        let data = day(if n == 0 { -1 } else { 0 });
+        let body = logging.body_with(&json!({"duracao": duracao, "data_apontamento": data}));
+        logging.post(&body).await.expect(201);
+    }
+    for change in [
+        "UPDATE apontamentos SET minutos = minutos + 7",
+        "UPDATE apontamentos SET data_apontamento = data_apontamento - 1, minutos = minutos * 2 WHERE minutos < 60",
+        "UPDATE apontamentos SET organizacao = 'fabrikam' WHERE minutos > 60",
+        "UPDATE apontamentos SET comentario = 'c', usuario_id = 'ana'",
+        "DELETE FROM apontamentos WHERE organizacao = 'fabrikam'",
+        "DELETE FROM apontamentos",
+    ] {
+        sqlx::query(change).execute(pool).await.unwrap();
+        let wrong: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (
+                 SELECT organizacao, usuario_id, data, minutos::bigint FROM minutos_do_dia WHERE minutos <> 0
+                 EXCEPT ALL
+                 SELECT organizacao, usuario_id, data_apontamento, sum(minutos) FROM apontamentos GROUP BY 1, 2, 3) AS more",
+        )
+        .fetch_one(pool)
+        .await
+        .unwrap();
+        let counted = "SELECT coalesce((SELECT sum(minutos) FROM minutos_do_dia), 0)
+                            = coalesce((SELECT sum(minutos) FROM apontamentos), 0)";
+        let all: bool = sqlx::query_scalar(counted).fetch_one(pool).await.unwrap();
+        assert_eq!((wrong, all), (0, true), "{change}");
+    }
+}
+
 #[tokio::test]
 async fn of_fifty_simultaneous_hours_a_day_of_eight_takes_eight() {
     let logging = Logging::with(&[("MAX_MINUTES_PER_DAY", "480")]).await;
