@@ -15,6 +15,8 @@ P95_MS = 50
 # To the database, of each replica. Two cores cannot use more than these dozen at once; more would only wait inside PostgreSQL, and each
 # plans every statement anew when its replica starts.
 CONNECTIONS = 4
+# Of each replica: what tokio takes for itself under the limit of one core that docker-compose.yml sets.
+THREADS = 1
 # Seconds at a fifth of the rate before anything counts.
 WARM = 3
 
@@ -83,7 +85,8 @@ def main():
     seconds, rate, folder, binary, load, url, data = sys.argv[1:]
     environment = {
         "DATABASE_URL": url, "AUTO_MIGRATE": "false", "AUTH_ENABLED": "false", "ALLOW_INSECURE_AUTH": "true", "WRITEBACK_MODE": "off",
-        "ENTRY_WHEN_UPSTREAM_DOWN": "accept", "DATABASE_POOL_MIN": str(CONNECTIONS), "DATABASE_POOL_MAX": str(CONNECTIONS)}
+        "ENTRY_WHEN_UPSTREAM_DOWN": "accept", "DATABASE_POOL_MIN": str(CONNECTIONS), "DATABASE_POOL_MAX": str(CONNECTIONS),
+        "TOKIO_WORKER_THREADS": str(THREADS)}
     replicas = [Replica(binary, folder, port, environment) for port in free_ports(3)]
     nginx = Nginx(folder, [replica.port for replica in replicas])
     try:

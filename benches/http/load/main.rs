@@ -23,6 +23,10 @@ use tokio::sync::{Semaphore, mpsc};
 use mix::Mix;
 use report::Sample;
 
+/// As the service's own: what the client needs of a shared machine, the service lacks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Connections, shared by everybody as an edge of Cloudflare does; who finds none free waits, and that counts.
 const CONNECTIONS: usize = 256;
 /// How long a client goes on sending a request again.
