@@ -4,10 +4,12 @@
 
 work=$(mktemp -d) && chmod 755 "$work"
 pids=()
+huge_pages=$(cat /proc/sys/vm/nr_hugepages)
 cleanup() {
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
     wait 2>/dev/null || true
     rm -rf "$work"
+    [ "$(cat /proc/sys/vm/nr_hugepages)" = "$huge_pages" ] || echo "$huge_pages" >/proc/sys/vm/nr_hugepages
 }
 trap cleanup EXIT
 
@@ -17,16 +19,32 @@ done
 cargo build --release --locked --quiet
 aponta=target/release/aponta
 
-"$aponta" dev --only-database --data-dir "$work/d" >"$work/database.log" 2>&1 &
-pids+=($!)
-until url=$(grep -m1 '^postgres://' "$work/database.log"); do sleep 0.1; done
-libpq=$(sed 's/%2F/\//g' <<<"$url")
+start_database() {
+    "$aponta" dev --only-database --data-dir "$work/d" >"$work/database.log" 2>&1 &
+    pids+=($!)
+    until url=$(grep -m1 '^postgres://' "$work/database.log"); do sleep 0.1; done
+    libpq=$(sed 's/%2F/\//g' <<<"$url")
+}
+start_database
 DATABASE_URL=$url RUST_LOG=warn "$aponta" migrate
 
 # A PAT's shape; the stand-ins accept any.
 token=$(head -c 63 /dev/zero | tr '\0' p)
 
 sql() { PGOPTIONS='-c search_path=api_aponta' psql -qAt -v ON_ERROR_STOP=1 "$libpq" "$@"; }
+
+# PostgreSQL as docs/operations.md installs it: the settings of deploy/postgres/postgresql.conf, without its network, archive and log, and,
+# for root, huge pages. Before anything that has an address of the database.
+database_as_installed() {
+    sed -nE "s/^([a-z_]+) = '?([^']*)'?$/ALTER SYSTEM SET \1 = '\2';/p" deploy/postgres/postgresql.conf |
+        grep -vE ' SET (listen_addresses|tcp_|wal_level|archive_|log_)' | sql
+    kill -INT "${pids[-1]}"
+    wait "${pids[-1]}" || true
+    # 512 MB of shared_buffers in pages of 2 MB, and what else is shared.
+    [ "$(id -u)" != 0 ] || [ "$huge_pages" != 0 ] || echo 300 >/proc/sys/vm/nr_hugepages || true
+    start_database
+    echo "PostgreSQL: $(sql -c "SELECT string_agg(name || ' ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings WHERE name IN ('shared_buffers', 'huge_pages', 'commit_delay', 'fsync')"), $(awk '/HugePages_Total/ { print $2 }' /proc/meminfo) huge pages"
+}
 
 serve() { # port, variables; its process id is the last of $pids
     local port=$1

@@ -18,6 +18,7 @@ export PATH=$PATH:/usr/sbin PYTHONDONTWRITEBYTECODE=1
 . benches/http/common.sh nginx psql curl openssl python3
 
 cargo build --release --locked --quiet --example load
+database_as_installed
 plant_entries 100
 mix_data >"$work/data.json"
 echo "$(sql -c 'SELECT count(*) FROM apontamentos') entries; $rate requests/s for $seconds s through $(nginx -v 2>&1), 3 replicas, one PostgreSQL, $(nproc) cores"
