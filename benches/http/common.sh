@@ -88,10 +88,11 @@ SELECT json_build_object(
 SQL
 }
 
-# One service under the mix, on port 8096: leaves $server, $load (the client) and $work/data.json.
+# One service under the mix, on port 8096, PostgreSQL as installed: leaves $server, $load (the client) and $work/data.json.
 serve_mix() { # variables
     cargo build --release --locked --quiet --example load
     load=target/release/examples/load
+    database_as_installed
     plant_entries 100
     mix_data >"$work/data.json"
     serve 8096 AUTH_ENABLED=false WRITEBACK_MODE=off "$@"
