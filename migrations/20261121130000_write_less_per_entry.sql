@@ -3,8 +3,8 @@
 ALTER TABLE apontamentos SET (fillfactor = 90);
 ALTER TABLE minutos_do_dia SET (fillfactor = 80);
 
--- As before; but where one day is concerned, as almost always, it is one row that is written: the statement for two days takes three
--- times as long.
+-- As before; but where one day is concerned, as almost always, it is one row that is written: the statement for two days takes twice
+-- as long.
 CREATE OR REPLACE FUNCTION apontamentos_count_minutos() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (OLD.organizacao, OLD.usuario_id, OLD.data_apontamento)
