@@ -72,10 +72,10 @@ entry=$(sql -c "SELECT id FROM apontamentos WHERE organizacao = 'org07' LIMIT 1"
     statement 'SELECT ap.id_atividade AS "id_atividade' page_ids null:text[]
 } | read_as_service list
 statement 'SELECT a.id AS "id: AtividadeId"' activity null:text[] | read_as_service activity
-statement 'SELECT a.id AS "id: ApontamentoId", a.organizacao' entry_ids null:text[] | read_as_service entry
+statement 'SELECT a.id AS "id!: ApontamentoId"' entry null:text[] | read_as_service entry
 pg_rate() { # name
     PGOPTIONS='-c search_path=api_aponta -c plan_cache_mode=force_generic_plan -c jit=off' pgbench -n -M prepared -c $connections -j 2 \
-        -T "$seconds" -D hundred=100 -D zero=0 -D "page_ids=$page_ids" -D "activity=$activity" -D "entry_ids={$entry}" \
+        -T "$seconds" -D hundred=100 -D zero=0 -D "page_ids=$page_ids" -D "activity=$activity" -D "entry=$entry" \
         -f "$work/$1.sql" "$libpq" >"$work/pgbench.txt" 2>&1 || { cat "$work/pgbench.txt" >&2; exit 1; }
     { echo "--- pgbench $1"; cat "$work/pgbench.txt"; } >>"$results"
     awk '/^tps/ { print $3 }' "$work/pgbench.txt"

@@ -227,7 +227,7 @@ impl ApontamentoService {
             registrado_por: author.registrado_por.as_ref(),
             versao_escrita,
         };
-        repo::insert(&mut tx, &row)
+        let apontamento = repo::insert(&mut tx, &row)
             .await
             .on_constraint(repo::ATIVIDADE_FK, || {
                 Error::InvalidReference(format!("Atividade não encontrada: {}", new.atividade))
@@ -235,9 +235,6 @@ impl ApontamentoService {
         self.rules
             .check_day(&mut tx, organizacao, &author.usuario.id, new.data)
             .await?;
-        let apontamento = repo::find(&mut tx, row.id)
-            .await?
-            .ok_or_else(|| not_found(row.id))?;
         record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
         if let Some(repeatable) = repeatable {
             let provisional_for = match versao_escrita {
@@ -289,18 +286,18 @@ impl ApontamentoService {
                 .mark(&mut tx, &organizacao, before.work_item_id, projeto)
                 .await?;
         }
-        repo::update(&mut tx, id, changes, versao_escrita)
+        let after = repo::update(&mut tx, id, changes, versao_escrita)
             .await
             .on_constraint(repo::ATIVIDADE_FK, || {
                 Error::InvalidReference("Atividade não encontrada".to_owned())
-            })?;
+            })?
+            .ok_or_else(|| not_found(id))?;
         if longer || moved {
             let data = changes.data.unwrap_or(before.data);
             self.rules
                 .check_day(&mut tx, &organizacao, &before.usuario.id, data)
                 .await?;
         }
-        let after = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
         if after.atualizado_em != before.atualizado_em {
             record(&mut tx, user, "alterar", Some(&before), Some(&after)).await?;
         }

@@ -3,74 +3,61 @@
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use super::duracao;
+use super::row::{Row, duracao};
 use crate::db::Tx;
-use crate::models::apontamento::{AtividadeRef, Parcela, ResumoWorkItem};
+use crate::models::apontamento::{Apontamento, Apontamentos, AtividadeRef, Parcela, ResumoWorkItem};
 use crate::models::duracao::Total;
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::page::Page;
 use crate::models::timesheet::{Lancamento, Semana};
 
-/// The keys of a page, and count and sum of everything that matches.
-#[derive(Debug)]
-pub struct PageOfIds {
-    /// Keys in their order.
-    pub ids: Vec<ApontamentoId>,
-    /// How many match.
-    pub count: i64,
-    /// How long they are together.
-    pub total: Total,
-}
-
-struct PageRow {
-    count: i64,
-    minutos: i64,
-    ids: Vec<Uuid>,
-}
-
-impl From<PageRow> for PageOfIds {
-    fn from(row: PageRow) -> Self {
-        Self {
-            ids: row.ids.into_iter().map(ApontamentoId).collect(),
-            count: row.count,
-            total: Total(row.minutos),
-        }
-    }
+/// The rows of a page, which each tell count and sum of everything that matches.
+fn page_of(rows: Vec<Row>) -> Result<Apontamentos, sqlx::Error> {
+    let first = rows.first();
+    Ok(Apontamentos {
+        count: first.and_then(|row| row.count).unwrap_or_default(),
+        total: Total(first.and_then(|row| row.total).unwrap_or_default()),
+        items: rows
+            .into_iter()
+            .map(Apontamento::try_from)
+            .collect::<Result<_, _>>()?,
+    })
 }
 
 /// A page of a work item's entries, everybody's, the newest day first; none when it never had one in this project. One that moved
-/// to another project keeps all of them.
+/// to another project keeps all of them. An empty page tells no count.
 pub async fn page_of_work_item(
     tx: &mut Tx,
     organizacao: &NomeOrganizacao,
     work_item_id: i32,
     projeto: ProjetoId,
     page: Page,
-) -> Result<PageOfIds, sqlx::Error> {
+) -> Result<Apontamentos, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    let row = sqlx::query_as!(
-        PageRow,
-        r#"WITH matching AS MATERIALIZED (
-               SELECT id, minutos, data_apontamento, criado_em
-                 FROM apontamentos
-                WHERE organizacao = $1 AND work_item_id = $2 AND ($6::text[] IS NULL OR organizacao = ANY ($6))
-                  AND EXISTS (SELECT FROM apontamentos p
-                               WHERE p.organizacao = $1 AND p.work_item_id = $2 AND p.id_projeto = $3))
-           SELECT (SELECT count(*) FROM matching) AS "count!",
-                  (SELECT coalesce(sum(minutos), 0) FROM matching) AS "minutos!",
-                  ARRAY(SELECT id FROM matching ORDER BY data_apontamento DESC, criado_em DESC, id
-                         LIMIT $4 OFFSET $5) AS "ids!""#,
+    let rows = select_entries!(
+        "WITH matching AS MATERIALIZED (
+             SELECT id, minutos, data_apontamento, criado_em
+               FROM apontamentos
+              WHERE organizacao = $1 AND work_item_id = $2 AND ($6::text[] IS NULL OR organizacao = ANY ($6))
+                AND EXISTS (SELECT FROM apontamentos p
+                             WHERE p.organizacao = $1 AND p.work_item_id = $2 AND p.id_projeto = $3)) ",
+        "(SELECT count(*) FROM matching)",
+        "(SELECT sum(minutos) FROM matching)",
+        "unnest(ARRAY(SELECT id FROM matching ORDER BY data_apontamento DESC, criado_em DESC, id LIMIT $4 OFFSET $5))
+              WITH ORDINALITY AS asked (id, position)
+             JOIN apontamentos a ON a.id = asked.id",
+        "ORDER BY asked.position",
         organizacao.as_str(),
         work_item_id,
         projeto as ProjetoId,
         page.limit,
         page.skip,
-        organizacoes as Option<&[String]>,
+        organizacoes as Option<&[String]>
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(row.into())
+    page_of(rows)
 }
 
 /// Which entries of people; `None` does not restrict.
@@ -94,31 +81,32 @@ pub struct OfPeople<'a> {
     pub oldest_first: bool,
 }
 
-/// A page of people's entries by day.
+/// A page of people's entries by day. An empty page tells no count.
 pub async fn page_of_people(
     tx: &mut Tx,
     filter: &OfPeople<'_>,
     page: Page,
-) -> Result<PageOfIds, sqlx::Error> {
+) -> Result<Apontamentos, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    let row = sqlx::query_as!(
-        PageRow,
-        r#"WITH matching AS MATERIALIZED (
-               SELECT id, minutos, data_apontamento, criado_em
-                 FROM apontamentos
-                WHERE usuario_id = ANY ($1)
-                  AND data_apontamento BETWEEN coalesce($2, '-infinity'::date) AND coalesce($3, 'infinity'::date)
-                  AND ($4::text IS NULL OR organizacao = $4)
-                  AND ($5::integer IS NULL OR work_item_id = $5)
-                  AND ($6::uuid[] IS NULL OR id_projeto = ANY ($6))
-                  AND ($7::uuid IS NULL OR id_atividade = $7)
-                  AND ($11::text[] IS NULL OR organizacao = ANY ($11)))
-           SELECT (SELECT count(*) FROM matching) AS "count!",
-                  (SELECT coalesce(sum(minutos), 0) FROM matching) AS "minutos!",
-                  ARRAY(SELECT id FROM matching
-                         ORDER BY CASE WHEN $8 THEN data_apontamento END, CASE WHEN $8 THEN criado_em END,
-                                  data_apontamento DESC, criado_em DESC, id
-                         LIMIT $9 OFFSET $10) AS "ids!""#,
+    let rows = select_entries!(
+        "WITH matching AS MATERIALIZED (
+             SELECT id, minutos, data_apontamento, criado_em
+               FROM apontamentos
+              WHERE usuario_id = ANY ($1)
+                AND data_apontamento BETWEEN coalesce($2, '-infinity'::date) AND coalesce($3, 'infinity'::date)
+                AND ($4::text IS NULL OR organizacao = $4)
+                AND ($5::integer IS NULL OR work_item_id = $5)
+                AND ($6::uuid[] IS NULL OR id_projeto = ANY ($6))
+                AND ($7::uuid IS NULL OR id_atividade = $7)
+                AND ($11::text[] IS NULL OR organizacao = ANY ($11))) ",
+        "(SELECT count(*) FROM matching)",
+        "(SELECT sum(minutos) FROM matching)",
+        "unnest(ARRAY(SELECT id FROM matching
+                        ORDER BY CASE WHEN $8 THEN data_apontamento END, CASE WHEN $8 THEN criado_em END,
+                                 data_apontamento DESC, criado_em DESC, id
+                        LIMIT $9 OFFSET $10)) WITH ORDINALITY AS asked (id, position)
+             JOIN apontamentos a ON a.id = asked.id",
+        "ORDER BY asked.position",
         filter.usuarios,
         filter.desde,
         filter.ate,
@@ -129,11 +117,11 @@ pub async fn page_of_people(
         filter.oldest_first,
         page.limit,
         page.skip,
-        organizacoes as Option<&[String]>,
+        organizacoes as Option<&[String]>
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(row.into())
+    page_of(rows)
 }
 
 /// People's entries on a project's work items in a week, by day and moment.

@@ -12,8 +12,7 @@ use crate::models::apontamento::{
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::page::Page;
 use crate::models::work_item::Scheduling;
-use crate::repositories::apontamentos as repo;
-use crate::repositories::apontamentos::lists::{self, OfPeople, PageOfIds};
+use crate::repositories::apontamentos::lists::{self, OfPeople};
 use crate::repositories::projetos;
 use crate::services::integracao::membership_of;
 
@@ -32,8 +31,13 @@ impl ApontamentoService {
             let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(Apontamentos::none());
             };
-            let found = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, page).await?;
-            whole(tx, found).await
+            let mut found = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, page).await?;
+            if let Some(first) = first_page(&found, page) {
+                let all = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, first).await?;
+                (found.count, found.total) = (all.count, all.total);
+            }
+            tx.end_read();
+            Ok(found)
         };
         Ok(self.db.read(&user.scope(), list).await?)
     }
@@ -94,8 +98,13 @@ impl ApontamentoService {
                 atividade: filter.atividade,
                 oldest_first: filter.oldest_first,
             };
-            let found = lists::page_of_people(&mut tx, &of, page).await?;
-            whole(tx, found).await
+            let mut found = lists::page_of_people(&mut tx, &of, page).await?;
+            if let Some(first) = first_page(&found, page) {
+                let all = lists::page_of_people(&mut tx, &of, first).await?;
+                (found.count, found.total) = (all.count, all.total);
+            }
+            tx.end_read();
+            Ok(found)
         };
         Ok(self.db.read(&user.scope(), list).await?)
     }
@@ -113,17 +122,7 @@ async fn ids_of(tx: &mut Tx, projeto: &ProjetoNomeado) -> std::result::Result<Ve
     }
 }
 
-/// The entries of a page of keys; ends the transaction.
-async fn whole(mut tx: Tx, found: PageOfIds) -> std::result::Result<Apontamentos, DbError> {
-    let items = if found.ids.is_empty() {
-        Vec::new()
-    } else {
-        repo::find_all(&mut tx, &found.ids).await?
-    };
-    tx.end_read();
-    Ok(Apontamentos {
-        items,
-        count: found.count,
-        total: found.total,
-    })
+/// What tells count and sum when a page beyond the last one does not.
+fn first_page(found: &Apontamentos, page: Page) -> Option<Page> {
+    (found.items.is_empty() && page.skip > 0).then_some(Page { skip: 0, limit: 1 })
 }

@@ -1,0 +1,107 @@
+//! An entry as statements return it. What its columns are stands here once, for statements that read, make and change entries.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use crate::models::apontamento::{Apontamento, AtividadeRef, Pessoa};
+use crate::models::duracao::Duracao;
+use crate::models::ids::{ApontamentoId, AtividadeId};
+use crate::models::write_back::{Estado, Situacao};
+
+/// An entry with the names that go with it.
+pub(super) struct Row {
+    pub(super) id: ApontamentoId,
+    pub(super) organizacao: String,
+    pub(super) projeto: Uuid,
+    pub(super) work_item_id: i32,
+    pub(super) data_apontamento: NaiveDate,
+    pub(super) minutos: i32,
+    pub(super) id_atividade: AtividadeId,
+    pub(super) atividade_nome: String,
+    pub(super) comentario: Option<String>,
+    pub(super) usuario_id: String,
+    pub(super) usuario_nome: String,
+    pub(super) usuario_email: Option<String>,
+    pub(super) registrado_por_id: Option<String>,
+    pub(super) registrado_por_nome: Option<String>,
+    pub(super) criado_em: DateTime<Utc>,
+    pub(super) atualizado_em: DateTime<Utc>,
+    pub(super) estado: Option<String>,
+    pub(super) motivo: Option<String>,
+    /// Of a page: how many entries match in all.
+    pub(super) count: Option<i64>,
+    /// Of a page: minutes of all entries that match.
+    pub(super) total: Option<i64>,
+}
+
+impl TryFrom<Row> for Apontamento {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
+        let duracao = duracao(row.minutos)?;
+        let registrado_por = row.registrado_por_id.map(|id| Pessoa {
+            nome: row.registrado_por_nome.unwrap_or_else(|| id.clone()),
+            id,
+            email: None,
+        });
+        Ok(Self {
+            id: row.id,
+            organizacao: row.organizacao,
+            projeto: row.projeto,
+            work_item_id: row.work_item_id,
+            data: row.data_apontamento,
+            duracao,
+            atividade: AtividadeRef {
+                id: row.id_atividade,
+                nome: row.atividade_nome,
+            },
+            comentario: row.comentario,
+            usuario: Pessoa {
+                id: row.usuario_id,
+                nome: row.usuario_nome,
+                email: row.usuario_email,
+            },
+            registrado_por,
+            criado_em: row.criado_em,
+            atualizado_em: row.atualizado_em,
+            sincronizacao: row.estado.map(|estado| Situacao {
+                estado: Estado::parse(&estado),
+                motivo: row.motivo,
+            }),
+        })
+    }
+}
+
+/// The constraint of the column holds it.
+pub(super) fn duracao(minutos: i32) -> Result<Duracao, sqlx::Error> {
+    Duracao::from_minutes(minutos.into()).ok_or_else(|| sqlx::Error::Decode("minutos is out of range".into()))
+}
+
+/// A statement whose rows are each a [`Row`]: what comes before its SELECT, count and sum of what matches, where the entries come from
+/// (by the name `a`), what follows, and the parameters of all of it.
+macro_rules! select_entries {
+    ($before:literal, $count:literal, $total:literal, $from:literal, $after:literal, $($parameters:tt)*) => {
+        // A state of the work item's hours that is written covers every entry up to it.
+        sqlx::query_as!(
+            $crate::repositories::apontamentos::row::Row,
+            $before
+                + r#"SELECT a.id AS "id!: ApontamentoId", a.organizacao AS "organizacao!",
+                  coalesce(p.external_id, a.id_projeto) AS "projeto!", a.work_item_id AS "work_item_id!",
+                  a.data_apontamento AS "data_apontamento!", a.minutos AS "minutos!",
+                  a.id_atividade AS "id_atividade!: AtividadeId", t.nome AS atividade_nome, a.comentario,
+                  a.usuario_id AS "usuario_id!", a.usuario_nome AS "usuario_nome!", a.usuario_email, a.registrado_por_id,
+                  a.registrado_por_nome, a.criado_em AS "criado_em!", a.atualizado_em AS "atualizado_em!",
+                  CASE WHEN a.versao_escrita IS NULL THEN NULL
+                       WHEN a.versao_escrita <= w.versao_escrita THEN 'sincronizado'
+                       ELSE w.estado END AS estado,
+                  CASE WHEN a.versao_escrita > w.versao_escrita THEN w.motivo END AS motivo,
+                  "# + $count + " AS count, " + $total + " AS total
+             FROM " + $from + "
+             JOIN atividades t ON t.id = a.id_atividade
+             LEFT JOIN projetos p ON p.id = a.id_projeto
+             LEFT JOIN write_back w ON w.organizacao = a.organizacao AND w.work_item_id = a.work_item_id
+            " + $after,
+            $($parameters)*
+        )
+    };
+}
