@@ -56,7 +56,7 @@ impl Db {
             acquire_timeout: config.acquire_timeout,
             ping_after: config.idle_ping_after,
         };
-        let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings);
+        let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings)?;
         Ok(Self {
             replica: Replica::connect_lazy(config, &primary)?,
             primary,

@@ -5,19 +5,21 @@ use std::io;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use deadpool::managed::Object;
 use futures_util::future::{self, BoxFuture, FutureExt};
 use futures_util::stream::{self, BoxStream, StreamExt};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTransactionManager, PgTypeInfo};
-use sqlx::{Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx::{Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 use tokio::time::{sleep, timeout};
+
+use super::pool::Connector;
 
 /// A connection that goes back to its pool when it is dropped, rolled back if need be; one that did not answer is closed.
 #[derive(Debug)]
 pub struct Conn {
     /// There until it is dropped.
-    inner: Option<PoolConnection<Postgres>>,
+    inner: Option<Object<Connector>>,
     /// How long anything may take that is asked of it.
     patience: Duration,
     state: State,
@@ -29,12 +31,14 @@ enum State {
     /// A transaction is about to begin, and may have begun for the server.
     Beginning,
     Transaction,
+    /// Its transaction is committed, and nothing else was asked.
+    Committed,
     /// It did not answer in time.
     Silent,
 }
 
 impl Conn {
-    pub(super) fn new(inner: PoolConnection<Postgres>, patience: Duration) -> Self {
+    pub(super) fn new(inner: Object<Connector>, patience: Duration) -> Self {
         Self {
             inner: Some(inner),
             patience,
@@ -54,7 +58,7 @@ impl Conn {
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         patiently(&mut self, |inner| PgTransactionManager::commit(inner).boxed()).await?;
-        self.state = State::Idle;
+        self.state = State::Committed;
         Ok(())
     }
 }
@@ -66,25 +70,30 @@ impl Drop for Conn {
         };
         let (state, patience) = (self.state, self.patience);
         match state {
-            State::Silent => return close(&mut inner),
-            // Goes out with what returns the connection, in one round trip.
+            State::Silent => return close(inner),
+            // Back in the pool at once.
+            State::Committed => return,
+            // Goes out with the ping, in one round trip.
             State::Transaction => PgTransactionManager::start_rollback(&mut inner),
             State::Idle | State::Beginning => {}
         }
         tokio::spawn(async move {
-            if state == State::Beginning && timeout(patience, inner.execute("ROLLBACK")).await.is_err() {
-                close(&mut inner);
+            let cleaned = async {
+                if state == State::Beginning {
+                    inner.execute("ROLLBACK").await?;
+                }
+                inner.ping().await
+            };
+            if !matches!(timeout(patience, cleaned).await, Ok(Ok(()))) {
+                close(inner);
             }
-            // The result says only that it took too long, and then it is closed.
-            let _ = timeout(patience, inner.return_to_pool()).await;
         });
     }
 }
 
 /// Makes room in the pool at once; the server learns of it when it next writes.
-fn close(inner: &mut PoolConnection<Postgres>) {
-    // It has left the pool, and goes with the future that would have put it back.
-    drop(inner.return_to_pool());
+fn close(conn: Object<Connector>) {
+    drop(Object::take(conn));
 }
 
 impl<'c> Executor<'c> for &'c mut Conn {

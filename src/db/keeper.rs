@@ -1,4 +1,5 @@
-//! Fills the pool up to its minimum, at first and after an outage, load or not: a cold pool would make the next burst wait.
+//! Fills the pool up to its minimum, at first and after an outage, load or not: a cold pool would make the next burst wait. Ends
+//! connections that grew old.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) async fn watch(pool: Pool, min: u32) {
     let mut was_full = false;
     loop {
+        pool.retire().await;
         let before = pool.size();
         if before < min {
             fill(&pool, min).await;

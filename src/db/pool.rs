@@ -1,10 +1,14 @@
 //! One pool of connections: how it is set up, and what waiting for it costs. Which statements run is not its business.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
-use tokio::time::timeout;
+use deadpool::managed::{Manager, Metrics, PoolError, QueueMode, RecycleResult};
+use futures_util::future::join_all;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::conn::Conn;
 use super::keeper;
@@ -13,6 +17,9 @@ use crate::telemetry::metrics::{self, PoolState};
 
 /// How much longer than a statement may take we wait for the server to say that it took too long.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Before a server that is just starting is asked again, at first and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 /// What sets the pools of one process apart.
 #[derive(Debug, Clone, Copy)]
@@ -27,74 +34,113 @@ pub(super) struct Settings {
     pub(super) ping_after: Duration,
 }
 
+/// Makes connections, and looks at those that are lent again.
+#[derive(Debug)]
+pub(super) struct Connector {
+    options: PgConnectOptions,
+    ping_after: Duration,
+}
+
+impl Manager for Connector {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    /// Tries for as long as somebody waits while the server is starting.
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        let (mut pause, longest) = PAUSES;
+        loop {
+            match self.options.connect().await {
+                Err(error) if is_starting(&error) => {
+                    sleep(pause).await;
+                    pause = longest.min(2 * pause);
+                }
+                connected => return connected,
+            }
+        }
+    }
+
+    /// A ping on each checkout costs up to 15 % of a small query; only a connection that rested may have died unnoticed.
+    async fn recycle(&self, conn: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        if metrics.last_used() >= self.ping_after {
+            conn.ping().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the server refuses for now: nobody listens yet, or it says so (`too_many_connections`, `cannot_connect_now`).
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("53300" | "57P03")),
+        _ => false,
+    }
+}
+
 /// Connections to one server. Cheap to clone.
+///
+/// Whoever asks gets the one that was used last: a few that are busy keep what they know in the processor's caches, on both ends.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     name: &'static str,
-    inner: PgPool,
+    inner: deadpool::managed::Pool<Connector>,
+    max: u32,
     acquire_timeout: Duration,
+    max_lifetime: Duration,
     /// How long anything may take that is asked of a connection.
     patience: Duration,
+    closed: CancellationToken,
 }
 
 impl Pool {
-    /// Connects when first used; the server may still be away.
+    /// Connects when first used; the server may still be away. Fails as a builder may; this one has nothing to refuse.
     pub(super) fn connect_lazy(
         config: &DatabaseConfig,
         options: PgConnectOptions,
         settings: Settings,
-    ) -> Self {
-        let ping_after = settings.ping_after;
-        let inner = PgPoolOptions::new()
-            // The keeper sees to the minimum. sqlx would, too, with a patience of five minutes: attempts that the network swallowed
-            // would hold their places for as long.
-            .min_connections(0)
-            .max_connections(config.pool_max)
-            // Of an attempt to connect, which may go on when nobody waits for it any more.
-            .acquire_timeout(2 * settings.acquire_timeout)
-            .max_lifetime(config.max_lifetime)
-            // No idle_timeout: connections above the minimum go with their lifetime.
-            .idle_timeout(None)
-            // A ping on each checkout costs up to 15 % of a small query; only a connection that
-            // rested may have died unnoticed.
-            .test_before_acquire(false)
-            .before_acquire(move |conn, meta| {
-                Box::pin(async move {
-                    if meta.idle_for >= ping_after {
-                        conn.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options);
+    ) -> Result<Self, sqlx::Error> {
+        let connector = Connector {
+            options,
+            ping_after: settings.ping_after,
+        };
+        let inner = deadpool::managed::Pool::builder(connector)
+            .queue_mode(QueueMode::Lifo)
+            .max_size(config.pool_max as usize)
+            .build()
+            .map_err(|error| sqlx::Error::Configuration(error.into()))?;
         let pool = Self {
             name: settings.name,
             inner,
+            max: config.pool_max,
             acquire_timeout: settings.acquire_timeout,
+            max_lifetime: config.max_lifetime,
             patience: config.statement_timeout + GRACE,
+            closed: CancellationToken::new(),
         };
         pool.watch(keeper::watch(pool.clone(), settings.min));
-        pool
+        Ok(pool)
     }
 
     /// A connection; fails when there is none within the acquire timeout.
     pub(super) async fn acquire(&self) -> Result<Conn, sqlx::Error> {
         let wait = metrics::pool_wait(self.name);
-        let patience = self.patience;
-        let mut attempt = Box::pin(self.inner.acquire());
-        let acquired = timeout(self.acquire_timeout, &mut attempt)
-            .await
-            .unwrap_or_else(|_| {
+        let inner = self.inner.clone();
+        let mut attempt = Box::pin(async move { inner.get().await });
+        let acquired = timeout(self.acquire_timeout, &mut attempt).await;
+        let acquired = acquired.map_or_else(
+            |_| {
                 // It may be about to log in. Given up by everybody in turn, no attempt would ever succeed while servers are slow.
-                tokio::spawn(async move { attempt.await.map(|inner| Conn::new(inner, patience)) });
+                tokio::spawn(timeout(self.acquire_timeout, attempt));
                 Err(sqlx::Error::PoolTimedOut)
-            });
+            },
+            |acquired| acquired.map_err(why_not),
+        );
         match &acquired {
             Ok(_) => wait.served(),
             Err(sqlx::Error::PoolTimedOut) => wait.timed_out(),
             Err(_) => drop(wait),
         }
-        acquired.map(|inner| Conn::new(inner, patience))
+        acquired.map(|inner| Conn::new(inner, self.patience))
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -102,30 +148,61 @@ impl Pool {
     }
 
     pub(super) fn state(&self) -> PoolState {
-        let idle = u32::try_from(self.inner.num_idle()).unwrap_or(u32::MAX);
+        let status = self.inner.status();
+        let count = |connections: usize| u32::try_from(connections).unwrap_or(u32::MAX);
         PoolState {
             pool: self.name,
-            max: self.inner.options().get_max_connections(),
-            idle,
-            // The two numbers are read one after the other.
-            used: self.inner.size().saturating_sub(idle),
+            max: self.max,
+            idle: count(status.available),
+            used: count(status.size - status.available),
         }
     }
 
     pub(super) fn size(&self) -> u32 {
-        self.inner.size()
+        u32::try_from(self.inner.status().size).unwrap_or(u32::MAX)
     }
 
+    /// Closes a connection that has lived for as long as one may, if there is one that nobody uses: one at a time, so that not all
+    /// of them are made anew at once.
+    pub(super) async fn retire(&self) {
+        let mut found = false;
+        let retired = self.inner.retain(|_, metrics| {
+            let spared = found || metrics.age() < self.max_lifetime;
+            found |= !spared;
+            spared
+        });
+        self.end(retired.removed).await;
+    }
+
+    /// Closes what nobody uses; what somebody does goes when it comes back.
     pub(super) async fn close(&self) {
-        self.inner.close().await;
+        self.closed.cancel();
+        let idle = self.inner.retain(|_, _| false);
+        self.inner.close();
+        self.end(idle.removed).await;
+    }
+
+    async fn end(&self, connections: Vec<PgConnection>) {
+        let ends = connections
+            .into_iter()
+            .map(|conn| timeout(self.patience, conn.close()));
+        // One that does not end by itself has been dropped.
+        join_all(ends).await;
     }
 
     /// Goes on with `work` in a task of its own until the pool is closed.
     pub(super) fn watch<F: Future<Output = ()> + Send + 'static>(&self, work: F) {
-        let mut closed = self.inner.close_event();
-        tokio::spawn(async move {
-            // The result says only that it closed.
-            let _ = closed.do_until(work).await;
-        });
+        let closed = self.closed.clone();
+        tokio::spawn(async move { closed.run_until_cancelled(work).await });
+    }
+}
+
+fn why_not(error: PoolError<sqlx::Error>) -> sqlx::Error {
+    match error {
+        PoolError::Backend(error) => error,
+        PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,
+        PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+            sqlx::Error::PoolClosed
+        }
     }
 }

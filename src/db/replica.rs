@@ -36,7 +36,7 @@ impl Replica {
             // A replica may go at any time without harm, if only nobody is sent to it any more.
             ping_after: Duration::ZERO,
         };
-        let pool = Pool::connect_lazy(config, connect_options(config, url)?, settings);
+        let pool = Pool::connect_lazy(config, connect_options(config, url)?, settings)?;
         let replica = Self {
             pool,
             // Until it was compared with the primary it may be anything.

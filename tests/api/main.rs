@@ -32,6 +32,7 @@ mod metrics;
 mod migrations;
 mod organization_pats;
 mod outage;
+mod pool;
 mod projetos;
 mod rate_limit;
 mod read_replica;
