@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
-use axum::middleware;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, ServiceBuilder};
@@ -16,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::normalize_path::NormalizePathLayer;
+use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -25,8 +24,8 @@ use crate::auth::Authenticator;
 use crate::azure_devops::{self, AzureDevOps};
 use crate::config::{Config, Environment, HttpConfig};
 use crate::db::{Db, DbError};
-use crate::http::drain::drain;
-use crate::http::observe::{Observer, observe, panic_response};
+use crate::http::drain::DrainLayer;
+use crate::http::observe::{Observer, panic_response};
 use crate::http::openapi::BaseDocument;
 use crate::http::problem::Problem;
 use crate::http::{cors, rate_limit};
@@ -209,15 +208,18 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Resul
     let observer = Observer::new(&config.trusted_proxies, draining.clone());
     // Nothing there can take long, grow large or fail, so probes need no guard against it; but a body may come with any request.
     let edge = ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(observer.clone(), observe))
+        .layer(observer.clone())
         .layer(cors::layer(&config.cors_origins))
-        .layer(middleware::from_fn(drain));
+        .layer(DrainLayer);
     let liveness = routes
         .liveness
         .method_not_allowed_fallback(method_not_allowed)
         .layer(edge);
     let guarded = guard(limited.merge(unlimited), config, observer);
-    Ok(without_trailing_slash(guarded.merge(liveness).with_state(state)))
+    // Probes take the shortest way; only with a slash at the end they come by the other one.
+    let liveness = liveness.with_state(state.clone());
+    let all = guarded.with_state(state).merge(liveness.clone());
+    Ok(liveness.fallback_service(trim_trailing_slash(all)))
 }
 
 async fn method_not_allowed() -> Problem {
@@ -227,7 +229,7 @@ async fn method_not_allowed() -> Problem {
 /// `routes` with all that surrounds them in the application.
 pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
     let observer = Observer::new(&config.trusted_proxies, draining.clone());
-    without_trailing_slash(guard(routes, config, observer))
+    Router::new().fallback_service(trim_trailing_slash(guard(routes, config, observer)))
 }
 
 /// Puts around `routes` what they need whatever they do. One stack, the outermost first: a router copies all that is below each layer
@@ -239,7 +241,7 @@ fn guard<S: Clone + Send + Sync + 'static>(
 ) -> Router<S> {
     let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
     let edge = ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(observer, observe))
+        .layer(observer)
         .layer(cors::layer(&config.cors_origins))
         .layer(
             CompressionLayer::new()
@@ -247,7 +249,7 @@ fn guard<S: Clone + Send + Sync + 'static>(
                 .compress_when(compress),
         )
         .layer(CatchPanicLayer::custom(panic_response))
-        .layer(middleware::from_fn(drain))
+        .layer(DrainLayer)
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,
             config.request_timeout,
@@ -258,8 +260,8 @@ fn guard<S: Clone + Send + Sync + 'static>(
 }
 
 /// A layer of a router runs after routing; what changes the path must stand outside.
-fn without_trailing_slash(routes: Router) -> Router {
-    Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(routes))
+fn trim_trailing_slash(routes: Router) -> NormalizePath<Router> {
+    NormalizePathLayer::trim_trailing_slash().layer(routes)
 }
 
 /// Why an application could not be put together.

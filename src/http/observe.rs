@@ -1,58 +1,105 @@
-//! What surrounds every request: its id, its log line, the body of its error, and the headers of every answer.
+//! What surrounds every request: its id, whom it comes from, how long it takes. How its answer leaves is in `answer`.
 
+mod answer;
+
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::Body;
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
+use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::http::StatusCode;
+use axum::http::header::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
+use tower::{Layer, Service};
 use uuid::Uuid;
 
+use answer::{elapsed_ms, log, set_common_headers, take_problem, write_problem};
+
 use super::client_ip::client_ip;
-use super::problem::{CONTENT_TYPE_PROBLEM, Problem};
+use super::problem::Problem;
 use crate::lifecycle::Draining;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, ActiveRequests};
 use crate::telemetry::request::{self, RequestContext};
 use crate::telemetry::trace::Span;
 
 /// Name of the header that carries the request id both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Routes that are asked every few seconds, by everything that watches: what they answer is worth a line only when it is bad news.
-const PROBES: [&str; 4] = ["/", "/health", "/healthz", "/ready"];
-
 /// Address that a request comes from, as far as trusted proxies tell.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientIp(pub IpAddr);
 
-/// What [`observe`] needs.
+/// The layer around everything but the trailing slash. Cheap to clone, which a router does with every request.
 #[derive(Debug, Clone)]
-pub struct Observer {
-    trusted_proxies: Arc<[IpNet]>,
+pub struct Observer(Arc<Watch>);
+
+#[derive(Debug)]
+struct Watch {
+    trusted_proxies: Box<[IpNet]>,
     draining: Draining,
-    warned_of_proxy: Arc<AtomicBool>,
+    warned_of_proxy: AtomicBool,
+    active: ActiveRequests,
 }
 
 impl Observer {
     /// Believes `trusted_proxies`; closes connections once `draining`.
     #[must_use]
     pub fn new(trusted_proxies: &[IpNet], draining: Draining) -> Self {
-        Self {
+        Self(Arc::new(Watch {
             trusted_proxies: trusted_proxies.into(),
             draining,
-            warned_of_proxy: Arc::default(),
+            warned_of_proxy: AtomicBool::default(),
+            active: ActiveRequests::default(),
+        }))
+    }
+}
+
+impl<S> Layer<S> for Observer {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed {
+            watch: Arc::clone(&self.0),
+            inner,
         }
     }
+}
 
+/// A service whose requests are observed.
+#[derive(Debug, Clone)]
+pub struct Observed<S> {
+    watch: Arc<Watch>,
+    inner: S,
+}
+
+// Not `middleware::from_fn`: it copies all that is below it with every request.
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Error = Infallible>,
+    S::Response: IntoResponse + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let arrived = Arrived::now(&self.watch, &mut request);
+        let work = self.inner.call(request);
+        Box::pin(arrived.answered(Arc::clone(&self.watch), work))
+    }
+}
+
+impl Watch {
     fn client_ip(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         // Without a peer address (a test that calls the router directly) everybody is one client.
@@ -69,40 +116,67 @@ impl Observer {
     }
 }
 
-/// Outermost layer but for the trailing slash.
-pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = request_id(request.headers());
-    let client = observer.client_ip(&request);
-    request.extensions_mut().insert(ClientIp(client));
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>();
-    let route: Arc<str> = route.map_or("unmatched", MatchedPath::as_str).into();
-    let span = Span::of_request(method.as_str(), &route, request.headers());
-    let context = RequestContext {
-        id: Arc::clone(&id),
-        method: method.clone(),
-        route: Arc::clone(&route),
-        span: span.clone(),
-    };
+/// What is known of a request before anything is done for it.
+struct Arrived {
+    started: Instant,
+    client: IpAddr,
+    context: RequestContext,
+}
 
-    request::scope(context, async move {
-        let _active = metrics::active_request(method.as_str());
-        let unanswered = Unanswered { client, started };
-        let mut response = next.run(request).await;
-        std::mem::forget(unanswered);
-        let problem = take_problem(&mut response);
-        if let Some(problem) = &problem {
-            write_problem(&mut response, problem, &id, &method);
+impl Arrived {
+    /// Notes it, and in the request whom it comes from.
+    fn now(watch: &Watch, request: &mut Request) -> Self {
+        let started = Instant::now();
+        let client = watch.client_ip(request);
+        request.extensions_mut().insert(ClientIp(client));
+        let method = request.method().clone();
+        let route = request.extensions().get::<MatchedPath>();
+        let route: Arc<str> = route.map_or("unmatched", MatchedPath::as_str).into();
+        let span = Span::of_request(method.as_str(), &route, request.headers());
+        Self {
+            started,
+            client,
+            context: RequestContext {
+                id: request_id(request.headers()),
+                method,
+                route,
+                span,
+            },
         }
-        set_common_headers(response.headers_mut(), &id, observer.draining.is_set());
-        log(&response, problem.as_ref(), &route, client, started);
-        let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
-        metrics::request(method.as_str(), route, status, code, started.elapsed());
-        span.end(Some(status), code);
-        response
-    })
-    .await
+    }
+
+    /// Does the work as part of the request, and makes the answer whole.
+    async fn answered<R: IntoResponse>(
+        self,
+        watch: Arc<Watch>,
+        work: impl Future<Output = Result<R, Infallible>>,
+    ) -> Result<Response, Infallible> {
+        let (client, started) = (self.client, self.started);
+        let RequestContext {
+            id,
+            method,
+            route,
+            span,
+        } = self.context.clone();
+        request::scope(self.context, async move {
+            let _active = watch.active.enter(&method);
+            let unanswered = Unanswered { client, started };
+            let Ok(response) = work.await;
+            let mut response = response.into_response();
+            std::mem::forget(unanswered);
+            let problem = take_problem(&mut response);
+            if let Some(problem) = &problem {
+                write_problem(&mut response, problem, &id, &method);
+            }
+            set_common_headers(response.headers_mut(), &id, watch.draining.is_set());
+            log(&response, problem.as_ref(), &route, client, started);
+            let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
+            metrics::request(&method, route, status, code, started.elapsed());
+            span.end(Some(status), code);
+            Ok(response)
+        })
+        .await
+    }
 }
 
 /// Logs a request whose client went away: hyper then drops the work in the middle, and nobody would know of it.
@@ -116,11 +190,6 @@ impl Drop for Unanswered {
         let (client, elapsed_ms) = (self.client, elapsed_ms(self.started));
         tracing::info!(elapsed_ms, %client, "the client went away before the answer");
     }
-}
-
-/// Milliseconds with three digits behind the point.
-fn elapsed_ms(started: Instant) -> f64 {
-    (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
 /// For [`tower_http::catch_panic`]: the panic hook has logged what happened.
@@ -152,85 +221,9 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
         )
 }
 
-/// The handler's problem, or for a bare error of some layer the one that its status means.
-fn take_problem(response: &mut Response) -> Option<Problem> {
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        return Some(problem);
-    }
-    let status = response.status();
-    let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_json = content_type.is_some_and(|value| value.starts_with(b"application/json"));
-    ((status.is_client_error() || status.is_server_error()) && !is_json).then(|| Problem::of_status(status))
-}
-
-fn write_problem(response: &mut Response, problem: &Problem, id: &str, method: &Method) {
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_PROBLEM));
-    let body = problem.body(id);
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    // RFC 9110, 9.3.2: an answer to HEAD has no body.
-    *response.body_mut() = if method == Method::HEAD {
-        Body::empty()
-    } else {
-        Body::from(body)
-    };
-}
-
-fn set_common_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    headers
-        .entry(CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(
-            "default-src 'none'; frame-ancestors 'none'",
-        ));
-    if draining {
-        // A client that keeps the connection would meet a closed one with its next request.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-}
-
-fn log(response: &Response, problem: Option<&Problem>, route: &str, client: IpAddr, started: Instant) {
-    let status = response.status().as_u16();
-    let elapsed_ms = elapsed_ms(started);
-    let code = problem.map(|p| p.code);
-    match problem.and_then(|p| p.cause.as_deref()) {
-        Some(cause) if status >= 500 => {
-            let cause = chain(cause);
-            if status == 500 {
-                tracing::error!(status, code, elapsed_ms, %client, cause, "request failed");
-            } else {
-                tracing::warn!(status, code, elapsed_ms, %client, cause, "request failed");
-            }
-        }
-        _ if status < 400 && PROBES.contains(&route) => {
-            tracing::debug!(status, elapsed_ms, %client, "request");
-        }
-        _ => tracing::info!(status, code, elapsed_ms, %client, "request"),
-    }
-}
-
-/// The whole chain of causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;

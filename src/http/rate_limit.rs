@@ -14,9 +14,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use axum::http::{Request, Response, StatusCode};
-use axum::middleware;
 use axum::response::IntoResponse;
 use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
+use tower::ServiceBuilder;
 use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
 use tower_governor::key_extractor::KeyExtractor;
 use tower_governor::{GovernorError, GovernorLayer};
@@ -91,12 +91,12 @@ pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLi
     let buckets = Arc::clone(by_address.limiter());
     sweep(&buckets, governor::RateLimiter::retain_recent);
     let refuse = move |error| refusal(&error, config);
-    router
-        .layer(GovernorLayer::new(by_caller).error_handler(refuse))
-        .layer(middleware::map_response(
-            move |response: Response<Body>| async move { with_standard_headers(response, config) },
-        ))
+    // One stack: a router copies all that is below each layer that it is given, with every request.
+    let limits = ServiceBuilder::new()
         .layer(GovernorLayer::new(by_address).error_handler(refuse))
+        .map_response(move |response| with_standard_headers(response, config))
+        .layer(GovernorLayer::new(by_caller).error_handler(refuse));
+    router.layer(limits)
 }
 
 fn caller_buckets(config: RateLimitConfig) -> Option<GovernorConfig<ByCaller, StateInformationMiddleware>> {

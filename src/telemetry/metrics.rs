@@ -3,11 +3,12 @@
 //! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; what those do not know begins with
 //! `aponta_`. No label holds an id, so the number of series is bounded by the routes and operations of the program.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use reqwest::Method;
 
 const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 const REQUESTS_ACTIVE: &str = "http_server_active_requests";
@@ -123,25 +124,35 @@ pub fn tasks(alive: usize) {
     gauge!(TASKS).set(u32::try_from(alive).unwrap_or(u32::MAX));
 }
 
-/// Methods that have a series of their own; clients may send anything.
-fn known_method(method: &str) -> &'static str {
-    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-        .into_iter()
-        .find(|known| *known == method)
-        .unwrap_or("_OTHER")
+/// Methods that have a series of their own; clients may send anything, which is the last one.
+const METHODS: [&str; 8] = [
+    "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "_OTHER",
+];
+
+fn index_of(method: &Method) -> usize {
+    let known = METHODS.iter().position(|known| *known == method.as_str());
+    known.unwrap_or(METHODS.len() - 1)
+}
+
+/// Requests that are being worked on, by method. The gauges are looked up once, with the first request.
+#[derive(Debug, Default)]
+pub struct ActiveRequests(OnceLock<[metrics::Gauge; METHODS.len()]>);
+
+impl ActiveRequests {
+    /// Counts a request in.
+    pub fn enter(&self, method: &Method) -> Active {
+        let gauges = self
+            .0
+            .get_or_init(|| METHODS.map(|method| gauge!(REQUESTS_ACTIVE, METHOD => method)));
+        let active = gauges[index_of(method)].clone();
+        active.increment(1);
+        Active(active)
+    }
 }
 
 /// A request that is being worked on, until dropped.
 #[derive(Debug)]
 pub struct Active(metrics::Gauge);
-
-/// Counts a request in.
-#[must_use]
-pub fn active_request(method: &str) -> Active {
-    let active = gauge!(REQUESTS_ACTIVE, METHOD => known_method(method));
-    active.increment(1);
-    Active(active)
-}
 
 impl Drop for Active {
     fn drop(&mut self) {
@@ -150,8 +161,8 @@ impl Drop for Active {
 }
 
 /// A request was answered; `code` is that of the problem, if there was one.
-pub fn request(method: &str, route: Arc<str>, status: u16, code: Option<&str>, elapsed: Duration) {
-    let method = known_method(method);
+pub fn request(method: &Method, route: Arc<str>, status: u16, code: Option<&str>, elapsed: Duration) {
+    let method = METHODS[index_of(method)];
     let status_text = status.to_string();
     let duration = if status < 400 {
         histogram!(REQUEST_DURATION, METHOD => method, ROUTE => route, STATUS => status_text)

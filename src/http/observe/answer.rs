@@ -1,0 +1,106 @@
+//! How an answer leaves: the body of an error, the headers that every answer has, the line in the log.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::http::Method;
+use axum::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::response::Response;
+
+use super::REQUEST_ID;
+use crate::http::problem::{CONTENT_TYPE_PROBLEM, Problem};
+
+/// Routes that are asked every few seconds, by everything that watches: what they answer is worth a line only when it is bad news.
+const PROBES: [&str; 4] = ["/", "/health", "/healthz", "/ready"];
+
+/// Milliseconds with three digits behind the point.
+pub(super) fn elapsed_ms(started: Instant) -> f64 {
+    (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+/// The handler's problem, or for a bare error of some layer the one that its status means.
+pub(super) fn take_problem(response: &mut Response) -> Option<Problem> {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return Some(problem);
+    }
+    let status = response.status();
+    let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_json = content_type.is_some_and(|value| value.starts_with(b"application/json"));
+    ((status.is_client_error() || status.is_server_error()) && !is_json).then(|| Problem::of_status(status))
+}
+
+pub(super) fn write_problem(response: &mut Response, problem: &Problem, id: &str, method: &Method) {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_PROBLEM));
+    let body = problem.body(id);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    // RFC 9110, 9.3.2: an answer to HEAD has no body.
+    *response.body_mut() = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::from(body)
+    };
+}
+
+pub(super) fn set_common_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    if draining {
+        // A client that keeps the connection would meet a closed one with its next request.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+pub(super) fn log(
+    response: &Response,
+    problem: Option<&Problem>,
+    route: &str,
+    client: IpAddr,
+    started: Instant,
+) {
+    let status = response.status().as_u16();
+    let elapsed_ms = elapsed_ms(started);
+    let code = problem.map(|p| p.code);
+    match problem.and_then(|p| p.cause.as_deref()) {
+        Some(cause) if status >= 500 => {
+            let cause = chain(cause);
+            if status == 500 {
+                tracing::error!(status, code, elapsed_ms, %client, cause, "request failed");
+            } else {
+                tracing::warn!(status, code, elapsed_ms, %client, cause, "request failed");
+            }
+        }
+        _ if status < 400 && PROBES.contains(&route) => {
+            tracing::debug!(status, elapsed_ms, %client, "request");
+        }
+        _ => tracing::info!(status, code, elapsed_ms, %client, "request"),
+    }
+}
+
+/// The whole chain of causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
