@@ -4,6 +4,8 @@
 //! `APONTA_CRASH_ROUNDS=50 cargo test --test api crash` is the long form.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -49,6 +51,8 @@ struct Client {
     wishes: Vec<Wish>,
     /// Wishes whose first request is said to be still under way; there are others.
     busy: Vec<usize>,
+    /// How often any of them was told that an entry is stored.
+    acknowledged: Arc<AtomicUsize>,
 }
 
 impl Client {
@@ -99,7 +103,10 @@ impl Client {
         let status = answer.status().as_u16();
         let body: Value = answer.json().await?;
         match status {
-            201 => wish.id = Some(body["id"].as_str().unwrap().to_owned()),
+            201 => {
+                wish.id = Some(body["id"].as_str().unwrap().to_owned());
+                self.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
             // Azure DevOps fails, too; and the request of a process that died may still be rolled back.
             409 => self.busy.push(place),
             502..=504 => {}
@@ -168,7 +175,12 @@ async fn a_service_that_is_killed_at_random_loses_and_doubles_nothing() {
         })
         .collect();
     let folder = open_folder();
-    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::default()).collect();
+    let acknowledged = Arc::<AtomicUsize>::default();
+    let client = || Client {
+        acknowledged: Arc::clone(&acknowledged),
+        ..Client::default()
+    };
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| client()).collect();
     for round in 0..rounds() {
         let (running, base) = serve(&logging, folder.path()).await;
         let fault = match round % 4 {
@@ -181,7 +193,15 @@ async fn a_service_that_is_killed_at_random_loses_and_doubles_nothing() {
             .azure()
             .fault_times("contoso", "update_work_item", fault, 2);
         let kill = async {
+            let before = acknowledged.load(Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(fastrand::u64(..LONGEST_LIFE_MS))).await;
+            if round % 2 == 0 {
+                // However slow the machine is, there is something to lose.
+                eventually("an entry is stored", async || {
+                    acknowledged.load(Ordering::Relaxed) > before
+                })
+                .await;
+            }
             running.signal("KILL").await;
         };
         let writes = join_all(
