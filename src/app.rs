@@ -24,11 +24,12 @@ use crate::auth::Authenticator;
 use crate::azure_devops::{self, AzureDevOps};
 use crate::config::{Config, Environment, HttpConfig};
 use crate::db::{Db, DbError};
+use crate::http::cors::CorsLayer;
 use crate::http::drain::DrainLayer;
 use crate::http::observe::{Observer, panic_response};
 use crate::http::openapi::BaseDocument;
 use crate::http::problem::Problem;
-use crate::http::{cors, rate_limit};
+use crate::http::rate_limit;
 use crate::jobs::Jobs;
 use crate::lifecycle::Draining;
 use crate::routers;
@@ -209,7 +210,7 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Resul
     // Nothing there can take long, grow large or fail, so probes need no guard against it; but a body may come with any request.
     let edge = ServiceBuilder::new()
         .layer(observer.clone())
-        .layer(cors::layer(&config.cors_origins))
+        .layer(CorsLayer::new(&config.cors_origins))
         .layer(DrainLayer);
     let liveness = routes
         .liveness
@@ -242,7 +243,7 @@ fn guard<S: Clone + Send + Sync + 'static>(
     let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
     let edge = ServiceBuilder::new()
         .layer(observer)
-        .layer(cors::layer(&config.cors_origins))
+        .layer(CorsLayer::new(&config.cors_origins))
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
