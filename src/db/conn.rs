@@ -31,8 +31,8 @@ enum State {
     /// A transaction is about to begin, and may have begun for the server.
     Beginning,
     Transaction,
-    /// Its transaction is committed, and nothing else was asked.
-    Committed,
+    /// Its transaction is over, or will be before anything else that is asked.
+    Over,
     /// It did not answer in time.
     Silent,
 }
@@ -58,8 +58,21 @@ impl Conn {
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         patiently(&mut self, |inner| PgTransactionManager::commit(inner).boxed()).await?;
-        self.state = State::Committed;
+        self.state = State::Over;
         Ok(())
+    }
+
+    /// Sends the ROLLBACK of a transaction whose statements are all answered. Whoever is lent the connection next waits for it.
+    pub(super) fn end_read(mut self) {
+        let Some(inner) = self.inner.as_mut().filter(|_| self.state == State::Transaction) else {
+            return;
+        };
+        PgTransactionManager::start_rollback(inner);
+        let sent = inner.flush().now_or_never();
+        // What could not be sent or was refused is the business of the one who drops it.
+        if !matches!(sent, Some(Err(_))) && !inner.should_flush() {
+            self.state = State::Over;
+        }
     }
 }
 
@@ -72,7 +85,7 @@ impl Drop for Conn {
         match state {
             State::Silent => return close(inner),
             // Back in the pool at once.
-            State::Committed => return,
+            State::Over => return,
             // Goes out with the ping, in one round trip.
             State::Transaction => PgTransactionManager::start_rollback(&mut inner),
             State::Idle | State::Beginning => {}

@@ -78,7 +78,7 @@ impl Tx {
 
     /// Ends a transaction that only read. The answer does not wait for the ROLLBACK, as it would for a COMMIT.
     pub fn end_read(self) {
-        drop(self);
+        self.conn.end_read();
     }
 
     /// Makes the changes stay.
