@@ -17,17 +17,42 @@ pub struct Requisicao<'a> {
     pub chave: &'a Chave,
 }
 
-/// Keeps others with the same key out until the transaction ends; `false` when one is at it.
-pub async fn try_lock(tx: &mut Tx, of: Requisicao<'_>) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
+/// What there is of a key at the beginning.
+#[derive(Debug)]
+pub struct Entered {
+    /// What was answered to it.
+    pub first: Option<Respondido>,
+    /// Whether others with this key are kept out until the transaction ends; not so while one of them is at it.
+    pub locked: bool,
+}
+
+/// Takes the lock of this key, and looks for what was answered to it within `ttl`. An answer that is stored between the two is not seen;
+/// [`insert`] meets it.
+pub async fn enter(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Entered, sqlx::Error> {
+    let row = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(
-               hashtextextended(concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!""#,
+                      hashtextextended(concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!",
+                  impressao AS "impressao?", resposta AS "resposta?",
+                  coalesce(provisoria_ate > clock_timestamp(), false) AS "provisoria!"
+             FROM (VALUES (1)) AS once
+             LEFT JOIN idempotencia ON organizacao = $1 AND usuario_id = $2 AND chave = $3
+                                   AND criado_em > now() - make_interval(secs => $4)"#,
         of.organizacao.as_str(),
         of.usuario,
         of.chave.as_str(),
+        ttl.as_secs_f64(),
     )
     .fetch_one(tx.conn())
-    .await
+    .await?;
+    let first = row.impressao.zip(row.resposta);
+    Ok(Entered {
+        first: first.map(|(impressao, resposta)| Respondido {
+            impressao,
+            resposta,
+            provisoria: row.provisoria,
+        }),
+        locked: row.locked,
+    })
 }
 
 /// What was answered to this key within `ttl`.

@@ -4,12 +4,11 @@
 //! checks what only it can know and stores the entry with its mark in the outbox, its audit record and, if asked for, its
 //! answer. After the commit the hours are written to Azure DevOps, for as long as the request may wait.
 
+mod create;
 mod people;
 mod read;
 mod repeat;
 mod rules;
-
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -18,28 +17,23 @@ use crate::azure_devops::work_items::WorkItem;
 use crate::config::ApontamentosConfig;
 use crate::db::{Db, OnConstraint, Tx};
 use crate::error::{Error, Result};
-use crate::models::apontamento::{Apontamento, ApontamentoChanges, ApontamentoRow, NewApontamento};
+use crate::models::apontamento::{Apontamento, ApontamentoChanges};
 use crate::models::auditoria::NewRegistro;
-use crate::models::idempotencia::Chave;
 use crate::models::ids::{ApontamentoId, ProjetoId};
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::precondition::Precondition;
 use crate::models::write_back::Alvo;
-use crate::repositories::projetos::Located;
 use crate::repositories::{apontamentos as repo, auditoria, idempotencia};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
 use crate::telemetry::metrics::{self, EntryOp};
-use people::{Author, Claim};
-use repeat::Repeatable;
 use rules::{Action, Rules, check_atividade};
 
+pub use create::Created;
 pub use repeat::still_running;
 
-/// How long after the budget of the write-back the answer to a repeatable request may be completed.
-const AMENDMENT: Duration = Duration::from_secs(1);
 /// Answers forgotten in one statement.
 const FORGET: i64 = 5_000;
 
@@ -51,23 +45,6 @@ pub struct ApontamentoService {
     projetos: ProjetoService,
     work_items: WorkItemService,
     write_back: WriteBackService,
-}
-
-/// An entry that was made, by this request or by an earlier one of the same key.
-#[derive(Debug)]
-pub struct Created {
-    /// The entry as it was answered first.
-    pub apontamento: Apontamento,
-    /// Whether this request changed nothing.
-    pub replayed: bool,
-}
-
-/// What is known about a new entry at first.
-enum Known {
-    /// Its key was used before, and answered so.
-    Answer(Box<Apontamento>),
-    /// Its project, if that is mirrored here.
-    Projeto(Option<Located>),
 }
 
 impl ApontamentoService {
@@ -87,167 +64,6 @@ impl ApontamentoService {
             work_items,
             write_back,
         }
-    }
-
-    /// Logs hours. With a key, an entry that was made with it before is returned instead.
-    ///
-    /// # Errors
-    /// See the module; of broken rules that of the caller's identity comes first, that of the day's limit last.
-    pub async fn create(
-        &self,
-        user: &CurrentUser,
-        new: &NewApontamento,
-        chave: Option<&Chave>,
-    ) -> Result<Created> {
-        user.may_see(&new.organizacao)?;
-        let claim = Claim::check(user, &new.organizacao, &new.usuario)?;
-        let writer = claim.writer.id.clone();
-        let repeatable = chave.map(|chave| Repeatable::new(new, &writer, chave));
-        let projeto = match self.look_up(user, new, repeatable.as_ref()).await? {
-            Known::Answer(first) => return Ok(replayed(*first)),
-            Known::Projeto(projeto) => projeto,
-        };
-        self.rules.check_date(new.data)?;
-        let author = claim.author(user, &new.organizacao).await?;
-        let projeto = match projeto {
-            Some(projeto) => projeto,
-            None => {
-                self.projetos
-                    .fetch_missing(user, &new.organizacao, &new.projeto)
-                    .await?
-            }
-        };
-        let action = Action::Create(&projeto);
-        let seen = self
-            .rules
-            .check_work_item(user, &new.organizacao, new.work_item_id, action)
-            .await?;
-        let stored = self
-            .store(user, new, &author, &projeto, repeatable.as_ref())
-            .await;
-        let apontamento = match (stored, &repeatable) {
-            (Ok(apontamento), _) => apontamento,
-            (Err(error), Some(repeatable)) if is_refusal(&error) => {
-                return self.answer_of_rival(user, repeatable, error).await;
-            }
-            (Err(error), _) => return Err(error),
-        };
-        if apontamento.sincronizacao.is_none() {
-            // Nothing is written back, so what was remembered is the last word.
-            return Ok(Created {
-                apontamento,
-                replayed: false,
-            });
-        }
-        let told = self.write_and_reread(user, apontamento, seen).await?;
-        if let Some(repeatable) = &repeatable
-            && let Err(error) = self.amend(user, repeatable, &told).await
-        {
-            // The entry is stored; a repeated request will be told what was stored with it.
-            tracing::warn!(%error, "the answer to a repeatable request could not be completed");
-        }
-        Ok(Created {
-            apontamento: told,
-            replayed: false,
-        })
-    }
-
-    /// A request that was refused may have been overtaken by another one of its key: then that one's answer is its own.
-    async fn answer_of_rival(
-        &self,
-        user: &CurrentUser,
-        repeatable: &Repeatable<'_>,
-        refusal: Error,
-    ) -> Result<Created> {
-        let mut tx = self.db.begin(&user.scope()).await?;
-        let first = repeatable.answered(&mut tx).await?;
-        tx.end_read();
-        first.map(replayed).ok_or(refusal)
-    }
-
-    async fn amend(&self, user: &CurrentUser, repeatable: &Repeatable<'_>, told: &Apontamento) -> Result<()> {
-        let mut tx = self.db.begin(&user.scope()).await?;
-        repeatable.amend(&mut tx, told).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// What is known before Azure DevOps is asked.
-    async fn look_up(
-        &self,
-        user: &CurrentUser,
-        new: &NewApontamento,
-        repeatable: Option<&Repeatable<'_>>,
-    ) -> Result<Known> {
-        let (organizacao, projeto) = (&new.organizacao, &new.projeto);
-        let Some(repeatable) = repeatable else {
-            let found = self.projetos.find_mirrored(user, organizacao, projeto).await?;
-            return Ok(Known::Projeto(found));
-        };
-        let mut tx = self.db.begin(&user.scope()).await?;
-        if let Some(first) = repeatable.answered(&mut tx).await? {
-            tx.end_read();
-            return Ok(Known::Answer(Box::new(first)));
-        }
-        let projeto = self.projetos.locate(&mut tx, user, organizacao, projeto).await?;
-        tx.end_read();
-        Ok(Known::Projeto(projeto))
-    }
-
-    /// The transaction of a new entry.
-    async fn store(
-        &self,
-        user: &CurrentUser,
-        new: &NewApontamento,
-        author: &Author,
-        projeto: &Located,
-        repeatable: Option<&Repeatable<'_>>,
-    ) -> Result<Apontamento> {
-        let mut tx = self.db.begin(&user.scope()).await?;
-        if let Some(repeatable) = repeatable {
-            repeatable.enter(&mut tx).await?;
-        }
-        check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
-        let (organizacao, work_item_id) = (&new.organizacao, new.work_item_id);
-        // First the work item, then the day: all who lock both do it in this order.
-        let versao_escrita = self
-            .write_back
-            .mark(&mut tx, organizacao, work_item_id, projeto.id)
-            .await?;
-        let row = ApontamentoRow {
-            id: ApontamentoId::generate(),
-            organizacao,
-            projeto: projeto.id,
-            work_item_id,
-            data: new.data,
-            duracao: new.duracao,
-            atividade: new.atividade,
-            comentario: new.comentario.as_deref(),
-            usuario: &author.usuario,
-            registrado_por: author.registrado_por.as_ref(),
-            versao_escrita,
-        };
-        let apontamento = repo::insert(&mut tx, &row)
-            .await
-            .on_constraint(repo::ATIVIDADE_FK, || {
-                Error::InvalidReference(format!("Atividade não encontrada: {}", new.atividade))
-            })?;
-        self.rules
-            .check_day(&mut tx, organizacao, &author.usuario.id, new.data)
-            .await?;
-        record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
-        if let Some(repeatable) = repeatable {
-            let provisional_for = match versao_escrita {
-                Some(_) => self.write_back.budget() + AMENDMENT,
-                None => Duration::ZERO,
-            };
-            repeatable
-                .remember(&mut tx, &apontamento, provisional_for)
-                .await?;
-        }
-        tx.commit().await?;
-        metrics::entry(EntryOp::Create);
-        Ok(apontamento)
     }
 
     /// One entry of the caller's organisations.
@@ -399,21 +215,6 @@ impl ApontamentoService {
                 return Ok(forgotten);
             }
         }
-    }
-}
-
-/// Whether a request was refused for what it asks, not for a failure of ours.
-fn is_refusal(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Rule { .. } | Error::Conflict { .. } | Error::InvalidReference(_)
-    )
-}
-
-fn replayed(first: Apontamento) -> Created {
-    Created {
-        apontamento: first,
-        replayed: true,
     }
 }
 

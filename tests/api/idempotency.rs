@@ -176,6 +176,33 @@ async fn who_is_overtaken_by_another_of_the_key_gets_that_ones_answer() {
 }
 
 #[tokio::test]
+async fn what_was_answered_is_told_although_it_would_be_refused_by_now() {
+    let logging = Logging::new().await;
+    let member = &logging.tenants.member;
+    let first = post(&logging, member, "k", &logging.body()).await;
+    first.expect(201);
+    let item = logging.item;
+    logging.azure().edit_work_items("contoso", |items| {
+        items.edit(item, "System.State", json!("Done"));
+    });
+    // A replica that remembers nothing of the work item.
+    let cold = logging.tenants.app.replica();
+    let refused = post_to(&cold, member, "another", &logging.body()).await;
+    assert_eq!(refused.problem(422)["code"], "work_item_fechado");
+    let again = post_to(&cold, member, "k", &logging.body()).await;
+    assert_eq!((again.status.as_u16(), &again.bytes), (201, &first.bytes));
+    assert_eq!(again.header("idempotency-replayed"), "true");
+
+    let colder = logging.tenants.app.replica();
+    logging
+        .azure()
+        .fault_times("contoso", "read_work_item", Fault::Status(500, None), 3);
+    let again = post_to(&colder, member, "k", &logging.body()).await;
+    assert_eq!((again.status.as_u16(), &again.bytes), (201, &first.bytes));
+    assert_eq!(logging.count().await, 1);
+}
+
+#[tokio::test]
 async fn a_refusal_leaves_the_key_free_and_a_day_ends_it() {
     let logging = Logging::new().await;
     let (member, pool) = (&logging.tenants.member, &logging.tenants.app.pool);

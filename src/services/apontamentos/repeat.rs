@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, NewApontamento, ProjetoNomeado};
-use crate::models::idempotencia::Chave;
+use crate::models::idempotencia::{Chave, Respondido};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::repositories::idempotencia::{self as repo, Requisicao};
 
@@ -49,9 +49,24 @@ impl<'a> Repeatable<'a> {
     /// [`Error::Rule`] when the key came with something else, [`Error::Conflict`] while the first request waits for its hours
     /// to be written.
     pub(super) async fn answered(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
-        let Some(first) = repo::find(tx, self.requisicao(), TTL).await? else {
-            return Ok(None);
-        };
+        let first = repo::find(tx, self.requisicao(), TTL).await?;
+        first.map(|first| self.answer(&first)).transpose()
+    }
+
+    /// Keeps others with this key out until the transaction ends, unless there was a first answer.
+    ///
+    /// # Errors
+    /// As for [`answered`](Self::answered), and [`Error::Conflict`] when another one of the key is at it.
+    pub(super) async fn enter(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
+        let entered = repo::enter(tx, self.requisicao(), TTL).await?;
+        match entered.first {
+            Some(first) => self.answer(&first).map(Some),
+            None if entered.locked => Ok(None),
+            None => Err(still_running()),
+        }
+    }
+
+    fn answer(&self, first: &Respondido) -> Result<Apontamento> {
         if first.impressao != self.impressao {
             return Err(Error::Rule {
                 code: "chave_reutilizada",
@@ -62,26 +77,14 @@ impl<'a> Repeatable<'a> {
         if first.provisoria {
             return Err(still_running());
         }
-        let answer = serde_json::from_str(&first.resposta);
-        answer.map(Some).map_err(|error| Error::Internal(Box::new(error)))
-    }
-
-    /// Keeps others with this key out until the transaction ends.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when one of them is at it.
-    pub(super) async fn enter(&self, tx: &mut Tx) -> Result<()> {
-        if repo::try_lock(tx, self.requisicao()).await? {
-            return Ok(());
-        }
-        Err(still_running())
+        serde_json::from_str(&first.resposta).map_err(|error| Error::Internal(Box::new(error)))
     }
 
     /// Remembers the answer, in the transaction of the entry. Whoever repeats the request within `provisional_for` waits for
     /// [`amend`](Self::amend); after that, should the process have died, this is the answer.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when another one of this key was answered since [`answered`](Self::answered) was asked.
+    /// [`Error::Conflict`] when another one of this key was answered since [`enter`](Self::enter) looked.
     pub(super) async fn remember(
         &self,
         tx: &mut Tx,

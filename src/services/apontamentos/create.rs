@@ -1,0 +1,207 @@
+//! A new entry: checked against Azure DevOps while no connection is held, then stored in one transaction that also looks whether its
+//! key was used before.
+
+use std::time::Duration;
+
+use super::people::{Author, Claim};
+use super::repeat::Repeatable;
+use super::rules::{Action, check_atividade};
+use super::{ApontamentoService, record};
+use crate::auth::CurrentUser;
+use crate::db::OnConstraint;
+use crate::error::{Error, Result};
+use crate::models::apontamento::{Apontamento, ApontamentoRow, NewApontamento};
+use crate::models::idempotencia::Chave;
+use crate::models::ids::ApontamentoId;
+use crate::repositories::apontamentos as repo;
+use crate::repositories::projetos::Located;
+use crate::telemetry::metrics::{self, EntryOp};
+
+/// An entry that was made, by this request or by an earlier one of the same key.
+#[derive(Debug)]
+pub struct Created {
+    /// The entry as it was answered first.
+    pub apontamento: Apontamento,
+    /// Whether this request changed nothing.
+    pub replayed: bool,
+}
+
+/// How long after the budget of the write-back the answer to a repeatable request may be completed.
+const AMENDMENT: Duration = Duration::from_secs(1);
+
+/// What became of a new entry.
+enum Stored {
+    Now(Apontamento),
+    /// Its key was used before, and answered so.
+    Before(Apontamento),
+}
+
+impl ApontamentoService {
+    /// Logs hours. With a key, an entry that was made with it before is returned instead.
+    ///
+    /// # Errors
+    /// See the module; of broken rules that of the caller's identity comes first, that of the day's limit last.
+    pub async fn create(
+        &self,
+        user: &CurrentUser,
+        new: &NewApontamento,
+        chave: Option<&Chave>,
+    ) -> Result<Created> {
+        user.may_see(&new.organizacao)?;
+        let claim = Claim::check(user, &new.organizacao, &new.usuario)?;
+        let writer = claim.writer.id.clone();
+        let repeatable = chave.map(|chave| Repeatable::new(new, &writer, chave));
+        match (self.log(user, new, claim, repeatable.as_ref()).await, &repeatable) {
+            // What is refused now may have been accepted when the key was first used, or by a rival who was faster.
+            (Err(error), Some(repeatable)) if may_be_answered(&error) => {
+                self.first_answer(user, repeatable, error).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Checks, stores and writes back.
+    async fn log(
+        &self,
+        user: &CurrentUser,
+        new: &NewApontamento,
+        claim: Claim,
+        repeatable: Option<&Repeatable<'_>>,
+    ) -> Result<Created> {
+        self.rules.check_date(new.data)?;
+        let author = claim.author(user, &new.organizacao).await?;
+        let projeto = self
+            .projetos
+            .find_or_fetch(user, &new.organizacao, &new.projeto)
+            .await?;
+        let action = Action::Create(&projeto);
+        let seen = self
+            .rules
+            .check_work_item(user, &new.organizacao, new.work_item_id, action)
+            .await?;
+        let apontamento = match self.store(user, new, &author, &projeto, repeatable).await? {
+            Stored::Before(first) => return Ok(replayed(first)),
+            Stored::Now(apontamento) => apontamento,
+        };
+        if apontamento.sincronizacao.is_none() {
+            // Nothing is written back, so what was remembered is the last word.
+            return Ok(made(apontamento));
+        }
+        let told = self.write_and_reread(user, apontamento, seen).await?;
+        if let Some(repeatable) = repeatable
+            && let Err(error) = self.amend(user, repeatable, &told).await
+        {
+            // The entry is stored; a repeated request will be told what was stored with it.
+            tracing::warn!(%error, "the answer to a repeatable request could not be completed");
+        }
+        Ok(made(told))
+    }
+
+    /// What the first request of this key was told, else the refusal.
+    async fn first_answer(
+        &self,
+        user: &CurrentUser,
+        repeatable: &Repeatable<'_>,
+        refusal: Error,
+    ) -> Result<Created> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        let first = repeatable.answered(&mut tx).await?;
+        tx.end_read();
+        first.map(replayed).ok_or(refusal)
+    }
+
+    async fn amend(&self, user: &CurrentUser, repeatable: &Repeatable<'_>, told: &Apontamento) -> Result<()> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        repeatable.amend(&mut tx, told).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The transaction of a new entry, unless its key was used before.
+    async fn store(
+        &self,
+        user: &CurrentUser,
+        new: &NewApontamento,
+        author: &Author,
+        projeto: &Located,
+        repeatable: Option<&Repeatable<'_>>,
+    ) -> Result<Stored> {
+        let mut tx = self.db.begin(&user.scope()).await?;
+        if let Some(repeatable) = repeatable
+            && let Some(first) = repeatable.enter(&mut tx).await?
+        {
+            tx.end_read();
+            return Ok(Stored::Before(first));
+        }
+        check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
+        let (organizacao, work_item_id) = (&new.organizacao, new.work_item_id);
+        // First the work item, then the day: all who lock both do it in this order.
+        let versao_escrita = self
+            .write_back
+            .mark(&mut tx, organizacao, work_item_id, projeto.id)
+            .await?;
+        let row = ApontamentoRow {
+            id: ApontamentoId::generate(),
+            organizacao,
+            projeto: projeto.id,
+            work_item_id,
+            data: new.data,
+            duracao: new.duracao,
+            atividade: new.atividade,
+            comentario: new.comentario.as_deref(),
+            usuario: &author.usuario,
+            registrado_por: author.registrado_por.as_ref(),
+            versao_escrita,
+        };
+        let apontamento = repo::insert(&mut tx, &row)
+            .await
+            .on_constraint(repo::ATIVIDADE_FK, || {
+                Error::InvalidReference(format!("Atividade não encontrada: {}", new.atividade))
+            })?;
+        self.rules
+            .check_day(&mut tx, organizacao, &author.usuario.id, new.data)
+            .await?;
+        record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
+        if let Some(repeatable) = repeatable {
+            let provisional_for = match versao_escrita {
+                Some(_) => self.write_back.budget() + AMENDMENT,
+                None => Duration::ZERO,
+            };
+            repeatable
+                .remember(&mut tx, &apontamento, provisional_for)
+                .await?;
+        }
+        tx.commit().await?;
+        metrics::entry(EntryOp::Create);
+        Ok(Stored::Now(apontamento))
+    }
+}
+
+/// Whether it says that the request cannot be done now, which says nothing of an earlier one.
+fn may_be_answered(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Rule { .. }
+            | Error::Conflict { .. }
+            | Error::InvalidReference(_)
+            | Error::NotFound(_)
+            | Error::Forbidden(_)
+            | Error::NotConfigured { .. }
+            | Error::Upstream { .. }
+            | Error::Shared(_)
+    )
+}
+
+fn made(apontamento: Apontamento) -> Created {
+    Created {
+        apontamento,
+        replayed: false,
+    }
+}
+
+fn replayed(first: Apontamento) -> Created {
+    Created {
+        apontamento: first,
+        replayed: true,
+    }
+}
