@@ -88,7 +88,7 @@ impl AtividadeChanges {
 }
 
 /// Which activities a list shows; `None` does not restrict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct AtividadeFilter {
     /// Only active or only inactive ones.
     pub ativo: Option<bool>,

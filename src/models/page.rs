@@ -1,7 +1,7 @@
 //! The part of a list that a caller asked for.
 
 /// Rows to skip and rows to return. Built by [`crate::http::pagination`], which holds the limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Page {
     /// Rows left out before the first one; never negative.
     pub skip: i64,

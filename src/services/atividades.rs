@@ -4,13 +4,16 @@
 //! projects counts as a change of the activity; an activity in use cannot be removed. Callers see activities of which they
 //! see a project, and those without any; they change only what no other organisation shares.
 
+mod kept;
+
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::auth::CurrentUser;
-use crate::db::{Db, OnConstraint, Tx};
+use crate::db::{Db, DbError, OnConstraint, Tx};
 use crate::error::{Error, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::auditoria::NewRegistro;
@@ -21,6 +24,7 @@ use crate::models::precondition::Precondition;
 use crate::models::projeto::ProjetoRef;
 use crate::repositories::{atividades as repo, auditoria, projetos};
 use crate::services::auditoria::actor;
+use kept::{Asked, Lists};
 
 /// Use cases of `atividades`.
 #[derive(Debug, Clone)]
@@ -28,13 +32,29 @@ pub struct AtividadeService {
     db: Db,
     /// Who may write.
     write_role: Papel,
+    lists: Lists,
+}
+
+/// Projects, each with the activity that has it.
+type Links = Vec<(AtividadeId, ProjetoRef)>;
+
+/// A list as it was found.
+enum Read {
+    /// One that was kept, and still holds.
+    Before(Arc<Paged<Atividade>>),
+    /// From which state, without projects; and those.
+    Now(Uuid, Paged<Atividade>, Links),
 }
 
 impl AtividadeService {
     /// Works on `db`; callers need `write_role` to write.
     #[must_use]
     pub fn new(db: Db, write_role: Papel) -> Self {
-        Self { db, write_role }
+        Self {
+            db,
+            write_role,
+            lists: Lists::new(),
+        }
     }
 
     /// A page of the caller's activities that match, in name order.
@@ -43,28 +63,32 @@ impl AtividadeService {
         user: &CurrentUser,
         filter: AtividadeFilter,
         page: Page,
-    ) -> Result<Paged<Atividade>> {
-        let list = |mut tx: Tx| async move {
-            let mut found = repo::list(&mut tx, filter, page).await?;
-            if found.items.is_empty() {
-                // Beyond the last page no row tells the total; the first one does, if there is any.
-                let first = Page { skip: 0, limit: 1 };
-                found.total = if page.skip == 0 {
-                    0
-                } else {
-                    repo::list(&mut tx, filter, first).await?.total
-                };
-                tx.end_read();
-                return Ok((found, Vec::new()));
-            }
-            let ids: Vec<AtividadeId> = found.items.iter().map(|a| a.id).collect();
-            let links = repo::projetos_of(&mut tx, &ids).await?;
-            tx.end_read();
-            Ok((found, links))
+    ) -> Result<Arc<Paged<Atividade>>> {
+        let scope = user.scope();
+        let asked = Asked {
+            scope: scope.clone(),
+            filter,
+            page,
         };
-        let (mut found, links) = self.db.read(&user.scope(), list).await?;
+        let (asked, lists) = (&asked, &self.lists);
+        let list = |mut tx: Tx| async move {
+            let versao = repo::versao(&mut tx).await?;
+            if let Some(kept) = lists.find(asked, versao).await {
+                tx.end_read();
+                return Ok(Read::Before(kept));
+            }
+            let (found, links) = read(&mut tx, filter, page).await?;
+            tx.end_read();
+            Ok(Read::Now(versao, found, links))
+        };
+        let (versao, mut found, links) = match self.db.read(&scope, list).await? {
+            Read::Before(kept) => return Ok(kept),
+            Read::Now(versao, found, links) => (versao, found, links),
+        };
         // The connection is free for others while the page is put together.
         attach(&mut found.items, links);
+        let found = Arc::new(found);
+        self.lists.keep(asked.clone(), versao, &found).await;
         Ok(found)
     }
 
@@ -236,8 +260,28 @@ pub fn not_found(id: AtividadeId) -> Error {
     Error::NotFound(format!("Atividade com ID {id} não encontrada"))
 }
 
+/// A page of activities without their projects, and those.
+async fn read(
+    tx: &mut Tx,
+    filter: AtividadeFilter,
+    page: Page,
+) -> std::result::Result<(Paged<Atividade>, Links), DbError> {
+    let mut found = repo::list(tx, filter, page).await?;
+    if found.items.is_empty() {
+        // Beyond the last page no row tells the total; the first one does, if there is any.
+        if page.skip > 0 {
+            let first = Page { skip: 0, limit: 1 };
+            found.total = repo::list(tx, filter, first).await?.total;
+        }
+        return Ok((found, Vec::new()));
+    }
+    let ids: Vec<AtividadeId> = found.items.iter().map(|a| a.id).collect();
+    let links = repo::projetos_of(tx, &ids).await?;
+    Ok((found, links))
+}
+
 /// Gives each activity its projects, which come in their order.
-fn attach(atividades: &mut [Atividade], links: Vec<(AtividadeId, ProjetoRef)>) {
+fn attach(atividades: &mut [Atividade], links: Links) {
     let places: HashMap<AtividadeId, usize> = atividades.iter().enumerate().map(|(n, a)| (a.id, n)).collect();
     for (id, projeto) in links {
         if let Some(atividade) = places.get(&id).and_then(|n| atividades.get_mut(*n)) {

@@ -1,5 +1,7 @@
 //! `/api/v1/atividades`: happy paths with whole bodies, each refusal, and what the tables hold afterwards.
 
+mod kept;
+
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;

@@ -84,7 +84,8 @@ async fn every_constraint_has_a_chosen_name() {
         "SELECT conname FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
           WHERE connamespace = 'api_aponta'::regnamespace AND t.relname <> '_sqlx_migrations'
             -- PostgreSQL 18 stores NOT NULL here too, under names of its own.
-            AND contype <> 'n'",
+            -- A trigger has no name but the chosen one.
+            AND contype NOT IN ('n', 't')",
     )
     .fetch_all(&database.pool().await)
     .await
