@@ -4,7 +4,10 @@ database are benches/http/replicas.sh's, which starts this.
 Usage: rolling.py SECONDS RATE FOLDER BINARY LOAD DATABASE_URL DATA.json
 """
 
+import collections
 import json
+import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -21,11 +24,23 @@ THREADS = 1
 WARM, RISE = 3, 5
 
 
+def processor():
+    """Seconds that the processes which live now have used, by the program's name."""
+    used = collections.Counter()
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, fields = path.read_text().split("(", 1)[1].rsplit(") ", 1)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        used[name] += sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
 class Story:
     """What happens to the servers meanwhile."""
 
-    def __init__(self, nginx, replicas, seconds):
-        self.nginx, self.replicas, self.seconds, self.start = nginx, replicas, seconds, time.monotonic() + WARM + RISE
+    def __init__(self, nginx, replicas, seconds, rate):
+        self.nginx, self.replicas, self.seconds, self.rate, self.start = nginx, replicas, seconds, rate, time.monotonic() + WARM + RISE
 
     def say(self, text):
         print(f"{time.monotonic() - self.start:6.1f} s  {text}", flush=True)
@@ -33,7 +48,17 @@ class Story:
     def until(self, share):
         time.sleep(max(0, self.start + share * self.seconds - time.monotonic()))
 
+    def quiet(self):
+        """Who needs how much of the machine while nothing happens."""
+        self.until(0.02)
+        before = processor()
+        self.until(0.19)
+        used = processor() - before
+        parts = ", ".join(f"{name} {seconds / (0.17 * self.seconds * self.rate) * 1e3:.2f}" for name, seconds in used.most_common(4))
+        self.say(f"ms of processor a request: {parts}")
+
     def tell(self):
+        self.quiet()
         victim = self.replicas[0]
         self.until(0.2)
         self.say("a replica is killed (SIGKILL)")
@@ -60,7 +85,7 @@ def drive(seconds, rate, nginx, replicas, load, data):
     plan = f"{WARM}:={rate / 5:g},{RISE}:{rate:g},{seconds:g}:={rate:g}"
     client = subprocess.Popen([load, f"https://{NAME}:{nginx.https}", data, plan, nginx.certificate, EDGE], stdout=subprocess.PIPE, text=True)
     try:
-        Story(nginx, replicas, seconds).tell()
+        Story(nginx, replicas, seconds, rate).tell()
         if client.poll() is not None:
             raise SystemExit("FAILED: the client was done before everything had happened")
         said, _ = client.communicate(timeout=seconds + 120)
