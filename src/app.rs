@@ -26,6 +26,7 @@ use crate::config::{Config, Environment, HttpConfig};
 use crate::db::{Db, DbError};
 use crate::http::cors::CorsLayer;
 use crate::http::drain::DrainLayer;
+use crate::http::liveness::Liveness;
 use crate::http::observe::{Observer, panic_response};
 use crate::http::openapi::BaseDocument;
 use crate::http::problem::Problem;
@@ -193,7 +194,11 @@ pub fn openapi() -> OpenApi {
 ///
 /// # Errors
 /// When the OpenAPI document cannot be written as JSON.
-pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Result<Router, serde_json::Error> {
+pub fn build(
+    config: &HttpConfig,
+    state: AppState,
+    draining: &Draining,
+) -> Result<Liveness, serde_json::Error> {
     let routes = Described::new();
     let mut limited = routes
         .limited
@@ -216,11 +221,11 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> Resul
         .liveness
         .method_not_allowed_fallback(method_not_allowed)
         .layer(edge);
-    let guarded = guard(limited.merge(unlimited), config, observer);
-    // Probes take the shortest way; only with a slash at the end they come by the other one.
-    let liveness = liveness.with_state(state.clone());
-    let all = guarded.with_state(state).merge(liveness.clone());
-    Ok(liveness.fallback_service(trim_trailing_slash(all)))
+    let guarded = guard(limited.merge(unlimited), config, observer.clone());
+    let alive = serde_json::to_vec(&routers::health::alive(state.0.info))?.into();
+    let all = trim_trailing_slash(guarded.merge(liveness).with_state(state));
+    let all = Router::new().fallback_service(all);
+    Ok(Liveness::new(&routers::health::ALIVE, alive, observer, all))
 }
 
 async fn method_not_allowed() -> Problem {
@@ -282,8 +287,8 @@ pub enum BuildError {
 /// The pieces that a running server needs.
 #[derive(Debug)]
 pub struct App {
-    /// All routes.
-    pub router: Router,
+    /// Answers requests.
+    pub service: Liveness,
     /// The pool, to be closed at the end.
     pub db: Db,
     /// Turns readiness red.
@@ -318,9 +323,9 @@ impl App {
             gauges,
         );
         let (write_back, apontamentos) = (state.0.write_back.clone(), state.0.apontamentos.clone());
-        let router = build(&config.http, state, &draining)?;
+        let service = build(&config.http, state, &draining)?;
         Ok(Self {
-            router,
+            service,
             db,
             draining,
             jobs,
@@ -345,7 +350,7 @@ impl App {
             tokio::spawn(async move { tokio::join!(looking, serving) })
         });
         let jobs = tokio::spawn(self.jobs.run(stop.clone()));
-        let cut = server::serve(listener, self.router, options, self.draining, stop).await;
+        let cut = server::serve(listener, self.service, options, self.draining, stop).await;
         if let Err(error) = jobs.await {
             tracing::error!(%error, "a background job panicked");
         }

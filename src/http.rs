@@ -8,6 +8,7 @@ pub mod extract;
 pub mod fields;
 pub mod idempotency;
 pub mod instant;
+pub mod liveness;
 pub mod metrics;
 pub mod observe;
 pub mod openapi;

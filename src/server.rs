@@ -2,15 +2,15 @@
 //!
 //! Not `axum::serve`: that has no deadline for the head of a request, so slow senders would hold sockets for ever.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::Service;
 
 use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
@@ -71,11 +71,22 @@ impl From<&HttpConfig> for ServerOptions {
     }
 }
 
+/// What answers requests; always ready to.
+pub trait Answers:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
 /// Serves until `stop` is cancelled, then drains: readiness turns red, after the delay the listener closes, and
 /// running requests finish within the timeout. Returns how many connections had to be cut.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    service: impl Answers,
     options: ServerOptions,
     draining: Draining,
     stop: CancellationToken,
@@ -83,7 +94,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let acceptor = Acceptor {
-        router,
+        service,
         options,
         slots: Arc::new(Semaphore::new(options.max_connections)),
     };
@@ -129,13 +140,13 @@ struct Accepted {
     slot: OwnedSemaphorePermit,
 }
 
-struct Acceptor {
-    router: Router,
+struct Acceptor<S> {
+    service: S,
     options: ServerOptions,
     slots: Arc<Semaphore>,
 }
 
-impl Acceptor {
+impl<S: Answers> Acceptor<S> {
     /// The next connection, once there is room for it.
     async fn accept(&self, listener: &TcpListener) -> Accepted {
         loop {
@@ -164,17 +175,17 @@ impl Acceptor {
     }
 
     /// Serves one connection to its end.
-    fn connection(&self, accepted: Accepted, watcher: Watcher) -> impl Future<Output = ()> + Send + use<> {
+    fn connection(&self, accepted: Accepted, watcher: Watcher) -> impl Future<Output = ()> + Send + use<S> {
         let Accepted { stream, peer, slot } = accepted;
         // Answers are written whole; waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let router = self.router.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = self.service.clone();
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
+            service.clone().call(request)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

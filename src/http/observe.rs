@@ -18,7 +18,9 @@ use ipnet::IpNet;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
-use answer::{elapsed_ms, log, set_common_headers, take_problem, write_problem};
+use answer::{elapsed_ms, log, set_own_headers, take_problem, write_problem};
+
+pub(super) use answer::set_common_headers;
 
 use super::client_ip::client_ip;
 use super::problem::Problem;
@@ -56,6 +58,13 @@ impl Observer {
             warned_of_proxy: AtomicBool::default(),
             active: ActiveRequests::default(),
         }))
+    }
+}
+
+impl Observer {
+    /// Sets the headers in which answers differ, for one that is given without the layer: the request's id, and that the connection closes.
+    pub(super) fn sign(&self, request: &HeaderMap, headers: &mut HeaderMap) {
+        set_own_headers(headers, &request_id(request), self.0.draining.is_set());
     }
 }
 
@@ -168,7 +177,8 @@ impl Arrived {
             if let Some(problem) = &problem {
                 write_problem(&mut response, problem, &id, &method);
             }
-            set_common_headers(response.headers_mut(), &id, watch.draining.is_set());
+            set_common_headers(response.headers_mut());
+            set_own_headers(response.headers_mut(), &id, watch.draining.is_set());
             log(&response, problem.as_ref(), &route, client, started);
             let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
             metrics::request(&method, route, status, code, started.elapsed());

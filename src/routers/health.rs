@@ -12,6 +12,9 @@ use crate::http::extract::ApiJson;
 use crate::http::openapi::{HEALTH, LimitedResponses};
 use crate::services::health::{Check, HealthService, Readiness};
 
+/// Where it is told that the process lives.
+pub const ALIVE: [&str; 3] = ["/", "/health", "/healthz"];
+
 /// Whether the process lives.
 #[must_use]
 pub fn liveness_router() -> OpenApiRouter<AppState> {
@@ -61,11 +64,17 @@ async fn get_healthz(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse>
 }
 
 fn health(info: ServiceInfo) -> ApiJson<HealthResponse> {
-    ApiJson(HealthResponse {
+    ApiJson(alive(info))
+}
+
+/// That the process lives.
+#[must_use]
+pub fn alive(info: ServiceInfo) -> HealthResponse {
+    HealthResponse {
         status: "healthy",
         version: info.version,
         environment: info.environment.as_str(),
-    })
+    }
 }
 
 /// Tell whether to send traffic here
@@ -104,7 +113,7 @@ async fn get_api_info(State(info): State<ServiceInfo>) -> ApiJson<ApiInfoRespons
 
 /// The process lives.
 #[derive(Debug, Serialize, ToSchema)]
-struct HealthResponse {
+pub struct HealthResponse {
     /// Always `healthy`.
     #[schema(example = "healthy")]
     status: &'static str,

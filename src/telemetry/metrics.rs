@@ -173,6 +173,24 @@ pub fn request(method: &Method, route: Arc<str>, status: u16, code: Option<&str>
     duration.record(elapsed);
 }
 
+/// Requests of one kind that were answered well, looked up once.
+#[derive(Debug)]
+pub struct Answered(metrics::Histogram);
+
+/// Those of this method and route with this status.
+#[must_use]
+pub fn answered(method: &Method, route: &'static str, status: u16) -> Answered {
+    let method = METHODS[index_of(method)];
+    Answered(histogram!(REQUEST_DURATION, METHOD => method, ROUTE => route, STATUS => status.to_string()))
+}
+
+impl Answered {
+    /// Another one was, after so long.
+    pub fn after(&self, elapsed: Duration) {
+        self.0.record(elapsed);
+    }
+}
+
 /// Azure DevOps was asked; `error` is the kind of the failure, if it was one.
 pub fn call(server: &str, operation: &'static str, error: Option<&'static str>, elapsed: Duration) {
     let server = server.to_owned();

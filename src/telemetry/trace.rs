@@ -30,6 +30,12 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Whether spans are sent anywhere; otherwise none is made.
 static EXPORTING: AtomicBool = AtomicBool::new(false);
 
+/// Whether spans are sent to a collector.
+#[must_use]
+pub fn is_exporting() -> bool {
+    EXPORTING.load(Ordering::Relaxed)
+}
+
 /// Sends spans until dropped; the last ones then.
 #[derive(Debug)]
 pub struct Exporter(SdkTracerProvider);
@@ -114,7 +120,7 @@ impl Span {
     }
 
     fn start(parent: Context, kind: SpanKind, describe: impl FnOnce() -> (String, Vec<KeyValue>)) -> Self {
-        if !EXPORTING.load(Ordering::Relaxed) {
+        if !is_exporting() {
             return Self(parent);
         }
         let (name, attributes) = describe();

@@ -13,6 +13,28 @@ async fn liveness_tells_version_and_environment() {
     }
 }
 
+/// Probes are answered without being routed; whoever sends a body is.
+#[tokio::test]
+async fn the_short_way_leads_to_the_answer_of_the_long_one() {
+    let app = TestApp::new().await;
+    for draining in [false, true] {
+        if draining {
+            app.app.draining.begin();
+        }
+        for path in ["/", "/health", "/healthz"] {
+            let mut answers = Vec::new();
+            for request in [Request::get(path), Request::get(path).body("x")] {
+                let mut reply = app.send(request.header("x-request-id", "r-1")).await;
+                assert_eq!(reply.header("x-request-id"), "r-1");
+                let mut headers: Vec<_> = std::mem::take(&mut reply.headers).into_iter().collect();
+                headers.sort_by_key(|(name, _)| name.as_ref().map(ToString::to_string));
+                answers.push((reply.status, headers, reply.bytes));
+            }
+            assert_eq!(answers[0], answers[1], "{path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn api_info_points_at_the_docs() {
     let app = TestApp::with(AUTH_ON).await;
@@ -56,7 +78,9 @@ async fn a_draining_process_is_alive_but_not_ready() {
     let reply = app.get("/ready").await;
     assert_eq!(reply.expect(503)["status"], "draining");
     assert_eq!(reply.header("connection"), "close");
-    app.get("/health").await.expect(200);
+    let alive = app.get("/health").await;
+    alive.expect(200);
+    assert_eq!(alive.header("connection"), "close");
 }
 
 #[tokio::test]

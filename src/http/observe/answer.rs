@@ -17,6 +17,9 @@ use crate::http::problem::{CONTENT_TYPE_PROBLEM, Problem};
 /// Routes that are asked every few seconds, by everything that watches: what they answer is worth a line only when it is bad news.
 const PROBES: [&str; 4] = ["/", "/health", "/healthz", "/ready"];
 
+/// Headers that every answer has: room for them is made at once.
+const COMMON_HEADERS: usize = 7;
+
 /// Milliseconds with three digits behind the point.
 pub(super) fn elapsed_ms(started: Instant) -> f64 {
     (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0
@@ -46,10 +49,9 @@ pub(super) fn write_problem(response: &mut Response, problem: &Problem, id: &str
     };
 }
 
-pub(super) fn set_common_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
+/// What every answer has, whoever asks.
+pub(in crate::http) fn set_common_headers(headers: &mut HeaderMap) {
+    headers.reserve(COMMON_HEADERS);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -61,6 +63,13 @@ pub(super) fn set_common_headers(headers: &mut HeaderMap, id: &str, draining: bo
         .or_insert(HeaderValue::from_static(
             "default-src 'none'; frame-ancestors 'none'",
         ));
+}
+
+/// What this answer has.
+pub(super) fn set_own_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
     if draining {
         // A client that keeps the connection would meet a closed one with its next request.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

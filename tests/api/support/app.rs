@@ -2,7 +2,7 @@
 
 use aponta::app::App;
 use aponta::config::{Config, Env};
-use axum::Router;
+use aponta::http::liveness::Liveness;
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -13,7 +13,7 @@ use super::pooler;
 
 /// An application over a database of its own: authentication off, rate limit off, unless a test says otherwise.
 pub struct TestApp {
-    router: Router,
+    service: Liveness,
     pub app: App,
     /// For looking at tables and for preparing rows.
     pub pool: PgPool,
@@ -33,7 +33,7 @@ impl TestApp {
         let env = environment(&database.url, variables);
         let app = App::new(&Config::load(&env).unwrap()).unwrap();
         Self {
-            router: app.router.clone(),
+            service: app.service.clone(),
             app,
             pool: database.pool().await,
             env,
@@ -76,7 +76,7 @@ impl TestApp {
     fn replica_from(&self, env: Env) -> Self {
         let app = App::new(&Config::load(&env).unwrap()).unwrap();
         Self {
-            router: app.router.clone(),
+            service: app.service.clone(),
             app,
             pool: self.pool.clone(),
             env,
@@ -95,7 +95,7 @@ impl TestApp {
     }
 
     pub async fn send(&self, request: Request) -> Reply {
-        request.send_to(self.router.clone()).await
+        request.send_to(self.service.clone()).await
     }
 
     pub async fn get(&self, path: &str) -> Reply {

@@ -1,6 +1,6 @@
 //! Requests and replies with as little ceremony as a test deserves.
 
-use axum::Router;
+use aponta::server::Answers;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -63,8 +63,8 @@ impl Request {
         self
     }
 
-    pub async fn send_to(self, router: Router) -> Reply {
-        let response = router.oneshot(self.0).await.unwrap();
+    pub async fn send_to(self, service: impl Answers) -> Reply {
+        let response = service.oneshot(self.0).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Reply {
