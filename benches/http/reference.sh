@@ -71,6 +71,8 @@ entry=$(sql -c "SELECT id FROM apontamentos WHERE organizacao = 'org07' LIMIT 1"
     statement 'SELECT count(*) OVER () AS "total!"' null:boolean null:uuid hundred zero null:text[]
     statement 'SELECT ap.id_atividade AS "id_atividade' page_ids null:text[]
 } | read_as_service list
+# A list that was read before is only asked about.
+statement 'SELECT versao FROM atividades_versao' | read_as_service kept
 statement 'SELECT a.id AS "id: AtividadeId"' activity null:text[] | read_as_service activity
 statement 'SELECT a.id AS "id!: ApontamentoId"' entry null:text[] | read_as_service entry
 pg_rate() { # name
@@ -128,6 +130,7 @@ echo "resident at the start: $(resident "$server" VmHWM) MiB; the column below i
 echo 5 >"/proc/$server/clear_refs"
 compare 'GET /health' "$base/health" "http://127.0.0.1:$((port + 1))/health" 0.85
 compare 'GET /atividades?limit=100' "$base/api/v1/atividades?limit=100" list 0.60
+compare 'the same, by what was asked' "$base/api/v1/atividades?limit=100" kept none
 compare 'GET /atividades/{id}' "$base/api/v1/atividades/$activity" activity 0.60
 compare 'GET /apontamentos/{id}' "$base/api/v1/apontamentos/$entry" entry 0.60
 

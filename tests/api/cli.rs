@@ -249,8 +249,10 @@ async fn a_client_that_goes_away_before_the_answer_leaves_a_line() {
     client.write_all(request).await.unwrap();
     a_query_waits(&pool).await;
     drop(client);
-    let logged: serde_json::Value = serde_json::from_str(&server.line_with("impatient").await).unwrap();
-    assert_eq!(logged["message"], "the client went away before the answer");
+    // A slow machine says before that the statement took long.
+    let line = server.line_with("the client went away before the answer").await;
+    let logged: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(logged["request_id"], "impatient");
     blocker.rollback().await.unwrap();
     assert_eq!(server.signal("TERM").await, 0);
 }
