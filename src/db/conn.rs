@@ -62,7 +62,8 @@ impl Conn {
         Ok(())
     }
 
-    /// Sends the ROLLBACK of a transaction whose statements are all answered. Whoever is lent the connection next waits for it.
+    /// Sends the ROLLBACK of a transaction whose statements are all answered. Whoever is lent the connection next waits for it: sqlx reads
+    /// what is outstanding before it asks anything new. (`flush` is not in sqlx's documentation; its version is pinned.)
     pub(super) fn end_read(mut self) {
         let Some(inner) = self.inner.as_mut().filter(|_| self.state == State::Transaction) else {
             return;

@@ -12,6 +12,8 @@ use crate::models::page::{Page, Paged};
 
 /// Most bytes of all lists together.
 const MOST_BYTES: u64 = 4 << 20;
+/// What a list takes, however short: what was asked, by whom, and the cache's own notes. Strangers can ask for many empty ones.
+const LIST_BYTES: usize = 1024;
 /// What an activity and a project of its own take besides their texts.
 const ROW_BYTES: usize = 200;
 
@@ -61,5 +63,5 @@ fn bytes(list: &Paged<Atividade>) -> usize {
         let projetos: usize = one.projetos.iter().map(|p| ROW_BYTES + p.nome.len()).sum();
         ROW_BYTES + one.nome.len() + of_text(&one.descricao) + of_text(&one.criado_por) + projetos
     };
-    ROW_BYTES + list.items.iter().map(of_one).sum::<usize>()
+    LIST_BYTES + list.items.iter().map(of_one).sum::<usize>()
 }
