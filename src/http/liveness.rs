@@ -16,9 +16,8 @@ use axum::response::Response;
 use axum::routing::future::RouteFuture;
 use futures_util::future::{Either, Ready, ready};
 use tower::Service;
-use tracing::Level;
 
-use super::observe::{Observer, set_common_headers};
+use super::observe::{Observer, logs_probes, set_common_headers};
 use crate::telemetry::metrics::{self, Answered};
 use crate::telemetry::trace;
 
@@ -71,7 +70,7 @@ impl Answer {
             .iter()
             .find(|(path, _)| *path == request.uri().path())?;
         let plain = !request.headers().contains_key(ORIGIN) && request.body().is_end_stream();
-        if !plain || trace::is_exporting() || tracing::enabled!(Level::DEBUG) {
+        if !plain || trace::is_exporting() || logs_probes() {
             return None;
         }
         let mut response = Response::new(Body::from(self.body.clone()));

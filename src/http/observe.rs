@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use answer::{elapsed_ms, log, set_own_headers, take_problem, write_problem};
 
-pub(super) use answer::set_common_headers;
+pub(super) use answer::{logs_probes, set_common_headers};
 
 use super::client_ip::client_ip;
 use super::problem::Problem;

@@ -102,6 +102,11 @@ pub(super) fn log(
     }
 }
 
+/// Whether probes that are answered well get a line.
+pub(in crate::http) fn logs_probes() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
 /// The whole chain of causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
