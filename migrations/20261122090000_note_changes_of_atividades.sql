@@ -8,8 +8,9 @@ CREATE TABLE atividades_versao (
 );
 INSERT INTO atividades_versao DEFAULT VALUES;
 
--- Once a transaction, however much it changes: the row that it has written bears its number.
-CREATE FUNCTION atividades_note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Once a transaction, however much it changes: the row that it has written bears its number. People who write by hand have not our
+-- search_path.
+CREATE FUNCTION atividades_note_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE atividades_versao SET versao = gen_random_uuid() WHERE xmin <> pg_current_xact_id()::xid;
     RETURN NULL;

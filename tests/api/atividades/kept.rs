@@ -56,6 +56,10 @@ async fn a_change_at_one_replica_shows_at_once_at_another() {
         ),
         ("a project goes", "DELETE FROM projetos WHERE nome = 'B'"),
         (
+            "by hand, without our search_path",
+            "BEGIN; SET LOCAL search_path = pg_catalog; UPDATE api_aponta.atividades SET criado_por = 'x'; COMMIT",
+        ),
+        (
             "several in one transaction",
             "BEGIN; UPDATE atividades SET nome = nome || '!'; UPDATE atividades SET ativo = true; COMMIT",
         ),
