@@ -8,6 +8,7 @@ use super::repeat::Repeatable;
 use super::rules::{Action, check_atividade};
 use super::{ApontamentoService, record};
 use crate::auth::CurrentUser;
+use crate::azure_devops::work_items::WorkItem;
 use crate::db::OnConstraint;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, ApontamentoRow, NewApontamento};
@@ -29,13 +30,6 @@ pub struct Created {
 /// How long after the budget of the write-back the answer to a repeatable request may be completed.
 const AMENDMENT: Duration = Duration::from_secs(1);
 
-/// What became of a new entry.
-enum Stored {
-    Now(Apontamento),
-    /// Its key was used before, and answered so.
-    Before(Apontamento),
-}
-
 impl ApontamentoService {
     /// Logs hours. With a key, an entry that was made with it before is returned instead.
     ///
@@ -51,23 +45,39 @@ impl ApontamentoService {
         let claim = Claim::check(user, &new.organizacao, &new.usuario)?;
         let writer = claim.writer.id.clone();
         let repeatable = chave.map(|chave| Repeatable::new(new, &writer, chave));
-        match (self.log(user, new, claim, repeatable.as_ref()).await, &repeatable) {
+        let stored = self.check_and_store(user, new, claim, repeatable.as_ref()).await;
+        let (created, seen) = match (stored, &repeatable) {
             // What is refused now may have been accepted when the key was first used, or by a rival who was faster.
             (Err(error), Some(repeatable)) if may_be_answered(&error) => {
-                self.first_answer(user, repeatable, error).await
+                (self.first_answer(user, repeatable, error).await?, None)
             }
-            (outcome, _) => outcome,
+            (stored, _) => stored?,
+        };
+        if created.replayed || created.apontamento.sincronizacao.is_none() {
+            // Nothing is written back, so what was remembered is the last word.
+            return Ok(created);
         }
+        let told = self.write_and_reread(user, created.apontamento, seen).await?;
+        if let Some(repeatable) = &repeatable
+            && let Err(error) = self.amend(user, repeatable, &told).await
+        {
+            // The entry is stored; a repeated request will be told what was stored with it.
+            tracing::warn!(%error, "the answer to a repeatable request could not be completed");
+        }
+        Ok(Created {
+            apontamento: told,
+            replayed: false,
+        })
     }
 
-    /// Checks, stores and writes back.
-    async fn log(
+    /// The entry, and its work item as Azure DevOps told it.
+    async fn check_and_store(
         &self,
         user: &CurrentUser,
         new: &NewApontamento,
         claim: Claim,
         repeatable: Option<&Repeatable<'_>>,
-    ) -> Result<Created> {
+    ) -> Result<(Created, Option<WorkItem>)> {
         self.rules.check_date(new.data)?;
         let author = claim.author(user, &new.organizacao).await?;
         let projeto = self
@@ -79,22 +89,8 @@ impl ApontamentoService {
             .rules
             .check_work_item(user, &new.organizacao, new.work_item_id, action)
             .await?;
-        let apontamento = match self.store(user, new, &author, &projeto, repeatable).await? {
-            Stored::Before(first) => return Ok(replayed(first)),
-            Stored::Now(apontamento) => apontamento,
-        };
-        if apontamento.sincronizacao.is_none() {
-            // Nothing is written back, so what was remembered is the last word.
-            return Ok(made(apontamento));
-        }
-        let told = self.write_and_reread(user, apontamento, seen).await?;
-        if let Some(repeatable) = repeatable
-            && let Err(error) = self.amend(user, repeatable, &told).await
-        {
-            // The entry is stored; a repeated request will be told what was stored with it.
-            tracing::warn!(%error, "the answer to a repeatable request could not be completed");
-        }
-        Ok(made(told))
+        let created = self.store(user, new, &author, &projeto, repeatable).await?;
+        Ok((created, seen))
     }
 
     /// What the first request of this key was told, else the refusal.
@@ -125,13 +121,13 @@ impl ApontamentoService {
         author: &Author,
         projeto: &Located,
         repeatable: Option<&Repeatable<'_>>,
-    ) -> Result<Stored> {
+    ) -> Result<Created> {
         let mut tx = self.db.begin(&user.scope()).await?;
         if let Some(repeatable) = repeatable
             && let Some(first) = repeatable.enter(&mut tx).await?
         {
             tx.end_read();
-            return Ok(Stored::Before(first));
+            return Ok(replayed(first));
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
         let (organizacao, work_item_id) = (&new.organizacao, new.work_item_id);
@@ -173,7 +169,10 @@ impl ApontamentoService {
         }
         tx.commit().await?;
         metrics::entry(EntryOp::Create);
-        Ok(Stored::Now(apontamento))
+        Ok(Created {
+            apontamento,
+            replayed: false,
+        })
     }
 }
 
@@ -190,13 +189,6 @@ fn may_be_answered(error: &Error) -> bool {
             | Error::Upstream { .. }
             | Error::Shared(_)
     )
-}
-
-fn made(apontamento: Apontamento) -> Created {
-    Created {
-        apontamento,
-        replayed: false,
-    }
 }
 
 fn replayed(first: Apontamento) -> Created {
