@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
+use tower_http::normalize_path::NormalizePathLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -34,6 +34,7 @@ use crate::http::rate_limit;
 use crate::jobs::Jobs;
 use crate::lifecycle::Draining;
 use crate::routers;
+use crate::routers::health::{ALIVE, READY};
 use crate::server::{self, ServerOptions};
 use crate::services::apontamentos::ApontamentoService;
 use crate::services::atividades::AtividadeService;
@@ -163,7 +164,6 @@ impl AppState {
 struct Described {
     limited: Router<AppState>,
     unlimited: Router<AppState>,
-    liveness: Router<AppState>,
     document: OpenApi,
 }
 
@@ -171,14 +171,12 @@ impl Described {
     fn new() -> Self {
         let (limited, of_limited) = routers::limited().split_for_parts();
         let (unlimited, of_unlimited) = routers::unlimited().split_for_parts();
-        let (liveness, of_liveness) = routers::liveness().split_for_parts();
-        let document = [of_limited, of_unlimited, of_liveness]
+        let document = [of_limited, of_unlimited]
             .into_iter()
             .fold(BaseDocument::openapi(), OpenApi::merge_from);
         Self {
             limited,
             unlimited,
-            liveness,
             document,
         }
     }
@@ -211,21 +209,19 @@ pub fn build(
         .unlimited
         .merge(routers::docs::router(&routes.document)?)
         .method_not_allowed_fallback(method_not_allowed);
-    let observer = Observer::new(&config.trusted_proxies, draining.clone());
-    // Nothing there can take long, grow large or fail, so probes need no guard against it; but a body may come with any request.
-    let edge = ServiceBuilder::new()
-        .layer(observer.clone())
-        .layer(CorsLayer::new(&config.cors_origins))
-        .layer(DrainLayer);
-    let liveness = routes
-        .liveness
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(edge);
-    let guarded = guard(limited.merge(unlimited), config, observer.clone());
+    let observer = observer(config, draining);
     let alive = serde_json::to_vec(&routers::health::alive(state.0.info))?.into();
-    let all = trim_trailing_slash(guarded.merge(liveness).with_state(state));
-    let all = Router::new().fallback_service(all);
-    Ok(Liveness::new(&routers::health::ALIVE, alive, observer, all))
+    let rest = surround(
+        limited.merge(unlimited).with_state(state),
+        config,
+        observer.clone(),
+    );
+    Ok(Liveness::new(&ALIVE, alive, observer, rest))
+}
+
+fn observer(config: &HttpConfig, draining: &Draining) -> Observer {
+    let probes = [&ALIVE[..], &[READY]].concat();
+    Observer::new(&config.trusted_proxies, draining.clone(), probes)
 }
 
 async fn method_not_allowed() -> Problem {
@@ -234,17 +230,12 @@ async fn method_not_allowed() -> Problem {
 
 /// `routes` with all that surrounds them in the application.
 pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
-    let observer = Observer::new(&config.trusted_proxies, draining.clone());
-    Router::new().fallback_service(trim_trailing_slash(guard(routes, config, observer)))
+    surround(routes, config, observer(config, draining))
 }
 
 /// Puts around `routes` what they need whatever they do. One stack, the outermost first: a router copies all that is below each layer
 /// that it is given, with every request.
-fn guard<S: Clone + Send + Sync + 'static>(
-    routes: Router<S>,
-    config: &HttpConfig,
-    observer: Observer,
-) -> Router<S> {
+fn surround(routes: Router, config: &HttpConfig, observer: Observer) -> Router {
     let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
     let edge = ServiceBuilder::new()
         .layer(observer)
@@ -262,12 +253,9 @@ fn guard<S: Clone + Send + Sync + 'static>(
         ))
         .layer(RequestBodyLimitLayer::new(config.max_body_bytes))
         .layer(DefaultBodyLimit::disable());
-    routes.layer(edge)
-}
-
-/// A layer of a router runs after routing; what changes the path must stand outside.
-fn trim_trailing_slash(routes: Router) -> NormalizePath<Router> {
-    NormalizePathLayer::trim_trailing_slash().layer(routes)
+    // A layer of a router runs after routing; what changes the path must stand outside.
+    let outside = NormalizePathLayer::trim_trailing_slash();
+    Router::new().fallback_service(outside.layer(routes.layer(edge)))
 }
 
 /// Why an application could not be put together.

@@ -50,11 +50,5 @@ pub fn limited() -> OpenApiRouter<AppState> {
 /// Routes that probes and people must always reach.
 #[must_use]
 pub fn unlimited() -> OpenApiRouter<AppState> {
-    health::readiness_router()
-}
-
-/// Routes that ask nothing and wait for nothing.
-#[must_use]
-pub fn liveness() -> OpenApiRouter<AppState> {
-    health::liveness_router()
+    health::probe_router()
 }

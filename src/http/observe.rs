@@ -44,24 +44,25 @@ pub struct Observer(Arc<Watch>);
 struct Watch {
     trusted_proxies: Box<[IpNet]>,
     draining: Draining,
+    probes: Vec<&'static str>,
     warned_of_proxy: AtomicBool,
     active: ActiveRequests,
 }
 
 impl Observer {
-    /// Believes `trusted_proxies`; closes connections once `draining`.
+    /// Believes `trusted_proxies`; closes connections once `draining`. Routes of `probes` are asked every few seconds, by everything that
+    /// watches: what they answer is worth a line only when it is bad news.
     #[must_use]
-    pub fn new(trusted_proxies: &[IpNet], draining: Draining) -> Self {
+    pub fn new(trusted_proxies: &[IpNet], draining: Draining, probes: Vec<&'static str>) -> Self {
         Self(Arc::new(Watch {
             trusted_proxies: trusted_proxies.into(),
             draining,
+            probes,
             warned_of_proxy: AtomicBool::default(),
             active: ActiveRequests::default(),
         }))
     }
-}
 
-impl Observer {
     /// Sets the headers in which answers differ, for one that is given without the layer: the request's id, and that the connection closes.
     pub(super) fn sign(&self, request: &HeaderMap, headers: &mut HeaderMap) {
         set_own_headers(headers, &request_id(request), self.0.draining.is_set());
@@ -179,7 +180,8 @@ impl Arrived {
             }
             set_common_headers(response.headers_mut());
             set_own_headers(response.headers_mut(), &id, watch.draining.is_set());
-            log(&response, problem.as_ref(), &route, client, started);
+            let is_probe = watch.probes.contains(&&*route);
+            log(&response, problem.as_ref(), is_probe, client, started);
             let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
             metrics::request(&method, route, status, code, started.elapsed());
             span.end(Some(status), code);

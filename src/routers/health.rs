@@ -14,20 +14,17 @@ use crate::services::health::{Check, HealthService, Readiness};
 
 /// Where it is told that the process lives.
 pub const ALIVE: [&str; 3] = ["/", "/health", "/healthz"];
+/// Where it is told whether to send traffic.
+pub const READY: &str = "/ready";
 
-/// Whether the process lives.
+/// Whether the process lives, and whether it can work.
 #[must_use]
-pub fn liveness_router() -> OpenApiRouter<AppState> {
+pub fn probe_router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(get_root))
         .routes(routes!(get_health))
         .routes(routes!(get_healthz))
-}
-
-/// Whether it can work.
-#[must_use]
-pub fn readiness_router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(get_ready))
+        .routes(routes!(get_ready))
 }
 
 /// What the API is.

@@ -14,9 +14,6 @@ use axum::response::Response;
 use super::REQUEST_ID;
 use crate::http::problem::{CONTENT_TYPE_PROBLEM, Problem};
 
-/// Routes that are asked every few seconds, by everything that watches: what they answer is worth a line only when it is bad news.
-const PROBES: [&str; 4] = ["/", "/health", "/healthz", "/ready"];
-
 /// Headers that every answer has: room for them is made at once.
 const COMMON_HEADERS: usize = 7;
 
@@ -79,7 +76,7 @@ pub(super) fn set_own_headers(headers: &mut HeaderMap, id: &str, draining: bool)
 pub(super) fn log(
     response: &Response,
     problem: Option<&Problem>,
-    route: &str,
+    is_probe: bool,
     client: IpAddr,
     started: Instant,
 ) {
@@ -95,7 +92,7 @@ pub(super) fn log(
                 tracing::warn!(status, code, elapsed_ms, %client, cause, "request failed");
             }
         }
-        _ if status < 400 && PROBES.contains(&route) => {
+        _ if status < 400 && is_probe => {
             tracing::debug!(status, elapsed_ms, %client, "request");
         }
         _ => tracing::info!(status, code, elapsed_ms, %client, "request"),
