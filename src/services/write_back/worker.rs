@@ -8,7 +8,8 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{LEASE, WriteBackService, motivo};
+use super::write::LEASE;
+use super::{WriteBackService, motivo};
 use crate::db::DbError;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Mode, Tomado};
@@ -91,7 +92,7 @@ impl WriteBackService {
         let nomes = tenants.iter().map(|tenant| tenant.organizacao.nome());
         let places: Vec<(NomeOrganizacao, i64)> = nomes
             .filter(|nome| self.0.config.mode_of(nome) != Mode::Off)
-            .filter(|nome| self.0.held_for(nome).is_none())
+            .filter(|nome| !self.0.holds.is_held(nome))
             .map(|nome| {
                 let taken = taken_places.get(nome).copied().unwrap_or_default();
                 (nome.clone(), EACH - taken)

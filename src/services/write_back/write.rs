@@ -1,0 +1,207 @@
+//! One work item is taken, written, and given back with what came of it, by a request or by the background. What an attempt does
+//! is `attempt.rs`'s business.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use super::attempt::{Attempt, Failure};
+use super::{Inner, motivo};
+use crate::azure_devops::work_items::WorkItem;
+use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
+use crate::db::DbError;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::write_back::{Alvo, Tomado};
+use crate::repositories::write_back as repo;
+use crate::telemetry::metrics;
+
+/// How long a work item is one attempt's alone. An attempt ends before, so that nobody writes under a lease that is over.
+pub(super) const LEASE: Duration = Duration::from_mins(1);
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(45);
+/// Between two looks whether another process has given a work item back.
+const POLL: Duration = Duration::from_millis(50);
+/// First pause after a failure, doubled with each up to the longest; half of it is chance.
+const BACKOFF: Duration = Duration::from_secs(2);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
+/// Longest `Retry-After` that counts; Azure DevOps counts over five minutes.
+const LONGEST_ASKED: Duration = Duration::from_mins(10);
+/// How long an organisation is left alone that throttles without saying for how long, or refuses our PAT.
+const HOLD: Duration = Duration::from_secs(2);
+
+impl Inner {
+    /// Takes the work item and writes it; while another process has it, waits for it until `deadline`.
+    pub(super) async fn write(
+        &self,
+        alvo: &Alvo,
+        seen: Option<WorkItem>,
+        own: Option<Credential>,
+        deadline: Instant,
+    ) {
+        if self.holds.is_held(&alvo.organizacao) {
+            return;
+        }
+        loop {
+            match self.take(alvo).await {
+                Ok(Some(tomado)) => return self.write_taken(alvo, &tomado, seen, own).await,
+                Ok(None) if Instant::now() + POLL < deadline => {}
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the write-back cannot take a work item");
+                    return;
+                }
+            }
+            if !self.is_pending(alvo).await.unwrap_or_default() {
+                return;
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    async fn take(&self, alvo: &Alvo) -> Result<Option<Tomado>, DbError> {
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let taken = repo::take(&mut tx, alvo, LEASE).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    async fn is_pending(&self, alvo: &Alvo) -> Result<bool, DbError> {
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let pending = repo::is_pending(&mut tx, alvo).await?;
+        tx.end_read();
+        Ok(pending)
+    }
+
+    /// Writes a work item that was taken and gives it back, whatever comes of it.
+    pub(super) async fn write_taken(
+        &self,
+        alvo: &Alvo,
+        tomado: &Tomado,
+        seen: Option<WorkItem>,
+        own: Option<Credential>,
+    ) {
+        let outcome = timeout(LONGEST_ATTEMPT, self.attempt(alvo, tomado, seen, own)).await;
+        let outcome = outcome.unwrap_or(Err(Failure::Passing(AzureError::Timeout)));
+        metrics::outbox_attempt(match &outcome {
+            Ok(()) => "written",
+            Err(Failure::LeaseLost) => "lease_lost",
+            Err(Failure::Final { .. }) => "failed",
+            Err(_) => "postponed",
+        });
+        if let Err(failure) = &outcome {
+            tracing::info!(organizacao = %alvo.organizacao, work_item = alvo.work_item_id, %failure, "hours not written");
+        }
+        if let Err(error) = self.give_back(alvo, tomado, outcome).await {
+            tracing::warn!(%error, "the write-back cannot note an outcome; its lease runs out");
+        }
+    }
+
+    async fn attempt(
+        &self,
+        alvo: &Alvo,
+        tomado: &Tomado,
+        seen: Option<WorkItem>,
+        own: Option<Credential>,
+    ) -> Result<(), Failure> {
+        let tenant = self.tenant(&alvo.organizacao);
+        let organizacao = tenant.as_ref().map(|tenant| tenant.organizacao.clone());
+        let credential = tenant.and_then(|tenant| tenant.pat).or(own);
+        let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
+            return Err(Failure::NoCredential);
+        };
+        Attempt::new(self, alvo, &organizacao, &credential, tomado)
+            .run(seen)
+            .await
+    }
+
+    async fn give_back(
+        &self,
+        alvo: &Alvo,
+        tomado: &Tomado,
+        outcome: Result<(), Failure>,
+    ) -> Result<(), DbError> {
+        let (wait, motivo, counts) = match outcome {
+            Ok(()) | Err(Failure::LeaseLost) => return Ok(()),
+            Err(Failure::Final { versao, motivo }) => {
+                let mut tx = self.db.begin(&Scope::Maintenance).await?;
+                repo::fail(&mut tx, alvo, tomado.lease, versao, &motivo).await?;
+                return tx.commit().await;
+            }
+            Err(Failure::NoCredential) => (None, motivo::NO_CREDENTIAL.to_owned(), true),
+            Err(Failure::Own(_)) => (None, motivo::OWN.to_owned(), true),
+            Err(Failure::Passing(error)) => {
+                let asked = error.retry_after().map(|wait| wait.min(LONGEST_ASKED));
+                self.hold_after(&alvo.organizacao, &error, asked);
+                (asked, motivo::passing(&error), error.was_sent())
+            }
+        };
+        let setback = repo::Setback {
+            wait: pause(tomado.tentativas, wait),
+            motivo: &motivo,
+            counts,
+            give_up: self.config.give_up,
+        };
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        repo::postpone(&mut tx, alvo, tomado.lease, setback).await?;
+        tx.commit().await
+    }
+
+    /// Who a credential is there: to recognise what we wrote ourselves.
+    pub(super) async fn identity_of(
+        &self,
+        organizacao: &Organizacao,
+        credential: &Credential,
+    ) -> Result<Uuid, AzureError> {
+        let key = (organizacao.nome().clone(), credential.fingerprint());
+        let ask = async {
+            organizacao
+                .known_user(credential)
+                .await
+                .map(|identity| identity.id)
+        };
+        let found = self.identities.try_get_with(key, ask).await;
+        found.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
+    }
+
+    /// Leaves an organisation alone that said so, or whose trouble is not that of one work item.
+    fn hold_after(&self, nome: &NomeOrganizacao, error: &AzureError, asked: Option<Duration>) {
+        match error {
+            AzureError::Throttled { .. } => self.holds.hold(nome, asked.unwrap_or(HOLD)),
+            AzureError::Unavailable { .. } => asked.into_iter().for_each(|wait| self.holds.hold(nome, wait)),
+            // A caller's own credential that is refused is no reason to let others wait.
+            AzureError::InvalidCredential { .. }
+                if self.tenant(nome).is_some_and(|tenant| tenant.pat.is_some()) =>
+            {
+                self.holds.hold(nome, HOLD);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How long to wait after a failure; those that failed together do not come back together.
+fn pause(failures_before: i32, retry_after: Option<Duration>) -> Duration {
+    let doublings = u32::try_from(failures_before).unwrap_or_default().min(16);
+    let longest = BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
+    let chance = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
+    retry_after.map_or(chance, |asked| asked + BACKOFF.mul_f64(fastrand::f64() / 4.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_limit_and_what_is_asked_for_is_kept() {
+        for _ in 0..100 {
+            assert!((1.0..=2.0).contains(&pause(0, None).as_secs_f64()));
+            assert!((4.0..=8.0).contains(&pause(2, None).as_secs_f64()));
+            for many in [8, 1_000, i32::MAX] {
+                assert!((150.0..=300.0).contains(&pause(many, None).as_secs_f64()));
+            }
+            let asked = pause(5, Some(Duration::from_secs(2))).as_secs_f64();
+            assert!((2.0..=2.5).contains(&asked));
+        }
+    }
+}
