@@ -1,16 +1,20 @@
 //! `/organization-pats`: the vault, for administrators.
 
-mod dto;
+mod request;
+mod response;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::dto::{
-    Forbidden, InvalidPat, NoVault, OnlyActiveParams, OrganizationPatCreate, OrganizationPatIdParam,
-    OrganizationPatListResponse, OrganizationPatResponse, OrganizationPatUpdate, PatNotFound,
-    ValidateFirstParams, ValidateRequest, ValidationResponse, VaultPageParams,
+use self::request::{
+    OnlyActiveParams, OrganizationPatCreate, OrganizationPatIdParam, OrganizationPatUpdate,
+    ValidateFirstParams, ValidateRequest, VaultPageParams,
+};
+use self::response::{
+    Forbidden, InvalidPat, NoVault, OrganizationPatListResponse, OrganizationPatResponse, PatNotFound,
+    ValidationResponse,
 };
 use crate::app::AppState;
 use crate::auth::Admin;

@@ -1,0 +1,165 @@
+//! Answers of `/organization-pats`, and what it refuses.
+
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::http::instant::Instant;
+use crate::http::problem::{Problem, ProblemBody};
+use crate::models::organization_pat::{MaskedPat, Validation};
+use crate::models::page::Paged;
+use crate::services::organization_pats::shown;
+
+/// A stored PAT.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OrganizationPatResponse {
+    /// Key.
+    id: Uuid,
+    /// Organisation, lower case.
+    #[schema(example = "contoso")]
+    organization_name: String,
+    /// Address for people.
+    #[schema(required = true, example = "https://dev.azure.com/contoso")]
+    organization_url: Option<String>,
+    /// The PAT with all but its ends hidden; null when it cannot be read any more.
+    #[schema(required = true, example = "abcd****wxyz")]
+    pat_masked: Option<String>,
+    /// Notes.
+    #[schema(required = true, example = "Equipe Portal")]
+    descricao: Option<String>,
+    /// When it stops being used.
+    #[schema(required = true)]
+    expira_em: Option<Instant>,
+    /// Whether it is used.
+    ativo: bool,
+    /// Who entered it.
+    #[schema(required = true, example = "ana@contoso.com")]
+    criado_por: Option<String>,
+    /// When.
+    criado_em: Instant,
+    /// When it last changed.
+    atualizado_em: Instant,
+    /// `não verificado`, `válido`, `expira em breve`, `expirado` or `ilegível`.
+    #[schema(required = true, example = "válido")]
+    status_validacao: Option<&'static str>,
+}
+
+impl From<MaskedPat> for OrganizationPatResponse {
+    fn from(MaskedPat { row, pat_masked }: MaskedPat) -> Self {
+        let status = if pat_masked.is_none() {
+            "ilegível"
+        } else if row.expirado {
+            "expirado"
+        } else if row.expira_em_breve {
+            "expira em breve"
+        } else if row.validado_em.is_some() {
+            "válido"
+        } else {
+            "não verificado"
+        };
+        Self {
+            id: row.id.0,
+            organization_name: row.organizacao,
+            organization_url: Some(row.organization_url),
+            pat_masked,
+            descricao: row.descricao,
+            expira_em: row.expira_em.map(Instant),
+            ativo: row.ativo,
+            criado_por: row.criado_por,
+            criado_em: row.criado_em.into(),
+            atualizado_em: row.atualizado_em.into(),
+            status_validacao: Some(status),
+        }
+    }
+}
+
+/// A page of PATs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OrganizationPatListResponse {
+    /// The PATs.
+    items: Vec<OrganizationPatResponse>,
+    /// How many there are over all pages.
+    #[schema(example = 1)]
+    total: i64,
+}
+
+impl From<Paged<MaskedPat>> for OrganizationPatListResponse {
+    fn from(page: Paged<MaskedPat>) -> Self {
+        Self {
+            items: page.items.into_iter().map(Into::into).collect(),
+            total: page.total,
+        }
+    }
+}
+
+/// What Azure DevOps says of a PAT.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ValidationResponse {
+    /// Whether it works.
+    valid: bool,
+    /// Organisation that was asked.
+    #[schema(example = "contoso")]
+    organization_name: String,
+    /// Sentence to show.
+    #[schema(example = "PAT válido. 3 projeto(s) encontrado(s).")]
+    message: String,
+    /// Projects that it sees.
+    #[schema(required = true, example = 3)]
+    projects_count: Option<usize>,
+    /// Names of the first ten.
+    #[schema(required = true, example = json!(["Ledger"]))]
+    projects: Option<Vec<String>>,
+}
+
+impl From<Validation> for ValidationResponse {
+    fn from(validation: Validation) -> Self {
+        Self {
+            valid: validation.valid,
+            organization_name: validation.organizacao,
+            message: validation.message,
+            projects_count: validation.projects.as_ref().map(Vec::len),
+            projects: validation.projects.map(|names| shown(&names).to_vec()),
+        }
+    }
+}
+
+/// There is no such PAT.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum PatNotFound<'a> {
+    /// No such PAT
+    #[response(status = 404, content_type = "application/problem+json", example = json!(example(Error::NotFound("PAT não encontrado".to_owned()))))]
+    NotFound(ProblemBody<'a>),
+}
+
+/// It cannot be stored.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum InvalidPat<'a> {
+    /// Azure DevOps refuses the PAT, or the organisation has one already
+    #[response(status = 400, content_type = "application/problem+json", example = json!(example(Error::InvalidReference("Já existe um PAT cadastrado para a organização 'contoso'".to_owned()))))]
+    InvalidPat(ProblemBody<'a>),
+}
+
+/// Only administrators.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum Forbidden<'a> {
+    /// The caller is no administrator
+    #[response(status = 403, content_type = "application/problem+json", example = json!(example(Error::Forbidden("Somente administradores podem fazer isto".to_owned()))))]
+    Forbidden(ProblemBody<'a>),
+}
+
+/// There is no vault.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes an answer; the service makes it")]
+pub(super) enum NoVault<'a> {
+    /// The server has no key for the vault, or the database or Azure DevOps is unavailable
+    #[response(status = 503, content_type = "application/problem+json", example = json!(example(crate::services::organization_pats::no_vault())))]
+    NoVault(ProblemBody<'a>),
+}
+
+fn example(error: Error) -> serde_json::Value {
+    Problem::from(error).example()
+}
