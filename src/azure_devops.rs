@@ -13,6 +13,7 @@ pub mod iterations;
 mod lenient;
 mod operation;
 mod organizacao;
+mod pages;
 pub mod projects;
 pub mod queries;
 pub mod teams;

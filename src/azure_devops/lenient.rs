@@ -25,6 +25,8 @@ pub(super) struct Elements<T> {
     pub(super) good: Vec<T>,
     /// How many were there but could not be read.
     pub(super) unreadable: usize,
+    /// How many rows the page had, `null` among them.
+    pub(super) rows: usize,
 }
 
 fn elements<'de, T: DeserializeOwned, D: Deserializer<'de>>(
@@ -34,6 +36,7 @@ fn elements<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     let mut found = Elements {
         good: Vec::with_capacity(all.len()),
         unreadable: 0,
+        rows: all.len(),
     };
     for element in all.into_iter().filter(|element| !element.is_null()) {
         match serde_json::from_value(element) {
@@ -52,5 +55,6 @@ mod tests {
     fn a_broken_element_and_a_mark_do_not_spoil_a_page() {
         let page: List<u8> = parse(b"\xef\xbb\xbf{\"count\":4,\"values\":[1,null,\"x\",2]}").unwrap();
         assert_eq!((page.value.good, page.value.unreadable), (vec![1, 2], 1));
+        assert_eq!(page.value.rows, 4);
     }
 }

@@ -6,14 +6,8 @@ use uuid::Uuid;
 
 use super::credential::Credential;
 use super::error::Error;
-use super::lenient::List;
 use super::operation::{LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
 use super::organizacao::{Host, Organizacao, text_at};
-
-/// Rows a page; there is no token, a short page is the last.
-const PAGE: usize = 200;
-/// More pages than any project has teams, or any team has members: 5,000 teams are the limit.
-const MOST_PAGES: usize = 50;
 
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -62,22 +56,8 @@ impl Organizacao {
         mine: bool,
     ) -> Result<Vec<Team>, Error> {
         let segments = ["_apis", "projects", project, "teams"];
-        let mut all = Vec::new();
-        for page in 0..MOST_PAGES {
-            let (top, skip) = (PAGE.to_string(), (page * PAGE).to_string());
-            let mut query = vec![("$top", top.as_str()), ("$skip", skip.as_str())];
-            query.extend(mine.then_some(("$mine", "true")));
-            let answer = self
-                .get(&LIST_TEAMS, Host::Api, &segments, &query, credential)
-                .await?;
-            let found: List<Team> = answer.json()?;
-            let count = found.value.good.len() + found.value.unreadable;
-            all.extend(found.value.good);
-            if count < PAGE {
-                return Ok(all);
-            }
-        }
-        Err(Error::Nonsense("there is no end to the pages"))
+        let query: &[_] = if mine { &[("$mine", "true")] } else { &[] };
+        self.every_page(&LIST_TEAMS, &segments, query, credential).await
     }
 
     /// Ids of those who are in a team.
@@ -91,22 +71,11 @@ impl Organizacao {
         team: &str,
     ) -> Result<Vec<Uuid>, Error> {
         let segments = ["_apis", "projects", project, "teams", team, "members"];
-        let mut all = Vec::new();
-        for page in 0..MOST_PAGES {
-            let (top, skip) = (PAGE.to_string(), (page * PAGE).to_string());
-            let query = [("$top", top.as_str()), ("$skip", skip.as_str())];
-            let answer = self
-                .get(&LIST_TEAM_MEMBERS, Host::Api, &segments, &query, credential)
-                .await?;
-            let found: List<Member> = answer.json()?;
-            let count = found.value.good.len() + found.value.unreadable;
-            let ids = found.value.good.into_iter();
-            all.extend(ids.filter_map(|member| Uuid::parse_str(&member.identity.id).ok()));
-            if count < PAGE {
-                return Ok(all);
-            }
-        }
-        Err(Error::Nonsense("there is no end to the pages"))
+        let members: Vec<Member> = self
+            .every_page(&LIST_TEAM_MEMBERS, &segments, &[], credential)
+            .await?;
+        let ids = members.iter().map(|member| Uuid::parse_str(&member.identity.id));
+        Ok(ids.flatten().collect())
     }
 
     /// What a project says of itself: its default team and its process.

@@ -18,10 +18,6 @@ use crate::models::work_item::Scheduling;
 
 /// Ids a batch may hold; more are refused (VS403474).
 const BATCH: usize = 200;
-/// Revisions a page.
-const REVISIONS: usize = 200;
-/// More pages than a work item has: after 10,000 revisions it takes no more.
-const MOST_PAGES: usize = 60;
 
 const PROJECT: &str = "System.TeamProject";
 const TYPE: &str = "System.WorkItemType";
@@ -244,21 +240,10 @@ impl Organizacao {
     pub async fn revisions(&self, credential: &Credential, id: i32) -> Result<Vec<Revision>, Error> {
         let id = id.to_string();
         let segments = ["_apis", "wit", "workItems", &id, "revisions"];
-        let mut all = Vec::new();
-        for page in 0..MOST_PAGES {
-            let skip = (page * REVISIONS).to_string();
-            let query = [("$top", &*REVISIONS.to_string()), ("$skip", &*skip)];
-            let answer = self
-                .get(&LIST_REVISIONS, Host::Api, &segments, &query, credential)
-                .await?;
-            let found: List<RawRevision> = answer.json()?;
-            let count = found.value.good.len() + found.value.unreadable;
-            all.extend(found.value.good.into_iter().map(RawRevision::read));
-            if count < REVISIONS {
-                return Ok(all);
-            }
-        }
-        Err(Error::Nonsense("there is no end to the pages"))
+        let found = self
+            .every_page(&LIST_REVISIONS, &segments, &[], credential)
+            .await?;
+        Ok(found.into_iter().map(RawRevision::read).collect())
     }
 
     /// A work item as a revision left it.
