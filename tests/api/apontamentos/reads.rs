@@ -1,0 +1,257 @@
+//! Time entries read: of a work item, summed, and the collection with its filters.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::keys;
+use crate::support::logging::{APONTAMENTOS, PROJECT, day};
+use crate::support::{Fault, Logging, NewWorkItem};
+
+#[tokio::test]
+async fn a_work_items_page_has_the_totals_of_all_pages() {
+    let logging = Logging::new().await;
+    for (back, duracao) in [(0, "08:10"), (-1, "10:00"), (-1, "09:55"), (-2, "24:00")] {
+        let body = logging.body_with(&json!({"data_apontamento": day(back), "duracao": duracao}));
+        logging.post(&body).await.expect(201);
+    }
+    let page = logging
+        .get(&(logging.of_item("") + "&skip=1&limit=2"))
+        .await
+        .expect(200);
+    assert_eq!(page["total"], 4);
+    assert_eq!(page["total_formatado"], "52:05");
+    assert_eq!(page["total_horas"], 3_125.0 / 60.0);
+    let found: Vec<(&str, &str)> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| {
+            (
+                e["data_apontamento"].as_str().unwrap(),
+                e["duracao"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    // The newest day first, and of a day the newest entry.
+    assert_eq!(found, [(day(-1).as_str(), "09:55"), (day(-1).as_str(), "10:00")]);
+    let beyond = logging.get(&(logging.of_item("") + "&skip=9")).await.expect(200);
+    assert_eq!((&beyond["items"], &beyond["total"]), (&json!([]), &json!(4)));
+    let empty = logging
+        .get(&logging.of_item("").replace(&logging.item.to_string(), "99"))
+        .await
+        .expect(200);
+    assert_eq!(
+        empty,
+        json!({"items": [], "total": 0, "total_horas": 0.0, "total_formatado": "00:00"})
+    );
+}
+
+#[tokio::test]
+async fn d_32_a_summary_sums_minutes() {
+    let logging = Logging::new().await;
+    let review = logging
+        .tenants
+        .atividade(&logging.tenants.member, "Revisão", &[logging.tenants.projeto])
+        .await;
+    for (duracao, atividade) in [
+        ("00:20", logging.atividade),
+        ("00:20", logging.atividade),
+        ("00:20", review),
+        ("01:40", review),
+    ] {
+        let body = logging
+            .body_with(&json!({"duracao": duracao, "id_atividade": atividade, "data_apontamento": day(-1)}));
+        logging.post(&body).await.expect(201);
+    }
+    let admins = logging.body_with(&json!({"duracao": "00:01"}));
+    logging.post_as(&logging.tenants.admin, &admins).await.expect(201);
+    let reply = logging.get(&logging.of_item("/resumo")).await;
+    let resumo = reply.expect(200);
+    assert_eq!(
+        keys(&reply.text())
+            .iter()
+            .filter(|key| !["id", "nome"].contains(&key.as_str()))
+            .collect::<Vec<_>>(),
+        [
+            "work_item_id",
+            "total_horas",
+            "total_apontamentos",
+            "media_horas_por_apontamento",
+            "primeira_data",
+            "ultima_data",
+            "por_atividade",
+            "por_usuario",
+            "total_formatado"
+        ]
+    );
+    assert_eq!(resumo["total_formatado"], "02:41");
+    assert_eq!(resumo["total_horas"], 161.0 / 60.0);
+    assert_eq!(resumo["total_apontamentos"], 5);
+    assert_eq!(resumo["media_horas_por_apontamento"], 161.0 / 60.0 / 5.0);
+    assert_eq!(
+        (&resumo["primeira_data"], &resumo["ultima_data"]),
+        (&json!(day(-1)), &json!(day(0)))
+    );
+    assert_eq!(
+        resumo["por_atividade"],
+        json!([
+            {"id": review, "nome": "Revisão", "total_horas": 2.0},
+            {"id": logging.atividade, "nome": "Codificação", "total_horas": 41.0 / 60.0}
+        ])
+    );
+    let people: Vec<&str> = resumo["por_usuario"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| part["nome"].as_str().unwrap())
+        .collect();
+    assert_eq!(people, ["Ada Example", "Root"]);
+
+    let nobody = logging
+        .get(
+            &logging
+                .of_item("/resumo")
+                .replace(&logging.item.to_string(), "99"),
+        )
+        .await
+        .expect(200);
+    assert_eq!(
+        nobody,
+        json!({"work_item_id": 99, "total_horas": 0.0, "total_apontamentos": 0, "media_horas_por_apontamento": 0.0,
+               "primeira_data": null, "ultima_data": null, "por_atividade": [], "por_usuario": [], "total_formatado": "00:00"})
+    );
+}
+
+#[tokio::test]
+async fn d_28_hours_of_azure_devops_are_numbers_or_null_and_a_failure_is_a_failure() {
+    let logging = Logging::new().await;
+    assert_eq!(
+        logging.get(&logging.of_item("/azure-info")).await.expect(200),
+        json!({"originalEstimate": 10.0, "remainingWork": 6.5, "completedWork": 3.5})
+    );
+    let bare = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
+    let of_bare = logging
+        .of_item("/azure-info")
+        .replace(&logging.item.to_string(), &bare.to_string());
+    assert_eq!(
+        logging.get(&of_bare).await.expect(200),
+        json!({"originalEstimate": null, "remainingWork": null, "completedWork": null})
+    );
+    let missing = logging
+        .of_item("/azure-info")
+        .replace(&logging.item.to_string(), "99");
+    assert_eq!(
+        logging.get(&missing).await.problem(404)["detail"],
+        "Work Item 99 não encontrado"
+    );
+    for (fault, status) in [
+        (Fault::Status(500, None), 502),
+        (Fault::Status(503, None), 503),
+        (Fault::HalfJson, 502),
+        (Fault::Hang, 504),
+    ] {
+        // A breaker that opens in one round would answer in the next one.
+        let logging = Logging::new().await;
+        logging.azure().fault("contoso", "read_work_item", fault);
+        logging.get(&logging.of_item("/azure-info")).await.problem(status);
+    }
+}
+
+#[tokio::test]
+async fn the_collection_shows_ones_own_entries_filtered_sorted_and_paged() {
+    let logging = Logging::new().await;
+    let other_item = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
+    let review = logging
+        .tenants
+        .atividade(&logging.tenants.member, "Revisão", &[logging.tenants.projeto])
+        .await;
+    for (back, minutes, item, atividade) in [
+        (-5, 5, logging.item, logging.atividade),
+        (-4, 4, other_item, review),
+        (-3, 3, logging.item, review),
+        (0, 1, other_item, logging.atividade),
+    ] {
+        let body = logging.body_with(&json!({
+            "data_apontamento": day(back), "duracao": format!("00:{minutes:02}"), "work_item_id": item, "id_atividade": atividade
+        }));
+        logging.post(&body).await.expect(201);
+    }
+    let root = logging
+        .post_as(
+            &logging.tenants.admin,
+            &logging.body_with(&json!({"duracao": "00:59"})),
+        )
+        .await
+        .expect(201);
+    let minutes = async |token: &str, query: &str| {
+        let page = logging
+            .tenants
+            .app
+            .get_as(token, &format!("{APONTAMENTOS}?{query}"))
+            .await
+            .expect(200);
+        let items: Vec<String> = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["duracao"].as_str().unwrap()[4..].to_owned())
+            .collect();
+        (
+            items.join(""),
+            page["total_formatado"].as_str().unwrap().to_owned(),
+        )
+    };
+    let member = &logging.tenants.member;
+    let (from, to) = (day(-4), day(-3));
+    for (query, expected, total) in [
+        (String::new(), "1345", "00:13"),
+        ("ordem=asc".to_owned(), "5431", "00:13"),
+        ("ordem=desc&skip=1&limit=2".to_owned(), "34", "00:13"),
+        (format!("data_inicio={from}&data_fim={to}"), "34", "00:07"),
+        (format!("data_inicio={to}"), "13", "00:04"),
+        (format!("work_item_id={other_item}"), "14", "00:05"),
+        (format!("id_atividade={review}&ordem=asc"), "43", "00:07"),
+        (format!("project_id={}", logging.tenants.projeto), "1345", "00:13"),
+        (
+            "project_id=p000&organization_name=CONTOSO".to_owned(),
+            "1345",
+            "00:13",
+        ),
+        ("project_id=Nenhum".to_owned(), "", "00:00"),
+        (format!("project_id={}", Uuid::new_v4()), "", "00:00"),
+    ] {
+        assert_eq!(
+            minutes(member, &query).await,
+            (expected.to_owned(), total.to_owned()),
+            "{query}"
+        );
+    }
+    // Others' are for administrators.
+    let ada = logging.get("/api/v1/user").await.expect(200)["id"].clone();
+    let of_ada = format!("usuario_id={}", ada.as_str().unwrap().to_uppercase());
+    assert_eq!(minutes(&logging.tenants.admin, &of_ada).await.0, "1345");
+    assert_eq!(minutes(member, &of_ada).await.0, "1345");
+    assert_eq!(minutes(&logging.tenants.admin, "").await.0, "9");
+    let of_root = format!(
+        "{APONTAMENTOS}?usuario_id={}",
+        root["usuario_id"].as_str().unwrap()
+    );
+    logging.get(&of_root).await.problem(403);
+    logging
+        .get(&format!("{APONTAMENTOS}?organization_name=fabrikam"))
+        .await
+        .problem(403);
+    let wrong = format!(
+        "{APONTAMENTOS}?data_inicio=ontem&data_fim=2026-01-12T10:00:00Z&work_item_id=0&ordem=x&id_atividade=1"
+    );
+    assert_eq!(
+        logging.get(&wrong).await.failures(),
+        [
+            "query.data_inicio date_from_datetime_parsing",
+            "query.data_fim date_from_datetime_inexact",
+            "query.work_item_id greater_than_equal",
+            "query.id_atividade uuid_parsing",
+            "query.ordem enum"
+        ]
+    );
+}
