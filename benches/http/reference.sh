@@ -79,7 +79,7 @@ pg_rate() { # name
     PGOPTIONS='-c search_path=api_aponta -c plan_cache_mode=force_generic_plan -c jit=off' pgbench -n -M prepared -c $connections -j 2 \
         -T "$seconds" -D hundred=100 -D zero=0 -D "page_ids=$page_ids" -D "activity=$activity" -D "entry=$entry" \
         -f "$work/$1.sql" "$libpq" >"$work/pgbench.txt" 2>&1 || { cat "$work/pgbench.txt" >&2; exit 1; }
-    { echo "--- pgbench $1"; cat "$work/pgbench.txt"; } >>"$results"
+    { echo "--- pgbench $1"; sed "s|$work/||" "$work/pgbench.txt"; } >>"$results"
     awk '/^tps/ { print $3 }' "$work/pgbench.txt"
 }
 
