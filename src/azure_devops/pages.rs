@@ -10,11 +10,9 @@ use super::organizacao::{Host, Organizacao};
 
 /// Rows a page.
 const PAGE: usize = 200;
-/// More pages than there are of anything: a work item takes no more after 10,000 revisions, an organisation has 5,000 teams at the most.
-const MOST_PAGES: usize = 60;
 
 impl Organizacao {
-    /// All that can be read of the list, in its order. There is no token: a short page is the last.
+    /// All that can be read of a list that has no more than `most` pages, in its order. There is no token: a short page is the last.
     ///
     /// # Errors
     /// When one page fails: half a list looks like a whole one. [`Error::Nonsense`] when there is no end to them.
@@ -23,11 +21,12 @@ impl Organizacao {
         operation: &'static Operation,
         segments: &[&str],
         query: &[(&str, &str)],
+        most: usize,
         credential: &Credential,
     ) -> Result<Vec<T>, Error> {
         let top = PAGE.to_string();
         let mut all = Vec::new();
-        for page in 0..MOST_PAGES {
+        for page in 0..most {
             let skip = (page * PAGE).to_string();
             let query = [&[("$top", &*top), ("$skip", &*skip)], query].concat();
             let answer = self

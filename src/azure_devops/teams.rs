@@ -9,6 +9,9 @@ use super::error::Error;
 use super::operation::{LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
 use super::organizacao::{Host, Organizacao, text_at};
 
+/// More pages than any project has teams, or any team has members: 5,000 teams are the limit.
+const MOST_PAGES: usize = 50;
+
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,7 +60,8 @@ impl Organizacao {
     ) -> Result<Vec<Team>, Error> {
         let segments = ["_apis", "projects", project, "teams"];
         let query: &[_] = if mine { &[("$mine", "true")] } else { &[] };
-        self.every_page(&LIST_TEAMS, &segments, query, credential).await
+        self.every_page(&LIST_TEAMS, &segments, query, MOST_PAGES, credential)
+            .await
     }
 
     /// Ids of those who are in a team.
@@ -72,7 +76,7 @@ impl Organizacao {
     ) -> Result<Vec<Uuid>, Error> {
         let segments = ["_apis", "projects", project, "teams", team, "members"];
         let members: Vec<Member> = self
-            .every_page(&LIST_TEAM_MEMBERS, &segments, &[], credential)
+            .every_page(&LIST_TEAM_MEMBERS, &segments, &[], MOST_PAGES, credential)
             .await?;
         let ids = members.iter().map(|member| Uuid::parse_str(&member.identity.id));
         Ok(ids.flatten().collect())

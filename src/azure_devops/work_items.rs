@@ -18,6 +18,8 @@ use crate::models::work_item::Scheduling;
 
 /// Ids a batch may hold; more are refused (VS403474).
 const BATCH: usize = 200;
+/// More pages of revisions than a work item has: after 10,000 it takes no more.
+const MOST_PAGES: usize = 60;
 
 const PROJECT: &str = "System.TeamProject";
 const TYPE: &str = "System.WorkItemType";
@@ -241,7 +243,7 @@ impl Organizacao {
         let id = id.to_string();
         let segments = ["_apis", "wit", "workItems", &id, "revisions"];
         let found = self
-            .every_page(&LIST_REVISIONS, &segments, &[], credential)
+            .every_page(&LIST_REVISIONS, &segments, &[], MOST_PAGES, credential)
             .await?;
         Ok(found.into_iter().map(RawRevision::read).collect())
     }
