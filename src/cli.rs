@@ -6,6 +6,7 @@ mod import_legacy;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -21,8 +22,8 @@ use crate::lifecycle::StopSignals;
 use crate::repositories::migrations;
 use crate::server::{self, ServerOptions};
 use crate::services::organization_pats::OrganizationPatService;
-use crate::telemetry;
 use crate::telemetry::trace::Exporter;
+use crate::telemetry::{self, ServerLog};
 
 /// Exit code of a wrong configuration, as clap has it for a wrong command line.
 const EXIT_CONFIG: u8 = 2;
@@ -162,7 +163,7 @@ fn refuse_huge_pages() {
 fn run_serve(env: &Env) -> anyhow::Result<()> {
     refuse_huge_pages();
     let config = Config::load(env)?;
-    telemetry::init(&config.log);
+    let log = Arc::new(telemetry::init_server(&config.log).context("cannot log")?);
     if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
     }
@@ -170,15 +171,15 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
     let exporter = traces
         .map(|traces| Exporter::start(traces, VERSION))
         .transpose()?;
-    let outcome = block_on(serve(config));
+    let outcome = block_on(serve(config, Arc::clone(&log)));
     drop(exporter);
     outcome
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, log: Arc<ServerLog>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     // Before anything slow: as process 1 of a container we would otherwise not even die of SIGTERM.
-    tokio::spawn(stop_on_signal(StopSignals::listen()?, stop.clone()));
+    tokio::spawn(stop_on_signal(StopSignals::listen()?, stop.clone(), log));
     let listener = server::listen(config.http.address())
         .with_context(|| format!("cannot listen on {}", config.http.address()))?;
     let metrics = MetricsListener::bind(&config.telemetry).await?;
@@ -198,12 +199,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 /// The first signal drains; a second one ends the process at once.
-async fn stop_on_signal(mut signals: StopSignals, stop: CancellationToken) {
+async fn stop_on_signal(mut signals: StopSignals, stop: CancellationToken, log: Arc<ServerLog>) {
     signals.next().await;
     tracing::info!("stopping; running requests may finish");
     stop.cancel();
     signals.next().await;
     tracing::warn!("told to stop again: not waiting any longer");
+    log.finish();
     std::process::exit(1);
 }
 

@@ -1,6 +1,7 @@
 //! Where log lines go and what they look like: every line that is written while a request runs bears its id. What is measured
 //! stands in [`metrics`], what is traced in [`trace`].
 
+mod lines;
 pub mod metrics;
 pub mod request;
 pub mod trace;
@@ -8,21 +9,55 @@ pub mod trace;
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format;
+use tracing_subscriber::fmt::{MakeWriter, format};
 
 use crate::config::{LogConfig, LogFormat};
+use lines::Lines;
 use request::WithRequest;
 
 /// sqlx logs the parameters of a database's address that it does not know, values and all: a mistyped `password` among them.
 const TELLS_SECRETS: &str = "sqlx_postgres::options::parse=off";
 
+/// The log of a server; what waits to be written is when this is dropped.
+#[derive(Debug)]
+pub struct ServerLog(Lines);
+
+impl ServerLog {
+    /// Writes what waits, for an end of the process that drops nothing. Waits a second at most for whoever reads it.
+    pub fn finish(&self) {
+        self.0.finish();
+    }
+}
+
+impl Drop for ServerLog {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Starts logging as [`init`] does, for a process that logs every request: no request waits for standard output.
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn init_server(config: &LogConfig) -> std::io::Result<ServerLog> {
+    let lines = Lines::start(std::io::stdout())?;
+    start(config, lines.clone());
+    Ok(ServerLog(lines))
+}
+
 /// Starts logging to standard output and makes panics log lines. The first call of a process counts.
 pub fn init(config: &LogConfig) {
+    start(config, std::io::stdout);
+}
+
+fn start(config: &LogConfig, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let mut filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     if let Ok(silence) = TELLS_SECRETS.parse() {
         filter = filter.add_directive(silence);
     }
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer);
     let started = match config.format {
         LogFormat::Json => {
             let inner = format()

@@ -29,6 +29,7 @@ const RATE_LIMITED: &str = "aponta_ratelimit_rejected_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
+const LOG_LINES_LOST: &str = "aponta_log_lines_lost_total";
 const TASKS: &str = "aponta_tasks";
 const BUILD_INFO: &str = "aponta_build_info";
 
@@ -101,6 +102,10 @@ fn describe() {
         seconds,
         "Time left to the PAT of the vault that expires first"
     );
+    describe_counter!(
+        LOG_LINES_LOST,
+        "Log lines that are missing because the log is read too slowly"
+    );
     describe_gauge!(TASKS, "Tasks of the runtime that are not done");
     describe_gauge!(BUILD_INFO, "Always 1; the label says what runs");
 }
@@ -108,6 +113,7 @@ fn describe() {
 /// Events that have not happened yet are zero, not unknown: an alert on their rate would miss the first.
 fn start_at_zero() {
     counter!(RATE_LIMITED).absolute(0);
+    counter!(LOG_LINES_LOST).absolute(0);
     for result in ["hit", "miss", "refused"] {
         counter!(AUTH_CACHE, RESULT => result).absolute(0);
     }
@@ -117,6 +123,11 @@ fn start_at_zero() {
     for op in [EntryOp::Create, EntryOp::Update, EntryOp::Delete] {
         counter!(ENTRIES, OP => op.as_str()).absolute(0);
     }
+}
+
+/// A line of the log found no room.
+pub fn log_line_lost() {
+    counter!(LOG_LINES_LOST).increment(1);
 }
 
 /// How many tasks the runtime has: connections, background work, what requests left running.

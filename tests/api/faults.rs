@@ -8,6 +8,7 @@ mod restart;
 mod shutdown;
 mod slow_clients;
 mod slow_database;
+mod unread_log;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -4,7 +4,7 @@ use crate::support::process::{Running, aponta, run};
 use crate::support::{TestDatabase, eventually};
 
 /// A server with metrics, and where its API and its metrics are.
-async fn start(database: &TestDatabase, folder: &std::path::Path) -> (Running, String, String) {
+pub(crate) async fn start(database: &TestDatabase, folder: &std::path::Path) -> (Running, String, String) {
     let mut serve = aponta(folder, &["serve"]);
     serve
         .env("DATABASE_URL", &database.url)
@@ -31,7 +31,7 @@ async fn status(url: String) -> u16 {
 }
 
 /// The value of the one series that has all of `parts` in its line.
-fn value(scrape: &str, parts: &[&str]) -> Option<f64> {
+pub(crate) fn value(scrape: &str, parts: &[&str]) -> Option<f64> {
     let mut found = scrape
         .lines()
         .filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
@@ -118,6 +118,7 @@ async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() 
         ("aponta_entries_total", r#"op="create""#),
         ("aponta_upstream_breakers_open", ""),
         ("aponta_pat_expires_in_seconds", ""),
+        ("aponta_log_lines_lost_total", ""),
         ("aponta_tasks", ""),
         ("process_resident_memory_bytes", ""),
         ("process_cpu_seconds_total", ""),
