@@ -1,5 +1,5 @@
 //! Fills the pool up to its minimum, at first and after an outage, load or not: a cold pool would make the next burst wait. Ends
-//! connections that grew old.
+//! connections that grew old or were left behind.
 
 use std::time::Duration;
 

@@ -21,6 +21,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Before a server that is just starting is asked again, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// Whoever waited for a connection has it long before that, or gave up.
+const LEFT_AFTER: Duration = Duration::from_secs(1);
+
 /// What sets the pools of one process apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
@@ -162,14 +165,15 @@ impl Pool {
         u32::try_from(self.inner.status().size).unwrap_or(u32::MAX)
     }
 
-    /// Closes a connection that has lived for as long as one may, if there is one that nobody uses: one at a time, so that not all
-    /// of them are made anew at once.
+    /// Closes connections whose ROLLBACK waits to be sent although nobody is about to use them (see `Conn::end_read`), and one that has lived
+    /// for as long as one may, if there is one that nobody uses: one at a time, so that not all of them are made anew at once.
     pub(super) async fn retire(&self) {
         let mut found = false;
-        let retired = self.inner.retain(|_, metrics| {
+        let retired = self.inner.retain(|conn, metrics| {
+            let left = conn.should_flush() && metrics.last_used() >= LEFT_AFTER;
             let spared = found || metrics.age() < self.max_lifetime;
             found |= !spared;
-            spared
+            spared && !left
         });
         self.end(retired.removed).await;
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aponta::db::Db;
+use aponta::db::{Db, Tx};
 use aponta::models::organizacao::Scope;
+use futures_util::poll;
 
 use crate::support::app::config;
 use crate::support::{TestDatabase, eventually};
@@ -64,4 +65,43 @@ async fn a_connection_that_grew_old_is_replaced_and_nobody_notices() {
         gone.fetch_one(&watching).await.unwrap()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_transaction_is_over_also_when_the_one_who_was_to_have_its_connection_gives_up() {
+    let database = TestDatabase::new().await;
+    let db = pool(&database, Duration::from_hours(1)).await;
+    let scope = Scope::Everything;
+    let mut held = Vec::new();
+    let mut backends = Vec::new();
+    for _ in 0..SIZE {
+        let mut tx = db.begin(&scope).await.unwrap();
+        let pid = sqlx::query_scalar("SELECT pg_backend_pid()");
+        let pid: i32 = pid.fetch_one(tx.conn()).await.unwrap();
+        held.push(tx);
+        backends.push(pid);
+    }
+    let mut waiting = Box::pin(db.begin(&scope));
+    assert!(poll!(&mut waiting).is_pending());
+    held.pop().unwrap().end_read();
+    drop(waiting);
+    held.into_iter().for_each(Tx::end_read);
+
+    // Had its ROLLBACK been sent, its connection would still be there, as the others are.
+    let watching = database.pool().await;
+    let left = backends.split_off(backends.len() - 1);
+    let states = "SELECT state FROM pg_stat_activity WHERE pid = ANY($1)";
+    let states = async |pids: &[i32]| -> Vec<String> {
+        let states = sqlx::query_scalar(states).bind(pids);
+        states.fetch_all(&watching).await.unwrap()
+    };
+    eventually("the one that was left to somebody is ended", async || {
+        states(&left).await.is_empty()
+    })
+    .await;
+    eventually("the others are at rest", async || {
+        states(&backends).await == ["idle"; 2]
+    })
+    .await;
+    eventually("the pool is whole", async || is_at_rest(&db)).await;
 }
