@@ -24,7 +24,7 @@ use crate::models::precondition::Precondition;
 use crate::models::projeto::ProjetoRef;
 use crate::repositories::{atividades as repo, auditoria, projetos};
 use crate::services::auditoria::actor;
-use kept::{Asked, Lists};
+use kept::{Answers, Asked, What};
 
 /// Use cases of `atividades`.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub struct AtividadeService {
     db: Db,
     /// Who may write.
     write_role: Papel,
-    lists: Lists,
+    kept: Answers,
 }
 
 /// Projects, each with the activity that has it.
@@ -53,7 +53,7 @@ impl AtividadeService {
         Self {
             db,
             write_role,
-            lists: Lists::new(),
+            kept: Answers::new(),
         }
     }
 
@@ -67,28 +67,27 @@ impl AtividadeService {
         let scope = user.scope();
         let asked = Asked {
             scope: scope.clone(),
-            filter,
-            page,
+            what: What::Page(filter, page),
         };
-        let (asked, lists) = (&asked, &self.lists);
+        let (asked, kept) = (&asked, &self.kept);
         let list = |mut tx: Tx| async move {
             let versao = repo::versao(&mut tx).await?;
-            if let Some(kept) = lists.find(asked, versao).await {
+            if let Some(found) = kept.find(asked, versao).await {
                 tx.end_read();
-                return Ok(Read::Before(kept));
+                return Ok(Read::Before(found));
             }
             let (found, links) = read(&mut tx, filter, page).await?;
             tx.end_read();
             Ok(Read::Now(versao, found, links))
         };
         let (versao, mut found, links) = match self.db.read(&scope, list).await? {
-            Read::Before(kept) => return Ok(kept),
+            Read::Before(found) => return Ok(found),
             Read::Now(versao, found, links) => (versao, found, links),
         };
         // The connection is free for others while the page is put together.
         attach(&mut found.items, links);
         let found = Arc::new(found);
-        self.lists.keep(asked.clone(), versao, &found).await;
+        self.kept.keep(asked.clone(), versao, &found).await;
         Ok(found)
     }
 
@@ -109,10 +108,25 @@ impl AtividadeService {
 
     /// One activity.
     pub async fn get(&self, user: &CurrentUser, id: AtividadeId) -> Result<Atividade> {
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let asked = Asked {
+            scope: user.scope(),
+            what: What::One(id),
+        };
+        let mut tx = self.db.begin(&asked.scope).await?;
+        let versao = repo::versao(&mut tx).await?;
+        if let Some(found) = self.kept.find(&asked, versao).await {
+            tx.end_read();
+            return found.items.first().cloned().ok_or_else(|| not_found(id));
+        }
         let found = repo::find(&mut tx, id).await?;
         tx.end_read();
-        found.ok_or_else(|| user.unless_undecided(not_found(id)))
+        let found = found.ok_or_else(|| user.unless_undecided(not_found(id)))?;
+        let list = Paged {
+            items: vec![found.clone()],
+            total: 1,
+        };
+        self.kept.keep(asked, versao, &Arc::new(list)).await;
+        Ok(found)
     }
 
     /// Applies changes to the version that is expected. A missing activity wins over missing projects.

@@ -47,7 +47,7 @@ async fn activities_are_seen_through_their_projects_and_changed_by_their_owners_
     tenants
         .atividade(&tenants.member, "ours", &[tenants.projeto])
         .await;
-    tenants
+    let theirs = tenants
         .atividade(&tenants.other, "theirs", &[tenants.foreign])
         .await;
     let shared = tenants
@@ -85,6 +85,14 @@ async fn activities_are_seen_through_their_projects_and_changed_by_their_owners_
     let seen = tenants.app.get_as(&tenants.member, &path).await.expect(200);
     assert_eq!(seen["projetos"].as_array().unwrap().len(), 1);
     assert_eq!(seen["id_projeto"], json!(tenants.projeto));
+    let seen = tenants.app.get_as(&tenants.other, &path).await.expect(200);
+    assert_eq!(seen["id_projeto"], json!(tenants.foreign), "kept for another one");
+    let seen = tenants.app.get_as(&both, &path).await.expect(200);
+    assert_eq!(seen["projetos"].as_array().unwrap().len(), 2);
+    // Whoever may not see one does not see what is kept of it either.
+    let theirs = format!("{list}/{theirs}");
+    tenants.app.get_as(&tenants.other, &theirs).await.expect(200);
+    tenants.app.get_as(&tenants.member, &theirs).await.problem(404);
     let change = |token: &str| Request::put(&path).bearer(token).json(&json!({"nome": "taken"}));
     tenants.app.send(change(&tenants.member)).await.problem(403);
     tenants

@@ -1,4 +1,4 @@
-//! Lists that a replica keeps: each change shows at once, whoever makes it and wherever.
+//! What a replica keeps of activities, lists and one at a time: each change shows at once, whoever makes it and wherever.
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -15,11 +15,16 @@ async fn list(app: &TestApp) -> Value {
     app.get(PATH).await.expect(200)
 }
 
-/// The list of a replica that has kept another one is that of a replica that has kept none.
+/// What a replica answers that has kept something else is what one answers that has kept nothing: the list, and each activity of it by itself.
 async fn assert_follows(kept: &TestApp, before: &mut Value, change: &str) {
     let now = list(kept).await;
     assert_eq!(now, list(&kept.replica()).await, "{change}");
     assert_ne!(now, *before, "{change}");
+    for mut listed in now["items"].as_array().unwrap().clone() {
+        // Its place in the list.
+        listed.as_object_mut().unwrap().remove("order");
+        assert_eq!(kept.get(&path_of(&listed)).await.expect(200), listed, "{change}");
+    }
     *before = now;
 }
 
@@ -69,6 +74,7 @@ async fn a_change_at_one_replica_shows_at_once_at_another() {
     }
     app.delete(&path).await.expect(204);
     assert_follows(&other, &mut before, "deleted").await;
+    other.get(&path).await.problem(404);
     create(&app, "Revisão", a).await;
     assert_follows(&other, &mut before, "created again").await;
     run(&app.pool, "TRUNCATE atividades CASCADE").await;
@@ -76,15 +82,19 @@ async fn a_change_at_one_replica_shows_at_once_at_another() {
 }
 
 #[tokio::test]
-async fn a_list_that_holds_is_not_read_again() {
+async fn what_holds_is_not_read_again() {
     let app = TestApp::new().await;
-    create(&app, "Revisão", projeto(&app.pool, "A").await).await;
+    let atividade = create(&app, "Revisão", projeto(&app.pool, "A").await).await;
+    let path = path_of(&atividade);
     let before = list(&app).await;
+    assert_eq!(app.get(&path).await.expect(200), atividade);
     // A synchronisation writes every project, changed or not.
     run(&app.pool, "UPDATE projetos SET nome = nome, last_sync_at = now()").await;
-    // No list can be read any more, and nobody is told.
+    // No activity can be read any more, and nobody is told.
     run(&app.pool, "ALTER TABLE atividades RENAME COLUMN nome TO outro").await;
     assert_eq!(list(&app).await, before);
+    assert_eq!(app.get(&path).await.expect(200), atividade);
+    app.replica().get(&path).await.problem(500);
     app.get(&format!("{PATH}?limit=1")).await.problem(500);
 }
 
