@@ -3,8 +3,8 @@
 # service's own statements, scope and row-level security included, over as many connections, in turns. /health: against a server that
 # does nothing else. Prints a table and writes it, with what the tools said, into benches/results/.
 #
-# requests/s: wrk, 32 clients. p50 to p99: oha at half that rate, an open model, corrected for coordinated omission. CPU: seconds of service
-# and PostgreSQL a 1,000 requests at that rate. Start: until /ready says 200, on a migrated database.
+# requests/s: wrk, 32 clients, one thread (two for /health). p50 to p99: oha at half that rate, an open model, corrected for coordinated
+# omission. CPU: seconds of service and PostgreSQL a 1,000 requests at that rate. Start: until /ready says 200, on a migrated database.
 #
 # Usage: benches/http/reference.sh [ROUNDS] [SECONDS]      (needs wrk, oha, pgbench, psql, jq, curl, python3)
 set -euo pipefail
@@ -45,13 +45,17 @@ mkdir -p benches/results
 
 # --- the reference ---
 
-# A statement of the service by its beginning. Its parameters become literal nulls (null:type) or variables of pgbench.
+# A statement of the service by its beginning. Its parameters become variables of pgbench or literal nulls (null:type). pgbench has no
+# variable that is null, and without the parameter PostgreSQL would plan less: the expression for `scope` is null only when it is evaluated.
+# (Not for lists, where it would be evaluated with each row.)
 statement() { # beginning, value of each parameter
     jq -r --arg start "$1" '.query | select(startswith($start))' .sqlx/*.json | python3 -c '
 import re, sys
 text, values = sys.stdin.read().strip(), sys.argv[1:]
 def put(match):
     value = values[int(match[1]) - 1]
+    if value == "scope":
+        return "nullif(CAST(:scope AS text[]), \x27{}\x27)"
     return f"CAST(NULL AS {value[5:]})" if value.startswith("null:") else f":{value}"
 if not text or text.count(text[:24]) > 1:
     raise SystemExit("FAILED: none or several of the statements begin so: " + text[:24])
@@ -71,13 +75,13 @@ entry=$(sql -c "SELECT id FROM apontamentos WHERE organizacao = 'org07' LIMIT 1"
     statement 'SELECT count(*) OVER () AS "total!"' null:boolean null:uuid hundred zero null:text[]
     statement 'SELECT ap.id_atividade AS "id_atividade' page_ids null:text[]
 } | read_as_service list
-# A list that was read before is only asked about.
+# What was read of activities before is only asked about.
 statement 'SELECT versao FROM atividades_versao' | read_as_service kept
-statement 'SELECT a.id AS "id: AtividadeId"' activity null:text[] | read_as_service activity
-statement 'SELECT a.id AS "id!: ApontamentoId"' entry null:text[] | read_as_service entry
+statement 'SELECT a.id AS "id: AtividadeId"' activity scope | read_as_service activity
+statement 'SELECT a.id AS "id!: ApontamentoId"' entry scope | read_as_service entry
 pg_rate() { # name
     PGOPTIONS='-c search_path=api_aponta -c plan_cache_mode=force_generic_plan -c jit=off' pgbench -n -M prepared -c $connections -j 2 \
-        -T "$seconds" -D hundred=100 -D zero=0 -D "page_ids=$page_ids" -D "activity=$activity" -D "entry=$entry" \
+        -T "$seconds" -D hundred=100 -D zero=0 -D "page_ids=$page_ids" -D "activity=$activity" -D "entry=$entry" -D 'scope={}' \
         -f "$work/$1.sql" "$libpq" >"$work/pgbench.txt" 2>&1 || { cat "$work/pgbench.txt" >&2; exit 1; }
     { echo "--- pgbench $1"; sed "s|$work/||" "$work/pgbench.txt"; } >>"$results"
     awk '/^tps/ { print $3 }' "$work/pgbench.txt"
@@ -92,46 +96,55 @@ target/release/examples/bare $((port + 1)) "$(curl -s "$base/health")" &
 pids+=($!)
 until curl -sf "http://127.0.0.1:$((port + 1))/health" >/dev/null; do sleep 0.1; done
 
-http_rate() { # url
-    wrk -t2 -c$clients -d"${seconds}s" --latency "$1" >"$work/wrk.txt"
+http_rate() { # url, threads of the client; what part of the machine the client took stands in $work/client then
+    local TIMEFORMAT='%U %S'
+    { time wrk -t"$2" -c$clients -d"${seconds}s" --latency "$1" >"$work/wrk.txt" 2>&1; } 2>"$work/times"
+    awk -v s="$seconds" -v n="$(nproc)" '{ print ($1 + $2) / s / n }' "$work/times" >"$work/client"
     { echo "--- wrk"; cat "$work/wrk.txt"; } >>"$results"
     ! grep -E 'Non-2xx|Socket errors' "$work/wrk.txt" >&2 || exit 1
     awk '/Requests\/sec/ { print $2 }' "$work/wrk.txt"
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+# pgbench is the client of its statements; wrk is one beside the service, on the same processors. The second ratio leaves its part out.
+# Against another server both have it, and it needs both threads to be fast enough.
 compare() { # title, url, name of the reference or the reference's url, target
-    local ratios=() rates=() http reference cpu
-    http_rate "$2" >/dev/null
+    local ratios=() without=() rates=() threads=1 http reference cpu
+    case $3 in http*) threads=2 ;; esac
+    http_rate "$2" $threads >/dev/null
     for _ in $(seq "$rounds"); do
-        case $3 in http*) reference=$(http_rate "$3") ;; *) reference=$(pg_rate "$3") ;; esac
-        http=$(http_rate "$2")
+        case $3 in http*) reference=$(http_rate "$3" $threads) ;; *) reference=$(pg_rate "$3") ;; esac
+        http=$(http_rate "$2" $threads)
         rates+=("$http")
         ratios+=("$(awk -v h="$http" -v p="$reference" 'BEGIN { printf "%.3f", h / p }')")
+        without+=("$(awk -v h="$http" -v p="$reference" '{ printf "%.3f", h / p / (1 - $1) }' "$work/client")")
     done
     http=$(printf '%s\n' "${rates[@]}" | median)
     cpu=$(ticks "$server" "$postmaster")
     oha --no-tui -z "${seconds}s" -q "$(awk -v h="$http" 'BEGIN { print int(h / 2) }')" -c $clients --latency-correction --output-format json "$2" >"$work/oha.json"
     cpu=$(($(ticks "$server" "$postmaster") - cpu))
     { echo "--- oha $1"; jq -c '{summary, latencyPercentiles, statusCodeDistribution}' "$work/oha.json"; } >>"$results"
-    python3 - "$1" "$work/oha.json" "$http" "$cpu" "$hertz" "$(resident "$server" VmHWM)" "$4" "${ratios[@]}" <<'PY' | tee -a "$results"
+    python3 - "$1" "$work/oha.json" "$http" "$cpu" "$hertz" "$(resident "$server" VmHWM)" "$4" "${ratios[*]}" "$([ $threads = 2 ] || echo "${without[@]}")" <<'PY' | tee -a "$results"
 import json, sys
-title, out, rate, cpu, hertz, resident, target, *ratios = sys.argv[1:]
+title, out, rate, cpu, hertz, resident, target, ratios, without = sys.argv[1:]
 out = json.load(open(out))
 n, p = sum(out["statusCodeDistribution"].values()), out["latencyPercentiles"]
-ratio = sorted(map(float, ratios))[len(ratios) // 2]
+def told(ratios):
+    ratios = ratios.split()
+    return f"{sorted(map(float, ratios))[len(ratios) // 2]:.2f} ({', '.join(ratios)})"
 ms = "  ".join(f"{name} {p[name] * 1e3:6.2f} ms" for name in ("p50", "p95", "p99"))
 print(f"{title:28} {float(rate):7.0f}/s  {ms}  CPU {float(cpu) / float(hertz) / n * 1000:6.3f} s/1,000  resident {resident:>5} MiB  "
-      f"ratio {ratio:.2f} ({', '.join(ratios)}; wanted {target})")
+      f"ratio {told(ratios)}; wanted {target}" + (f"; without the client {told(without)}" if without else ""))
 PY
 }
 # What the start took in memory goes back with the first load; VmHWM then begins anew.
-http_rate "$base/health" >/dev/null
+http_rate "$base/health" 2 >/dev/null
 echo "resident at the start: $(resident "$server" VmHWM) MiB; the column below is the peak under load" | tee -a "$results"
 echo 5 >"/proc/$server/clear_refs"
 compare 'GET /health' "$base/health" "http://127.0.0.1:$((port + 1))/health" 0.85
 compare 'GET /atividades?limit=100' "$base/api/v1/atividades?limit=100" list 0.60
 compare 'the same, by what was asked' "$base/api/v1/atividades?limit=100" kept none
 compare 'GET /atividades/{id}' "$base/api/v1/atividades/$activity" activity 0.60
+compare 'the same, by what was asked' "$base/api/v1/atividades/$activity" kept none
 compare 'GET /apontamentos/{id}' "$base/api/v1/apontamentos/$entry" entry 0.60
 
 kill "$server" && wait "$server" || true
