@@ -1,43 +1,11 @@
 //! What Prometheus reads: its own listener, the right names, no ids, and who reads it from where.
 
-use crate::support::process::{Running, aponta, run};
+use crate::support::measured::{start, value};
+use crate::support::process::{aponta, run};
 use crate::support::{TestDatabase, eventually};
-
-/// A server with metrics, and where its API and its metrics are.
-pub(crate) async fn start(database: &TestDatabase, folder: &std::path::Path) -> (Running, String, String) {
-    let mut serve = aponta(folder, &["serve"]);
-    serve
-        .env("DATABASE_URL", &database.url)
-        .env("API_HOST", "127.0.0.1")
-        .env("API_PORT", "0")
-        .env("METRICS_ADDR", "127.0.0.1:0")
-        .env("AUTH_ENABLED", "false")
-        .env("RATE_LIMIT_PER_SECOND", "1")
-        .env("RATE_LIMIT_BURST", "5")
-        .env("LOG_FORMAT", "json")
-        .env("SHUTDOWN_DELAY_SECONDS", "0");
-    let mut server = Running::start(serve);
-    let address = |line: String| {
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        format!("http://{}", line["address"].as_str().unwrap())
-    };
-    let metrics = address(server.line_with("metrics can be read").await);
-    let api = address(server.line_with("\"serving\"").await);
-    (server, api, metrics)
-}
 
 async fn status(url: String) -> u16 {
     reqwest::get(url).await.unwrap().status().as_u16()
-}
-
-/// The value of the one series that has all of `parts` in its line.
-pub(crate) fn value(scrape: &str, parts: &[&str]) -> Option<f64> {
-    let mut found = scrape
-        .lines()
-        .filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
-    let line = found.next()?;
-    assert_eq!(found.next(), None, "{parts:?} is more than one series");
-    line.rsplit(' ').next()?.parse().ok()
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub mod client;
 pub mod data;
 pub mod database;
 pub mod logging;
+pub mod measured;
 pub mod pooler;
 pub mod process;
 pub mod server;

@@ -1,5 +1,5 @@
 //! Activities that were read before, one or a list of them. Frontends ask for them with every form, and they change a few times a month:
-//! PostgreSQL is asked each time whether what is kept still holds, which takes a fifth of reading a list and half of reading one.
+//! PostgreSQL is asked each time whether what is kept still holds, which takes a fifth of reading a list and a third of reading one.
 
 use std::sync::Arc;
 

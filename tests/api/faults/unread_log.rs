@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::metrics::{start, value};
 use crate::support::TestDatabase;
+use crate::support::measured::{start, value};
 use crate::support::process::Running;
 
 /// Longer than a request takes on a busy machine.
