@@ -8,6 +8,7 @@ pub mod migrate;
 mod pool;
 mod replica;
 mod roles;
+mod session;
 mod tx;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use roles::Roles;
 pub use conn::Conn;
 pub use constraint::OnConstraint;
 pub use sqlx::Error as DbError;
-pub use tx::Tx;
+pub use tx::{ReadTx, Tx};
 
 /// Statements slower than this are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
@@ -80,17 +81,25 @@ impl Db {
         Tx::begin(&self.primary, &self.roles, scope).await
     }
 
+    /// A transaction that only reads the rows of `scope`.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire).
+    pub async fn begin_read(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
+        ReadTx::begin(&self.primary, &self.roles, scope).await
+    }
+
     /// Does `work`, which only reads and may be a second or two behind, with a transaction that sees the rows of `scope`: on the
     /// read replica, if there is one that can be used; what fails there is done again on the primary.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire), and those of `work`.
-    pub async fn read<T, F>(&self, scope: &Scope, work: impl Fn(Tx) -> F) -> Result<T, sqlx::Error>
+    pub async fn read<T, F>(&self, scope: &Scope, work: impl Fn(ReadTx) -> F) -> Result<T, sqlx::Error>
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
         if let Some(replica) = self.replica.as_ref().filter(|replica| replica.is_usable()) {
-            let attempt = async { work(Tx::begin(&replica.pool, &self.roles, scope).await?).await };
+            let attempt = async { work(ReadTx::begin(&replica.pool, &self.roles, scope).await?).await };
             match attempt.await {
                 Ok(done) => return Ok(done),
                 // All its connections in use is no defect of the replica; the primary takes what is too much.
@@ -100,7 +109,7 @@ impl Db {
                 Err(error) => replica.set_usable(false, &error),
             }
         }
-        work(self.begin(scope).await?).await
+        work(self.begin_read(scope).await?).await
     }
 
     /// Why row-level security would not hold against the roles of this database, if so.

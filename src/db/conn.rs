@@ -2,18 +2,23 @@
 //! at its own time limit, and sqlx waits for ever: for an answer, and for the ping with which a connection goes back.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::managed::Object;
 use futures_util::future::{self, BoxFuture, FutureExt};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTransactionManager, PgTypeInfo};
-use sqlx::{Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx::{
+    AssertSqlSafe, Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres,
+    SqlSafeStr, SqlStr,
+};
 use sqlx_core::transaction::TransactionManager;
 use tokio::time::{sleep, timeout};
 
 use super::pool::Connector;
+use super::session::Reading;
 
 /// A connection that goes back to its pool when it is dropped, rolled back if need be; one that did not answer is closed.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub struct Conn {
     /// How long anything may take that is asked of it.
     patience: Duration,
     state: State,
+    /// Of a transaction that only reads.
+    reading: Option<Reading>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,23 +38,59 @@ enum State {
     /// A transaction is about to begin, and may have begun for the server.
     Beginning,
     Transaction,
+    /// A statement of its transaction failed; the server refuses all others.
+    Failed,
     /// Its transaction is over, or will be before anything else that is asked.
     Over,
     /// It did not answer in time.
     Silent,
 }
 
+impl State {
+    fn fail(&mut self) {
+        if *self == Self::Transaction {
+            *self = Self::Failed;
+        }
+    }
+}
+
 impl Conn {
-    pub(super) fn new(inner: Object<Connector>, patience: Duration) -> Self {
+    /// A connection outside any transaction.
+    pub(super) fn new(mut inner: Object<Connector>, patience: Duration) -> Self {
+        inner.end_left();
         Self {
             inner: Some(inner),
             patience,
             state: State::Idle,
+            reading: None,
         }
     }
 
-    pub(super) async fn begin(&mut self, statement: SqlStr) -> Result<(), Error> {
+    /// A connection in the transaction of reads that was left open on it, if that began with these words; else outside any.
+    pub(super) fn resumed(mut inner: Object<Connector>, patience: Duration, beginning: &str) -> Self {
+        let reading = inner.resume(beginning);
+        let mut conn = Self::new(inner, patience);
+        if reading.is_some() {
+            conn.state = State::Transaction;
+            conn.reading = reading;
+        }
+        conn
+    }
+
+    /// Begins a transaction that only reads, unless it goes on with one.
+    pub(super) async fn begin_read(&mut self, beginning: Arc<str>) -> Result<(), Error> {
+        if self.reading.is_none() {
+            let since = Instant::now();
+            self.begin(Arc::clone(&beginning)).await?;
+            self.reading = Some(Reading { beginning, since });
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction with these words, which hold nothing that came from outside as it was.
+    pub(super) async fn begin(&mut self, beginning: Arc<str>) -> Result<(), Error> {
         self.state = State::Beginning;
+        let statement = AssertSqlSafe(beginning).into_sql_str();
         patiently(self, |inner| {
             PgTransactionManager::begin(inner, Some(statement)).boxed()
         })
@@ -62,22 +105,24 @@ impl Conn {
         Ok(())
     }
 
-    /// Ends a transaction whose statements are all answered. Its ROLLBACK goes out at once and is answered to whoever is lent the connection
-    /// next: sqlx reads what is outstanding before it asks anything new. Somebody who waits for a connection already sends it together
-    /// with their BEGIN, which wakes the server once instead of twice; if they give up, the pool ends the connection.
+    /// Ends a transaction that only read and whose statements are all answered. If somebody waits for a connection already, it stays open for
+    /// them: who wants to see the same rows need not begin one. Otherwise its ROLLBACK goes out at once and is answered to whoever is lent the
+    /// connection next: sqlx reads what is outstanding before it asks anything new.
     /// (`flush` is not in sqlx's documentation; its version is pinned.)
     pub(super) fn end_read(mut self) {
         let Some(inner) = self.inner.as_mut().filter(|_| self.state == State::Transaction) else {
             return;
         };
-        PgTransactionManager::start_rollback(inner);
-        if Object::pool(inner).is_some_and(|pool| pool.status().waiting > 0) {
+        let is_awaited = Object::pool(inner).is_some_and(|pool| pool.status().waiting > 0);
+        if let Some(reading) = self.reading.take_if(|_| is_awaited) {
+            inner.leave(reading);
             self.state = State::Over;
             return;
         }
-        let sent = inner.flush().now_or_never();
+        PgTransactionManager::start_rollback(&mut inner.conn);
+        let sent = inner.conn.flush().now_or_never();
         // What could not be sent or was refused is the business of the one who drops it.
-        if !matches!(sent, Some(Err(_))) && !inner.should_flush() {
+        if !matches!(sent, Some(Err(_))) && !inner.conn.should_flush() {
             self.state = State::Over;
         }
     }
@@ -94,15 +139,15 @@ impl Drop for Conn {
             // Back in the pool at once.
             State::Over => return,
             // Goes out with the ping, in one round trip.
-            State::Transaction => PgTransactionManager::start_rollback(&mut inner),
+            State::Transaction | State::Failed => PgTransactionManager::start_rollback(&mut inner.conn),
             State::Idle | State::Beginning => {}
         }
         tokio::spawn(async move {
             let cleaned = async {
                 if state == State::Beginning {
-                    inner.execute("ROLLBACK").await?;
+                    inner.conn.execute("ROLLBACK").await?;
                 }
-                inner.ping().await
+                inner.conn.ping().await
             };
             if !matches!(timeout(patience, cleaned).await, Ok(Ok(()))) {
                 close(inner);
@@ -128,7 +173,7 @@ impl<'c> Executor<'c> for &'c mut Conn {
             return stream::once(future::ready(Err(Error::PoolClosed))).boxed();
         };
         let state = &mut self.state;
-        let mut steps = (**inner).fetch_many(query);
+        let mut steps = inner.conn.fetch_many(query);
         let mut patience = Box::pin(sleep(self.patience));
         // The clock is looked at only while there is nothing to do.
         stream::poll_fn(move |cx| match steps.poll_next_unpin(cx) {
@@ -137,7 +182,12 @@ impl<'c> Executor<'c> for &'c mut Conn {
                 *state = State::Silent;
                 Poll::Ready(Some(Err(no_answer())))
             }
-            step @ Poll::Ready(_) => step,
+            Poll::Ready(step) => {
+                if matches!(step, Some(Err(_))) {
+                    state.fail();
+                }
+                Poll::Ready(step)
+            }
         })
         .boxed()
     }
@@ -178,12 +228,16 @@ fn patiently<'e, T: Send + 'e>(
         return future::ready(Err(Error::PoolClosed)).boxed();
     };
     let (state, patience) = (&mut conn.state, conn.patience);
-    let work = work(inner);
+    let work = work(&mut inner.conn);
     async move {
-        timeout(patience, work).await.unwrap_or_else(|_| {
+        let Ok(done) = timeout(patience, work).await else {
             *state = State::Silent;
-            Err(no_answer())
-        })
+            return Err(no_answer());
+        };
+        if done.is_err() {
+            state.fail();
+        }
+        done
     }
     .boxed()
 }

@@ -3,15 +3,16 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use deadpool::managed::{Manager, Metrics, PoolError, QueueMode, RecycleResult};
+use deadpool::managed::{Manager, Metrics, Object, PoolError, QueueMode, RecycleResult};
 use futures_util::future::join_all;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::conn::Conn;
 use super::keeper;
+use super::session::Session;
 use crate::config::DatabaseConfig;
 use crate::telemetry::metrics::{self, PoolState};
 
@@ -45,11 +46,11 @@ pub(super) struct Connector {
 }
 
 impl Manager for Connector {
-    type Type = PgConnection;
+    type Type = Session;
     type Error = sqlx::Error;
 
     /// Tries for as long as somebody waits while the server is starting.
-    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+    async fn create(&self) -> Result<Session, sqlx::Error> {
         let (mut pause, longest) = PAUSES;
         loop {
             match self.options.connect().await {
@@ -57,15 +58,15 @@ impl Manager for Connector {
                     sleep(pause).await;
                     pause = longest.min(2 * pause);
                 }
-                connected => return connected,
+                connected => return connected.map(Session::new),
             }
         }
     }
 
     /// A ping on each checkout costs up to 15 % of a small query; only a connection that rested may have died unnoticed.
-    async fn recycle(&self, conn: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         if metrics.last_used() >= self.ping_after {
-            conn.ping().await?;
+            session.conn.ping().await?;
         }
         Ok(())
     }
@@ -124,8 +125,17 @@ impl Pool {
         Ok(pool)
     }
 
-    /// A connection; fails when there is none within the acquire timeout.
+    /// A connection outside any transaction; fails when there is none within the acquire timeout.
     pub(super) async fn acquire(&self) -> Result<Conn, sqlx::Error> {
+        Ok(Conn::new(self.lend().await?, self.patience))
+    }
+
+    /// A connection on which a transaction of reads may have been left open that began with these words.
+    pub(super) async fn acquire_to_read(&self, beginning: &str) -> Result<Conn, sqlx::Error> {
+        Ok(Conn::resumed(self.lend().await?, self.patience, beginning))
+    }
+
+    async fn lend(&self) -> Result<Object<Connector>, sqlx::Error> {
         let wait = metrics::pool_wait(self.name);
         let inner = self.inner.clone();
         let mut attempt = Box::pin(async move { inner.get().await });
@@ -143,7 +153,7 @@ impl Pool {
             Err(sqlx::Error::PoolTimedOut) => wait.timed_out(),
             Err(_) => drop(wait),
         }
-        acquired.map(|inner| Conn::new(inner, self.patience))
+        acquired
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -165,12 +175,12 @@ impl Pool {
         u32::try_from(self.inner.status().size).unwrap_or(u32::MAX)
     }
 
-    /// Closes connections whose ROLLBACK waits to be sent although nobody is about to use them (see `Conn::end_read`), and one that has lived
+    /// Closes connections on which a transaction was left open although nobody is about to use them (see `Conn::end_read`), and one that has lived
     /// for as long as one may, if there is one that nobody uses: one at a time, so that not all of them are made anew at once.
     pub(super) async fn retire(&self) {
         let mut found = false;
-        let retired = self.inner.retain(|conn, metrics| {
-            let left = conn.should_flush() && metrics.last_used() >= LEFT_AFTER;
+        let retired = self.inner.retain(|session, metrics| {
+            let left = session.is_left() && metrics.last_used() >= LEFT_AFTER;
             let spared = found || metrics.age() < self.max_lifetime;
             found |= !spared;
             spared && !left
@@ -186,10 +196,10 @@ impl Pool {
         self.end(idle.removed).await;
     }
 
-    async fn end(&self, connections: Vec<PgConnection>) {
-        let ends = connections
+    async fn end(&self, sessions: Vec<Session>) {
+        let ends = sessions
             .into_iter()
-            .map(|conn| timeout(self.patience, conn.close()));
+            .map(|session| timeout(self.patience, session.close()));
         // One that does not end by itself has been dropped.
         join_all(ends).await;
     }

@@ -1,8 +1,8 @@
-//! The only kind of transaction there is: one that says whose rows it sees.
+//! The only kinds of transaction there are: those that say whose rows they see. How reads share one is in `session`.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Instant;
-
-use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::conn::Conn;
 use super::pool::Pool;
@@ -26,6 +26,15 @@ struct Timer {
     since: Instant,
 }
 
+impl Timer {
+    fn start(pool: &Pool) -> Self {
+        Self {
+            pool: pool.name(),
+            since: Instant::now(),
+        }
+    }
+}
+
 impl Drop for Timer {
     fn drop(&mut self) {
         metrics::transaction(self.pool, self.since.elapsed());
@@ -34,30 +43,13 @@ impl Drop for Timer {
 
 impl Tx {
     pub(super) async fn begin(pool: &Pool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
-        // One round trip. Roles and names are validated; neither can hold a quote.
-        let as_caller = |list: &str| {
-            let role = &roles.app;
-            format!("BEGIN; SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = '{list}'")
-        };
-        let (statement, organizacoes) = match scope {
-            Scope::Organizacoes {
-                nomes,
-                and_unassigned,
-            } => {
-                let mut list: Vec<String> = nomes.iter().map(NomeOrganizacao::to_string).collect();
-                // An empty name stands for no organisation; the migration that made the policies reads it so.
-                list.extend(and_unassigned.then(String::new));
-                (as_caller(&list.join(",")), Some(list))
-            }
-            Scope::Everything => (as_caller("*"), None),
-            Scope::Maintenance => (format!("BEGIN; SET LOCAL ROLE {}", roles.maintenance), None),
-        };
+        let Caller {
+            beginning,
+            organizacoes,
+        } = Caller::new("BEGIN", roles, scope);
         let mut conn = pool.acquire().await?;
-        let timer = Timer {
-            pool: pool.name(),
-            since: Instant::now(),
-        };
-        conn.begin(AssertSqlSafe(statement).into_sql_str()).await?;
+        let timer = Timer::start(pool);
+        conn.begin(beginning).await?;
         Ok(Self {
             conn,
             organizacoes,
@@ -76,16 +68,90 @@ impl Tx {
         &mut self.conn
     }
 
-    /// Ends a transaction that only read. The answer does not wait for the ROLLBACK, as it would for a COMMIT.
-    pub fn end_read(self) {
-        self.conn.end_read();
-    }
-
     /// Makes the changes stay.
     ///
     /// # Errors
     /// When the database goes away or a deferred constraint fails.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         self.conn.commit().await
+    }
+}
+
+/// A transaction that only reads; the server refuses anything else. Where somebody waits for a connection, requests that see the same rows have
+/// one after the other: each statement sees what was committed before it, as in a transaction of its own.
+#[derive(Debug)]
+pub struct ReadTx(Tx);
+
+impl ReadTx {
+    pub(super) async fn begin(pool: &Pool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
+        let Caller {
+            beginning,
+            organizacoes,
+        } = Caller::new("BEGIN READ ONLY", roles, scope);
+        let mut conn = pool.acquire_to_read(&beginning).await?;
+        let timer = Timer::start(pool);
+        conn.begin_read(beginning).await?;
+        Ok(Self(Tx {
+            conn,
+            organizacoes,
+            _timer: timer,
+        }))
+    }
+
+    /// The answer does not wait for the ROLLBACK, as it would for a COMMIT. After a failure, drop it instead.
+    pub fn end(self) {
+        self.0.conn.end_read();
+    }
+}
+
+impl Deref for ReadTx {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.0
+    }
+}
+
+impl DerefMut for ReadTx {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.0
+    }
+}
+
+/// On whose behalf a transaction works.
+struct Caller {
+    /// Statements that begin it and tell the server, in one message. Roles and names are validated; neither can hold a quote.
+    beginning: Arc<str>,
+    organizacoes: Option<Vec<String>>,
+}
+
+impl Caller {
+    fn new(begin: &str, roles: &Roles, scope: &Scope) -> Self {
+        let bound_to = |list: &str| {
+            let role = &roles.app;
+            format!("{begin}; SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = '{list}'").into()
+        };
+        match scope {
+            Scope::Organizacoes {
+                nomes,
+                and_unassigned,
+            } => {
+                let mut list: Vec<String> = nomes.iter().map(NomeOrganizacao::to_string).collect();
+                // An empty name stands for no organisation; the migration that made the policies reads it so.
+                list.extend(and_unassigned.then(String::new));
+                Self {
+                    beginning: bound_to(&list.join(",")),
+                    organizacoes: Some(list),
+                }
+            }
+            Scope::Everything => Self {
+                beginning: bound_to("*"),
+                organizacoes: None,
+            },
+            Scope::Maintenance => Self {
+                beginning: format!("{begin}; SET LOCAL ROLE {}", roles.maintenance).into(),
+                organizacoes: None,
+            },
+        }
     }
 }

@@ -68,9 +68,9 @@ impl ApontamentoService {
 
     /// One entry of the caller's organisations.
     pub async fn get(&self, user: &CurrentUser, id: ApontamentoId) -> Result<Apontamento> {
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let found = repo::find(&mut tx, id).await?;
-        tx.end_read();
+        tx.end();
         found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
@@ -178,9 +178,9 @@ impl ApontamentoService {
         self.write(user, organizacao, apontamento.work_item_id, seen)
             .await;
         let reread = async {
-            let mut tx = self.db.begin(&user.scope()).await?;
+            let mut tx = self.db.begin_read(&user.scope()).await?;
             let found = repo::find(&mut tx, apontamento.id).await?;
-            tx.end_read();
+            tx.end();
             Ok::<_, Error>(found)
         };
         // It is stored, whatever happens now: another's delete, or a database that has gone away.

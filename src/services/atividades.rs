@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::auth::CurrentUser;
-use crate::db::{Db, DbError, OnConstraint, Tx};
+use crate::db::{Db, DbError, OnConstraint, ReadTx, Tx};
 use crate::error::{Error, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::auditoria::NewRegistro;
@@ -70,14 +70,14 @@ impl AtividadeService {
             what: What::Page(filter, page),
         };
         let (asked, kept) = (&asked, &self.kept);
-        let list = |mut tx: Tx| async move {
+        let list = |mut tx: ReadTx| async move {
             let versao = repo::versao(&mut tx).await?;
             if let Some(found) = kept.find(asked, versao).await {
-                tx.end_read();
+                tx.end();
                 return Ok(Read::Before(found));
             }
             let (found, links) = read(&mut tx, filter, page).await?;
-            tx.end_read();
+            tx.end();
             Ok(Read::Now(versao, found, links))
         };
         let (versao, mut found, links) = match self.db.read(&scope, list).await? {
@@ -112,14 +112,14 @@ impl AtividadeService {
             scope: user.scope(),
             what: What::One(id),
         };
-        let mut tx = self.db.begin(&asked.scope).await?;
+        let mut tx = self.db.begin_read(&asked.scope).await?;
         let versao = repo::versao(&mut tx).await?;
         if let Some(found) = self.kept.find(&asked, versao).await {
-            tx.end_read();
+            tx.end();
             return found.items.first().cloned().ok_or_else(|| not_found(id));
         }
         let found = repo::find(&mut tx, id).await?;
-        tx.end_read();
+        tx.end();
         let found = found.ok_or_else(|| user.unless_undecided(not_found(id)))?;
         let list = Paged {
             items: vec![found.clone()],

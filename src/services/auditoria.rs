@@ -1,7 +1,7 @@
 //! The audit trail: written by every use case that changes something, in its own transaction; read by administrators.
 
 use crate::auth::{Admin, CurrentUser};
-use crate::db::{Db, Tx};
+use crate::db::{Db, ReadTx};
 use crate::error::Result;
 use crate::models::auditoria::{Actor, AuditoriaFilter, Registro};
 use crate::repositories::auditoria as repo;
@@ -26,9 +26,9 @@ impl AuditoriaService {
         if let Some(nome) = &filter.organizacao {
             admin.user().may_see(nome)?;
         }
-        let list = |mut tx: Tx| async move {
+        let list = |mut tx: ReadTx| async move {
             let found = repo::list(&mut tx, filter).await?;
-            tx.end_read();
+            tx.end();
             Ok(found)
         };
         Ok(self.db.read(&admin.user().scope(), list).await?)

@@ -39,10 +39,10 @@ impl GaugeService {
     }
 
     async fn look_at_database(&self) -> Result<(), DbError> {
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let depth = overview::depth(&mut tx).await?;
         let expires_in = organization_pats::first_expiry(&mut tx).await?;
-        tx.end_read();
+        tx.end();
         let Depth {
             pending,
             failed,

@@ -60,10 +60,10 @@ impl OrganizationPatService {
     /// A page of PATs by organisation, masked.
     pub async fn list(&self, _: &Admin, only_active: bool, page: Page) -> Result<Paged<MaskedPat>> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let items = repo::list(&mut tx, only_active, page).await?;
         let total = repo::count(&mut tx, only_active).await?;
-        tx.end_read();
+        tx.end();
         let items = items.into_iter().map(|row| masked(cipher, row)).collect();
         Ok(Paged { items, total })
     }
@@ -71,9 +71,9 @@ impl OrganizationPatService {
     /// One PAT, masked.
     pub async fn get(&self, _: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let row = locked(&mut tx, id).await?;
-        tx.end_read();
+        tx.end();
         Ok(masked(cipher, row))
     }
 

@@ -10,7 +10,7 @@ use moka::future::Cache;
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::projects::AzureProject;
 use crate::azure_devops::{AzureDevOps, Error as AzureError};
-use crate::db::{Db, DbError, Tx};
+use crate::db::{Db, DbError, ReadTx, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
@@ -57,9 +57,9 @@ impl ProjetoService {
 
     /// All projects of the caller's organisations, or a page of them, in name order.
     pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Vec<Projeto>> {
-        let list = |mut tx: Tx| async move {
+        let list = |mut tx: ReadTx| async move {
             let found = repo::list(&mut tx, page).await?;
-            tx.end_read();
+            tx.end();
             Ok(found)
         };
         Ok(self.db.read(&user.scope(), list).await?)
@@ -75,9 +75,9 @@ impl ProjetoService {
         if let Some(found) = self.located.get(&called(user, organizacao, projeto)).await {
             return Ok(Some(found));
         }
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let found = self.locate(&mut tx, user, organizacao, projeto).await?;
-        tx.end_read();
+        tx.end();
         Ok(found)
     }
 

@@ -16,7 +16,7 @@ use crate::azure_devops::Error as AzureError;
 use crate::azure_devops::work_items::{Revision, WorkItem};
 use crate::clock::Clock;
 use crate::config::ApontamentosConfig;
-use crate::db::{Db, Tx};
+use crate::db::{Db, ReadTx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
@@ -104,9 +104,9 @@ impl TimesheetService {
             .find_or_fetch(user, &pedida.organizacao, &pedida.projeto)
             .await?;
         let (ids, projeto_id) = (&user.ids(), projeto.id);
-        let of_week = |mut tx: Tx| async move {
+        let of_week = |mut tx: ReadTx| async move {
             let found = lists::of_week(&mut tx, &pedida.organizacao, ids, projeto_id, semana).await?;
-            tx.end_read();
+            tx.end();
             Ok(found)
         };
         let lancamentos = self.db.read(&user.scope(), of_week).await?;

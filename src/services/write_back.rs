@@ -157,11 +157,11 @@ impl WriteBackService {
 
     /// How the write-back stands in the caller's organisations.
     pub async fn status(&self, user: &CurrentUser) -> Result<Andamento> {
-        let mut tx = self.0.db.begin(&user.scope()).await?;
+        let mut tx = self.0.db.begin_read(&user.scope()).await?;
         let em = clock::now(&mut tx).await?;
         let organizacoes = overview::resumo(&mut tx).await?;
         let falhas = overview::failures(&mut tx, MOST_FAILURES).await?;
-        tx.end_read();
+        tx.end();
         Ok(Andamento {
             em,
             organizacoes,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aponta::db::{Db, Tx};
+use aponta::db::{Db, ReadTx};
 use aponta::models::organizacao::Scope;
 use futures_util::poll;
 
@@ -75,19 +75,19 @@ async fn a_transaction_is_over_also_when_the_one_who_was_to_have_its_connection_
     let mut held = Vec::new();
     let mut backends = Vec::new();
     for _ in 0..SIZE {
-        let mut tx = db.begin(&scope).await.unwrap();
+        let mut tx = db.begin_read(&scope).await.unwrap();
         let pid = sqlx::query_scalar("SELECT pg_backend_pid()");
         let pid: i32 = pid.fetch_one(tx.conn()).await.unwrap();
         held.push(tx);
         backends.push(pid);
     }
-    let mut waiting = Box::pin(db.begin(&scope));
+    let mut waiting = Box::pin(db.begin_read(&scope));
     assert!(poll!(&mut waiting).is_pending());
-    held.pop().unwrap().end_read();
+    held.pop().unwrap().end();
     drop(waiting);
-    held.into_iter().for_each(Tx::end_read);
+    held.into_iter().for_each(ReadTx::end);
 
-    // Had its ROLLBACK been sent, its connection would still be there, as the others are.
+    // Had its transaction been ended, its connection would still be there, as the others are.
     let watching = database.pool().await;
     let left = backends.split_off(backends.len() - 1);
     let states = "SELECT state FROM pg_stat_activity WHERE pid = ANY($1)";

@@ -1,6 +1,7 @@
 //! Tenants do not see each other: in the application, and in PostgreSQL if the application should forget.
 
 mod row_level_security;
+mod shared_reads;
 
 use base64::Engine;
 use serde_json::json;

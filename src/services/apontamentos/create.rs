@@ -100,9 +100,9 @@ impl ApontamentoService {
         repeatable: &Repeatable<'_>,
         refusal: Error,
     ) -> Result<Created> {
-        let mut tx = self.db.begin(&user.scope()).await?;
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let first = repeatable.answered(&mut tx).await?;
-        tx.end_read();
+        tx.end();
         first.map(replayed).ok_or(refusal)
     }
 
@@ -126,7 +126,6 @@ impl ApontamentoService {
         if let Some(repeatable) = repeatable
             && let Some(first) = repeatable.enter(&mut tx).await?
         {
-            tx.end_read();
             return Ok(replayed(first));
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{ApontamentoService, people};
 use crate::auth::CurrentUser;
-use crate::db::{DbError, Tx};
+use crate::db::{DbError, ReadTx, Tx};
 use crate::error::Result;
 use crate::models::apontamento::{
     ApontamentoFilter, Apontamentos, DoWorkItem, ProjetoNomeado, ResumoWorkItem,
@@ -26,7 +26,7 @@ impl ApontamentoService {
     ) -> Result<Apontamentos> {
         user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
-        let list = |mut tx: Tx| async move {
+        let list = |mut tx: ReadTx| async move {
             let (organizacao, id) = (&of.organizacao, of.work_item_id);
             let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(Apontamentos::none());
@@ -36,7 +36,7 @@ impl ApontamentoService {
                 let all = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, first).await?;
                 (found.count, found.total) = (all.count, all.total);
             }
-            tx.end_read();
+            tx.end();
             Ok(found)
         };
         Ok(self.db.read(&user.scope(), list).await?)
@@ -46,13 +46,13 @@ impl ApontamentoService {
     pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
         user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
-        let resumo = |mut tx: Tx| async move {
+        let resumo = |mut tx: ReadTx| async move {
             let (organizacao, id) = (&of.organizacao, of.work_item_id);
             let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(ResumoWorkItem::empty(id));
             };
             let found = lists::resumo(&mut tx, organizacao, id, projeto.id).await?;
-            tx.end_read();
+            tx.end();
             Ok(found)
         };
         Ok(self.db.read(&user.scope(), resumo).await?)
@@ -83,7 +83,7 @@ impl ApontamentoService {
         }
         let usuarios = people::whose(user, filter.usuario.as_ref())?;
         let usuarios = &usuarios;
-        let list = |mut tx: Tx| async move {
+        let list = |mut tx: ReadTx| async move {
             let projetos = match &filter.projeto {
                 Some(projeto) => Some(ids_of(&mut tx, projeto).await?),
                 None => None,
@@ -103,7 +103,7 @@ impl ApontamentoService {
                 let all = lists::page_of_people(&mut tx, &of, first).await?;
                 (found.count, found.total) = (all.count, all.total);
             }
-            tx.end_read();
+            tx.end();
             Ok(found)
         };
         Ok(self.db.read(&user.scope(), list).await?)

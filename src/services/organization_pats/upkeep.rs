@@ -29,9 +29,9 @@ impl OrganizationPatService {
         };
         // One after the other, reading included: an older look must not replace a newer one.
         let _turn = self.refreshing.lock().await;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let rows = repo::list(&mut tx, true, EVERYTHING).await?;
-        tx.end_read();
+        tx.end();
         let mut organizacoes = Vec::with_capacity(rows.len());
         for row in rows {
             let pat = open(cipher, &row).ok();
@@ -55,9 +55,9 @@ impl OrganizationPatService {
     /// Returns how many were changed, and how many could not be read.
     pub async fn rotate(&self) -> Result<(usize, usize)> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let ids = repo::ids_not_under(&mut tx, cipher.current_key()).await?;
-        tx.end_read();
+        tx.end();
         let (mut rotated, mut unreadable) = (0, 0);
         for id in ids {
             let mut tx = self.db.begin(&Scope::Maintenance).await?;

@@ -67,9 +67,9 @@ impl Inner {
     }
 
     async fn is_pending(&self, alvo: &Alvo) -> Result<bool, DbError> {
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let pending = repo::is_pending(&mut tx, alvo).await?;
-        tx.end_read();
+        tx.end();
         Ok(pending)
     }
 
