@@ -10,19 +10,29 @@ use crate::models::page::Page;
 /// There is one PAT an organisation.
 pub const ORGANIZACAO_KEY: &str = "organization_pats_organizacao_key";
 
-/// A page of rows by organisation.
-pub async fn list(tx: &mut Tx, only_active: bool, page: Page) -> Result<Vec<OrganizationPat>, sqlx::Error> {
-    let (conn, organizacoes) = tx.parts();
-    sqlx::query_as!(
-        OrganizationPat,
-        r#"SELECT id AS "id: OrganizationPatId", organizacao, organization_url, pat_cifrado, chave_id, descricao,
+/// A statement whose rows are PATs: what follows its FROM, and its parameters.
+macro_rules! select_pats {
+    ($after:literal, $($parameters:tt)*) => {
+        sqlx::query_as!(
+            OrganizationPat,
+            r#"SELECT id AS "id: OrganizationPatId", organizacao, organization_url, pat_cifrado, chave_id, descricao,
                   expira_em, ativo, validado_em, criado_por, criado_em, atualizado_em,
                   coalesce(expira_em <= now(), false) AS "expirado!",
                   coalesce(expira_em <= now() + interval '7 days', false) AS "expira_em_breve!"
              FROM organization_pats
-            WHERE (ativo OR NOT $1) AND ($4::text[] IS NULL OR organizacao = ANY ($4))
+            "# + $after,
+            $($parameters)*
+        )
+    };
+}
+
+/// A page of rows by organisation.
+pub async fn list(tx: &mut Tx, only_active: bool, page: Page) -> Result<Vec<OrganizationPat>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    select_pats!(
+        "WHERE (ativo OR NOT $1) AND ($4::text[] IS NULL OR organizacao = ANY ($4))
             ORDER BY organizacao
-            LIMIT $2 OFFSET $3"#,
+            LIMIT $2 OFFSET $3",
         only_active,
         page.limit,
         page.skip,
@@ -54,18 +64,24 @@ pub async fn first_expiry(tx: &mut Tx) -> Result<Option<f64>, sqlx::Error> {
     .await
 }
 
+/// One row.
+pub async fn find(tx: &mut Tx, id: OrganizationPatId) -> Result<Option<OrganizationPat>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    select_pats!(
+        "WHERE id = $1 AND ($2::text[] IS NULL OR organizacao = ANY ($2))",
+        id as OrganizationPatId,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// One row, kept from other writers until the transaction ends.
 pub async fn lock(tx: &mut Tx, id: OrganizationPatId) -> Result<Option<OrganizationPat>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    sqlx::query_as!(
-        OrganizationPat,
-        r#"SELECT id AS "id: OrganizationPatId", organizacao, organization_url, pat_cifrado, chave_id, descricao,
-                  expira_em, ativo, validado_em, criado_por, criado_em, atualizado_em,
-                  coalesce(expira_em <= now(), false) AS "expirado!",
-                  coalesce(expira_em <= now() + interval '7 days', false) AS "expira_em_breve!"
-             FROM organization_pats
-            WHERE id = $1 AND ($2::text[] IS NULL OR organizacao = ANY ($2))
-              FOR NO KEY UPDATE"#,
+    select_pats!(
+        "WHERE id = $1 AND ($2::text[] IS NULL OR organizacao = ANY ($2))
+              FOR NO KEY UPDATE",
         id as OrganizationPatId,
         organizacoes as Option<&[String]>,
     )

@@ -72,7 +72,7 @@ impl OrganizationPatService {
     pub async fn get(&self, _: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
-        let row = locked(&mut tx, id).await?;
+        let row = known(repo::find(&mut tx, id).await?)?;
         tx.end();
         Ok(masked(cipher, row))
     }
@@ -131,7 +131,7 @@ impl OrganizationPatService {
                     "Já existe um PAT cadastrado para a organização '{organizacao}'"
                 ))
             })?;
-        let created = locked(&mut tx, id).await?;
+        let created = known(repo::find(&mut tx, id).await?)?;
         record(
             &mut tx,
             &actor(admin.user()),
@@ -221,7 +221,7 @@ impl OrganizationPatService {
         new_pat: bool,
     ) -> Result<MaskedPat> {
         repo::update(&mut tx, &row).await?;
-        let after = locked(&mut tx, row.id).await?;
+        let after = known(repo::find(&mut tx, row.id).await?)?;
         let (antes, depois) = (snapshot(&before, false), snapshot(&after, new_pat));
         record(
             &mut tx,
@@ -239,7 +239,10 @@ impl OrganizationPatService {
 }
 
 async fn locked(tx: &mut Tx, id: OrganizationPatId) -> Result<OrganizationPat> {
-    let found = repo::lock(tx, id).await?;
+    known(repo::lock(tx, id).await?)
+}
+
+fn known(found: Option<OrganizationPat>) -> Result<OrganizationPat> {
     found.ok_or_else(|| Error::NotFound("PAT não encontrado".to_owned()))
 }
 

@@ -327,6 +327,21 @@ async fn d_13_unreadable_and_tampered_rows_are_marked() {
     assert_eq!(mended["status_validacao"], "não verificado");
 }
 
+#[tokio::test]
+async fn who_reads_a_pat_does_not_wait_for_whoever_changes_it() {
+    let tenants = Tenants::new().await;
+    let id = tenants.stored_pat().await;
+    let mut changing = tenants.app.pool.begin().await.unwrap();
+    sqlx::query("UPDATE organization_pats SET descricao = 'not yet' WHERE id = $1")
+        .bind(id)
+        .execute(&mut *changing)
+        .await
+        .unwrap();
+    let read = send(&tenants, Request::get(&format!("{PATH}/{id}"))).await;
+    assert_eq!(read.expect(200)["descricao"], Value::Null);
+    changing.rollback().await.unwrap();
+}
+
 /// Rotation re-encrypts everything while another process serves with both keys; nothing in the database is clear text.
 #[tokio::test]
 async fn rotation_leaves_no_row_under_the_old_key_and_no_pat_in_clear() {
