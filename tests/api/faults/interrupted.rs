@@ -61,3 +61,38 @@ async fn a_transaction_that_is_given_up_anywhere_leaves_none_open() {
     // At least: for the connection, for BEGIN, for the statement, for COMMIT.
     assert!(interrupted >= 4, "given up only {interrupted} times");
 }
+
+#[tokio::test]
+async fn who_waits_behind_a_read_that_is_given_up_anywhere_gets_the_answers_to_their_own_questions() {
+    let database = TestDatabase::new().await;
+    let chaos = Chaos::before(&database.url);
+    let settings = [("DATABASE_POOL_MAX", "1"), ("DATABASE_POOL_MIN", "1")];
+    let db = Db::connect_lazy(&config(chaos.url(), settings).database).unwrap();
+    read(&db).await.unwrap();
+    chaos.set(Toxic::Latency(Duration::from_millis(5)));
+    let reading = async |asked: i64| {
+        let mut tx = db.begin_read(&Scope::Everything).await?;
+        let question = sqlx::query_scalar("SELECT $1::bigint").bind(asked);
+        let told: i64 = question.fetch_one(tx.conn()).await?;
+        tx.end();
+        Ok::<_, DbError>(told)
+    };
+    let mut interrupted = 0;
+    loop {
+        // They see the same rows, so the second goes on with the transaction of the first, if that ends.
+        let first = interrupt(reading(-1), interrupted + 1);
+        let (first, second) = futures_util::join!(first, reading(1));
+        assert_eq!(
+            second.unwrap(),
+            1,
+            "behind one given up at wait {}",
+            interrupted + 1
+        );
+        if let Some(told) = first {
+            assert_eq!(told.unwrap(), -1);
+            break;
+        }
+        interrupted += 1;
+    }
+    assert!(interrupted >= 2, "given up only {interrupted} times");
+}
