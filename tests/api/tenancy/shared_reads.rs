@@ -19,10 +19,15 @@ const TRIES: usize = 20;
 /// A database with one connection to it, straight to the server: a pooler between them lends backends as it likes.
 async fn one_connection() -> (TestDatabase, Db) {
     let database = TestDatabase::new().await;
+    let db = connect(&database);
+    (database, db)
+}
+
+fn connect(database: &TestDatabase) -> Db {
     let size = [("DATABASE_POOL_MIN", "1"), ("DATABASE_POOL_MAX", "1")];
     let mut config = config(&database.url, size);
     config.database.url = database.url.clone().into();
-    (database, Db::connect_lazy(&config.database).unwrap())
+    Db::connect_lazy(&config.database).unwrap()
 }
 
 fn of(organizacao: &str) -> Scope {
@@ -129,6 +134,27 @@ async fn a_shared_transaction_sees_what_was_committed_meanwhile() {
         shared
     })
     .await;
+}
+
+#[tokio::test]
+async fn each_statement_has_its_own_snapshot_whatever_the_database_is_set_to() {
+    let database = TestDatabase::new().await;
+    let others = database.pool().await;
+    let set = "DO $$ BEGIN
+                   EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', current_database());
+               END $$";
+    sqlx::query(set).execute(&others).await.unwrap();
+    let db = connect(&database);
+    let level = async |conn: &mut Conn| -> String {
+        let level = sqlx::query_scalar("SELECT current_setting('transaction_isolation')");
+        level.fetch_one(conn).await.unwrap()
+    };
+    let scope = of("contoso");
+    let mut reading = db.begin_read(&scope).await.unwrap();
+    assert_eq!(level(reading.conn()).await, "read committed");
+    reading.end();
+    let mut changing = db.begin(&scope).await.unwrap();
+    assert_eq!(level(changing.conn()).await, "read committed");
 }
 
 #[tokio::test]
