@@ -1,15 +1,10 @@
-//! What a request does between its bytes and the database's: a page as JSON, a week put together, a caller who is remembered. Whole
-//! requests are measured in `benches/http/`.
+//! What a request does between its bytes and the database: a page as JSON, a week put together. Whole requests are
+//! measured in `benches/http/`.
 //!
 //! `cargo bench --bench hot_paths`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
-use std::sync::OnceLock;
-
-use aponta::auth::Authenticator;
-use aponta::azure_devops::AzureDevOps;
-use aponta::config::{Config, Env};
 use aponta::http::extract::ApiJson;
 use aponta::models::apontamento::AtividadeRef;
 use aponta::models::atividade::Atividade;
@@ -24,11 +19,9 @@ use aponta::routers::atividades::AtividadeListResponse;
 use aponta::routers::timesheet::FolhaResponse;
 use aponta::services::timesheet::assemble::assemble;
 use axum::response::IntoResponse;
-use axum::routing::get;
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use divan::Bencher;
 use divan::counter::ItemsCount;
-use divan::{Bencher, black_box};
-use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 fn main() {
@@ -131,51 +124,4 @@ fn json_of_a_week(bencher: Bencher) {
     bencher
         .with_inputs(folha)
         .bench_values(|folha| ApiJson(FolhaResponse::from(folha)).into_response());
-}
-
-/// An authenticator that has proved the caller of `TOKEN` once, asking a stand-in for Azure DevOps.
-struct Remembered {
-    runtime: Runtime,
-    authenticator: Authenticator,
-    authorization: String,
-}
-
-fn remembered() -> &'static Remembered {
-    static REMEMBERED: OnceLock<Remembered> = OnceLock::new();
-    REMEMBERED.get_or_init(|| {
-        let runtime = Runtime::new().unwrap();
-        let authorization = format!("Bearer {}", "p".repeat(63));
-        let authenticator = runtime.block_on(async {
-            let ada = r#"{"authenticatedUser": {"id": "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d", "providerDisplayName": "Ada"}}"#;
-            let answer = get(move || async move { ([("content-type", "application/json")], ada) });
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            tokio::spawn(async { axum::serve(listener, axum::Router::new().fallback(answer)).await });
-            let env = Env::from_pairs([
-                ("DATABASE_URL", "postgres://nobody@localhost/none"),
-                ("ENVIRONMENT", "development"),
-                ("AZURE_DEVOPS_ORG_URL", &format!("http://{address}/contoso")),
-            ]);
-            let config = Config::load(&env).unwrap();
-            let azure = AzureDevOps::new(&config.azure_devops).unwrap();
-            let authenticator = Authenticator::new(&config.auth, azure);
-            authenticator.authenticate(Some(&authorization), None).await.unwrap();
-            authenticator
-        });
-        Remembered {
-            runtime,
-            authenticator,
-            authorization,
-        }
-    })
-}
-
-#[divan::bench(threads = [1, 2])]
-fn a_caller_who_is_remembered(bencher: Bencher) {
-    let remembered = remembered();
-    bencher.bench(|| {
-        let authorization = Some(black_box(remembered.authorization.as_str()));
-        let caller = remembered.authenticator.authenticate(authorization, None);
-        remembered.runtime.block_on(caller).unwrap()
-    });
 }

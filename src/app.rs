@@ -50,6 +50,7 @@ use crate::services::timesheet::TimesheetService;
 use crate::services::user::UserService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
+use crate::tenants::Tenants;
 
 pub use metrics::MetricsListener;
 
@@ -116,12 +117,12 @@ const _: () = assert!(size_of::<AppState>() == size_of::<usize>());
 impl AppState {
     /// Services over `db`, as configured.
     #[must_use]
-    pub fn new(config: &Config, db: &Db, azure: &AzureDevOps, draining: &Draining) -> Self {
-        let projetos = ProjetoService::new(db.clone(), azure.clone());
+    pub fn new(config: &Config, db: &Db, tenants: &Tenants, draining: &Draining) -> Self {
+        let projetos = ProjetoService::new(db.clone(), tenants.clone());
         let work_items = WorkItemService::new();
         let write_back = WriteBackService::new(
             db.clone(),
-            azure.clone(),
+            tenants.clone(),
             work_items.clone(),
             projetos.clone(),
             &config.apontamentos.write_back,
@@ -131,8 +132,8 @@ impl AppState {
                 version: VERSION,
                 environment: config.environment,
             },
-            authenticator: Authenticator::new(&config.auth, azure.clone()),
-            health: HealthService::new(db.clone(), azure.clone(), draining.clone()),
+            authenticator: Authenticator::new(&config.auth, tenants.clone()),
+            health: HealthService::new(db.clone(), tenants.azure().clone(), draining.clone()),
             atividades: AtividadeService::new(db.clone(), config.auth.activity_write_role),
             apontamentos: ApontamentoService::new(
                 db.clone(),
@@ -150,12 +151,12 @@ impl AppState {
             iterations: IterationService::new(projetos.clone(), work_items.clone()),
             teams: TeamService::new(projetos.clone()),
             work_items,
-            integracao: IntegracaoService::new(db.clone(), azure.clone(), projetos.clone()),
+            integracao: IntegracaoService::new(db.clone(), tenants.clone(), projetos.clone()),
             projetos,
             write_back,
             user: UserService::new(),
             auditoria: AuditoriaService::new(db.clone()),
-            organization_pats: OrganizationPatService::new(db.clone(), azure.clone(), &config.vault),
+            organization_pats: OrganizationPatService::new(db.clone(), tenants.clone(), &config.vault),
         }))
     }
 }
@@ -299,11 +300,12 @@ impl App {
         let db = Db::connect_lazy(&config.database)?;
         let draining = Draining::default();
         let azure = AzureDevOps::new(&config.azure_devops)?;
-        let state = AppState::new(config, &db, &azure, &draining);
+        let tenants = Tenants::new(db.clone(), azure.clone());
+        let state = AppState::new(config, &db, &tenants, &draining);
         let gauges = GaugeService::new(db.clone(), azure.clone());
         let jobs = Jobs::new(
             &config.azure_devops,
-            azure,
+            tenants,
             state.0.integracao.clone(),
             state.0.organization_pats.clone(),
             state.0.apontamentos.clone(),

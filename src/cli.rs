@@ -19,11 +19,13 @@ use crate::config::{AuthMode, Config, DatabaseConfig, Env, Problems};
 use crate::db::{self, Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
 use crate::lifecycle::StopSignals;
+use crate::models::organizacao::NomeOrganizacao;
 use crate::repositories::migrations;
 use crate::server::{self, ServerOptions};
 use crate::services::organization_pats::OrganizationPatService;
 use crate::telemetry::trace::Exporter;
 use crate::telemetry::{self, ServerLog};
+use crate::tenants::Tenants;
 
 /// Exit code of a wrong configuration, as clap has it for a wrong command line.
 const EXIT_CONFIG: u8 = 2;
@@ -50,6 +52,14 @@ enum Command {
     RotatePatKeys,
     /// Copy a database of the FastAPI service into ours; may be repeated (docs/import-legacy.md)
     ImportLegacy(import_legacy::ImportArgs),
+    #[command(
+        about = "Give a name that another organisation had to the one that answers under it now (docs/tenants.md)"
+    )]
+    AdoptOrganization {
+        /// Name of the organisation, which must be configured with a PAT
+        #[arg(value_name = "NAME", value_parser = NomeOrganizacao::parse)]
+        nome: NomeOrganizacao,
+    },
     /// Print the OpenAPI document
     Openapi,
     /// Exit 0 if the server of this configuration answers, else 1
@@ -106,6 +116,7 @@ impl Cli {
             Command::Migrate => run_migrate(&env),
             Command::RotatePatKeys => run_rotate(&env),
             Command::ImportLegacy(args) => import_legacy::run(args, &env),
+            Command::AdoptOrganization { nome } => run_adopt(&nome, &env),
             Command::Openapi => print_openapi(),
             Command::Healthcheck { ready } => healthcheck::run(&env, ready),
             Command::CheckConfig => check_config(&env),
@@ -258,7 +269,8 @@ fn run_rotate(env: &Env) -> anyhow::Result<()> {
     block_on(async {
         let db = Db::connect_lazy(&config.database)?;
         let azure = AzureDevOps::new(&config.azure_devops)?;
-        let vault = OrganizationPatService::new(db.clone(), azure, &config.vault);
+        let tenants = Tenants::new(db.clone(), azure);
+        let vault = OrganizationPatService::new(db.clone(), tenants, &config.vault);
         let (rotated, unreadable) = vault.rotate().await?;
         db.close().await;
         print(&format!("{rotated} PAT(s) encrypted anew"))?;
@@ -266,6 +278,24 @@ fn run_rotate(env: &Env) -> anyhow::Result<()> {
             bail!("{unreadable} PAT(s) cannot be decrypted with the keys that are configured");
         }
         Ok(())
+    })
+}
+
+fn run_adopt(nome: &NomeOrganizacao, env: &Env) -> anyhow::Result<()> {
+    let config = Config::load(env)?;
+    telemetry::init(&config.log);
+    block_on(async {
+        let db = Db::connect_lazy(&config.database)?;
+        let tenants = Tenants::new(db.clone(), AzureDevOps::new(&config.azure_devops)?);
+        // A PAT of the vault does, too.
+        OrganizationPatService::new(db.clone(), tenants.clone(), &config.vault)
+            .refresh()
+            .await?;
+        let chave = tenants.adopt(nome).await?;
+        db.close().await;
+        print(&format!(
+            "the organisation that answers as {nome} has the key {chave} now"
+        ))
     })
 }
 

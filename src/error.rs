@@ -110,6 +110,9 @@ impl From<azure_devops::Error> for Error {
                 "O Azure DevOps está indisponível no momento; tente novamente"
             }
             azure_devops::Error::Timeout => "O Azure DevOps não respondeu a tempo; tente novamente",
+            azure_devops::Error::Replaced => {
+                "Outra organização responde por este nome no Azure DevOps; avise o administrador do servidor"
+            }
             _ => "O Azure DevOps deu uma resposta inesperada",
         };
         Self::Upstream {

@@ -8,13 +8,13 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::azure_devops::AzureDevOps;
 use crate::config::AzureDevOpsConfig;
 use crate::services::apontamentos::ApontamentoService;
 use crate::services::gauges::GaugeService;
 use crate::services::integracao::IntegracaoService;
 use crate::services::organization_pats::OrganizationPatService;
 use crate::services::write_back::WriteBackService;
+use crate::tenants::Tenants;
 
 /// How late a change of the vault by another process may be noticed.
 const VAULT_INTERVAL: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ const RESTART: Duration = Duration::from_secs(1);
 pub struct Jobs {
     probe_interval: Option<Duration>,
     sync_interval: Option<Duration>,
-    azure: AzureDevOps,
+    tenants: Tenants,
     integracao: IntegracaoService,
     vault: OrganizationPatService,
     apontamentos: ApontamentoService,
@@ -46,7 +46,7 @@ impl Jobs {
     #[must_use]
     pub fn new(
         config: &AzureDevOpsConfig,
-        azure: AzureDevOps,
+        tenants: Tenants,
         integracao: IntegracaoService,
         vault: OrganizationPatService,
         apontamentos: ApontamentoService,
@@ -56,7 +56,7 @@ impl Jobs {
         Self {
             probe_interval: config.probe_interval,
             sync_interval: config.sync_interval,
-            azure,
+            tenants,
             integracao,
             vault,
             apontamentos,
@@ -65,8 +65,12 @@ impl Jobs {
         }
     }
 
-    /// What must be known before the first request: the organisations of the vault. The background tries again.
+    /// Reads what must be known before the first request: what organisations are called, and those of the vault. The
+    /// background tries again.
     pub async fn prepare(&self) {
+        if let Err(error) = self.tenants.refresh().await {
+            tracing::warn!(%error, "the names of the organisations could not be read");
+        }
         if let Err(error) = self.vault.refresh().await {
             tracing::warn!(%error, "the vault could not be read");
         }
@@ -95,9 +99,13 @@ impl Jobs {
                 }
             }
         }));
+        let tenants = self.tenants.clone();
         running.spawn(every(VAULT_INTERVAL, move || {
-            let vault = self.vault.clone();
+            let (tenants, vault) = (tenants.clone(), self.vault.clone());
             async move {
+                if let Err(error) = tenants.refresh().await {
+                    tracing::warn!(%error, "the names of the organisations could not be read");
+                }
                 if let Err(error) = vault.refresh().await {
                     tracing::warn!(%error, "the vault could not be read");
                 }
@@ -105,7 +113,7 @@ impl Jobs {
         }));
         if let Some(period) = self.probe_interval {
             running.spawn(every(period, move || {
-                let azure = self.azure.clone();
+                let azure = self.tenants.azure().clone();
                 async move {
                     join_all(azure.tenants().iter().map(|tenant| tenant.organizacao.probe())).await;
                 }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod idempotencia;
 pub mod legacy;
 pub mod migrations;
+pub mod organizacoes;
 pub mod organization_pats;
 pub mod projetos;
 pub mod write_back;

@@ -25,12 +25,22 @@ const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 /// What an organisation says of somebody.
 #[derive(Debug, Clone)]
 pub(super) enum Verdict {
-    /// A member; with the form in which the token was accepted, if a token was.
-    Member(Arc<Identity>, Option<Scheme>),
+    /// A member.
+    Member(Proved),
     /// Not one; with the status that said so.
     Refused(u16),
     /// Nobody can tell at the moment.
     Unknown(Error),
+}
+
+/// A member as the organisation told them.
+#[derive(Debug, Clone)]
+pub(super) struct Proved {
+    pub(super) identity: Arc<Identity>,
+    /// Form in which the token was accepted, if a token was.
+    pub(super) scheme: Option<Scheme>,
+    /// Id of the organisation that answered, where the answer told it.
+    pub(super) instance_id: Option<Uuid>,
 }
 
 /// What is asked about: a token (by its hash) or, with the service's own PAT, a person.
@@ -75,7 +85,11 @@ impl Memberships {
         let organizacao = tenant.organizacao.clone();
         let ask = async move {
             match organizacao.identity(&pat, person).await {
-                Ok(Some(identity)) => Verdict::Member(Arc::new(identity), None),
+                Ok(Some(identity)) => Verdict::Member(Proved {
+                    identity: Arc::new(identity),
+                    scheme: None,
+                    instance_id: None,
+                }),
                 Ok(None) => Verdict::Refused(404),
                 // Our own PAT being refused is our trouble, not the caller's.
                 Err(error) => Verdict::Unknown(error),
@@ -146,7 +160,13 @@ async fn ask_about_token(token: &Presented, organizacao: &Organizacao) -> Verdic
     for scheme in token.schemes() {
         let credential = Credential::new(*scheme, token.token().clone());
         match organizacao.authenticated_user(&credential).await {
-            Ok(identity) => return Verdict::Member(Arc::new(identity), Some(*scheme)),
+            Ok(proof) => {
+                return Verdict::Member(Proved {
+                    identity: Arc::new(proof.identity),
+                    scheme: Some(*scheme),
+                    instance_id: Some(proof.instance_id),
+                });
+            }
             Err(Error::InvalidCredential { status }) => refused = status,
             Err(Error::Forbidden) => refused = 403,
             Err(error) => return Verdict::Unknown(error),

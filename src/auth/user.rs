@@ -6,7 +6,7 @@ use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{self, Credential, Organizacao};
 use crate::error::{Error, Result};
 use crate::models::apontamento::Pessoa;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao, Scope};
 use crate::models::papel::Papel;
 
 /// A proved caller.
@@ -26,14 +26,19 @@ pub struct CurrentUser {
     pub(super) everything: bool,
     pub(super) memberships: Vec<Membership>,
     /// Organisations that could not say whether they know the caller, and why.
-    pub(super) undecided: Vec<(Organizacao, azure_devops::Error)>,
+    pub(super) undecided: Vec<(NomeOrganizacao, azure_devops::Error)>,
     /// The configured default organisation.
-    pub(super) default: Option<NomeOrganizacao>,
+    pub(super) default: Option<ChaveOrganizacao>,
+    /// Its name in the configuration.
+    pub(super) default_nome: Option<NomeOrganizacao>,
+    /// What organisations are called at the moment.
+    pub(super) names: Arc<Names>,
 }
 
 /// The proof that a caller belongs to an organisation. Only authentication makes one.
 #[derive(Debug, Clone)]
 pub struct Membership {
+    pub(super) chave: ChaveOrganizacao,
     pub(super) organizacao: Organizacao,
     pub(super) identity: Option<Arc<Identity>>,
     pub(super) credential: Option<Credential>,
@@ -41,6 +46,12 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// The key that tables hold for the organisation.
+    #[must_use]
+    pub fn chave(&self) -> &ChaveOrganizacao {
+        &self.chave
+    }
+
     /// The organisation.
     #[must_use]
     pub fn organizacao(&self) -> &Organizacao {
@@ -88,7 +99,7 @@ impl Membership {
 impl CurrentUser {
     /// The user that everybody is while authentication is off: belongs to every organisation, with no credential.
     #[must_use]
-    pub(super) fn mock(memberships: Vec<Membership>) -> Self {
+    pub(super) fn mock(memberships: Vec<Membership>, names: Arc<Names>) -> Self {
         Self {
             id: "dev-user-001".to_owned(),
             nome: "Dev User".to_owned(),
@@ -96,9 +107,11 @@ impl CurrentUser {
             email: Some("dev@localhost".to_owned()),
             papel: Papel::Admin,
             everything: true,
-            default: memberships.first().map(|m| m.organizacao.nome().clone()),
+            default: memberships.first().map(|m| m.chave.clone()),
+            default_nome: None,
             memberships,
             undecided: Vec::new(),
+            names,
         }
     }
 
@@ -114,25 +127,21 @@ impl CurrentUser {
         if self.everything {
             return Scope::Everything;
         }
-        let nomes: Vec<NomeOrganizacao> = self
-            .memberships
-            .iter()
-            .map(|m| m.organizacao.nome().clone())
-            .collect();
+        let chaves: Vec<ChaveOrganizacao> = self.memberships.iter().map(|m| m.chave.clone()).collect();
         let and_unassigned = self
             .default
             .as_ref()
-            .is_some_and(|default| nomes.contains(default));
+            .is_some_and(|default| chaves.contains(default));
         Scope::Organizacoes {
-            nomes,
+            chaves,
             and_unassigned,
         }
     }
 
     /// The caller as an organisation knows them; in one that does not, as the first one does.
     #[must_use]
-    pub fn as_known_in(&self, nome: &NomeOrganizacao) -> Pessoa {
-        let membership = self.memberships.iter().find(|m| m.organizacao.nome() == nome);
+    pub fn as_known_in(&self, chave: &ChaveOrganizacao) -> Pessoa {
+        let membership = self.memberships.iter().find(|m| m.chave == *chave);
         match membership.and_then(Membership::identity) {
             Some(identity) => Pessoa {
                 id: identity.id.to_string(),
@@ -194,33 +203,58 @@ impl CurrentUser {
         &self.memberships
     }
 
-    /// The proof that the caller belongs to the organisation of this name.
+    /// The proof that the caller belongs to the organisation that a request calls `nome`: by its present name, or by a
+    /// former one that still works.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when they do not, [`Error::Upstream`] when it cannot be told.
     pub fn member_of(&self, nome: &NomeOrganizacao) -> Result<&Membership> {
-        if let Some(found) = self.memberships.iter().find(|m| m.organizacao.nome() == nome) {
-            return Ok(found);
-        }
-        match self
-            .undecided
-            .iter()
-            .find(|(organizacao, _)| organizacao.nome() == nome)
-        {
-            Some((_, error)) => Err(error.clone().into()),
-            None => Err(not_a_member()),
+        let chave = self.names.chave_of(nome);
+        match chave.and_then(|chave| self.membership_in(&chave)) {
+            Some(found) => Ok(found),
+            None => Err(self.trouble_of(nome).unwrap_or_else(not_a_member)),
         }
     }
 
-    /// Whether rows of this organisation may be shown to the caller.
+    /// The caller's membership in the organisation of this key.
+    #[must_use]
+    pub fn membership_in(&self, chave: &ChaveOrganizacao) -> Option<&Membership> {
+        self.memberships.iter().find(|m| m.chave == *chave)
+    }
+
+    /// Why an organisation could not say whether it knows the caller.
+    fn trouble_of(&self, nome: &NomeOrganizacao) -> Option<Error> {
+        let same = |other: &NomeOrganizacao| {
+            other == nome || self.names.find(other).is_some_and(|known| known.claims(nome))
+        };
+        let (_, error) = self.undecided.iter().find(|(other, _)| same(other))?;
+        Some(error.clone().into())
+    }
+
+    /// The key of the organisation that a request calls `nome`, if its rows may be shown to the caller.
     ///
     /// # Errors
-    /// As for [`member_of`](Self::member_of); nobody is refused while authentication is off.
-    pub fn may_see(&self, nome: &NomeOrganizacao) -> Result<()> {
+    /// As for [`member_of`](Self::member_of); no caller is refused while authentication is off.
+    pub fn may_see(&self, nome: &NomeOrganizacao) -> Result<ChaveOrganizacao> {
         if self.everything {
-            return Ok(());
+            let chave = self.names.chave_of(nome);
+            return Ok(chave.unwrap_or_else(|| ChaveOrganizacao::first_of(nome)));
         }
-        self.member_of(nome).map(drop)
+        self.member_of(nome).map(|membership| membership.chave.clone())
+    }
+
+    /// What the organisation of a key is called now.
+    #[must_use]
+    pub fn present_name(&self, chave: &ChaveOrganizacao) -> String {
+        let nome = self.names.nome_of(chave);
+        nome.map_or_else(|| chave.to_string(), ToString::to_string)
+    }
+
+    /// What an organisation of the caller is called now.
+    #[must_use]
+    pub fn nome_of<'a>(&'a self, membership: &'a Membership) -> &'a NomeOrganizacao {
+        let present = self.names.nome_of(&membership.chave);
+        present.unwrap_or_else(|| membership.organizacao.nome())
     }
 
     /// What to tell of an object that the caller does not see: `error`, unless it may belong to an organisation that cannot
@@ -239,10 +273,14 @@ impl CurrentUser {
     /// # Errors
     /// As for [`member_of`](Self::member_of): when the default organisation cannot tell, no other one is taken for it.
     pub fn default_membership(&self) -> Result<&Membership> {
-        match self.default.as_ref().map(|nome| self.member_of(nome)) {
-            Some(Err(error @ Error::Upstream { .. })) => Err(error),
-            Some(Ok(found)) => Ok(found),
-            _ => self.memberships.first().ok_or_else(not_a_member),
+        let default = self.default.as_ref();
+        if let Some(found) = default.and_then(|chave| self.membership_in(chave)) {
+            return Ok(found);
+        }
+        let trouble = self.default_nome.as_ref().and_then(|nome| self.trouble_of(nome));
+        match trouble {
+            Some(error) => Err(error),
+            None => self.memberships.first().ok_or_else(not_a_member),
         }
     }
 }

@@ -11,15 +11,16 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::app_token::{AppTokens, ISSUER, Rejected};
-use super::membership::{Memberships, Question, Verdict};
+use super::membership::{Memberships, Proved, Question, Verdict};
 use super::presented::{Presented, Shown};
 use super::user::{CurrentUser, Membership};
 use crate::azure_devops::identities::Identity;
-use crate::azure_devops::{AzureDevOps, Credential, Error as AzureError, Organizacao, Scheme, Tenant};
+use crate::azure_devops::{Credential, Error as AzureError, Scheme, Tenant};
 use crate::config::{AuthConfig, AuthMode};
 use crate::error::{Error, Result};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use crate::models::papel::Papel;
+use crate::tenants::Tenants;
 
 /// How long others are waited for once one organisation has accepted the caller.
 const GRACE: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
     mode: AuthMode,
-    azure: AzureDevOps,
+    tenants: Tenants,
     app_tokens: AppTokens,
     memberships: Memberships,
     /// Ids and e-mails, lower case.
@@ -40,26 +41,38 @@ struct Inner {
 /// What the organisations say, in their order.
 struct Verdicts {
     members: Vec<Member>,
-    undecided: Vec<(Organizacao, AzureError)>,
+    undecided: Vec<(NomeOrganizacao, AzureError)>,
     /// Status of the last refusal.
     refused: u16,
+}
+
+/// What one organisation says, once it is known which one it is.
+#[derive(Debug, Clone)]
+enum Answer {
+    /// The caller is a member of the organisation of this key.
+    Member(Proved, ChaveOrganizacao),
+    /// Not a member; with the status that said so.
+    Refused(u16),
+    /// It cannot be told at the moment.
+    Unknown(AzureError),
 }
 
 /// An organisation that vouches.
 struct Member {
     tenant: Tenant,
+    chave: ChaveOrganizacao,
     identity: Arc<Identity>,
     /// Form in which it took the token, if it was asked about one.
     scheme: Option<Scheme>,
 }
 
 impl Authenticator {
-    /// Works as configured, asking `azure`.
+    /// Works as configured, asking the organisations of `tenants`.
     #[must_use]
-    pub fn new(config: &AuthConfig, azure: AzureDevOps) -> Self {
+    pub fn new(config: &AuthConfig, tenants: Tenants) -> Self {
         Self(Arc::new(Inner {
             mode: config.mode,
-            azure,
+            tenants,
             app_tokens: AppTokens::new(config),
             memberships: Memberships::new(config.cache_ttl),
             admins: config.admin_users.iter().cloned().collect(),
@@ -78,7 +91,10 @@ impl Authenticator {
     ) -> Result<CurrentUser> {
         let inner = &*self.0;
         if inner.mode == AuthMode::Off {
-            return Ok(CurrentUser::mock(everywhere(&inner.azure)));
+            return Ok(CurrentUser::mock(
+                everywhere(&inner.tenants),
+                inner.tenants.names(),
+            ));
         }
         let presented = match Presented::from_authorization(authorization.unwrap_or_default()) {
             Shown::Nothing => return Err(unauthenticated("Token de autenticação não fornecido")),
@@ -106,14 +122,17 @@ impl std::fmt::Debug for Authenticator {
 }
 
 /// The mock user's memberships.
-fn everywhere(azure: &AzureDevOps) -> Vec<Membership> {
-    let membership = |tenant: &Tenant| Membership {
-        organizacao: tenant.organizacao.clone(),
-        identity: None,
-        credential: None,
-        pat: tenant.pat.clone(),
+fn everywhere(tenants: &Tenants) -> Vec<Membership> {
+    let membership = |tenant: &Tenant| {
+        Some(Membership {
+            chave: tenants.chave_of(tenant)?,
+            organizacao: tenant.organizacao.clone(),
+            identity: None,
+            credential: None,
+            pat: tenant.pat.clone(),
+        })
     };
-    azure.tenants().iter().map(membership).collect()
+    tenants.azure().tenants().iter().filter_map(membership).collect()
 }
 
 impl Inner {
@@ -177,17 +196,14 @@ impl Inner {
         person: Option<Uuid>,
     ) -> Result<()> {
         let known = |member: &Member| {
-            let here = user
-                .memberships
-                .iter()
-                .find(|m| m.organizacao.nome() == member.tenant.organizacao.nome());
+            let here = user.memberships.iter().find(|m| m.chave == member.chave);
             here.and_then(|m| m.identity.as_ref()).map(|identity| identity.id)
         };
         same_person(shown, |member| {
             known(member) == Some(member.identity.id) || person == Some(member.identity.id)
         })?;
         let own = std::mem::take(&mut user.memberships);
-        for tenant in self.azure.tenants().iter() {
+        for tenant in self.tenants.azure().tenants().iter() {
             let here = |nome: &NomeOrganizacao| nome == tenant.organizacao.nome();
             let before = own.iter().find(|m| here(m.organizacao.nome())).cloned();
             let now = shown.members.iter().find(|m| here(m.tenant.organizacao.nome()));
@@ -202,23 +218,20 @@ impl Inner {
             };
             user.memberships.extend(joined);
         }
-        user.undecided.retain(|(organizacao, _)| {
-            user.memberships
-                .iter()
-                .all(|m| m.organizacao.nome() != organizacao.nome())
-        });
+        user.undecided
+            .retain(|(nome, _)| user.memberships.iter().all(|m| m.organizacao.nome() != nome));
         Ok(())
     }
 
     /// Asks every organisation at once. Once one has accepted the caller, the others get a little longer, then they count
     /// as undecided: an outage of one must not keep the members of another out.
     async fn ask(&self, question: Question<'_>) -> Verdicts {
-        let tenants = self.azure.tenants();
-        let mut answers: Vec<Option<Verdict>> = vec![None; tenants.len()];
+        let tenants = self.tenants.azure().tenants();
+        let mut answers: Vec<Option<Answer>> = vec![None; tenants.len()];
         let mut open: FuturesUnordered<_> = tenants
             .iter()
             .enumerate()
-            .map(|(position, tenant)| async move { (position, self.memberships.of(&question, tenant).await) })
+            .map(|(position, tenant)| async move { (position, self.ask_one(&question, tenant).await) })
             .collect();
         let mut deadline = None;
         loop {
@@ -226,12 +239,12 @@ impl Inner {
                 Some(deadline) => timeout_at(deadline, open.next()).await.unwrap_or(None),
                 None => open.next().await,
             };
-            let Some((position, verdict)) = next else { break };
-            if matches!(verdict, Verdict::Member(..)) && deadline.is_none() {
+            let Some((position, answer)) = next else { break };
+            if matches!(answer, Answer::Member(..)) && deadline.is_none() {
                 deadline = Some(Instant::now() + GRACE);
             }
             if let Some(slot) = answers.get_mut(position) {
-                *slot = Some(verdict);
+                *slot = Some(answer);
             }
         }
         let mut verdicts = Verdicts {
@@ -241,21 +254,25 @@ impl Inner {
         };
         let mut decided = false;
         for (tenant, answer) in tenants.iter().zip(answers) {
-            decided |= matches!(answer, Some(Verdict::Member(..) | Verdict::Refused(_)));
+            decided |= matches!(answer, Some(Answer::Member(..) | Answer::Refused(_)));
+            let nome = tenant.organizacao.nome();
             match answer {
-                Some(Verdict::Member(identity, scheme)) => verdicts.members.push(Member {
-                    tenant: tenant.clone(),
-                    identity,
-                    scheme,
-                }),
-                Some(Verdict::Refused(status)) => verdicts.refused = status,
-                Some(Verdict::Unknown(error)) => {
-                    verdicts.undecided.push((tenant.organizacao.clone(), error));
+                Some(Answer::Member(proved, chave)) => {
+                    // Of two names for one organisation the first one counts.
+                    if verdicts.members.iter().all(|member| member.chave != chave) {
+                        verdicts.members.push(Member {
+                            tenant: tenant.clone(),
+                            chave,
+                            identity: proved.identity,
+                            scheme: proved.scheme,
+                        });
+                    }
                 }
+                Some(Answer::Refused(status)) => verdicts.refused = status,
+                Some(Answer::Unknown(error)) => verdicts.undecided.push((nome.clone(), error)),
                 None => {
                     self.memberships.give_up(&question, tenant).await;
-                    let organizacao = tenant.organizacao.clone();
-                    verdicts.undecided.push((organizacao, AzureError::Timeout));
+                    verdicts.undecided.push((nome.clone(), AzureError::Timeout));
                 }
             }
         }
@@ -267,6 +284,22 @@ impl Inner {
                 .retain(|(_, error)| !matches!(error, AzureError::NotFound));
         }
         verdicts
+    }
+
+    /// Asks one organisation, and makes sure that it is the one that its name stands for here.
+    async fn ask_one(&self, question: &Question<'_>, tenant: &Tenant) -> Answer {
+        let proved = match self.memberships.of(question, tenant).await {
+            Verdict::Member(proved) => proved,
+            Verdict::Refused(status) => return Answer::Refused(status),
+            Verdict::Unknown(error) => return Answer::Unknown(error),
+        };
+        let chave = match (proved.instance_id, &tenant.pat) {
+            (Some(id), _) => self.tenants.confirm(tenant.organizacao.nome(), id).await,
+            // The identity service does not tell which organisation it speaks for.
+            (None, Some(pat)) => self.tenants.verify(&tenant.organizacao, pat).await,
+            (None, None) => Err(AzureError::Replaced),
+        };
+        chave.map_or_else(Answer::Unknown, |chave| Answer::Member(proved, chave))
     }
 
     /// By id, or by the e-mail that the default organisation tells: others may let their people choose one. What clients say
@@ -289,7 +322,7 @@ impl Inner {
             .unwrap_or_default();
         let nome = identity.and_then(|identity| identity.nome.clone());
         let memberships = verdicts.members.iter();
-        let default = self.azure.default_organizacao();
+        let default = self.tenants.azure().default_organizacao();
         CurrentUser {
             nome_known: nome.is_some(),
             // As the FastAPI service named people whose name it did not know.
@@ -302,13 +335,16 @@ impl Inner {
                 .map(|member| membership(member, token.map(|token| credential(member, token))))
                 .collect(),
             undecided: verdicts.undecided.clone(),
-            default,
+            default: self.tenants.default_chave(),
+            default_nome: default,
+            names: self.tenants.names(),
         }
     }
 }
 
 fn membership(member: &Member, credential: Option<Credential>) -> Membership {
     Membership {
+        chave: member.chave.clone(),
         organizacao: member.tenant.organizacao.clone(),
         identity: Some(Arc::clone(&member.identity)),
         credential,

@@ -19,13 +19,22 @@ const QUERY: [(&str, &str); 3] = [
 /// How descriptors of the anonymous identity begin.
 const ANONYMOUS_DESCRIPTOR: &str = "system:publicaccess";
 
+/// Whom a credential proves, and to which organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// The member.
+    pub identity: Identity,
+    /// Id of the organisation, which a rename does not change.
+    pub instance_id: Uuid,
+}
+
 impl Organizacao {
     /// The member of this organisation that `credential` proves.
     ///
     /// # Errors
     /// [`Error::InvalidCredential`] when it proves nobody: organisations with public projects answer even made-up
     /// credentials with 200, as the anonymous identity.
-    pub async fn authenticated_user(&self, credential: &Credential) -> Result<Identity, Error> {
+    pub async fn authenticated_user(&self, credential: &Credential) -> Result<Proof, Error> {
         self.connection_data(&CONNECTION_DATA, credential).await
     }
 
@@ -33,7 +42,7 @@ impl Organizacao {
     ///
     /// # Errors
     /// As for [`authenticated_user`](Self::authenticated_user).
-    pub async fn known_user(&self, credential: &Credential) -> Result<Identity, Error> {
+    pub async fn known_user(&self, credential: &Credential) -> Result<Proof, Error> {
         self.connection_data(&KNOWN_USER, credential).await
     }
 
@@ -41,11 +50,21 @@ impl Organizacao {
         &self,
         operation: &'static Operation,
         credential: &Credential,
-    ) -> Result<Identity, Error> {
+    ) -> Result<Proof, Error> {
         let path = ["_apis", "connectionData"];
         let answer = self.get(operation, Host::Api, &path, &QUERY, credential).await?;
-        identity(&answer.json()?)
+        proof(&answer.json()?)
     }
+}
+
+fn proof(data: &Value) -> Result<Proof, Error> {
+    let identity = identity(data)?;
+    let instance_id = text_at(data, "/instanceId").and_then(|text| Uuid::parse_str(&text).ok());
+    let instance_id = instance_id.filter(|id| !id.is_nil());
+    Ok(Proof {
+        identity,
+        instance_id: instance_id.ok_or(Error::Nonsense("no instanceId"))?,
+    })
 }
 
 fn identity(data: &Value) -> Result<Identity, Error> {

@@ -14,6 +14,9 @@ pub enum Error {
     /// The identity is known and may not do this (403).
     #[error("forbidden (status 403)")]
     Forbidden,
+    /// Another organisation answers under this name: its `instanceId` is not the one that was pinned.
+    #[error("another organisation answers under this name")]
+    Replaced,
     /// The object does not exist, or is hidden from this identity (404).
     #[error("not found (status 404)")]
     NotFound,
@@ -60,6 +63,8 @@ pub enum Unavailability {
     BreakerOpen,
     /// Too many calls of ours wait for their turn.
     Busy,
+    /// It answered, but the database that knows whose name this is did not.
+    Unrecorded,
 }
 
 impl std::fmt::Display for Unavailability {
@@ -69,6 +74,7 @@ impl std::fmt::Display for Unavailability {
             Self::Connection(text) => f.write_str(text),
             Self::BreakerOpen => f.write_str("circuit breaker open"),
             Self::Busy => f.write_str("too many calls wait"),
+            Self::Unrecorded => f.write_str("the organisation could not be looked up in the database"),
         }
     }
 }
@@ -89,6 +95,7 @@ impl Error {
         match self {
             Self::InvalidCredential { .. } => "invalid_credential",
             Self::Forbidden => "forbidden",
+            Self::Replaced => "replaced",
             Self::NotFound => "not_found",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { reason, .. } => match reason {
@@ -96,11 +103,18 @@ impl Error {
                 Unavailability::Connection(_) => "connection",
                 Unavailability::BreakerOpen => "breaker_open",
                 Unavailability::Busy => "busy",
+                Unavailability::Unrecorded => "unrecorded",
             },
             Self::Timeout => "timeout",
             Self::Nonsense(_) => "nonsense",
             Self::Rejected { .. } => "rejected",
         }
+    }
+
+    /// The database did not tell whose name this is.
+    #[must_use]
+    pub fn unrecorded() -> Self {
+        Self::unavailable(Unavailability::Unrecorded, None)
     }
 
     pub(super) fn unavailable(reason: Unavailability, retry_after: Option<Duration>) -> Self {

@@ -119,7 +119,8 @@ static OPERATIONS: std::sync::LazyLock<Vec<(&'static str, Value)>> = std::sync::
         "subjectDescriptor": "aad.x", "properties": {"Mail": {"$value": "ada@contoso.example"}}});
     let relations =
         json!({"workItems": [{"id": 1}], "workItemRelations": [{"source": null, "target": {"id": 2}}]});
-    let identity = json!({"authenticatedUser": person, "authorizedUser": {"id": ADA}});
+    let identity = json!({"authenticatedUser": person, "authorizedUser": {"id": ADA},
+        "instanceId": "2ad38d1e-3eaf-4769-931c-3a2da67bbb01"});
     vec![
         ("authenticated_user", identity),
         ("identity", list(person)),
@@ -180,7 +181,7 @@ async fn call(azure: &Organizacao, operation: &str) -> Result<Value, Error> {
         remaining: None,
     };
     Ok(match operation {
-        "authenticated_user" => person(&azure.authenticated_user(mine).await?),
+        "authenticated_user" => person(&azure.authenticated_user(mine).await?.identity),
         "identity" => json!(azure.identity(mine, id).await?.as_ref().map(person)),
         "avatar" => json!(azure.avatar(mine, "aad.x").await?),
         "projects" => json!(azure.projects(mine).await?.projects),

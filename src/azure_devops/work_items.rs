@@ -63,6 +63,8 @@ pub struct WorkItem {
     pub rev: i32,
     /// Name of its project.
     pub project: String,
+    /// GUID of its project, where its address tells it, as that of a hosted organisation does.
+    pub project_id: Option<Uuid>,
     /// Name of its type.
     pub tipo: String,
     /// Name of its state.
@@ -126,6 +128,13 @@ struct Raw {
     url: String,
 }
 
+/// The GUID before `_apis` in the address of a work item.
+fn project_in(url: &str) -> Option<Uuid> {
+    let (before, _) = url.split_once("/_apis/")?;
+    let (_, segment) = before.rsplit_once('/')?;
+    Uuid::parse_str(segment).ok()
+}
+
 /// Identity fields are objects; in some answers plain text.
 fn assignee(field: &Value) -> Option<Assignee> {
     let text = |name: &str| Some(field.get(name)?.as_str()?.to_owned());
@@ -154,6 +163,7 @@ impl Raw {
             id: self.id,
             rev: self.rev,
             project: text(PROJECT)?,
+            project_id: project_in(&self.url),
             tipo: text(TYPE)?,
             state: text(STATE)?,
             title: text(TITLE).unwrap_or_default(),

@@ -23,6 +23,8 @@ pub struct ApontamentosConfig {
     pub max_minutes_per_day: u16,
     /// Whether hours may be logged on days to come.
     pub allow_future: bool,
+    /// Whether members may mend text and activity of their entries on closed work items.
+    pub text_on_closed: bool,
     /// Types of work items that hours may be logged on.
     pub work_item_types: Vec<String>,
     /// What becomes of an entry whose work item cannot be read.
@@ -57,7 +59,14 @@ impl WriteBackConfig {
     /// How hours get into this organisation.
     #[must_use]
     pub fn mode_of(&self, nome: &NomeOrganizacao) -> Mode {
-        self.modes.get(nome).copied().unwrap_or(self.mode)
+        self.mode_of_any(std::iter::once(nome))
+    }
+
+    /// How hours get into an organisation that is or was called so; the first name that is configured counts.
+    #[must_use]
+    pub fn mode_of_any<'a>(&self, mut nomes: impl Iterator<Item = &'a NomeOrganizacao>) -> Mode {
+        let configured = nomes.find_map(|nome| self.modes.get(nome));
+        configured.copied().unwrap_or(self.mode)
     }
 }
 
@@ -75,6 +84,7 @@ impl ApontamentosConfig {
             ),
             max_minutes_per_day: reader.number("MAX_MINUTES_PER_DAY", Duracao::MAX, 1, Duracao::MAX),
             allow_future: reader.boolean("ALLOW_FUTURE_ENTRIES", false),
+            text_on_closed: reader.boolean("EDIT_TEXT_ON_CLOSED", true),
             work_item_types: reader.list(
                 "WORK_ITEM_TYPES",
                 ["Task", "Bug"].map(str::to_owned).into(),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::conn::Conn;
 use super::pool::Pool;
 use super::roles::Roles;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::telemetry::metrics;
 
 /// A transaction under a role that row-level security binds; rolled back unless committed. Repositories take nothing else,
@@ -133,10 +133,10 @@ impl Caller {
         };
         match scope {
             Scope::Organizacoes {
-                nomes,
+                chaves,
                 and_unassigned,
             } => {
-                let mut list: Vec<String> = nomes.iter().map(NomeOrganizacao::to_string).collect();
+                let mut list: Vec<String> = chaves.iter().map(ChaveOrganizacao::to_string).collect();
                 // An empty name stands for no organisation; the migration that made the policies reads it so.
                 list.extend(and_unassigned.then(String::new));
                 Self {

@@ -11,7 +11,7 @@ use crate::models::apontamento::{ApontamentoRow, Pessoa};
 use crate::models::atividade::{NewAtividade, NomeAtividade};
 use crate::models::duracao::Duracao;
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::projeto::ProjetoUpstream;
 use crate::repositories::{apontamentos, atividades, projetos};
 
@@ -178,6 +178,7 @@ pub async fn plant(db: &Db, today: NaiveDate) -> anyhow::Result<bool> {
     #[expect(clippy::disallowed_methods, reason = "sample data are as old as they are")]
     let now = chrono::Utc::now();
     let contoso = NomeOrganizacao::parse("contoso").map_err(anyhow::Error::msg)?;
+    let contoso = ChaveOrganizacao::first_of(&contoso);
     let rows: Vec<ProjetoUpstream> = PROJETOS
         .iter()
         .map(|(id, nome, descricao)| projeto(*id, nome, descricao, contoso.clone()))
@@ -207,7 +208,7 @@ pub async fn plant(db: &Db, today: NaiveDate) -> anyhow::Result<bool> {
 
 async fn log(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     by_name: &HashMap<&str, AtividadeId>,
     today: NaiveDate,
     entry: Entry,
@@ -236,7 +237,7 @@ async fn log(
     Ok(())
 }
 
-fn projeto(id: Uuid, nome: &str, descricao: &str, organizacao: NomeOrganizacao) -> ProjetoUpstream {
+fn projeto(id: Uuid, nome: &str, descricao: &str, organizacao: ChaveOrganizacao) -> ProjetoUpstream {
     ProjetoUpstream {
         external_id: id,
         nome: nome.to_owned(),

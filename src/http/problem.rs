@@ -193,6 +193,7 @@ impl Problem {
 fn upstream(error: &azure_devops::Error) -> (StatusCode, &'static str) {
     match error {
         azure_devops::Error::Timeout => (StatusCode::GATEWAY_TIMEOUT, "azure_devops_tempo_esgotado"),
+        azure_devops::Error::Replaced => (StatusCode::SERVICE_UNAVAILABLE, "organizacao_trocada"),
         azure_devops::Error::Unavailable {
             reason: Unavailability::Status(500),
             ..

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::duracao::{Duracao, Total};
 use super::ids::{ApontamentoId, AtividadeId, ProjetoId};
-use super::organizacao::NomeOrganizacao;
+use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use super::write_back::Situacao;
 
 /// A time entry as stored. Also the form in which the answer to an idempotent request is kept.
@@ -14,10 +14,16 @@ use super::write_back::Situacao;
 pub struct Apontamento {
     /// Key.
     pub id: ApontamentoId,
-    /// Organisation, in canonical form.
-    pub organizacao: String,
-    /// Project (Azure DevOps GUID).
+    /// Key of the organisation.
+    pub organizacao: ChaveOrganizacao,
+    /// Present name of the organisation; empty in answers that an older release kept.
+    #[serde(default)]
+    pub organizacao_nome: String,
+    /// Project when the hours were logged (Azure DevOps GUID).
     pub projeto: Uuid,
+    /// Project that the work item is in now (Azure DevOps GUID); `None` in answers that an older release kept.
+    #[serde(default)]
+    pub projeto_atual: Option<Uuid>,
     /// Work item, unique in the organisation.
     pub work_item_id: i32,
     /// Day.
@@ -108,7 +114,7 @@ pub struct ApontamentoRow<'a> {
     /// Key.
     pub id: ApontamentoId,
     /// Organisation.
-    pub organizacao: &'a NomeOrganizacao,
+    pub organizacao: &'a ChaveOrganizacao,
     /// Project.
     pub projeto: ProjetoId,
     /// Work item.

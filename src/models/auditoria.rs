@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::organizacao::NomeOrganizacao;
+use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 
 /// Whoever acts.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub struct NewRegistro<'a> {
     /// By whom.
     pub actor: &'a Actor,
     /// In which organisation, if in one.
-    pub organizacao: Option<&'a str>,
+    pub organizacao: Option<&'a ChaveOrganizacao>,
     /// `criar`, `alterar`, `excluir`, ...
     pub acao: &'static str,
     /// `atividade`, `organization_pat`, ...
@@ -57,7 +57,7 @@ pub struct Registro {
     pub usuario_id: String,
     /// Their name then.
     pub usuario_nome: String,
-    /// In which organisation.
+    /// In which organisation, by its present name.
     pub organizacao: Option<String>,
     /// What.
     pub acao: String,

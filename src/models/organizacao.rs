@@ -1,6 +1,10 @@
-//! The tenant: an Azure DevOps organisation (on a server of one's own: a collection), known by its name.
+//! The tenant: an Azure DevOps organisation (on a server of one's own: a collection). Requests and answers speak its
+//! name, tables hold its key, and its `instanceId` tells it from another one that takes the name over.
 
 use std::fmt;
+use std::time::Duration;
+
+use uuid::Uuid;
 
 /// Longest name; Azure DevOps Services allows 50 characters, Azure DevOps Server 64.
 const LONGEST: usize = 64;
@@ -45,13 +49,153 @@ impl fmt::Display for NomeOrganizacao {
     }
 }
 
+/// The key of an organisation in every table: the name under which it was first seen, and never changed.
+///
+/// A stranger under a name that is another organisation's key gets `name~2`; `~` stands in no name.
+#[derive(
+    Debug,
+    Clone,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    sqlx::Type,
+)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct ChaveOrganizacao(String);
+
+impl ChaveOrganizacao {
+    /// The key of an organisation that is first seen under this name.
+    #[must_use]
+    pub fn first_of(nome: &NomeOrganizacao) -> Self {
+        Self(nome.0.clone())
+    }
+
+    /// The key for the `n`th organisation that takes this name over (from 2 on).
+    #[must_use]
+    pub fn nth_of(nome: &NomeOrganizacao, n: usize) -> Self {
+        let postfix = format!("~{n}");
+        let kept = nome.0.get(..LONGEST - postfix.len()).unwrap_or(&nome.0);
+        Self(format!("{kept}{postfix}"))
+    }
+
+    /// The key as tables hold it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChaveOrganizacao {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How long a former name goes on working in requests.
+pub const FORMER_NAME_TTL: Duration = Duration::from_hours(90 * 24);
+
+/// A former name comes back as the present one when the present one was not proved for this long.
+pub const NAME_UNSEEN: Duration = Duration::from_mins(10);
+
+/// An organisation as the table `organizacoes` holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizacaoRegistrada {
+    /// Its key.
+    pub chave: ChaveOrganizacao,
+    /// Its present name; `None` when another organisation took it over and the new one is not known.
+    pub nome: Option<NomeOrganizacao>,
+    /// `instanceId` of its `connectionData`, pinned when it was first proved.
+    pub instance_id: Option<Uuid>,
+    /// Names that it had before, the latest first.
+    pub anteriores: Vec<NomeAnterior>,
+    /// The present name was not proved for [`NAME_UNSEEN`].
+    pub unseen: bool,
+}
+
+/// A name that an organisation had before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NomeAnterior {
+    /// The name.
+    pub nome: NomeOrganizacao,
+    /// It still works in requests.
+    pub valid: bool,
+}
+
+impl OrganizacaoRegistrada {
+    /// Returns `true` if the organisation is or was called so, or has it as its key.
+    #[must_use]
+    pub fn claims(&self, nome: &NomeOrganizacao) -> bool {
+        self.nome.as_ref() == Some(nome) || self.chave.0 == nome.0 || self.was_called(nome)
+    }
+
+    /// Returns `true` if the organisation was called so before.
+    #[must_use]
+    pub fn was_called(&self, nome: &NomeOrganizacao) -> bool {
+        self.anteriores.iter().any(|anterior| anterior.nome == *nome)
+    }
+}
+
+/// Which name stands for which organisation, as of the last look at the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names(Vec<OrganizacaoRegistrada>);
+
+impl Names {
+    /// The names of these organisations.
+    #[must_use]
+    pub fn new(organizacoes: Vec<OrganizacaoRegistrada>) -> Self {
+        Self(organizacoes)
+    }
+
+    /// All organisations.
+    #[must_use]
+    pub fn organizacoes(&self) -> &[OrganizacaoRegistrada] {
+        &self.0
+    }
+
+    /// The organisation that a request means by `nome`: the one that is called so now, else one that was until lately.
+    /// `None` when the name stands for none, or for one that lost it.
+    #[must_use]
+    pub fn find(&self, nome: &NomeOrganizacao) -> Option<&OrganizacaoRegistrada> {
+        let present = self.0.iter().find(|known| known.nome.as_ref() == Some(nome));
+        present.or_else(|| {
+            self.0.iter().find(|known| {
+                let mut valid = known.anteriores.iter().filter(|anterior| anterior.valid);
+                valid.any(|anterior| anterior.nome == *nome)
+            })
+        })
+    }
+
+    /// The key for `nome`. A name that no organisation had yet becomes a key itself; one that was lost by the
+    /// organisation that has it as its key is `None`.
+    #[must_use]
+    pub fn chave_of(&self, nome: &NomeOrganizacao) -> Option<ChaveOrganizacao> {
+        match self.find(nome) {
+            Some(known) => Some(known.chave.clone()),
+            None if self.0.iter().any(|known| known.claims(nome)) => None,
+            None => Some(ChaveOrganizacao::first_of(nome)),
+        }
+    }
+
+    /// What an organisation is called now.
+    #[must_use]
+    pub fn nome_of(&self, chave: &ChaveOrganizacao) -> Option<&NomeOrganizacao> {
+        self.0.iter().find(|known| known.chave == *chave)?.nome.as_ref()
+    }
+}
+
 /// Whose rows a transaction sees.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Those of these organisations; none means none.
     Organizacoes {
         /// The organisations.
-        nomes: Vec<NomeOrganizacao>,
+        chaves: Vec<ChaveOrganizacao>,
         /// Also those of no organisation: rows from older databases, which had only one.
         and_unassigned: bool,
     },

@@ -4,15 +4,17 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::ids::OrganizationPatId;
-use super::organizacao::NomeOrganizacao;
+use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 
 /// A row of the vault. The PAT is encrypted.
 #[derive(Debug, Clone)]
 pub struct OrganizationPat {
     /// Key.
     pub id: OrganizationPatId,
-    /// Organisation, in canonical form; the only PAT of it.
-    pub organizacao: String,
+    /// Key of the organisation; the only PAT of it.
+    pub organizacao: ChaveOrganizacao,
+    /// Present name of the organisation; `None` when another one took it over.
+    pub organizacao_nome: Option<String>,
     /// Address for people; nothing is ever sent there.
     pub organization_url: String,
     /// Nonce, ciphertext and tag.
@@ -37,6 +39,15 @@ pub struct OrganizationPat {
     pub expirado: bool,
     /// It expires within a week.
     pub expira_em_breve: bool,
+}
+
+impl OrganizationPat {
+    /// What the organisation is called, or its key where that is not known.
+    #[must_use]
+    pub fn nome_or_chave(&self) -> String {
+        let nome = self.organizacao_nome.clone();
+        nome.unwrap_or_else(|| self.organizacao.to_string())
+    }
 }
 
 /// What somebody enters.

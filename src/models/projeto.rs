@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::ids::ProjetoId;
-use super::organizacao::NomeOrganizacao;
+use super::organizacao::ChaveOrganizacao;
 
 /// `estado` of a project that vanished from Azure DevOps. Such projects stay: hours were logged on them.
 pub const DELETED: &str = "deleted";
@@ -24,7 +24,7 @@ pub struct Projeto {
     pub url: Option<String>,
     /// `wellFormed`, `createPending`, ... as Azure DevOps spells them; `deleted` once it vanished there.
     pub estado: Option<String>,
-    /// Azure DevOps organisation that the project belongs to.
+    /// Present name of the organisation that the project belongs to.
     pub organizacao: Option<String>,
     /// When a sync last saw the project.
     pub last_sync_at: Option<DateTime<Utc>>,
@@ -56,6 +56,6 @@ pub struct ProjetoUpstream {
     pub url: Option<String>,
     /// State.
     pub estado: Option<String>,
-    /// Organisation, in canonical form.
-    pub organizacao: NomeOrganizacao,
+    /// Key of the organisation.
+    pub organizacao: ChaveOrganizacao,
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::duracao::Total;
 use super::horas::Horas;
-use super::organizacao::NomeOrganizacao;
+use super::organizacao::ChaveOrganizacao;
 
 /// How hours get into `CompletedWork`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +65,8 @@ pub struct Situacao {
 /// A work item that hours are written to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Alvo {
-    /// Its organisation.
-    pub organizacao: NomeOrganizacao,
+    /// Key of its organisation.
+    pub organizacao: ChaveOrganizacao,
     /// Its id there.
     pub work_item_id: i32,
 }
@@ -126,7 +126,7 @@ pub struct Apontado {
 /// How the write-back of an organisation stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resumo {
-    /// Organisation.
+    /// Present name of the organisation.
     pub organizacao: String,
     /// Work items whose hours are on their way.
     pub pendentes: i64,
@@ -139,7 +139,7 @@ pub struct Resumo {
 /// One work item that is not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Falha {
-    /// Organisation.
+    /// Present name of the organisation.
     pub organizacao: String,
     /// Work item.
     pub work_item_id: i32,

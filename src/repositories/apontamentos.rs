@@ -11,7 +11,7 @@ use crate::db::Tx;
 use crate::models::apontamento::{Apontamento, ApontamentoChanges, ApontamentoRow};
 use crate::models::duracao::Total;
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 
 /// An entry names an activity that does not exist (any more).
 pub const ATIVIDADE_FK: &str = "apontamentos_id_atividade_fkey";
@@ -61,7 +61,7 @@ pub async fn lock(tx: &mut Tx, id: ApontamentoId) -> Result<Option<Locked>, sqlx
 /// Minutes of a person's day in an organisation, as this transaction leaves them.
 pub async fn minutes_of_day(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     usuario: &str,
     dia: NaiveDate,
 ) -> Result<Total, sqlx::Error> {
@@ -155,7 +155,7 @@ pub async fn delete(tx: &mut Tx, id: ApontamentoId) -> Result<(), sqlx::Error> {
 /// Work items of a project that have or had entries to be written back, from `after` on.
 pub async fn work_items_of_projeto(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     projeto: ProjetoId,
     after: i32,
     limit: i64,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::db::Tx;
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::ids::{AtividadeId, ProjetoId};
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;
 
@@ -238,10 +239,10 @@ pub async fn has_foreign_projetos(tx: &mut Tx, id: AtividadeId) -> Result<bool, 
 pub async fn organizacoes_of(
     tx: &mut Tx,
     id: AtividadeId,
-) -> Result<Vec<(ProjetoId, Option<String>)>, sqlx::Error> {
+) -> Result<Vec<(ProjetoId, Option<ChaveOrganizacao>)>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let rows = sqlx::query!(
-        r#"SELECT p.id AS "id: ProjetoId", p.organizacao
+        r#"SELECT p.id AS "id: ProjetoId", p.organizacao AS "organizacao: ChaveOrganizacao"
              FROM atividade_projeto ap
              JOIN projetos p ON p.id = ap.id_projeto
             WHERE ap.id_atividade = $1 AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))

@@ -2,7 +2,7 @@
 
 use crate::db::Tx;
 use crate::models::auditoria::{AuditoriaFilter, NewRegistro, Registro};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 
 /// Adds an entry; it stands or falls with the change that it tells of.
 pub async fn insert(tx: &mut Tx, new: &NewRegistro<'_>) -> Result<(), sqlx::Error> {
@@ -12,7 +12,7 @@ pub async fn insert(tx: &mut Tx, new: &NewRegistro<'_>) -> Result<(), sqlx::Erro
          VALUES (left($1, 255), left($2, 255), $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9)",
         new.actor.id,
         new.actor.nome,
-        new.organizacao,
+        new.organizacao.map(ChaveOrganizacao::as_str),
         new.acao,
         new.objeto_tipo,
         new.objeto_id,
@@ -26,11 +26,17 @@ pub async fn insert(tx: &mut Tx, new: &NewRegistro<'_>) -> Result<(), sqlx::Erro
 }
 
 /// Entries of the scope that match, the newest first.
-pub async fn list(tx: &mut Tx, filter: &AuditoriaFilter) -> Result<Vec<Registro>, sqlx::Error> {
+/// `organizacao`: the key of the one that the filter names.
+pub async fn list(
+    tx: &mut Tx,
+    filter: &AuditoriaFilter,
+    organizacao: Option<&ChaveOrganizacao>,
+) -> Result<Vec<Registro>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
         Registro,
-        r#"SELECT id, em, usuario_id, usuario_nome, organizacao, acao, objeto_tipo, objeto_id,
+        r#"SELECT id, em, usuario_id, usuario_nome, acao, objeto_tipo, objeto_id,
+                  coalesce((SELECT o.nome FROM organizacoes o WHERE o.chave = organizacao), organizacao) AS organizacao,
                   antes::text AS antes, depois::text AS depois, request_id
              FROM auditoria
             WHERE ($1::text[] IS NULL OR coalesce(organizacao, '') = ANY ($1))
@@ -48,7 +54,7 @@ pub async fn list(tx: &mut Tx, filter: &AuditoriaFilter) -> Result<Vec<Registro>
         filter.desde,
         filter.ate,
         filter.usuario_id.as_deref(),
-        filter.organizacao.as_ref().map(NomeOrganizacao::as_str),
+        organizacao.map(ChaveOrganizacao::as_str),
         filter.acao.as_deref(),
         filter.objeto_tipo.as_deref(),
         filter.objeto_id.as_deref(),

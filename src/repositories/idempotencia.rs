@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::db::Tx;
 use crate::models::idempotencia::{Chave, Respondido};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 
 /// Whose request: a key means something only to the person who made it up, in one organisation.
 #[derive(Debug, Clone, Copy)]
 pub struct Requisicao<'a> {
     /// Organisation.
-    pub organizacao: &'a NomeOrganizacao,
+    pub organizacao: &'a ChaveOrganizacao,
     /// Caller.
     pub usuario: &'a str,
     /// Their key.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::db::Tx;
 use crate::models::ids::OrganizationPatId;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::organization_pat::OrganizationPat;
 use crate::models::page::Page;
 
@@ -15,7 +16,10 @@ macro_rules! select_pats {
     ($after:literal, $($parameters:tt)*) => {
         sqlx::query_as!(
             OrganizationPat,
-            r#"SELECT id AS "id: OrganizationPatId", organizacao, organization_url, pat_cifrado, chave_id, descricao,
+            r#"SELECT id AS "id: OrganizationPatId", organizacao AS "organizacao: ChaveOrganizacao",
+                  CASE WHEN EXISTS (SELECT FROM organizacoes o WHERE o.chave = organizacao)
+                       THEN (SELECT o.nome FROM organizacoes o WHERE o.chave = organizacao)
+                       ELSE organizacao END AS organizacao_nome, organization_url, pat_cifrado, chave_id, descricao,
                   expira_em, ativo, validado_em, criado_por, criado_em, atualizado_em,
                   coalesce(expira_em <= now(), false) AS "expirado!",
                   coalesce(expira_em <= now() + interval '7 days', false) AS "expira_em_breve!"
@@ -94,8 +98,8 @@ pub async fn lock(tx: &mut Tx, id: OrganizationPatId) -> Result<Option<Organizat
 pub struct NewRow<'a> {
     /// Key.
     pub id: OrganizationPatId,
-    /// Organisation.
-    pub organizacao: &'a str,
+    /// Key of the organisation.
+    pub organizacao: &'a ChaveOrganizacao,
     /// Address for people.
     pub organization_url: &'a str,
     /// Nonce, ciphertext and tag.
@@ -121,7 +125,7 @@ pub async fn insert(tx: &mut Tx, row: &NewRow<'_>) -> Result<(), sqlx::Error> {
                                         ativo, validado_em, criado_por)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN clock_timestamp() END, left($10, 255))",
         row.id as OrganizationPatId,
-        row.organizacao,
+        row.organizacao.as_str(),
         row.organization_url,
         row.pat_cifrado,
         row.chave_id,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::db::Tx;
 use crate::models::ids::ProjetoId;
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::page::Page;
 use crate::models::projeto::{DELETED, Projeto, ProjetoUpstream};
 
@@ -14,11 +14,12 @@ pub async fn list(tx: &mut Tx, page: Option<Page>) -> Result<Vec<Projeto>, sqlx:
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
         Projeto,
-        r#"SELECT id AS "id: ProjetoId", external_id, nome, descricao, url, estado, organizacao,
-                  last_sync_at, created_at, updated_at
-             FROM projetos
-            WHERE $3::text[] IS NULL OR coalesce(organizacao, '') = ANY ($3)
-            ORDER BY nome_ordem, id
+        r#"SELECT p.id AS "id: ProjetoId", p.external_id, p.nome, p.descricao, p.url, p.estado,
+                  coalesce(o.nome, p.organizacao) AS organizacao, p.last_sync_at, p.created_at, p.updated_at
+             FROM projetos p
+             LEFT JOIN organizacoes o ON o.chave = p.organizacao
+            WHERE $3::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($3)
+            ORDER BY p.nome_ordem, p.id
             LIMIT $1 OFFSET $2"#,
         page.map(|p| p.limit),
         page.map_or(0, |p| p.skip),
@@ -78,7 +79,7 @@ pub struct Located {
 /// A project of an organisation by our key or by its GUID; `and_unassigned`: also one that no organisation is known of.
 pub async fn locate_by_id(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     and_unassigned: bool,
     id: Uuid,
 ) -> Result<Option<Located>, sqlx::Error> {
@@ -100,43 +101,81 @@ pub async fn locate_by_id(
     .await
 }
 
-/// A project of an organisation by its name without regard to case and accents; the very name wins, and one that still exists
-/// wins over one that vanished.
+/// A project of an organisation by its name without regard to case; two names that differ by an accent are two. The very
+/// name wins, then a project that still exists, then the one that was seen last.
 pub async fn locate_by_name(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     and_unassigned: bool,
     nome: &str,
 ) -> Result<Option<Located>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    sqlx::query_as!(
-        Located,
-        r#"SELECT id AS "id: ProjetoId", external_id, nome
+    // The index knows names without accents; what differs by more than case is left out behind it.
+    let candidates = sqlx::query!(
+        r#"SELECT id AS "id: ProjetoId", external_id, nome, normalize(nome, NFC) AS "composed!",
+                  normalize($3::text, NFC) AS "asked!"
              FROM projetos
             WHERE nome_ordem = sort_key($3)
               AND (organizacao = $1 OR $2 AND organizacao IS NULL)
               AND ($4::text[] IS NULL OR coalesce(organizacao, '') = ANY ($4))
-            ORDER BY nome = $3 DESC, estado IS NOT DISTINCT FROM $5, id LIMIT 1"#,
+            ORDER BY nome = $3 DESC, estado IS NOT DISTINCT FROM $5, last_sync_at DESC NULLS LAST, id"#,
         organizacao.as_str(),
         and_unassigned,
         nome,
         organizacoes as Option<&[String]>,
         DELETED,
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    let found = candidates
+        .into_iter()
+        .find(|row| same_but_for_case(&row.composed, &row.asked));
+    Ok(found.map(|row| Located {
+        id: row.id,
+        external_id: row.external_id,
+        nome: row.nome,
+    }))
 }
 
-/// Keys of the projects of the scope that bear a name, without regard to case and accents.
+/// Keys of the projects of the scope that bear a name, without regard to case.
 pub async fn ids_by_name(tx: &mut Tx, nome: &str) -> Result<Vec<Uuid>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    sqlx::query_scalar!(
-        "SELECT id FROM projetos
-          WHERE nome_ordem = sort_key($1) AND ($2::text[] IS NULL OR coalesce(organizacao, '') = ANY ($2))",
+    let candidates = sqlx::query!(
+        r#"SELECT id, normalize(nome, NFC) AS "composed!", normalize($1::text, NFC) AS "asked!" FROM projetos
+          WHERE nome_ordem = sort_key($1) AND ($2::text[] IS NULL OR coalesce(organizacao, '') = ANY ($2))"#,
         nome,
         organizacoes as Option<&[String]>,
     )
     .fetch_all(conn)
+    .await?;
+    let same = candidates
+        .into_iter()
+        .filter(|row| same_but_for_case(&row.composed, &row.asked));
+    Ok(same.map(|row| row.id).collect())
+}
+
+/// Compares two composed names as Azure DevOps does.
+fn same_but_for_case(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// GUIDs of other projects of an organisation that are called so here, at most ten.
+pub async fn namesakes(
+    tx: &mut Tx,
+    organizacao: &ChaveOrganizacao,
+    nome: &str,
+    except: Uuid,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT external_id FROM projetos
+          WHERE organizacao = $1 AND nome_ordem = sort_key($2) AND external_id <> $3 AND estado IS DISTINCT FROM $4
+          ORDER BY last_sync_at LIMIT 10",
+        organizacao.as_str(),
+        nome,
+        except,
+        DELETED,
+    )
+    .fetch_all(tx.conn())
     .await
 }
 
@@ -147,12 +186,14 @@ pub struct Upserted {
     pub created: i64,
     /// Rows that were.
     pub updated: i64,
+    /// Projects whose GUID is that of another organisation's row, which stays as it is.
+    pub foreign: i64,
 }
 
 /// Creates (with `id = external_id`) or updates projects by their Azure DevOps GUID, in one statement.
 ///
 /// A row that was seen later than `seen_at` stays as it is: of two synchronisations the one that asked first may write
-/// last. A GUID may stand in `projetos` only once, else PostgreSQL refuses the statement.
+/// last. So does a row of another organisation: a project never changes its organisation. A GUID may stand in `projetos` only once, else PostgreSQL refuses the statement.
 pub async fn upsert(
     tx: &mut Tx,
     projetos: &[ProjetoUpstream],
@@ -176,10 +217,13 @@ pub async fn upsert(
                   SET nome = excluded.nome, descricao = excluded.descricao, url = excluded.url,
                       estado = excluded.estado, organizacao = excluded.organizacao,
                       last_sync_at = excluded.last_sync_at
-                WHERE projetos.last_sync_at IS NULL OR projetos.last_sync_at <= excluded.last_sync_at
+                WHERE (projetos.last_sync_at IS NULL OR projetos.last_sync_at <= excluded.last_sync_at)
+                  AND (projetos.organizacao IS NULL OR projetos.organizacao = excluded.organizacao)
                RETURNING projetos.xmax = 0 AS created
            )
-           SELECT count(*) FILTER (WHERE created) AS "created!", count(*) FILTER (WHERE NOT created) AS "updated!"
+           SELECT count(*) FILTER (WHERE created) AS "created!", count(*) FILTER (WHERE NOT created) AS "updated!",
+                  (SELECT count(*) FROM unnest($1::uuid[], $6::text[]) AS upstream (id, organizacao)
+                     JOIN projetos p ON p.external_id = upstream.id AND p.organizacao <> upstream.organizacao) AS "foreign!"
              FROM written"#,
         &ids,
         &nomes as &[&str],
@@ -197,7 +241,7 @@ pub async fn upsert(
 /// many were flagged now.
 pub async fn flag_vanished(
     tx: &mut Tx,
-    organizacao: &str,
+    organizacao: &ChaveOrganizacao,
     seen: &[Uuid],
     seen_at: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
@@ -205,7 +249,7 @@ pub async fn flag_vanished(
         "UPDATE projetos SET estado = $4, last_sync_at = $3
           WHERE organizacao = $1 AND external_id <> ALL ($2) AND estado IS DISTINCT FROM $4
             AND (last_sync_at IS NULL OR last_sync_at <= $3)",
-        organizacao,
+        organizacao.as_str(),
         seen,
         seen_at,
         DELETED,

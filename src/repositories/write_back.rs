@@ -11,24 +11,35 @@ use crate::db::Tx;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::ids::ProjetoId;
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::write_back::{Alvo, Apontado, Intencao, Participacao, Tomado};
 
+/// Where the caller of [`mark`] knows a work item to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In this project now, as Azure DevOps told.
+    Present(ProjetoId),
+    /// In this project when an entry was logged.
+    AtLogging(ProjetoId),
+}
+
 /// Notes that a work item's entries change in this transaction and returns the state that they reach. The background leaves
-/// it to the request for `head_start`. Waits for others who change entries of the same work item.
+/// it to the request for `head_start`. Waits for other changes of entries of the same work item.
 pub async fn mark(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     work_item_id: i32,
-    projeto: ProjetoId,
+    place: Place,
     head_start: Duration,
 ) -> Result<i64, sqlx::Error> {
+    let (Place::Present(projeto) | Place::AtLogging(projeto)) = place;
     // One that waits after a failure goes on waiting: its organisation is known to be in trouble.
     sqlx::query_scalar!(
         "INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, proxima_em)
          VALUES ($1, $2, $3, now() + make_interval(secs => $4))
          ON CONFLICT ON CONSTRAINT write_back_pkey DO UPDATE
-            SET versao = w.versao + 1, id_projeto = excluded.id_projeto, estado = 'pendente',
+            SET versao = w.versao + 1, id_projeto = CASE WHEN $5 THEN excluded.id_projeto ELSE w.id_projeto END,
+                estado = 'pendente',
                 motivo = CASE WHEN w.estado = 'pendente' THEN w.motivo END,
                 tentativas = CASE WHEN w.estado = 'pendente' THEN w.tentativas ELSE 0 END,
                 pendente_desde = CASE WHEN w.estado = 'pendente' THEN w.pendente_desde ELSE now() END,
@@ -39,12 +50,51 @@ pub async fn mark(
         work_item_id,
         projeto as ProjetoId,
         head_start.as_secs_f64(),
+        matches!(place, Place::Present(_)),
     )
     .fetch_one(tx.conn())
     .await
 }
 
-/// Whether something is still to be written, by whomever.
+/// Notes the project that a work item is in now, under which its hours are found.
+pub async fn place(
+    tx: &mut Tx,
+    organizacao: &ChaveOrganizacao,
+    work_item_id: i32,
+    projeto: ProjetoId,
+) -> Result<(), sqlx::Error> {
+    // A row that is new has nothing to be written until an entry changes.
+    sqlx::query!(
+        "INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, versao, estado)
+         VALUES ($1, $2, $3, 0, 'sincronizado')
+         ON CONFLICT ON CONSTRAINT write_back_pkey DO UPDATE SET id_projeto = excluded.id_projeto
+          WHERE w.id_projeto <> excluded.id_projeto",
+        organizacao.as_str(),
+        work_item_id,
+        projeto as ProjetoId,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes the project that a work item is in now, by its GUID, if it is mirrored.
+pub async fn place_by_guid(tx: &mut Tx, alvo: &Alvo, guid: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE write_back w SET id_projeto = p.id
+           FROM projetos p
+          WHERE w.organizacao = $1 AND w.work_item_id = $2 AND p.organizacao = $1 AND p.external_id = $3
+            AND w.id_projeto <> p.id",
+        alvo.organizacao.as_str(),
+        alvo.work_item_id,
+        guid,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whether something is still to be written, by any process.
 pub async fn is_pending(tx: &mut Tx, alvo: &Alvo) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM write_back
@@ -57,7 +107,7 @@ pub async fn is_pending(tx: &mut Tx, alvo: &Alvo) -> Result<bool, sqlx::Error> {
 }
 
 struct TakenRow {
-    organizacao: String,
+    organizacao: ChaveOrganizacao,
     work_item_id: i32,
     lease: Uuid,
     contribuicao: i64,
@@ -91,11 +141,10 @@ impl TakenRow {
         })
     }
 
-    fn into_taken(self) -> Result<(Alvo, Tomado), sqlx::Error> {
-        let organizacao =
-            NomeOrganizacao::parse(&self.organizacao).map_err(|why| sqlx::Error::Decode(why.into()))?;
+    fn into_taken(self) -> (Alvo, Tomado) {
+        let intencao = self.intencao();
         let alvo = Alvo {
-            organizacao,
+            organizacao: self.organizacao,
             work_item_id: self.work_item_id,
         };
         let tomado = Tomado {
@@ -105,11 +154,11 @@ impl TakenRow {
                 considerado: Horas::from_millionths(self.considerado),
                 descontado: Horas::from_millionths(self.descontado),
             },
-            intencao: self.intencao(),
+            intencao,
             tentativas: self.tentativas,
             rev_escrita: self.rev_escrita,
         };
-        Ok((alvo, tomado))
+        (alvo, tomado)
     }
 }
 
@@ -121,7 +170,7 @@ pub async fn take(tx: &mut Tx, alvo: &Alvo, lease: Duration) -> Result<Option<To
               SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
             WHERE organizacao = $1 AND work_item_id = $2 AND estado = 'pendente'
               AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())
-        RETURNING organizacao, work_item_id, lease AS "lease!", contribuicao, considerado, descontado, tentativas, rev_escrita,
+        RETURNING organizacao AS "organizacao: ChaveOrganizacao", work_item_id, lease AS "lease!", contribuicao, considerado, descontado, tentativas, rev_escrita,
                   intencao_rev, intencao_versao, intencao_contribuicao, intencao_considerado, intencao_descontado, intencao_completed,
                   intencao_remaining, intencao_por"#,
         alvo.organizacao.as_str(),
@@ -130,14 +179,14 @@ pub async fn take(tx: &mut Tx, alvo: &Alvo, lease: Duration) -> Result<Option<To
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(TakenRow::into_taken).transpose()?.map(|(_, taken)| taken))
+    Ok(row.map(TakenRow::into_taken).map(|(_, taken)| taken))
 }
 
 /// Takes work items that are due, of each organisation at the most so many, the longest due first. Of several processes each
 /// takes others.
 pub async fn take_due(
     tx: &mut Tx,
-    organizacoes: &[(NomeOrganizacao, i64)],
+    organizacoes: &[(ChaveOrganizacao, i64)],
     lease: Duration,
 ) -> Result<Vec<(Alvo, Tomado)>, sqlx::Error> {
     let nomes: Vec<String> = organizacoes.iter().map(|(nome, _)| nome.to_string()).collect();
@@ -159,7 +208,7 @@ pub async fn take_due(
               SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
              FROM due
             WHERE w.organizacao = due.organizacao AND w.work_item_id = due.work_item_id
-        RETURNING w.organizacao, w.work_item_id, w.lease AS "lease!", w.contribuicao, w.considerado, w.descontado,
+        RETURNING w.organizacao AS "organizacao: ChaveOrganizacao", w.work_item_id, w.lease AS "lease!", w.contribuicao, w.considerado, w.descontado,
                   w.tentativas, w.rev_escrita, w.intencao_rev, w.intencao_versao, w.intencao_contribuicao,
                   w.intencao_considerado, w.intencao_descontado, w.intencao_completed, w.intencao_remaining,
                   w.intencao_por"#,
@@ -169,7 +218,7 @@ pub async fn take_due(
     )
     .fetch_all(tx.conn())
     .await?;
-    rows.into_iter().map(TakenRow::into_taken).collect()
+    Ok(rows.into_iter().map(TakenRow::into_taken).collect())
 }
 
 /// The sum of a work item's entries and the state that it belongs to, both of one moment.

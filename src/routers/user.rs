@@ -41,7 +41,7 @@ async fn get_user(
 ) -> Result<ApiJson<UserResponse>> {
     let avatar = service.avatar(&user).await;
     let organizacoes = user.memberships().iter();
-    let organizacoes = organizacoes.map(|m| m.organizacao().nome().to_string()).collect();
+    let organizacoes = organizacoes.map(|m| user.nome_of(m).to_string()).collect();
     let hints = hints(&headers).unwrap_or_default();
     let shown_name = (!user.nome_known).then(|| hint(&hints, "User-Name")).flatten();
     Ok(ApiJson(UserResponse {

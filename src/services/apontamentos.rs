@@ -20,16 +20,17 @@ use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, ApontamentoChanges};
 use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{ApontamentoId, ProjetoId};
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::precondition::Precondition;
 use crate::models::write_back::Alvo;
+use crate::repositories::write_back::Place;
 use crate::repositories::{apontamentos as repo, auditoria, idempotencia};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
 use crate::telemetry::metrics::{self, EntryOp};
-use rules::{Action, Rules, check_atividade};
+use rules::{Change, Rules, check_atividade};
 
 pub use create::Created;
 pub use repeat::still_running;
@@ -83,23 +84,36 @@ impl ApontamentoService {
         changes: &ApontamentoChanges,
         expected: &Precondition,
     ) -> Result<Apontamento> {
-        let (before, seen) = self.before_change(user, id, expected).await?;
-        if let Some(data) = changes.data.filter(|data| *data != before.data) {
-            self.rules.check_date(data)?;
-        }
-        let mut tx = self.db.begin(&user.scope()).await?;
-        let (before, projeto) = lock(&mut tx, user, before, expected).await?;
+        let (mut tx, before, projeto, seen) = loop {
+            let change = |before: &Apontamento| Change::of(before, changes);
+            let (read, seen) = self.before_change(user, id, expected, change).await?;
+            if let Some(data) = changes.data.filter(|data| *data != read.data) {
+                self.rules.check_date(data)?;
+            }
+            let checked = change(&read);
+            let mut tx = self.db.begin(&user.scope()).await?;
+            let (before, projeto) = lock(&mut tx, user, read, expected).await?;
+            // Changed meanwhile, it may be another kind of change, which was not checked.
+            if change(&before) == checked {
+                break (tx, before, projeto, seen);
+            }
+        };
         if let Some(atividade) = changes.atividade.filter(|id| *id != before.atividade.id) {
             check_atividade(&mut tx, user, atividade, projeto).await?;
         }
         let longer = changes.duracao.is_some_and(|duracao| duracao > before.duracao);
         let moved = changes.data.is_some_and(|data| data != before.data);
-        let organizacao = organizacao_of(&before)?;
+        let organizacao = before.organizacao.clone();
         let mut versao_escrita = None;
         if changes.duracao.is_some_and(|duracao| duracao != before.duracao) {
             versao_escrita = self
                 .write_back
-                .mark(&mut tx, &organizacao, before.work_item_id, projeto)
+                .mark(
+                    &mut tx,
+                    &organizacao,
+                    before.work_item_id,
+                    Place::AtLogging(projeto),
+                )
                 .await?;
         }
         let after = repo::update(&mut tx, id, changes, versao_escrita)
@@ -127,13 +141,18 @@ impl ApontamentoService {
 
     /// Deletes an entry; its hours go from Azure DevOps, too. `expected`: as for [`update`](Self::update).
     pub async fn delete(&self, user: &CurrentUser, id: ApontamentoId, expected: &Precondition) -> Result<()> {
-        let (before, seen) = self.before_change(user, id, expected).await?;
+        let (before, seen) = self.before_change(user, id, expected, |_| Change::Delete).await?;
         let mut tx = self.db.begin(&user.scope()).await?;
         let (before, projeto) = lock(&mut tx, user, before, expected).await?;
-        let organizacao = organizacao_of(&before)?;
+        let organizacao = before.organizacao.clone();
         let marked = self
             .write_back
-            .mark(&mut tx, &organizacao, before.work_item_id, projeto)
+            .mark(
+                &mut tx,
+                &organizacao,
+                before.work_item_id,
+                Place::AtLogging(projeto),
+            )
             .await?;
         repo::delete(&mut tx, id).await?;
         record(&mut tx, user, "excluir", Some(&before), None).await?;
@@ -151,17 +170,14 @@ impl ApontamentoService {
         user: &CurrentUser,
         id: ApontamentoId,
         expected: &Precondition,
+        change: impl FnOnce(&Apontamento) -> Change,
     ) -> Result<(Apontamento, Option<WorkItem>)> {
         let before = self.get(user, id).await?;
         people::may_change(user, &before)?;
         if !expected.allows(before.atualizado_em) {
             return Err(Error::Stale);
         }
-        let organizacao = organizacao_of(&before)?;
-        let seen = self
-            .rules
-            .check_work_item(user, &organizacao, before.work_item_id, Action::Change)
-            .await?;
+        let seen = self.rules.check_change(user, &before, change(&before)).await?;
         Ok((before, seen))
     }
 
@@ -174,7 +190,7 @@ impl ApontamentoService {
         if apontamento.sincronizacao.is_none() {
             return Ok(apontamento);
         }
-        let organizacao = organizacao_of(&apontamento)?;
+        let organizacao = apontamento.organizacao.clone();
         self.write(user, organizacao, apontamento.work_item_id, seen)
             .await;
         let reread = async {
@@ -190,11 +206,11 @@ impl ApontamentoService {
     async fn write(
         &self,
         user: &CurrentUser,
-        organizacao: NomeOrganizacao,
+        organizacao: ChaveOrganizacao,
         work_item_id: i32,
         seen: Option<WorkItem>,
     ) {
-        let membership = user.member_of(&organizacao).ok();
+        let membership = user.membership_in(&organizacao);
         let own = membership.and_then(|membership| membership.own_credential().cloned());
         let alvo = Alvo {
             organizacao,
@@ -239,11 +255,6 @@ async fn lock(
     Ok((found, locked.projeto))
 }
 
-/// Stored names are canonical.
-fn organizacao_of(entry: &Apontamento) -> Result<NomeOrganizacao> {
-    NomeOrganizacao::parse(&entry.organizacao).map_err(|why| Error::Internal(why.into()))
-}
-
 /// Writes a change into the audit trail.
 async fn record(
     tx: &mut Tx,
@@ -255,7 +266,7 @@ async fn record(
     let subject = depois.or(antes);
     let new = NewRegistro {
         actor: &actor(user),
-        organizacao: subject.map(|entry| entry.organizacao.as_str()),
+        organizacao: subject.map(|entry| &entry.organizacao),
         acao,
         objeto_tipo: "apontamento",
         objeto_id: subject.map(|entry| entry.id.to_string()),

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{AtividadeId, ProjetoId};
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::page::{Page, Paged};
 use crate::models::papel::Papel;
 use crate::models::precondition::Precondition;
@@ -201,7 +202,7 @@ async fn lock_own(
 /// An activity and the organisations of its projects, for the audit trail.
 struct Side {
     atividade: Atividade,
-    projetos: Vec<(ProjetoId, Option<String>)>,
+    projetos: Vec<(ProjetoId, Option<ChaveOrganizacao>)>,
 }
 
 impl Side {
@@ -211,11 +212,8 @@ impl Side {
     }
 
     /// As one organisation may see it: with its own projects.
-    fn snapshot(&self, organizacao: Option<&str>) -> String {
-        let own = self
-            .projetos
-            .iter()
-            .filter(|(_, of)| of.as_deref() == organizacao);
+    fn snapshot(&self, organizacao: Option<&ChaveOrganizacao>) -> String {
+        let own = self.projetos.iter().filter(|(_, of)| of.as_ref() == organizacao);
         let projetos: Vec<ProjetoId> = own.map(|(id, _)| *id).collect();
         json!({
             "nome": self.atividade.nome, "descricao": self.atividade.descricao, "ativo": self.atividade.ativo,
@@ -235,11 +233,11 @@ async fn record(
     depois: Option<&Side>,
 ) -> Result<()> {
     let sides = [antes, depois];
-    let mut concerned: BTreeSet<Option<&str>> = sides
+    let mut concerned: BTreeSet<Option<&ChaveOrganizacao>> = sides
         .iter()
         .flatten()
         .flat_map(|side| &side.projetos)
-        .map(|(_, of)| of.as_deref())
+        .map(|(_, of)| of.as_ref())
         .collect();
     if concerned.is_empty() {
         concerned.insert(None);

@@ -23,11 +23,11 @@ impl AuditoriaService {
     /// Entries of the caller's organisations, the newest first; members of the default one see those of none, too.
     /// [`Error::Forbidden`](crate::error::Error::Forbidden) when the filter names another organisation.
     pub async fn list(&self, admin: &Admin, filter: &AuditoriaFilter) -> Result<Vec<Registro>> {
-        if let Some(nome) = &filter.organizacao {
-            admin.user().may_see(nome)?;
-        }
+        let nome = filter.organizacao.as_ref();
+        let organizacao = nome.map(|nome| admin.user().may_see(nome)).transpose()?;
+        let organizacao = organizacao.as_ref();
         let list = |mut tx: ReadTx| async move {
-            let found = repo::list(&mut tx, filter).await?;
+            let found = repo::list(&mut tx, filter, organizacao).await?;
             tx.end();
             Ok(found)
         };

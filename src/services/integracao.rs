@@ -12,11 +12,11 @@ use tokio::time::timeout;
 
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::projects::{AzureProject, AzureProjects};
-use crate::azure_devops::{self, AzureDevOps, Credential, Organizacao};
+use crate::azure_devops::{self, Credential, Organizacao};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::papel::Papel;
 use crate::models::projeto::ProjetoUpstream;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
@@ -25,6 +25,7 @@ use crate::repositories::{auditoria, clock, projetos as repo};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::telemetry::request;
+use crate::tenants::Tenants;
 
 /// All pages of one organisation; the others wait for it.
 const LIST_BUDGET: Duration = Duration::from_secs(20);
@@ -36,7 +37,7 @@ const BATCH: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct IntegracaoService {
     db: Db,
-    azure: AzureDevOps,
+    tenants: Tenants,
     projetos: ProjetoService,
     /// Whoever asks while a synchronisation runs gets its outcome instead of a second one. Keyed by the caller if their
     /// own credential is used.
@@ -54,17 +55,23 @@ struct Source {
 /// A source and what it gave.
 struct Listing {
     source: Source,
-    projects: Result<AzureProjects, azure_devops::Error>,
+    projects: Result<Listed, azure_devops::Error>,
+}
+
+/// What an organisation listed, once it is known which one it is.
+struct Listed {
+    chave: ChaveOrganizacao,
+    projects: AzureProjects,
 }
 
 impl IntegracaoService {
-    /// Mirrors `azure` into `db`.
+    /// Mirrors the organisations of `tenants` into `db`.
     #[must_use]
-    pub fn new(db: Db, azure: AzureDevOps, projetos: ProjetoService) -> Self {
+    pub fn new(db: Db, tenants: Tenants, projetos: ProjetoService) -> Self {
         let running = Cache::builder().max_capacity(1_000).build();
         Self {
             db,
-            azure,
+            tenants,
             projetos,
             running,
         }
@@ -77,7 +84,7 @@ impl IntegracaoService {
     /// When every organisation failed. A single failure is part of the outcome.
     pub async fn sincronizar(&self, user: &CurrentUser) -> Result<Arc<Sincronizacao>> {
         let own = self.own_sources();
-        if !own.is_empty() || self.azure.tenants().is_empty() {
+        if !own.is_empty() || self.tenants.azure().tenants().is_empty() {
             let done = self.join_or_run(None, own, actor(user)).await;
             return done.map_err(|error| for_eyes_of(user, error));
         }
@@ -122,7 +129,12 @@ impl IntegracaoService {
                 origem: tenant.origem,
             })
         };
-        self.azure.tenants().iter().filter_map(with_pat).collect()
+        self.tenants
+            .azure()
+            .tenants()
+            .iter()
+            .filter_map(with_pat)
+            .collect()
     }
 
     /// In a task of its own: whoever asked may go away or run out of time, the work is done all the same.
@@ -152,7 +164,7 @@ impl IntegracaoService {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let at = clock::now(&mut tx).await?;
         tx.commit().await?;
-        let listings = join_all(sources.into_iter().map(list)).await;
+        let listings = join_all(sources.into_iter().map(|source| self.list(source))).await;
         log_failures(&listings);
         fail_if_all_failed(&listings)?;
         let done = self.store(&listings, at, actor).await?;
@@ -163,6 +175,26 @@ impl IntegracaoService {
             "projects synchronised"
         );
         Ok(done)
+    }
+
+    /// Proves the credential first: an organisation with public projects lists those to anybody, also to an expired PAT.
+    async fn list(&self, source: Source) -> Listing {
+        let listing = timeout(LIST_BUDGET, async {
+            let Source {
+                organizacao,
+                credential,
+                ..
+            } = &source;
+            let proof = organizacao.authenticated_user(credential).await?;
+            let chave = self
+                .tenants
+                .confirm(organizacao.nome(), proof.instance_id)
+                .await?;
+            let projects = organizacao.projects(credential).await?;
+            Ok(Listed { chave, projects })
+        });
+        let projects = listing.await.unwrap_or(Err(azure_devops::Error::Timeout));
+        Listing { source, projects }
     }
 
     /// Everything in one transaction, so that nobody sees half an organisation.
@@ -178,13 +210,14 @@ impl IntegracaoService {
         repo::lock_synchronisation(&mut tx).await?;
         let mut seen = HashSet::new();
         for Listing { source, projects } in listings {
-            let Ok(projects) = projects else { continue };
-            let nome = source.organizacao.nome();
+            let Ok(Listed { chave, projects }) = projects else {
+                continue;
+            };
             let (created_before, deleted_before) = (done.created, done.deleted);
             let rows: Vec<ProjetoUpstream> = projects
                 .projects
                 .iter()
-                .filter_map(|project| row(project, nome))
+                .filter_map(|project| row(project, chave))
                 // Two names of one organisation: the first one counts.
                 .filter(|row| seen.insert(row.external_id))
                 .collect();
@@ -196,11 +229,11 @@ impl IntegracaoService {
             // A caller may not see every project; what they do not see has not vanished. Nor has what we could not read.
             if source.origem != Origem::Caller && projects.unreadable == 0 {
                 let ids: Vec<_> = projects.projects.iter().map(|project| project.id).collect();
-                let flagged = repo::flag_vanished(&mut tx, nome.as_str(), &ids, at).await?;
+                let flagged = repo::flag_vanished(&mut tx, chave, &ids, at).await?;
                 done.deleted += usize::try_from(flagged).unwrap_or_default();
             }
             let (created, deleted) = (done.created - created_before, done.deleted - deleted_before);
-            record(&mut tx, actor, nome, rows.len(), created, deleted).await?;
+            record(&mut tx, actor, chave, rows.len(), created, deleted).await?;
         }
         tx.commit().await?;
         self.projetos.forget_names();
@@ -213,7 +246,7 @@ impl IntegracaoService {
 async fn record(
     tx: &mut Tx,
     actor: &Actor,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     listed: usize,
     created: usize,
     deleted: usize,
@@ -223,7 +256,7 @@ async fn record(
     }
     let new = NewRegistro {
         actor,
-        organizacao: Some(organizacao.as_str()),
+        organizacao: Some(organizacao),
         acao: "sincronizar",
         objeto_tipo: "projetos",
         objeto_id: None,
@@ -233,17 +266,7 @@ async fn record(
     Ok(auditoria::insert(tx, &new).await?)
 }
 
-/// Proves the credential first: an organisation with public projects lists those to anybody, also to an expired PAT.
-async fn list(source: Source) -> Listing {
-    let listing = timeout(LIST_BUDGET, async {
-        source.organizacao.authenticated_user(&source.credential).await?;
-        source.organizacao.projects(&source.credential).await
-    });
-    let projects = listing.await.unwrap_or(Err(azure_devops::Error::Timeout));
-    Listing { source, projects }
-}
-
-fn row(project: &AzureProject, organizacao: &NomeOrganizacao) -> Option<ProjetoUpstream> {
+fn row(project: &AzureProject, organizacao: &ChaveOrganizacao) -> Option<ProjetoUpstream> {
     // PostgreSQL cannot store U+0000 in a text.
     let clean = |text: &str| trim(&text.replace('\0', "")).to_owned();
     let optional = |text: &Option<String>| text.as_deref().map(clean);
@@ -263,7 +286,7 @@ fn log_failures(listings: &[Listing]) {
     for listing in listings {
         let organizacao = listing.source.organizacao.nome();
         match &listing.projects {
-            Ok(projects) if projects.unreadable > 0 => {
+            Ok(Listed { projects, .. }) if projects.unreadable > 0 => {
                 let unreadable = projects.unreadable;
                 tracing::warn!(%organizacao, unreadable, "projects without id or name were skipped");
             }
@@ -275,7 +298,7 @@ fn log_failures(listings: &[Listing]) {
 
 fn summary(listing: &Listing) -> OrganizacaoSincronizada {
     let listados = match &listing.projects {
-        Ok(projects) => Ok(projects.projects.len() + projects.unreadable),
+        Ok(Listed { projects, .. }) => Ok(projects.projects.len() + projects.unreadable),
         Err(error) => Err(describe(error)),
     };
     OrganizacaoSincronizada {
@@ -354,6 +377,7 @@ fn describe(error: &azure_devops::Error) -> String {
     match error {
         E::InvalidCredential { status } => format!("credencial recusada (status {status})"),
         E::Forbidden => "sem permissão (status 403)".to_owned(),
+        E::Replaced => "outra organização responde por este nome".to_owned(),
         E::NotFound => "não encontrado (status 404)".to_owned(),
         E::Throttled { .. } => "limite de requisições atingido (status 429)".to_owned(),
         E::Unavailable {

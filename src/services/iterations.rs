@@ -131,8 +131,8 @@ impl IterationService {
         membership: &Membership,
         projeto: &ProjetoNomeado,
     ) -> Result<String> {
-        let nome = membership.organizacao().nome();
-        let located = self.projetos.find_or_fetch(user, nome, projeto).await?;
+        let chave = membership.chave();
+        let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
         Ok(located.external_id.to_string())
     }
 }

@@ -22,13 +22,13 @@ use crate::db::{Db, DbError, Tx};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
-use crate::repositories::auditoria;
+use crate::models::organizacao::{Names, NomeOrganizacao, Scope};
 use crate::repositories::legacy::entries::{self, Written};
 use crate::repositories::legacy::source::{
     ApontamentoRow, AtividadeRow, ProjetoRow, Source, Unusable, VinculoRow,
 };
 use crate::repositories::legacy::target::{self, Outcome};
+use crate::repositories::{auditoria, organizacoes};
 use projetos::Projetos;
 
 /// Work items that the outbox is told of at once.
@@ -85,10 +85,12 @@ pub async fn import(
     found: &mut dyn FnMut(&Finding),
 ) -> Result<Report> {
     let source = Source::open(&options.from, &options.schema, options.timezone.name()).await?;
-    let tx = db.begin(&Scope::Maintenance).await?;
+    let mut tx = db.begin(&Scope::Maintenance).await?;
+    let names = Names::new(organizacoes::list(&mut tx).await?);
     let mut run = Run {
         source,
         tx,
+        names,
         options,
         findings: Findings::new(found),
         projetos: Projetos::default(),
@@ -116,6 +118,7 @@ pub async fn import(
 struct Run<'a> {
     source: Source,
     tx: Tx,
+    names: Names,
     options: &'a Options,
     findings: Findings<'a>,
     projetos: Projetos,
@@ -131,7 +134,11 @@ impl Run<'_> {
             }
             let mut rows = Vec::with_capacity(page.len());
             for row in page {
-                match map::organizacao_of(row.organizacao.as_deref(), self.options.organizacao.as_ref()) {
+                match map::organizacao_of(
+                    &self.names,
+                    row.organizacao.as_deref(),
+                    self.options.organizacao.as_ref(),
+                ) {
                     Ok(organizacao) => rows.push((row, organizacao)),
                     Err(why) => self.findings.refused(Tabela::Projetos, row.id, why),
                 }
@@ -244,7 +251,7 @@ impl Run<'_> {
 
     /// An entry as we store it, or why we cannot.
     async fn entry(&mut self, row: ApontamentoRow) -> Result<std::result::Result<entries::Entry, String>> {
-        let mapped = match map::apontamento(row) {
+        let mapped = match map::apontamento(&self.names, row) {
             Ok(mapped) => mapped,
             Err(why) => return Ok(Err(why)),
         };

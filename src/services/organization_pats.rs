@@ -18,25 +18,26 @@ use self::cipher::{Cipher, Sealed};
 pub use self::validation::shown;
 use self::validation::told;
 use crate::auth::Admin;
-use crate::azure_devops::{AzureDevOps, Error as AzureError};
+use crate::azure_devops::Error as AzureError;
 use crate::config::VaultConfig;
 use crate::db::{Db, OnConstraint, Tx};
 use crate::error::{Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::Scope;
+use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::organization_pat::{
     MaskedPat, NewOrganizationPat, OrganizationPat, OrganizationPatChanges,
 };
 use crate::models::page::{Page, Paged};
 use crate::repositories::{auditoria, organization_pats as repo};
 use crate::services::auditoria::actor;
+use crate::tenants::Tenants;
 
 /// Use cases of `organization-pats`.
 #[derive(Debug, Clone)]
 pub struct OrganizationPatService {
     db: Db,
-    azure: AzureDevOps,
+    tenants: Tenants,
     cipher: Option<Arc<Cipher>>,
     /// Held while the vault is read for use.
     refreshing: Arc<tokio::sync::Mutex<()>>,
@@ -45,12 +46,12 @@ pub struct OrganizationPatService {
 }
 
 impl OrganizationPatService {
-    /// A vault in `db`, under the keys of `config`, for the use of `azure`.
+    /// A vault in `db`, under the keys of `config`, for the use of `tenants`.
     #[must_use]
-    pub fn new(db: Db, azure: AzureDevOps, config: &VaultConfig) -> Self {
+    pub fn new(db: Db, tenants: Tenants, config: &VaultConfig) -> Self {
         Self {
             db,
-            azure,
+            tenants,
             cipher: Cipher::new(config).map(Arc::new),
             refreshing: Arc::default(),
             warned: Arc::default(),
@@ -91,7 +92,10 @@ impl OrganizationPatService {
             if let Err(error) = &outcome
                 && matches!(
                     error,
-                    AzureError::Unavailable { .. } | AzureError::Throttled { .. } | AzureError::Timeout
+                    AzureError::Replaced
+                        | AzureError::Unavailable { .. }
+                        | AzureError::Throttled { .. }
+                        | AzureError::Timeout
                 )
             {
                 return Err(error.clone().into());
@@ -105,7 +109,9 @@ impl OrganizationPatService {
             }
         }
         let id = OrganizationPatId::generate();
-        let organizacao = new.organizacao.as_str();
+        // The proof, if there was one, has recorded the name.
+        let chave = self.tenants.names().chave_of(&new.organizacao);
+        let organizacao = &chave.ok_or_else(|| Error::from(AzureError::Replaced))?;
         let sealed = cipher
             .seal(&new.pat, &context(organizacao, id))
             .map_err(internal)?;
@@ -115,7 +121,7 @@ impl OrganizationPatService {
             organizacao,
             organization_url: &new
                 .organization_url
-                .unwrap_or_else(|| format!("https://dev.azure.com/{organizacao}")),
+                .unwrap_or_else(|| format!("https://dev.azure.com/{}", new.organizacao)),
             pat_cifrado: &sealed.bytes,
             chave_id: &sealed.chave_id,
             descricao: new.descricao.as_deref(),
@@ -128,7 +134,8 @@ impl OrganizationPatService {
             .await
             .on_constraint(repo::ORGANIZACAO_KEY, || {
                 Error::InvalidReference(format!(
-                    "Já existe um PAT cadastrado para a organização '{organizacao}'"
+                    "Já existe um PAT cadastrado para a organização '{}'",
+                    new.organizacao
                 ))
             })?;
         let created = known(repo::find(&mut tx, id).await?)?;
@@ -255,7 +262,7 @@ fn open(cipher: &Cipher, row: &OrganizationPat) -> Result<SecretString, cipher::
 }
 
 /// What a ciphertext is bound to: moved to another row, it is worth nothing.
-pub(super) fn context(organizacao: &str, id: OrganizationPatId) -> String {
+pub(super) fn context(organizacao: &ChaveOrganizacao, id: OrganizationPatId) -> String {
     format!("{organizacao}:{id}")
 }
 
@@ -295,7 +302,7 @@ async fn record(
 /// Without the PAT, in whatever form.
 fn snapshot(row: &OrganizationPat, new_pat: bool) -> String {
     json!({
-        "organization_name": row.organizacao, "organization_url": row.organization_url, "descricao": row.descricao,
+        "organization_name": row.organizacao_nome, "organization_url": row.organization_url, "descricao": row.descricao,
         "expira_em": row.expira_em, "ativo": row.ativo, "pat_novo": new_pat
     })
     .to_string()

@@ -6,19 +6,22 @@
 use std::time::Duration;
 
 use moka::future::Cache;
+use uuid::Uuid;
 
 use crate::auth::{CurrentUser, Membership};
+use crate::azure_devops::Error as AzureError;
 use crate::azure_devops::projects::AzureProject;
-use crate::azure_devops::{AzureDevOps, Error as AzureError};
+use crate::azure_devops::work_items::WorkItem;
 use crate::db::{Db, DbError, ReadTx, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::page::Page;
 use crate::models::projeto::{Projeto, ProjetoUpstream};
 use crate::models::text::trim;
 use crate::repositories::projetos::Located;
 use crate::repositories::{clock, projetos as repo};
+use crate::tenants::Tenants;
 
 /// How long a project that was renamed or moved still answers to what it was called.
 const LOCATED_TTL: Duration = Duration::from_secs(10);
@@ -28,7 +31,7 @@ const MOST_LOCATED: u64 = 10_000;
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Called {
     scope: Scope,
-    organizacao: NomeOrganizacao,
+    organizacao: ChaveOrganizacao,
     projeto: ProjetoNomeado,
 }
 
@@ -36,22 +39,28 @@ struct Called {
 #[derive(Debug, Clone)]
 pub struct ProjetoService {
     db: Db,
-    azure: AzureDevOps,
+    tenants: Tenants,
     /// Only what was found: one that is missing may be mirrored at any moment.
     located: Cache<Called, Located>,
+    /// GUIDs that Azure DevOps told for names, by organisation and name in lower case.
+    named: Cache<(ChaveOrganizacao, String), Uuid>,
 }
 
 impl ProjetoService {
-    /// Works on `db`; what it lacks, `azure` may have.
+    /// Works on `db`; what it lacks, Azure DevOps may have.
     #[must_use]
-    pub fn new(db: Db, azure: AzureDevOps) -> Self {
+    pub fn new(db: Db, tenants: Tenants) -> Self {
         let located = Cache::builder()
             .max_capacity(MOST_LOCATED)
             .time_to_live(LOCATED_TTL);
         Self {
             db,
-            azure,
+            tenants,
             located: located.build(),
+            named: Cache::builder()
+                .max_capacity(MOST_LOCATED)
+                .time_to_live(LOCATED_TTL)
+                .build(),
         }
     }
 
@@ -69,7 +78,7 @@ impl ProjetoService {
     pub(super) async fn find_mirrored(
         &self,
         user: &CurrentUser,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> Result<Option<Located>> {
         if let Some(found) = self.located.get(&called(user, organizacao, projeto)).await {
@@ -86,7 +95,7 @@ impl ProjetoService {
         &self,
         tx: &mut Tx,
         user: &CurrentUser,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> std::result::Result<Option<Located>, DbError> {
         let called = called(user, organizacao, projeto);
@@ -94,7 +103,7 @@ impl ProjetoService {
             return Ok(Some(found));
         }
         // Rows of older databases, which had only one organisation, are the default one's.
-        let default = self.azure.default_organizacao();
+        let default = self.tenants.default_chave();
         let and_unassigned = default.is_none_or(|default| default == *organizacao);
         let found = match projeto {
             ProjetoNomeado::Id(id) => repo::locate_by_id(tx, organizacao, and_unassigned, *id).await?,
@@ -113,7 +122,7 @@ impl ProjetoService {
     pub(super) async fn find_or_fetch(
         &self,
         user: &CurrentUser,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> Result<Located> {
         if let Some(found) = self.find_mirrored(user, organizacao, projeto).await? {
@@ -129,10 +138,10 @@ impl ProjetoService {
     pub(super) async fn fetch_missing(
         &self,
         user: &CurrentUser,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> Result<Located> {
-        if let Ok(membership) = user.member_of(organizacao)
+        if let Some(membership) = user.membership_in(organizacao)
             && let Some(fetched) = fetch(membership, projeto).await?
         {
             self.mirror(organizacao, fetched).await?;
@@ -141,26 +150,88 @@ impl ProjetoService {
         found.ok_or_else(|| unknown_projeto(projeto))
     }
 
-    /// Whether the project that Azure DevOps calls so now is `projeto`, whose name here may be an old one.
-    pub(super) async fn is_called(
+    /// Returns `true` if a work item is in the project. The GUID decides; a name may have gone to another project since
+    /// the mirror was last synchronised.
+    pub(super) async fn is_here(
         &self,
         membership: &Membership,
         projeto: &Located,
-        nome: &str,
+        item: &WorkItem,
     ) -> Result<bool> {
-        if projeto.nome.to_lowercase() == nome.to_lowercase() {
-            return Ok(true);
-        }
-        let found = fetch(membership, &ProjetoNomeado::Nome(nome.to_owned())).await?;
-        let Some(found) = found.filter(|found| found.id == projeto.external_id) else {
+        if self.guid_of(membership, item).await? != Some(projeto.external_id) {
             return Ok(false);
-        };
-        // Renamed since it was last looked at.
-        self.mirror(membership.organizacao().nome(), found).await?;
+        }
+        if projeto.nome.to_lowercase() != item.project.to_lowercase() {
+            self.refresh(membership, projeto.external_id).await?;
+        }
         Ok(true)
     }
 
-    async fn mirror(&self, organizacao: &NomeOrganizacao, found: AzureProject) -> Result<()> {
+    /// The project that a work item is in now, which is the one that a caller names: by its GUID, or by the name that it
+    /// has now or had when it was last synchronised. `None` when the caller means another project.
+    pub(super) async fn of_item(
+        &self,
+        user: &CurrentUser,
+        membership: &Membership,
+        named: (&ProjetoNomeado, &Located),
+        item: &WorkItem,
+    ) -> Result<Option<Located>> {
+        let (asked, found) = named;
+        if self.is_here(membership, found, item).await? {
+            return Ok(Some(found.clone()));
+        }
+        let same_name = |nome: &String| nome.to_lowercase() == item.project.to_lowercase();
+        match (asked, self.guid_of(membership, item).await?) {
+            (ProjetoNomeado::Nome(nome), Some(guid)) if same_name(nome) => {
+                // The name went from one project to another; the mirror learns of both.
+                self.refresh(membership, guid).await?;
+                let present = ProjetoNomeado::Id(guid);
+                Ok(Some(
+                    self.find_or_fetch(user, membership.chave(), &present).await?,
+                ))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// GUID of the project that a work item is in: as its address tells it, else as Azure DevOps tells it for the name.
+    /// `None` when there is no such project, or no credential to ask with.
+    pub(super) async fn guid_of(&self, membership: &Membership, item: &WorkItem) -> Result<Option<Uuid>> {
+        if let Some(guid) = item.project_id {
+            return Ok(Some(guid));
+        }
+        let key = (membership.chave().clone(), item.project.to_lowercase());
+        if let Some(guid) = self.named.get(&key).await {
+            return Ok(Some(guid));
+        }
+        let found = fetch(membership, &ProjetoNomeado::Nome(item.project.clone())).await?;
+        let guid = found.map(|project| project.id);
+        if let Some(guid) = guid {
+            self.named.insert(key, guid).await;
+        }
+        Ok(guid)
+    }
+
+    /// Mirrors what Azure DevOps says of a project now, and of others that are called so here.
+    async fn refresh(&self, membership: &Membership, guid: Uuid) -> Result<()> {
+        let Some(found) = fetch(membership, &ProjetoNomeado::Id(guid)).await? else {
+            return Ok(());
+        };
+        let chave = membership.chave();
+        let nome = trim(&found.name).to_owned();
+        self.mirror(chave, found).await?;
+        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
+        let namesakes = repo::namesakes(&mut tx, chave, &nome, guid).await?;
+        tx.end();
+        for namesake in namesakes {
+            if let Some(found) = fetch(membership, &ProjetoNomeado::Id(namesake)).await? {
+                self.mirror(chave, found).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn mirror(&self, organizacao: &ChaveOrganizacao, found: AzureProject) -> Result<()> {
         let upstream = ProjetoUpstream {
             external_id: found.id,
             nome: trim(&found.name).to_owned(),
@@ -180,10 +251,11 @@ impl ProjetoService {
     /// The mirror has changed: what projects are called is looked up again.
     pub(super) fn forget_names(&self) {
         self.located.invalidate_all();
+        self.named.invalidate_all();
     }
 }
 
-fn called(user: &CurrentUser, organizacao: &NomeOrganizacao, projeto: &ProjetoNomeado) -> Called {
+fn called(user: &CurrentUser, organizacao: &ChaveOrganizacao, projeto: &ProjetoNomeado) -> Called {
     Called {
         scope: user.scope(),
         organizacao: organizacao.clone(),

@@ -75,10 +75,11 @@ impl TeamService {
         membership: &Membership,
         projeto: &ProjetoNomeado,
     ) -> Result<Arc<Teams>> {
-        let nome = membership.organizacao().nome();
-        let located = self.projetos.find_or_fetch(user, nome, projeto).await?;
+        let chave = membership.chave();
+        let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
         let project = located.external_id.to_string();
-        let key = (nome.clone(), user.as_known_in(nome).id, project.clone());
+        let nome = membership.organizacao().nome();
+        let key = (nome.clone(), user.as_known_in(chave).id, project.clone());
         let all = user.papel == Papel::Admin;
         let project = project.as_str();
         let ask = async {

@@ -96,16 +96,16 @@ impl TimesheetService {
     /// # Errors
     /// When Azure DevOps gives no usable answer: half a sheet looks like a whole one (D-27).
     pub async fn folha(&self, user: &CurrentUser, pedida: &FolhaPedida) -> Result<Folha> {
-        user.may_see(&pedida.organizacao)?;
+        let organizacao = &user.may_see(&pedida.organizacao)?;
         let hoje = self.clock.today();
         let semana = Semana::of(pedida.day.unwrap_or(hoje));
         let projeto = self
             .projetos
-            .find_or_fetch(user, &pedida.organizacao, &pedida.projeto)
+            .find_or_fetch(user, organizacao, &pedida.projeto)
             .await?;
         let (ids, projeto_id) = (&user.ids(), projeto.id);
         let of_week = |mut tx: ReadTx| async move {
-            let found = lists::of_week(&mut tx, &pedida.organizacao, ids, projeto_id, semana).await?;
+            let found = lists::of_week(&mut tx, organizacao, ids, projeto_id, semana).await?;
             tx.end();
             Ok(found)
         };
@@ -135,13 +135,13 @@ impl TimesheetService {
             let icon = if let Some(icon) = icons.get(&item.tipo) {
                 Arc::clone(icon)
             } else {
-                let nome = &pedida.organizacao;
+                let nome = membership.organizacao().nome();
                 let icon = self.work_items.known_icon(nome, &types, &item.tipo).await;
                 icons.insert(item.tipo.clone(), Arc::clone(&icon));
                 icon
             };
             let categoria = categorias.of(&item).await?;
-            let here = categorias.is_here(&item.project).await?;
+            let here = categorias.is_here(&item).await?;
             items.push(self.item(item, categoria, here, icon));
         }
         Ok(assemble::assemble(semana, hoje, items, lancamentos))
@@ -227,7 +227,8 @@ impl TimesheetService {
         let process = if let Some(process) = process {
             process.to_owned()
         } else {
-            let located = self.projetos.find_or_fetch(user, organizacao, projeto).await?;
+            let chave = membership.chave();
+            let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
             let project = &located.external_id.to_string();
             let settings = for_caller(membership, |credential| async move {
                 upstream.project_settings(&credential, project).await
@@ -254,11 +255,12 @@ impl TimesheetService {
         ids: &[i32],
     ) -> Result<Vec<WorkItem>> {
         let membership = membership_of(user, organizacao)?;
-        let located = self.projetos.find_or_fetch(user, organizacao, projeto).await?;
+        let chave = membership.chave();
+        let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
         let mut places = Places::new(self, membership, &located);
         let mut found = Vec::with_capacity(ids.len());
         for item in self.work_items.read_many(membership, ids).await? {
-            if places.is_here(&item.project).await? {
+            if places.is_here(&item).await? {
                 found.push(item);
             }
         }
@@ -266,12 +268,12 @@ impl TimesheetService {
     }
 }
 
-/// Which names of projects mean the project of the request; each is asked about once.
+/// Which projects of work items are the project of the request; each is asked about once.
 struct Places<'a> {
     service: &'a TimesheetService,
     membership: &'a Membership,
     projeto: &'a Located,
-    asked: HashMap<String, bool>,
+    asked: HashMap<(Option<Uuid>, String), bool>,
 }
 
 impl<'a> Places<'a> {
@@ -284,13 +286,14 @@ impl<'a> Places<'a> {
         }
     }
 
-    async fn is_here(&mut self, nome: &str) -> Result<bool> {
-        if let Some(known) = self.asked.get(nome) {
+    async fn is_here(&mut self, item: &WorkItem) -> Result<bool> {
+        let key = (item.project_id, item.project.clone());
+        if let Some(known) = self.asked.get(&key) {
             return Ok(*known);
         }
         let projetos = &self.service.projetos;
-        let here = projetos.is_called(self.membership, self.projeto, nome).await?;
-        self.asked.insert(nome.to_owned(), here);
+        let here = projetos.is_here(self.membership, self.projeto, item).await?;
+        self.asked.insert(key, here);
         Ok(here)
     }
 }
@@ -316,12 +319,12 @@ impl<'a> Categorias<'a> {
         }
     }
 
-    async fn is_here(&mut self, nome: &str) -> Result<bool> {
-        self.places.is_here(nome).await
+    async fn is_here(&mut self, item: &WorkItem) -> Result<bool> {
+        self.places.is_here(item).await
     }
 
     async fn of(&mut self, item: &WorkItem) -> Result<Option<Categoria>> {
-        let here = self.is_here(&item.project).await?;
+        let here = self.is_here(item).await?;
         if let Some(known) = self.types.categoria(&item.tipo, &item.state).filter(|_| here) {
             return Ok(Some(known));
         }

@@ -135,11 +135,10 @@ impl WorkItemService {
         projeto: &ProjetoNomeado,
         id: i32,
     ) -> Result<WorkItem> {
-        let nome = membership.organizacao().nome();
-        let located = projetos.find_or_fetch(user, nome, projeto).await?;
+        let located = projetos.find_or_fetch(user, membership.chave(), projeto).await?;
         let item = self.read_many(membership, &[id]).await?.pop();
         let item = item.ok_or_else(|| not_found(id))?;
-        if projetos.is_called(membership, &located, &item.project).await? {
+        if projetos.is_here(membership, &located, &item).await? {
             Ok(item)
         } else {
             Err(not_found(id))

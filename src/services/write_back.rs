@@ -25,19 +25,19 @@ use uuid::Uuid;
 
 use crate::auth::{Admin, CurrentUser};
 use crate::azure_devops::work_items::WorkItem;
-use crate::azure_devops::{AzureDevOps, Credential, Fingerprint, Tenant};
+use crate::azure_devops::{Credential, Fingerprint, Tenant};
 use crate::config::WriteBackConfig;
 use crate::db::{Db, DbError, Tx};
 use crate::error::Result;
 use crate::models::auditoria::NewRegistro;
-use crate::models::ids::ProjetoId;
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use crate::models::write_back::{Alvo, Falha, Mode, Resumo};
-use crate::repositories::write_back::{self as repo, overview};
+use crate::repositories::write_back::{self as repo, Place, overview};
 use crate::repositories::{auditoria, clock};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
+use crate::tenants::Tenants;
 use holds::Holds;
 use write::LEASE;
 
@@ -58,7 +58,7 @@ pub struct WriteBackService(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    azure: AzureDevOps,
+    tenants: Tenants,
     work_items: WorkItemService,
     projetos: ProjetoService,
     config: WriteBackConfig,
@@ -66,7 +66,7 @@ struct Inner {
     /// Requests of this process that change one work item wait for each other instead of for the lease.
     turns: Cache<Alvo, Arc<tokio::sync::Mutex<()>>>,
     /// An organisation that hangs keeps the requests of others from nothing.
-    in_requests: Cache<NomeOrganizacao, Arc<Semaphore>>,
+    in_requests: Cache<ChaveOrganizacao, Arc<Semaphore>>,
     tasks: TaskTracker,
     holds: Holds,
 }
@@ -83,18 +83,18 @@ pub struct Andamento {
 }
 
 impl WriteBackService {
-    /// Writes what `db` holds into `azure`.
+    /// Writes what `db` holds into the organisations of `tenants`.
     #[must_use]
     pub fn new(
         db: Db,
-        azure: AzureDevOps,
+        tenants: Tenants,
         work_items: WorkItemService,
         projetos: ProjetoService,
         config: &WriteBackConfig,
     ) -> Self {
         Self(Arc::new(Inner {
             db,
-            azure,
+            tenants,
             work_items,
             projetos,
             config: config.clone(),
@@ -114,15 +114,15 @@ impl WriteBackService {
     pub(super) async fn mark(
         &self,
         tx: &mut Tx,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         work_item_id: i32,
-        projeto: ProjetoId,
+        place: Place,
     ) -> Result<Option<i64>, DbError> {
-        if self.0.config.mode_of(organizacao) == Mode::Off || self.0.tenant(organizacao).is_none() {
+        if self.0.mode_in(organizacao) == Mode::Off {
             return Ok(None);
         }
         let head_start = self.0.config.budget + HEAD_START;
-        repo::mark(tx, organizacao, work_item_id, projeto, head_start)
+        repo::mark(tx, organizacao, work_item_id, place, head_start)
             .await
             .map(Some)
     }
@@ -173,16 +173,15 @@ impl WriteBackService {
     pub async fn retry(
         &self,
         admin: &Admin,
-        organizacao: Option<&NomeOrganizacao>,
+        nome: Option<&NomeOrganizacao>,
         work_item_id: Option<i32>,
     ) -> Result<usize> {
         let user = admin.user();
-        if let Some(nome) = organizacao {
-            user.may_see(nome)?;
-        }
+        let organizacao = nome.map(|nome| user.may_see(nome)).transpose()?;
+        let organizacao = organizacao.as_ref();
         let mut tx = self.0.db.begin(&user.scope()).await?;
         let revived = overview::retry(&mut tx, &self.0.written(), organizacao, work_item_id).await?;
-        let concerned: BTreeSet<&String> = revived.iter().collect();
+        let concerned: BTreeSet<&ChaveOrganizacao> = revived.iter().collect();
         for organizacao in concerned {
             let new = NewRegistro {
                 actor: &actor(user),
@@ -209,22 +208,39 @@ impl WriteBackService {
 }
 
 impl Inner {
-    fn tenant(&self, nome: &NomeOrganizacao) -> Option<Tenant> {
-        let tenants = self.azure.tenants();
-        tenants
-            .iter()
-            .find(|tenant| tenant.organizacao.nome() == nome)
-            .cloned()
+    fn tenant(&self, chave: &ChaveOrganizacao) -> Option<Tenant> {
+        self.tenants.tenant(chave)
     }
 
-    /// Names of the organisations that hours are written to.
+    /// How hours are written to an organisation; not at all to one that is not served. It is configured by any name
+    /// that the organisation has or had.
+    fn mode_in(&self, chave: &ChaveOrganizacao) -> Mode {
+        let Some(tenant) = self.tenant(chave) else {
+            return Mode::Off;
+        };
+        let names = self.tenants.names();
+        let known = names.organizacoes().iter().find(|known| known.chave == *chave);
+        let former = known.into_iter().flat_map(|known| &known.anteriores);
+        let called = std::iter::once(tenant.organizacao.nome())
+            .chain(names.nome_of(chave))
+            .chain(former.map(|anterior| &anterior.nome));
+        self.config.mode_of_any(called)
+    }
+
+    /// Keys of the organisations that hours are written to.
     fn written(&self) -> Vec<String> {
-        let tenants = self.azure.tenants();
-        let nomes = tenants.iter().map(|tenant| tenant.organizacao.nome());
-        nomes
-            .filter(|nome| self.config.mode_of(nome) != Mode::Off)
-            .map(NomeOrganizacao::to_string)
-            .collect()
+        let written = self.served().filter(|chave| self.mode_in(chave) != Mode::Off);
+        written.map(|chave| chave.to_string()).collect()
+    }
+
+    /// Keys of the organisations that are served.
+    fn served(&self) -> impl Iterator<Item = ChaveOrganizacao> {
+        let tenants = self.tenants.azure().tenants();
+        let keys: BTreeSet<ChaveOrganizacao> = tenants
+            .iter()
+            .filter_map(|tenant| self.tenants.chave_of(tenant))
+            .collect();
+        keys.into_iter()
     }
 }
 

@@ -25,6 +25,7 @@ const OUTBOX_FAILED: &str = "aponta_outbox_failed";
 const OUTBOX_AGE: &str = "aponta_outbox_oldest_age_seconds";
 const OUTBOX_ATTEMPTS: &str = "aponta_outbox_attempts_total";
 const AUTH_CACHE: &str = "aponta_auth_cache_total";
+const ORGANIZATION_REPLACED: &str = "aponta_organization_replaced_total";
 const RATE_LIMITED: &str = "aponta_ratelimit_rejected_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
@@ -91,6 +92,10 @@ fn describe() {
         AUTH_CACHE,
         "Questions who a caller is, by where the answer came from"
     );
+    describe_counter!(
+        ORGANIZATION_REPLACED,
+        "Answers of another organisation under a name that is known here"
+    );
     describe_counter!(RATE_LIMITED, "Requests refused because of the rate limit");
     describe_counter!(ENTRIES, "Time entries written");
     describe_gauge!(
@@ -113,6 +118,7 @@ fn describe() {
 /// Events that have not happened yet are zero, not unknown: an alert on their rate would miss the first.
 fn start_at_zero() {
     counter!(RATE_LIMITED).absolute(0);
+    counter!(ORGANIZATION_REPLACED).absolute(0);
     counter!(LOG_LINES_LOST).absolute(0);
     for result in ["hit", "miss", "refused"] {
         counter!(AUTH_CACHE, RESULT => result).absolute(0);
@@ -123,6 +129,11 @@ fn start_at_zero() {
     for op in [EntryOp::Create, EntryOp::Update, EntryOp::Delete] {
         counter!(ENTRIES, OP => op.as_str()).absolute(0);
     }
+}
+
+/// Counts an answer of another organisation under a known name.
+pub fn organization_replaced() {
+    counter!(ORGANIZATION_REPLACED).increment(1);
 }
 
 /// A line of the log found no room.

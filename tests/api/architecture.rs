@@ -30,6 +30,11 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "utoipa"],
     ),
     (
+        "tenants",
+        &["services", "http", "routers", "auth", "app", "error", "server"],
+        &["axum", "sqlx", "utoipa"],
+    ),
+    (
         "jobs",
         &["repositories", "http", "routers", "auth", "app", "db"],
         &["axum", "sqlx"],

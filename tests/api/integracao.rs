@@ -342,12 +342,12 @@ async fn with_an_interval_the_mirror_keeps_itself_up_to_date() {
 /// Of two looks the one that asked last counts, whichever writes last.
 #[tokio::test]
 async fn an_older_look_neither_overwrites_nor_revives() {
-    use aponta::models::organizacao::{NomeOrganizacao, Scope};
+    use aponta::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
     use aponta::models::projeto::ProjetoUpstream;
     use aponta::repositories::{clock, projetos};
 
     let app = TestApp::new().await;
-    let contoso = NomeOrganizacao::parse("contoso").unwrap();
+    let contoso = ChaveOrganizacao::first_of(&NomeOrganizacao::parse("contoso").unwrap());
     let project = |nome: &str, id: Uuid| ProjetoUpstream {
         external_id: id,
         nome: nome.to_owned(),
@@ -367,7 +367,7 @@ async fn an_older_look_neither_overwrites_nor_revives() {
         .await
         .unwrap();
     assert_eq!(
-        projetos::flag_vanished(&mut tx, "contoso", &[kept], newer)
+        projetos::flag_vanished(&mut tx, &contoso, &[kept], newer)
             .await
             .unwrap(),
         1
@@ -378,7 +378,7 @@ async fn an_older_look_neither_overwrites_nor_revives() {
         .unwrap();
     assert_eq!((late.created, late.updated), (0, 0));
     assert_eq!(
-        projetos::flag_vanished(&mut tx, "contoso", &[], older)
+        projetos::flag_vanished(&mut tx, &contoso, &[], older)
             .await
             .unwrap(),
         0

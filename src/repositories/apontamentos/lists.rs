@@ -8,7 +8,7 @@ use crate::db::Tx;
 use crate::models::apontamento::{Apontamento, Apontamentos, AtividadeRef, Parcela, ResumoWorkItem};
 use crate::models::duracao::Total;
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::page::Page;
 use crate::models::timesheet::{Lancamento, Semana};
 
@@ -25,11 +25,11 @@ fn page_of(rows: Vec<Row>) -> Result<Apontamentos, sqlx::Error> {
     })
 }
 
-/// A page of a work item's entries, everybody's, the newest day first; none when it never had one in this project. One that moved
-/// to another project keeps all of them. An empty page tells no count.
+/// A page of a work item's entries, everybody's, the newest day first; none when the work item is in another project now. An
+/// empty page tells no count.
 pub async fn page_of_work_item(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     work_item_id: i32,
     projeto: ProjetoId,
     page: Page,
@@ -40,8 +40,10 @@ pub async fn page_of_work_item(
              SELECT id, minutos, data_apontamento, criado_em
                FROM apontamentos
               WHERE organizacao = $1 AND work_item_id = $2 AND ($6::text[] IS NULL OR organizacao = ANY ($6))
-                AND EXISTS (SELECT FROM apontamentos p
-                             WHERE p.organizacao = $1 AND p.work_item_id = $2 AND p.id_projeto = $3)) ",
+                AND coalesce((SELECT w.id_projeto FROM write_back w WHERE w.organizacao = $1 AND w.work_item_id = $2),
+                             (SELECT p.id_projeto FROM apontamentos p
+                               WHERE p.organizacao = $1 AND p.work_item_id = $2
+                               ORDER BY p.criado_em DESC LIMIT 1)) = $3) ",
         "(SELECT count(*) FROM matching)",
         "(SELECT sum(minutos) FROM matching)",
         "unnest(ARRAY(SELECT id FROM matching ORDER BY data_apontamento DESC, criado_em DESC, id LIMIT $4 OFFSET $5))
@@ -60,6 +62,24 @@ pub async fn page_of_work_item(
     page_of(rows)
 }
 
+/// Returns `true` if a work item has entries.
+pub async fn has_entries(
+    tx: &mut Tx,
+    organizacao: &ChaveOrganizacao,
+    work_item_id: i32,
+) -> Result<bool, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM apontamentos WHERE organizacao = $1 AND work_item_id = $2
+                             AND ($3::text[] IS NULL OR organizacao = ANY ($3))) AS "has!""#,
+        organizacao.as_str(),
+        work_item_id,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Which entries of people; `None` does not restrict.
 #[derive(Debug, Default)]
 pub struct OfPeople<'a> {
@@ -73,7 +93,7 @@ pub struct OfPeople<'a> {
     pub organizacao: Option<&'a str>,
     /// Work item.
     pub work_item_id: Option<i32>,
-    /// Any of these projects.
+    /// Work items that are in any of these projects now.
     pub projetos: Option<&'a [Uuid]>,
     /// Activity.
     pub atividade: Option<AtividadeId>,
@@ -96,7 +116,10 @@ pub async fn page_of_people(
                 AND data_apontamento BETWEEN coalesce($2, '-infinity'::date) AND coalesce($3, 'infinity'::date)
                 AND ($4::text IS NULL OR organizacao = $4)
                 AND ($5::integer IS NULL OR work_item_id = $5)
-                AND ($6::uuid[] IS NULL OR id_projeto = ANY ($6))
+                AND ($6::uuid[] IS NULL
+                     OR coalesce((SELECT w.id_projeto FROM write_back w
+                                   WHERE w.organizacao = apontamentos.organizacao
+                                     AND w.work_item_id = apontamentos.work_item_id), id_projeto) = ANY ($6))
                 AND ($7::uuid IS NULL OR id_atividade = $7)
                 AND ($11::text[] IS NULL OR organizacao = ANY ($11))) ",
         "(SELECT count(*) FROM matching)",
@@ -124,10 +147,10 @@ pub async fn page_of_people(
     page_of(rows)
 }
 
-/// People's entries on a project's work items in a week, by day and moment.
+/// People's entries on work items that are in a project now, in a week, by day and moment.
 pub async fn of_week(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     usuarios: &[String],
     projeto: ProjetoId,
     semana: Semana,
@@ -138,8 +161,9 @@ pub async fn of_week(
                   a.id_atividade AS "id_atividade: AtividadeId", t.nome AS atividade_nome, a.comentario
              FROM apontamentos a
              JOIN atividades t ON t.id = a.id_atividade
+             LEFT JOIN write_back w ON w.organizacao = a.organizacao AND w.work_item_id = a.work_item_id
             WHERE a.usuario_id = ANY ($1) AND a.data_apontamento BETWEEN $2 AND $3
-              AND a.organizacao = $4 AND a.id_projeto = $5
+              AND a.organizacao = $4 AND coalesce(w.id_projeto, a.id_projeto) = $5
               AND ($6::text[] IS NULL OR a.organizacao = ANY ($6))
             ORDER BY a.data_apontamento, a.criado_em, a.id"#,
         usuarios,
@@ -171,7 +195,7 @@ pub async fn of_week(
 /// The hours of a work item as a whole, by activity and by person; as for [`page_of_work_item`].
 pub async fn resumo(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     work_item_id: i32,
     projeto: ProjetoId,
 ) -> Result<ResumoWorkItem, sqlx::Error> {
@@ -187,8 +211,10 @@ pub async fn resumo(
              FROM apontamentos a
              JOIN atividades t ON t.id = a.id_atividade
             WHERE a.organizacao = $1 AND a.work_item_id = $2 AND ($4::text[] IS NULL OR a.organizacao = ANY ($4))
-              AND EXISTS (SELECT FROM apontamentos p
-                           WHERE p.organizacao = $1 AND p.work_item_id = $2 AND p.id_projeto = $3)
+              AND coalesce((SELECT w.id_projeto FROM write_back w WHERE w.organizacao = $1 AND w.work_item_id = $2),
+                             (SELECT p.id_projeto FROM apontamentos p
+                               WHERE p.organizacao = $1 AND p.work_item_id = $2
+                               ORDER BY p.criado_em DESC LIMIT 1)) = $3
             GROUP BY GROUPING SETS ((), (a.id_atividade), (a.usuario_id))
             ORDER BY sum(a.minutos) DESC, 4, 3"#,
         organizacao.as_str(),

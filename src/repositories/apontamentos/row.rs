@@ -6,13 +6,16 @@ use uuid::Uuid;
 use crate::models::apontamento::{Apontamento, AtividadeRef, Pessoa};
 use crate::models::duracao::Duracao;
 use crate::models::ids::{ApontamentoId, AtividadeId};
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::write_back::{Estado, Situacao};
 
 /// An entry with the names that go with it.
 pub(super) struct Row {
     pub(super) id: ApontamentoId,
-    pub(super) organizacao: String,
+    pub(super) organizacao: ChaveOrganizacao,
+    pub(super) organizacao_nome: String,
     pub(super) projeto: Uuid,
+    pub(super) projeto_atual: Uuid,
     pub(super) work_item_id: i32,
     pub(super) data_apontamento: NaiveDate,
     pub(super) minutos: i32,
@@ -47,7 +50,9 @@ impl TryFrom<Row> for Apontamento {
         Ok(Self {
             id: row.id,
             organizacao: row.organizacao,
+            organizacao_nome: row.organizacao_nome,
             projeto: row.projeto,
+            projeto_atual: Some(row.projeto_atual),
             work_item_id: row.work_item_id,
             data: row.data_apontamento,
             duracao,
@@ -85,8 +90,10 @@ macro_rules! select_entries {
         sqlx::query_as!(
             $crate::repositories::apontamentos::row::Row,
             $before
-                + r#"SELECT a.id AS "id!: ApontamentoId", a.organizacao AS "organizacao!",
-                  coalesce(p.external_id, a.id_projeto) AS "projeto!", a.work_item_id AS "work_item_id!",
+                + r#"SELECT a.id AS "id!: ApontamentoId", a.organizacao AS "organizacao!: ChaveOrganizacao",
+                  coalesce(o.nome, a.organizacao) AS "organizacao_nome!",
+                  coalesce(p.external_id, a.id_projeto) AS "projeto!",
+                  coalesce(present.external_id, p.external_id, a.id_projeto) AS "projeto_atual!", a.work_item_id AS "work_item_id!",
                   a.data_apontamento AS "data_apontamento!", a.minutos AS "minutos!",
                   a.id_atividade AS "id_atividade!: AtividadeId", t.nome AS atividade_nome, a.comentario,
                   a.usuario_id AS "usuario_id!", a.usuario_nome AS "usuario_nome!", a.usuario_email, a.registrado_por_id,
@@ -99,7 +106,9 @@ macro_rules! select_entries {
              FROM " + $from + "
              JOIN atividades t ON t.id = a.id_atividade
              LEFT JOIN projetos p ON p.id = a.id_projeto
+             LEFT JOIN organizacoes o ON o.chave = a.organizacao
              LEFT JOIN write_back w ON w.organizacao = a.organizacao AND w.work_item_id = a.work_item_id
+             LEFT JOIN projetos present ON present.id = w.id_projeto
             " + $after,
             $($parameters)*
         )

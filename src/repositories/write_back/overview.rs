@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::db::Tx;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::write_back::{Falha, Resumo};
 
 /// Brings failures of the scope back to life in organisations that are written to, all or those of one or of one work item.
@@ -14,9 +14,9 @@ use crate::models::write_back::{Falha, Resumo};
 pub async fn retry(
     tx: &mut Tx,
     written: &[String],
-    organizacao: Option<&NomeOrganizacao>,
+    organizacao: Option<&ChaveOrganizacao>,
     work_item_id: Option<i32>,
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<Vec<ChaveOrganizacao>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_scalar!(
         "UPDATE write_back
@@ -25,8 +25,8 @@ pub async fn retry(
             AND ($1::text IS NULL OR organizacao = $1) AND ($2::integer IS NULL OR work_item_id = $2)
             AND ($3::text[] IS NULL OR organizacao = ANY ($3))
             AND organizacao = ANY ($4)
-      RETURNING organizacao",
-        organizacao.map(NomeOrganizacao::as_str),
+      RETURNING organizacao AS \"organizacao: ChaveOrganizacao\"",
+        organizacao.map(ChaveOrganizacao::as_str),
         work_item_id,
         organizacoes as Option<&[String]>,
         written,
@@ -39,7 +39,7 @@ pub async fn retry(
 /// a minute: whoever asked compares them first.
 pub async fn adopt(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     work_items: &[i32],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -61,7 +61,7 @@ pub async fn adopt(
 /// missing.
 pub async fn standing(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     work_items: &[i32],
 ) -> Result<Vec<Standing>, sqlx::Error> {
     let rows = sqlx::query!(
@@ -110,7 +110,7 @@ pub struct Standing {
 /// `seen` was read and nobody is writing; else it is just due. An attempt that is under way will find more to do.
 pub async fn repair(
     tx: &mut Tx,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     seen: &Standing,
     ours: Horas,
 ) -> Result<(), sqlx::Error> {
@@ -139,7 +139,8 @@ pub async fn resumo(tx: &mut Tx) -> Result<Vec<Resumo>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
         Resumo,
-        r#"SELECT organizacao AS "organizacao!", count(*) FILTER (WHERE estado = 'pendente') AS "pendentes!",
+        r#"SELECT coalesce((SELECT o.nome FROM organizacoes o WHERE o.chave = organizacao), organizacao) AS "organizacao!",
+                  count(*) FILTER (WHERE estado = 'pendente') AS "pendentes!",
                   min(pendente_desde) FILTER (WHERE estado = 'pendente') AS mais_antigo,
                   count(*) FILTER (WHERE estado = 'falhou') AS "falhas!"
              FROM (SELECT organizacao, estado, pendente_desde FROM write_back WHERE estado = 'pendente'
@@ -182,10 +183,11 @@ pub async fn failures(tx: &mut Tx, limit: i64) -> Result<Vec<Falha>, sqlx::Error
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
         Falha,
-        r#"SELECT w.organizacao, w.work_item_id, coalesce(p.external_id, w.id_projeto) AS "projeto!", w.motivo,
+        r#"SELECT coalesce(o.nome, w.organizacao) AS "organizacao!", w.work_item_id, coalesce(p.external_id, w.id_projeto) AS "projeto!", w.motivo,
                   w.pendente_desde AS desde, w.tentativas
              FROM write_back w
              LEFT JOIN projetos p ON p.id = w.id_projeto
+             LEFT JOIN organizacoes o ON o.chave = w.organizacao
             WHERE w.estado = 'falhou' AND ($1::text[] IS NULL OR w.organizacao = ANY ($1))
             ORDER BY w.organizacao, w.work_item_id LIMIT $2"#,
         organizacoes as Option<&[String]>,

@@ -12,6 +12,7 @@ use crate::models::apontamento::{
 };
 use crate::models::duracao::{Duracao, Total};
 use crate::models::ids::{ApontamentoId, AtividadeId};
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::write_back::{Estado, Situacao};
 use crate::services::{apontamentos, projetos, work_items};
 
@@ -84,8 +85,10 @@ fn sample() -> Apontamento {
     let instant = DateTime::from_timestamp_micros(1_768_233_600_123_456).unwrap_or_default();
     Apontamento {
         id: ID,
-        organizacao: "contoso".to_owned(),
+        organizacao: ChaveOrganizacao::default(),
+        organizacao_nome: "contoso".to_owned(),
         projeto: PROJETO,
+        projeto_atual: Some(PROJETO),
         work_item_id: WORK_ITEM,
         data: day(),
         duracao: Duracao::EXAMPLE,

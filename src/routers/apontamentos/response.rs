@@ -23,6 +23,8 @@ pub(super) struct ApontamentoResponse {
     work_item_id: i32,
     /// Azure DevOps GUID of the project, however it was named.
     project_id: Uuid,
+    /// Project that the work item is in now (Azure DevOps GUID); another one than `project_id` once it was moved.
+    projeto_atual: Uuid,
     /// Organisation, lower case.
     #[schema(example = "contoso")]
     organization_name: String,
@@ -104,7 +106,8 @@ impl From<Apontamento> for ApontamentoResponse {
             id: entry.id.0,
             work_item_id: entry.work_item_id,
             project_id: entry.projeto,
-            organization_name: entry.organizacao,
+            projeto_atual: entry.projeto_atual.unwrap_or(entry.projeto),
+            organization_name: entry.organizacao_nome,
             data_apontamento: entry.data,
             duracao: entry.duracao.to_string(),
             duracao_horas: entry.duracao.total().hours(),

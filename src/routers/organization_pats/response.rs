@@ -60,7 +60,7 @@ impl From<MaskedPat> for OrganizationPatResponse {
         };
         Self {
             id: row.id.0,
-            organization_name: row.organizacao,
+            organization_name: row.nome_or_chave(),
             organization_url: Some(row.organization_url),
             pat_masked,
             descricao: row.descricao,

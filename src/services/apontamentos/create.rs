@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::people::{Author, Claim};
 use super::repeat::Repeatable;
-use super::rules::{Action, check_atividade};
+use super::rules::check_atividade;
 use super::{ApontamentoService, record};
 use crate::auth::CurrentUser;
 use crate::azure_devops::work_items::WorkItem;
@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, ApontamentoRow, NewApontamento};
 use crate::models::idempotencia::Chave;
 use crate::models::ids::ApontamentoId;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::apontamentos as repo;
 use crate::repositories::projetos::Located;
+use crate::repositories::write_back::Place;
 use crate::telemetry::metrics::{self, EntryOp};
 
 /// An entry that was made, by this request or by an earlier one of the same key.
@@ -25,6 +27,14 @@ pub struct Created {
     pub apontamento: Apontamento,
     /// Whether this request changed nothing.
     pub replayed: bool,
+}
+
+impl Created {
+    /// The same with the present name of the organisation, which may have been another one when the answer was kept.
+    fn called(mut self, nome: String) -> Self {
+        self.apontamento.organizacao_nome = nome;
+        self
+    }
 }
 
 /// How long after the budget of the write-back the answer to a repeatable request may be completed.
@@ -41,11 +51,13 @@ impl ApontamentoService {
         new: &NewApontamento,
         chave: Option<&Chave>,
     ) -> Result<Created> {
-        user.may_see(&new.organizacao)?;
-        let claim = Claim::check(user, &new.organizacao, &new.usuario)?;
+        let organizacao = &user.may_see(&new.organizacao)?;
+        let claim = Claim::check(user, organizacao, &new.usuario)?;
         let writer = claim.writer.id.clone();
-        let repeatable = chave.map(|chave| Repeatable::new(new, &writer, chave));
-        let stored = self.check_and_store(user, new, claim, repeatable.as_ref()).await;
+        let repeatable = chave.map(|chave| Repeatable::new(new, organizacao, &writer, chave));
+        let stored = self
+            .check_and_store(user, new, organizacao, claim, repeatable.as_ref())
+            .await;
         let (created, seen) = match (stored, &repeatable) {
             // What is refused now may have been accepted when the key was first used, or by a rival who was faster.
             (Err(error), Some(repeatable)) if may_be_answered(&error) => {
@@ -53,7 +65,10 @@ impl ApontamentoService {
             }
             (stored, _) => stored?,
         };
-        if created.replayed || created.apontamento.sincronizacao.is_none() {
+        if created.replayed {
+            return Ok(created.called(user.present_name(organizacao)));
+        }
+        if created.apontamento.sincronizacao.is_none() {
             // Nothing is written back, so what was remembered is the last word.
             return Ok(created);
         }
@@ -75,21 +90,20 @@ impl ApontamentoService {
         &self,
         user: &CurrentUser,
         new: &NewApontamento,
+        organizacao: &ChaveOrganizacao,
         claim: Claim,
         repeatable: Option<&Repeatable<'_>>,
     ) -> Result<(Created, Option<WorkItem>)> {
         self.rules.check_date(new.data)?;
-        let author = claim.author(user, &new.organizacao).await?;
+        let author = claim.author(user, organizacao).await?;
         let projeto = self
             .projetos
-            .find_or_fetch(user, &new.organizacao, &new.projeto)
+            .find_or_fetch(user, organizacao, &new.projeto)
             .await?;
-        let action = Action::Create(&projeto);
-        let seen = self
-            .rules
-            .check_work_item(user, &new.organizacao, new.work_item_id, action)
+        let (seen, projeto) = self.rules.check_new(user, organizacao, new, projeto).await?;
+        let created = self
+            .store(user, new, organizacao, &author, &projeto, repeatable)
             .await?;
-        let created = self.store(user, new, &author, &projeto, repeatable).await?;
         Ok((created, seen))
     }
 
@@ -118,6 +132,7 @@ impl ApontamentoService {
         &self,
         user: &CurrentUser,
         new: &NewApontamento,
+        organizacao: &ChaveOrganizacao,
         author: &Author,
         projeto: &Located,
         repeatable: Option<&Repeatable<'_>>,
@@ -129,11 +144,11 @@ impl ApontamentoService {
             return Ok(replayed(first));
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
-        let (organizacao, work_item_id) = (&new.organizacao, new.work_item_id);
+        let work_item_id = new.work_item_id;
         // First the work item, then the day: all who lock both do it in this order.
         let versao_escrita = self
             .write_back
-            .mark(&mut tx, organizacao, work_item_id, projeto.id)
+            .mark(&mut tx, organizacao, work_item_id, Place::Present(projeto.id))
             .await?;
         let row = ApontamentoRow {
             id: ApontamentoId::generate(),

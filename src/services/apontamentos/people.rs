@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::auth::CurrentUser;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, Pessoa, UsuarioInformado};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::papel::Papel;
 
 /// Whose hours a request is about, as far as that can be told without asking anybody.
@@ -32,7 +32,7 @@ impl Claim {
     /// [`Error::Forbidden`] when it names somebody else, except for administrators.
     pub(super) fn check(
         user: &CurrentUser,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         said: &UsuarioInformado,
     ) -> Result<Self> {
         let writer = user.as_known_in(organizacao);
@@ -56,7 +56,7 @@ impl Claim {
     ///
     /// # Errors
     /// [`Error::InvalidReference`] when the organisation does not know them.
-    pub(super) async fn author(self, user: &CurrentUser, organizacao: &NomeOrganizacao) -> Result<Author> {
+    pub(super) async fn author(self, user: &CurrentUser, organizacao: &ChaveOrganizacao) -> Result<Author> {
         let Some(said) = self.colleague else {
             return Ok(Author {
                 usuario: self.writer,
@@ -73,11 +73,11 @@ impl Claim {
 /// Somebody for whom an administrator enters hours: as the organisation knows them, where it can be asked.
 async fn colleague(
     user: &CurrentUser,
-    organizacao: &NomeOrganizacao,
+    organizacao: &ChaveOrganizacao,
     said: UsuarioInformado,
 ) -> Result<Pessoa> {
     let id = said.id.unwrap_or_default();
-    let asked = user.member_of(organizacao).ok();
+    let asked = user.membership_in(organizacao);
     let asked = asked.and_then(|membership| {
         let credential = membership.service_credential().ok()?;
         Some((membership, credential))

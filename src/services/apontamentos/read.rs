@@ -5,15 +5,15 @@ use uuid::Uuid;
 use super::{ApontamentoService, people};
 use crate::auth::CurrentUser;
 use crate::db::{DbError, ReadTx, Tx};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::apontamento::{
     ApontamentoFilter, Apontamentos, DoWorkItem, ProjetoNomeado, ResumoWorkItem,
 };
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::page::Page;
 use crate::models::work_item::Scheduling;
 use crate::repositories::apontamentos::lists::{self, OfPeople};
-use crate::repositories::projetos;
+use crate::repositories::{projetos, write_back};
 use crate::services::integracao::membership_of;
 
 impl ApontamentoService {
@@ -24,10 +24,10 @@ impl ApontamentoService {
         of: &DoWorkItem,
         page: Page,
     ) -> Result<Apontamentos> {
-        user.may_see(&of.organizacao)?;
+        let organizacao = &user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
         let list = |mut tx: ReadTx| async move {
-            let (organizacao, id) = (&of.organizacao, of.work_item_id);
+            let id = of.work_item_id;
             let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(Apontamentos::none());
             };
@@ -39,15 +39,19 @@ impl ApontamentoService {
             tx.end();
             Ok(found)
         };
-        Ok(self.db.read(&user.scope(), list).await?)
+        let found = self.db.read(&user.scope(), &list).await?;
+        if found.count > 0 || !self.find_moved(user, organizacao, of).await? {
+            return Ok(found);
+        }
+        Ok(self.db.read(&user.scope(), &list).await?)
     }
 
     /// The hours of a work item put together; zeros when nobody logged any.
     pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
-        user.may_see(&of.organizacao)?;
+        let organizacao = &user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
         let resumo = |mut tx: ReadTx| async move {
-            let (organizacao, id) = (&of.organizacao, of.work_item_id);
+            let id = of.work_item_id;
             let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(ResumoWorkItem::empty(id));
             };
@@ -55,16 +59,59 @@ impl ApontamentoService {
             tx.end();
             Ok(found)
         };
-        Ok(self.db.read(&user.scope(), resumo).await?)
+        let found = self.db.read(&user.scope(), &resumo).await?;
+        if found.count > 0 || !self.find_moved(user, organizacao, of).await? {
+            return Ok(found);
+        }
+        Ok(self.db.read(&user.scope(), &resumo).await?)
+    }
+
+    /// Finds out whether a work item whose hours were logged elsewhere is in the project that the caller names now, and
+    /// notes it. Azure DevOps is asked at most every 20 seconds.
+    async fn find_moved(
+        &self,
+        user: &CurrentUser,
+        organizacao: &ChaveOrganizacao,
+        of: &DoWorkItem,
+    ) -> Result<bool> {
+        let Some(membership) = user.membership_in(organizacao) else {
+            return Ok(false);
+        };
+        let mut tx = self.db.begin_read(&user.scope()).await?;
+        let elsewhere = lists::has_entries(&mut tx, organizacao, of.work_item_id).await?;
+        tx.end();
+        if !elsewhere || membership.credential().is_err() {
+            return Ok(false);
+        }
+        let items = self.work_items.read_many(membership, &[of.work_item_id]).await?;
+        let Some(item) = items.first() else {
+            return Ok(false);
+        };
+        let found = self.projetos.find_or_fetch(user, organizacao, &of.projeto).await;
+        let named = match found {
+            Ok(named) => named,
+            Err(Error::InvalidReference(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Some(present) = self
+            .projetos
+            .of_item(user, membership, (&of.projeto, &named), item)
+            .await?
+        else {
+            return Ok(false);
+        };
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        write_back::place(&mut tx, organizacao, item.id, present.id).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// The hours of a work item as Azure DevOps has them now. A failure is told, never shown as zeros (D-28).
     pub async fn azure_info(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<Scheduling> {
-        user.may_see(&of.organizacao)?;
         let membership = membership_of(user, &of.organizacao)?;
         let projeto = self
             .projetos
-            .find_or_fetch(user, &of.organizacao, &of.projeto)
+            .find_or_fetch(user, membership.chave(), &of.projeto)
             .await?;
         let item = self.work_items.read(membership, of.work_item_id).await?;
         self.rules.check_project(membership, &projeto, &item).await?;
@@ -78,9 +125,9 @@ impl ApontamentoService {
         filter: &ApontamentoFilter,
         page: Page,
     ) -> Result<Apontamentos> {
-        if let Some(nome) = &filter.organizacao {
-            user.may_see(nome)?;
-        }
+        let nome = filter.organizacao.as_ref();
+        let organizacao = nome.map(|nome| user.may_see(nome)).transpose()?;
+        let organizacao = organizacao.as_ref().map(ChaveOrganizacao::as_str);
         let usuarios = people::whose(user, filter.usuario.as_ref())?;
         let usuarios = &usuarios;
         let list = |mut tx: ReadTx| async move {
@@ -92,7 +139,7 @@ impl ApontamentoService {
                 usuarios,
                 desde: filter.desde,
                 ate: filter.ate,
-                organizacao: filter.organizacao.as_ref().map(NomeOrganizacao::as_str),
+                organizacao,
                 work_item_id: filter.work_item_id,
                 projetos: projetos.as_deref(),
                 atividade: filter.atividade,

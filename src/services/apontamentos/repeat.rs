@@ -10,7 +10,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, NewApontamento, ProjetoNomeado};
 use crate::models::idempotencia::{Chave, Respondido};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::idempotencia::{self as repo, Requisicao};
 
 /// How long an answer is kept.
@@ -19,19 +19,24 @@ pub(super) const TTL: Duration = Duration::from_hours(24);
 /// A key and what came with it.
 #[derive(Debug)]
 pub(super) struct Repeatable<'a> {
-    pub(super) organizacao: &'a NomeOrganizacao,
+    pub(super) organizacao: &'a ChaveOrganizacao,
     pub(super) usuario: &'a str,
     pub(super) chave: &'a Chave,
     pub(super) impressao: Vec<u8>,
 }
 
 impl<'a> Repeatable<'a> {
-    pub(super) fn new(new: &'a NewApontamento, usuario: &'a str, chave: &'a Chave) -> Self {
+    pub(super) fn new(
+        new: &NewApontamento,
+        organizacao: &'a ChaveOrganizacao,
+        usuario: &'a str,
+        chave: &'a Chave,
+    ) -> Self {
         Self {
-            organizacao: &new.organizacao,
+            organizacao,
             usuario,
             chave,
-            impressao: fingerprint(new),
+            impressao: fingerprint(new, organizacao),
         }
     }
 
@@ -129,14 +134,14 @@ fn as_text(answer: &Apontamento) -> Result<String> {
 
 /// A hash of what is asked for. Spellings of dates, lengths, GUIDs and organisations do not count; a project by its name and by
 /// its GUID are two, since nobody is asked here.
-fn fingerprint(new: &NewApontamento) -> Vec<u8> {
+fn fingerprint(new: &NewApontamento, organizacao: &ChaveOrganizacao) -> Vec<u8> {
     let projeto = match &new.projeto {
         ProjetoNomeado::Id(id) => id.to_string(),
         ProjetoNomeado::Nome(nome) => nome.to_lowercase(),
     };
     let optional = |text: &Option<String>| text.as_ref().map_or_else(String::new, |text| format!("={text}"));
     let parts = [
-        new.organizacao.to_string(),
+        organizacao.to_string(),
         projeto,
         new.work_item_id.to_string(),
         new.data.to_string(),

@@ -1,5 +1,7 @@
 //! What may be logged: which days, how much of a day, on which work items. What breaks a rule is refused with 422.
 
+use std::cmp::Ordering;
+
 use chrono::NaiveDate;
 
 use crate::auth::{CurrentUser, Membership};
@@ -7,10 +9,12 @@ use crate::azure_devops::work_items::WorkItem;
 use crate::clock::Clock;
 use crate::config::{ApontamentosConfig, WhenUpstreamDown};
 use crate::db::Tx;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Segment};
+use crate::models::apontamento::{Apontamento, ApontamentoChanges, NewApontamento};
 use crate::models::duracao::Total;
 use crate::models::ids::{AtividadeId, ProjetoId};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
+use crate::models::papel::Papel;
 use crate::models::work_item::{Categoria, LoggableTypes};
 use crate::repositories::projetos::Located;
 use crate::repositories::{apontamentos as repo, atividades};
@@ -23,20 +27,43 @@ pub(super) struct Rules {
     clock: Clock,
     max_minutes_per_day: u16,
     allow_future: bool,
+    /// Whether members may mend text and activity of their entries on closed work items.
+    text_on_closed: bool,
     types: LoggableTypes,
     when_upstream_down: WhenUpstreamDown,
     work_items: WorkItemService,
     projetos: ProjetoService,
 }
 
-/// What is done to an entry.
+/// What is done to an entry that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action<'a> {
-    /// Made, in this project.
-    Create(&'a Located),
-    /// Changed or deleted.
-    Change,
+pub(super) enum Change {
+    /// Its text or activity, and nothing that counts hours.
+    Text,
+    /// It gets shorter, and stays on its day.
+    Shorten,
+    /// It is deleted.
+    Delete,
+    /// Anything else.
+    Other,
 }
+
+impl Change {
+    /// What `changes` do to `before`.
+    pub(super) fn of(before: &Apontamento, changes: &ApontamentoChanges) -> Self {
+        let duracao = changes.duracao.unwrap_or(before.duracao);
+        let moved = changes.data.is_some_and(|data| data != before.data);
+        match duracao.cmp(&before.duracao) {
+            _ if moved => Self::Other,
+            Ordering::Greater => Self::Other,
+            Ordering::Less => Self::Shorten,
+            Ordering::Equal => Self::Text,
+        }
+    }
+}
+
+/// What Azure DevOps said of a new entry's work item, and the project that the work item is in.
+pub(super) type Checked = (Option<WorkItem>, Located);
 
 impl Rules {
     pub(super) fn new(
@@ -48,6 +75,7 @@ impl Rules {
             clock: Clock::new(config.timezone),
             max_minutes_per_day: config.max_minutes_per_day,
             allow_future: config.allow_future,
+            text_on_closed: config.text_on_closed,
             types: LoggableTypes::new(&config.work_item_types),
             when_upstream_down: config.when_upstream_down,
             work_items,
@@ -72,7 +100,7 @@ impl Rules {
     pub(super) async fn check_day(
         &self,
         tx: &mut Tx,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         usuario: &str,
         data: NaiveDate,
     ) -> Result<()> {
@@ -89,52 +117,93 @@ impl Rules {
         })
     }
 
-    /// The work item can be read, is where it is said to be, of a type that hours are logged on, and open. Azure DevOps is
-    /// asked; what it said is returned. `None` where nobody can be asked: authentication off and no PAT, or, as
-    /// configured, Azure DevOps away.
-    pub(super) async fn check_work_item(
+    /// The work item of a new entry can be read, is in the project that the caller names, of a type that hours are logged
+    /// on, and open. Azure DevOps is asked. The work item is `None` where it cannot be asked: authentication off and no
+    /// PAT, or, as configured, Azure DevOps away; then the project is `found`.
+    pub(super) async fn check_new(
         &self,
         user: &CurrentUser,
-        organizacao: &NomeOrganizacao,
-        id: i32,
-        action: Action<'_>,
-    ) -> Result<Option<WorkItem>> {
-        let membership = match user.member_of(organizacao) {
-            Ok(membership) => membership,
-            Err(_) if user.is_everybody() => return Ok(None),
-            Err(error) => return Err(error),
+        organizacao: &ChaveOrganizacao,
+        new: &NewApontamento,
+        found: Located,
+    ) -> Result<Checked> {
+        let Some(membership) = asked(user, organizacao) else {
+            return Ok((None, found));
         };
-        if user.is_everybody() && membership.pat().is_none() {
-            return Ok(None);
-        }
-        match self.read_and_judge(membership, id, action).await {
-            Ok(item) => Ok(Some(item)),
-            Err(Error::Upstream { source, .. })
-                if self.when_upstream_down == WhenUpstreamDown::Accept && source.is_away() =>
-            {
-                tracing::warn!(%organizacao, work_item = id, cause = %source, "hours accepted on an unchecked work item");
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        let id = new.work_item_id;
+        let check = async {
+            let item = self.work_items.read(membership, id).await?;
+            let named = (&new.projeto, &found);
+            let projeto = self.projetos.of_item(user, membership, named, &item).await?;
+            let projeto = projeto.ok_or_else(|| work_items::not_found(id))?;
+            self.check_type(&item)?;
+            let loc = vec!["body".into(), "work_item_id".into()];
+            self.check_open(membership, &item, loc).await?;
+            Ok((item, projeto))
+        };
+        match check.await {
+            Ok((item, projeto)) => Ok((Some(item), projeto)),
+            Err(error) => self
+                .unless_accepted(organizacao, id, error)
+                .map(|()| (None, found)),
         }
     }
 
-    async fn read_and_judge(&self, membership: &Membership, id: i32, action: Action<'_>) -> Result<WorkItem> {
-        let item = self.work_items.read(membership, id).await?;
-        let loc = match action {
-            Action::Create(projeto) => {
-                self.check_project(membership, projeto, &item).await?;
-                self.check_type(&item)?;
-                vec!["body".into(), "work_item_id".into()]
-            }
-            Action::Change => vec!["path".into(), "apontamento_id".into()],
+    /// The work item of an entry can be read and is open. One that is gone, or hidden from the caller, leaves an entry to be
+    /// shortened or deleted; one that is closed leaves its text to be mended. Returns what Azure DevOps said, as
+    /// [`check_new`](Self::check_new) does.
+    pub(super) async fn check_change(
+        &self,
+        user: &CurrentUser,
+        entry: &Apontamento,
+        change: Change,
+    ) -> Result<Option<WorkItem>> {
+        let (organizacao, id) = (&entry.organizacao, entry.work_item_id);
+        let Some(membership) = asked(user, organizacao) else {
+            return Ok(None);
         };
+        let text_allowed = change == Change::Text && (self.text_on_closed || user.papel == Papel::Admin);
+        let check = async {
+            let item = match self.work_items.read(membership, id).await {
+                Err(Error::NotFound(_))
+                    if text_allowed || matches!(change, Change::Shorten | Change::Delete) =>
+                {
+                    return Ok(None);
+                }
+                read => read?,
+            };
+            if !text_allowed {
+                let loc = vec!["path".into(), "apontamento_id".into()];
+                self.check_open(membership, &item, loc).await?;
+            }
+            Ok(Some(item))
+        };
+        match check.await {
+            Ok(item) => Ok(item),
+            Err(error) => self.unless_accepted(organizacao, id, error).map(|()| None),
+        }
+    }
+
+    /// The error, unless it is an outage during which hours are accepted.
+    fn unless_accepted(&self, organizacao: &ChaveOrganizacao, id: i32, error: Error) -> Result<()> {
+        match error {
+            Error::Upstream { source, .. }
+                if self.when_upstream_down == WhenUpstreamDown::Accept && source.is_away() =>
+            {
+                tracing::warn!(%organizacao, work_item = id, cause = %source, "hours accepted on an unchecked work item");
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+
+    async fn check_open(&self, membership: &Membership, item: &WorkItem, loc: Vec<Segment>) -> Result<()> {
         let organizacao = membership.organizacao();
         // The service's PAT sees every type; a caller's credential may lack the scope.
         let credential = membership.service_credential()?;
         let categoria = self
             .work_items
-            .categoria(organizacao, credential, &item.project, &item)
+            .categoria(organizacao, credential, &item.project, item)
             .await?;
         let state = &item.state;
         let (code, detail) = match categoria {
@@ -146,7 +215,7 @@ impl Rules {
                 "work_item_cancelado",
                 format!("Não é possível lançar horas em Work Item cancelado (estado: {state})"),
             ),
-            Categoria::Proposed | Categoria::InProgress | Categoria::Resolved => return Ok(item),
+            Categoria::Proposed | Categoria::InProgress | Categoria::Resolved => return Ok(()),
         };
         Err(Error::Rule { code, detail, loc })
     }
@@ -158,11 +227,7 @@ impl Rules {
         projeto: &Located,
         item: &WorkItem,
     ) -> Result<()> {
-        if self
-            .projetos
-            .is_called(membership, projeto, &item.project)
-            .await?
-        {
+        if self.projetos.is_here(membership, projeto, item).await? {
             return Ok(());
         }
         Err(work_items::not_found(item.id))
@@ -181,6 +246,12 @@ impl Rules {
             loc: vec!["body".into(), "work_item_id".into()],
         })
     }
+}
+
+/// The membership with which Azure DevOps is asked; `None` where it cannot be: authentication off and no PAT.
+fn asked<'u>(user: &'u CurrentUser, organizacao: &ChaveOrganizacao) -> Option<&'u Membership> {
+    let membership = user.membership_in(organizacao)?;
+    (!user.is_everybody() || membership.pat().is_some()).then_some(membership)
 }
 
 /// The activity exists, is active, and may be used in the project. One that is switched off at the same moment may still be

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::models::atividade::NomeAtividade;
 use crate::models::duracao::{Duracao, DuracaoInvalida};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao};
 use crate::repositories::legacy::entries::Entry;
 use crate::repositories::legacy::source::ApontamentoRow;
 
@@ -14,7 +14,7 @@ const SEM_NOME: &str = "(sem nome)";
 /// A time entry whose project is still to be found.
 #[derive(Debug)]
 pub(super) struct Mapped {
-    pub(super) organizacao: NomeOrganizacao,
+    pub(super) organizacao: ChaveOrganizacao,
     pub(super) project_id: String,
     work_item_id: i32,
     duracao: Duracao,
@@ -50,8 +50,8 @@ impl Mapped {
 }
 
 /// Everything of an entry but its project.
-pub(super) fn apontamento(row: ApontamentoRow) -> Result<Mapped, String> {
-    let organizacao = organizacao(&row.organization_name)?;
+pub(super) fn apontamento(names: &Names, row: ApontamentoRow) -> Result<Mapped, String> {
+    let organizacao = organizacao(names, &row.organization_name)?;
     let work_item_id = i32::try_from(row.work_item_id).ok().filter(|id| *id > 0);
     let work_item_id = work_item_id.ok_or_else(|| format!("{} is no work item", row.work_item_id))?;
     let duracao = duracao(&row)?;
@@ -65,19 +65,25 @@ pub(super) fn apontamento(row: ApontamentoRow) -> Result<Mapped, String> {
     })
 }
 
-/// The name in its canonical form.
-pub(super) fn organizacao(text: &str) -> Result<NomeOrganizacao, String> {
-    NomeOrganizacao::parse(text).map_err(|why| format!("its organisation {text:?} {why}"))
+/// The key of the organisation that is called so here.
+pub(super) fn organizacao(names: &Names, text: &str) -> Result<ChaveOrganizacao, String> {
+    let nome = NomeOrganizacao::parse(text).map_err(|why| format!("its organisation {text:?} {why}"))?;
+    let chave = names.chave_of(&nome);
+    chave.ok_or_else(|| format!("its organisation {nome} lost that name to another one"))
 }
 
 /// That of a project, which may have none: then the one that the operator names, else an empty text.
 pub(super) fn organizacao_of(
+    names: &Names,
     text: Option<&str>,
     otherwise: Option<&NomeOrganizacao>,
 ) -> Result<String, String> {
     match text.map(str::trim).filter(|text| !text.is_empty()) {
-        Some(text) => organizacao(text).map(|nome| nome.to_string()),
-        None => Ok(otherwise.map(NomeOrganizacao::to_string).unwrap_or_default()),
+        Some(text) => organizacao(names, text).map(|chave| chave.to_string()),
+        None => match otherwise {
+            Some(nome) => organizacao(names, nome.as_str()).map(|chave| chave.to_string()),
+            None => Ok(String::new()),
+        },
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_told_apart_by_its_canonical_names() {
-        let mapped = apontamento(row(Some("2:30"), 0, 0)).unwrap();
+        let mapped = apontamento(&Names::default(), row(Some("2:30"), 0, 0)).unwrap();
         assert_eq!(
             (mapped.organizacao.as_str(), &*mapped.project_id),
             ("contoso", "Portal")
@@ -167,20 +173,23 @@ mod tests {
     fn what_a_work_item_or_an_organisation_cannot_be_is_told() {
         let mut bad = row(Some("01:00"), 0, 0);
         bad.work_item_id = 0;
-        assert_eq!(apontamento(bad).unwrap_err(), "0 is no work item");
+        assert_eq!(
+            apontamento(&Names::default(), bad).unwrap_err(),
+            "0 is no work item"
+        );
         let mut bad = row(Some("01:00"), 0, 0);
         bad.organization_name = "https://dev.azure.com/contoso".to_owned();
         assert!(
-            apontamento(bad)
+            apontamento(&Names::default(), bad)
                 .unwrap_err()
                 .contains("is not the name of an organisation")
         );
         let default = NomeOrganizacao::parse("contoso").unwrap();
         assert_eq!(
-            organizacao_of(Some(" "), Some(&default)),
+            organizacao_of(&Names::default(), Some(" "), Some(&default)),
             Ok("contoso".to_owned())
         );
-        assert_eq!(organizacao_of(None, None), Ok(String::new()));
+        assert_eq!(organizacao_of(&Names::default(), None, None), Ok(String::new()));
         assert_eq!(nome_da_atividade(" \u{200b} "), SEM_NOME);
     }
 
@@ -197,7 +206,7 @@ mod tests {
                 work_item_id, organization_name: organization.clone(), project_id: project.clone(), usuario_id: user.clone(),
                 ..row(duracao.as_deref(), horas, minutos)
             };
-            match apontamento(row) {
+            match apontamento(&Names::default(), row) {
                 Ok(mapped) => {
                     prop_assert_eq!(&mapped.project_id, project.trim());
                     let entry = mapped.in_projeto(Uuid::nil());

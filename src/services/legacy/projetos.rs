@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::db::{DbError, Tx};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::projetos as repo;
 
 /// Projects that were looked for; there are few, and entries repeat them.
@@ -14,7 +14,7 @@ pub(super) struct Projetos {
     /// Keys of the FastAPI service whose project has another key here.
     aliases: HashMap<Uuid, Uuid>,
     /// By organisation and text.
-    known: HashMap<(NomeOrganizacao, String), Result<Uuid, String>>,
+    known: HashMap<(ChaveOrganizacao, String), Result<Uuid, String>>,
 }
 
 impl Projetos {
@@ -32,7 +32,7 @@ impl Projetos {
     pub(super) async fn find(
         &mut self,
         tx: &mut Tx,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         text: &str,
     ) -> Result<Result<Uuid, String>, DbError> {
         let key = (organizacao.clone(), text.to_owned());
@@ -47,7 +47,7 @@ impl Projetos {
     async fn look_up(
         &self,
         tx: &mut Tx,
-        organizacao: &NomeOrganizacao,
+        organizacao: &ChaveOrganizacao,
         text: &str,
     ) -> Result<Result<Uuid, String>, DbError> {
         // Rows without an organisation come from before there were several.

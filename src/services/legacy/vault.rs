@@ -9,7 +9,7 @@ use super::report::Tabela;
 use super::{ImportError, Result, Run, map};
 use crate::config::VaultConfig;
 use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::legacy::source::PatRow;
 use crate::repositories::legacy::target::{self, NewPat, Outcome};
 use crate::services::organization_pats::cipher::{Cipher, Sealed};
@@ -27,7 +27,7 @@ impl Run<'_> {
                 return Ok(());
             }
             for row in page {
-                let nome = match map::organizacao(&row.organization_name) {
+                let nome = match map::organizacao(&self.names, &row.organization_name) {
                     Ok(nome) => nome,
                     Err(why) => {
                         self.findings.refused(Tabela::Pats, row.id, why);
@@ -60,7 +60,7 @@ impl Run<'_> {
         }
     }
 
-    async fn store(&mut self, row: &PatRow, nome: &NomeOrganizacao, sealed: &Sealed) -> Result<()> {
+    async fn store(&mut self, row: &PatRow, nome: &ChaveOrganizacao, sealed: &Sealed) -> Result<()> {
         let url = row.organization_url.clone().filter(|url| !url.is_empty());
         let new = NewPat {
             id: row.id,
@@ -81,7 +81,7 @@ impl Run<'_> {
 
 fn seal_anew(
     row: &PatRow,
-    nome: &NomeOrganizacao,
+    nome: &ChaveOrganizacao,
     keys: Option<&Keys>,
     cipher: Option<&Cipher>,
 ) -> std::result::Result<Sealed, &'static str> {
@@ -90,6 +90,6 @@ fn seal_anew(
     let pat: SecretString = keys
         .open(&row.pat_encrypted)
         .map_err(|_| "it does not decrypt with the key that was given")?;
-    let place = context(nome.as_str(), OrganizationPatId(row.id));
+    let place = context(nome, OrganizationPatId(row.id));
     cipher.seal(&pat, &place).map_err(|_| "it could not be encrypted")
 }

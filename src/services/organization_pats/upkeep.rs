@@ -36,11 +36,15 @@ impl OrganizationPatService {
         for row in rows {
             let pat = open(cipher, &row).ok();
             self.warn(&row, pat.is_none());
-            if let Ok(nome) = NomeOrganizacao::parse(&row.organizacao) {
-                organizacoes.push((nome, pat.filter(|_| !row.expirado)));
+            match row.organizacao_nome.as_deref().map(NomeOrganizacao::parse) {
+                Some(Ok(nome)) => organizacoes.push((nome, pat.filter(|_| !row.expirado))),
+                // Its PAT must not be shown to the organisation that took the name over.
+                _ => {
+                    tracing::debug!(chave = %row.organizacao, "a stored PAT has no organisation to be used at")
+                }
             }
         }
-        self.azure.set_vault(organizacoes);
+        self.tenants.azure().set_vault(organizacoes);
         Ok(())
     }
 
@@ -94,7 +98,7 @@ impl OrganizationPatService {
             return;
         }
         warned.insert(row.id, Instant::now());
-        let (organizacao, expira_em) = (&row.organizacao, row.expira_em);
+        let (organizacao, expira_em) = (row.nome_or_chave(), row.expira_em);
         if unreadable {
             tracing::warn!(
                 organizacao,

@@ -47,11 +47,14 @@ impl OrganizationPatService {
         };
         let Ok(pat) = open(cipher, &row) else {
             return Ok(refused(
-                &row.organizacao,
+                &row.nome_or_chave(),
                 "PAT ilegível: a chave que o cifrou não está configurada.",
             ));
         };
-        let nome = NomeOrganizacao::parse(&row.organizacao).map_err(internal)?;
+        let Some(nome) = &row.organizacao_nome else {
+            return Err(AzureError::Replaced.into());
+        };
+        let nome = NomeOrganizacao::parse(nome).map_err(internal)?;
         let outcome = self.ask(&nome, pat).await;
         // Trouble there says nothing about the PAT.
         let verdict = match &outcome {
@@ -77,9 +80,10 @@ impl OrganizationPatService {
         nome: &NomeOrganizacao,
         pat: SecretString,
     ) -> Result<Vec<String>, AzureError> {
-        let organizacao: Organizacao = self.azure.open(nome);
+        let organizacao: Organizacao = self.tenants.azure().open(nome);
         let credential = Credential::pat(pat);
-        organizacao.authenticated_user(&credential).await?;
+        let proof = organizacao.authenticated_user(&credential).await?;
+        self.tenants.confirm(nome, proof.instance_id).await?;
         let found = organizacao.projects(&credential).await?;
         Ok(found.projects.into_iter().map(|project| project.name).collect())
     }
@@ -95,6 +99,7 @@ pub(super) fn told(nome: &NomeOrganizacao, outcome: Result<Vec<String>, AzureErr
         Err(AzureError::InvalidCredential { .. }) => {
             "PAT não tem acesso a esta organização (302 Redirect).".to_owned()
         }
+        Err(AzureError::Replaced) => "Outra organização responde por este nome.".to_owned(),
         Err(AzureError::Forbidden) => "Erro inesperado: HTTP 403".to_owned(),
         Err(AzureError::NotFound) => "Erro inesperado: HTTP 404".to_owned(),
         Err(AzureError::Throttled { .. }) => "Erro inesperado: HTTP 429".to_owned(),

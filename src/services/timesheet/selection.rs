@@ -48,7 +48,7 @@ impl TimesheetService {
         types: &Types,
         semana: Semana,
     ) -> Result<Selected> {
-        let person = user.as_known_in(&pedida.organizacao);
+        let person = user.as_known_in(membership.chave());
         let mine = (pedida.only_mine && !user.is_everybody()).then(|| Mine {
             id: Uuid::parse_str(&person.id).ok(),
             email: person.email.as_ref().map(|email| email.to_lowercase()),

@@ -47,9 +47,9 @@ impl WorkItemService {
         projetos: &ProjetoService,
         search: &Search,
     ) -> Result<Vec<Found>> {
-        let nome = membership.organizacao().nome();
+        let chave = membership.chave();
         let located = match &search.projeto {
-            Some(projeto) => Some(projetos.find_or_fetch(user, nome, projeto).await?),
+            Some(projeto) => Some(projetos.find_or_fetch(user, chave, projeto).await?),
             None => None,
         };
         let exact = exact_id(&search.text);
@@ -115,7 +115,7 @@ impl WorkItemService {
             return Ok(false);
         }
         match located {
-            Some(located) => projetos.is_called(membership, located, &item.project).await,
+            Some(located) => projetos.is_here(membership, located, item).await,
             None => Ok(true),
         }
     }

@@ -95,7 +95,7 @@ impl<'a> Attempt<'a> {
             alvo,
             organizacao,
             credential,
-            mode: inner.config.mode_of(&alvo.organizacao),
+            mode: inner.mode_in(&alvo.organizacao),
             lease: tomado.lease,
             ours: tomado.participacao,
             rev_escrita: tomado.rev_escrita,
@@ -223,6 +223,9 @@ impl<'a> Attempt<'a> {
             };
             let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
             let ours = repo::intend(&mut tx, self.alvo, self.lease, &intencao).await?;
+            if let Some(guid) = item.project_id {
+                repo::place_by_guid(&mut tx, self.alvo, guid).await?;
+            }
             tx.commit().await?;
             if !ours {
                 return Err(Failure::LeaseLost);

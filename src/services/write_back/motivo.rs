@@ -10,6 +10,7 @@ pub(super) fn passing(error: &Error) -> String {
             "O Azure DevOps recusou a credencial usada para gravar as horas; verifique o PAT da organização"
                 .to_owned()
         }
+        Error::Replaced => "Outra organização responde por este nome no Azure DevOps".to_owned(),
         Error::Forbidden => "A credencial usada não tem permissão para gravar neste Work Item".to_owned(),
         Error::Throttled { .. } => "O Azure DevOps limitou as requisições".to_owned(),
         Error::Timeout => "O Azure DevOps não respondeu a tempo".to_owned(),

@@ -18,7 +18,7 @@ use crate::models::apontamento::ProjetoNomeado;
 use crate::models::auditoria::NewRegistro;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Mode};
 use crate::repositories::write_back::overview::{self as repo, Standing};
 use crate::repositories::{apontamentos, auditoria};
@@ -85,13 +85,13 @@ impl WriteBackService {
     /// [`Error::InvalidReference`] for an unknown project, [`Error::Conflict`] when nothing is written to this organisation,
     /// [`Error::Upstream`] when Azure DevOps cannot be read.
     pub async fn reconcile(&self, admin: &Admin, selecao: &Selecao) -> Result<Reconciliacao> {
-        let (user, organizacao) = (admin.user(), &selecao.organizacao);
-        user.may_see(organizacao)?;
-        let mode = self.0.config.mode_of(organizacao);
-        let membership = user.member_of(organizacao).ok().filter(|_| mode != Mode::Off);
-        let membership = membership.ok_or_else(|| switched_off(organizacao.as_str()))?;
+        let user = admin.user();
+        let organizacao = &user.may_see(&selecao.organizacao)?;
+        let mode = self.0.mode_in(organizacao);
+        let membership = user.membership_in(organizacao).filter(|_| mode != Mode::Off);
+        let membership = membership.ok_or_else(|| switched_off(selecao.organizacao.as_str()))?;
         let credential = membership.service_credential()?;
-        let (work_items, proximo) = self.selected(admin, selecao).await?;
+        let (work_items, proximo) = self.selected(admin, organizacao, &selecao.alvo).await?;
         let standing = self.standing(organizacao, &work_items).await?;
         let seen = membership
             .organizacao()
@@ -134,16 +134,20 @@ impl WriteBackService {
     }
 
     /// The work items to compare, and where the next request goes on.
-    async fn selected(&self, admin: &Admin, selecao: &Selecao) -> Result<(Vec<i32>, Option<i32>)> {
-        let (projeto, after) = match &selecao.alvo {
+    async fn selected(
+        &self,
+        admin: &Admin,
+        organizacao: &ChaveOrganizacao,
+        alvo: &SelecaoAlvo,
+    ) -> Result<(Vec<i32>, Option<i32>)> {
+        let (projeto, after) = match alvo {
             SelecaoAlvo::WorkItem(id) => return Ok((vec![*id], None)),
             SelecaoAlvo::Projeto(projeto, after) => (projeto, *after),
         };
         let projetos = &self.0.projetos;
-        let located = projetos.find_mirrored(admin.user(), &selecao.organizacao, projeto);
+        let located = projetos.find_mirrored(admin.user(), organizacao, projeto);
         let located = located.await?.ok_or_else(|| unknown_projeto(projeto))?;
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
-        let organizacao = &selecao.organizacao;
         let ids = apontamentos::work_items_of_projeto(&mut tx, organizacao, located.id, after, MOST).await?;
         tx.commit().await?;
         let more = i64::try_from(ids.len()).is_ok_and(|count| count == MOST);
@@ -151,7 +155,7 @@ impl WriteBackService {
         Ok((ids, proximo))
     }
 
-    async fn standing(&self, organizacao: &NomeOrganizacao, ids: &[i32]) -> Result<Vec<Standing>> {
+    async fn standing(&self, organizacao: &ChaveOrganizacao, ids: &[i32]) -> Result<Vec<Standing>> {
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
         // Entries from a time when nothing was written back have no row yet.
         repo::adopt(&mut tx, organizacao, ids).await?;
@@ -162,7 +166,7 @@ impl WriteBackService {
 
     /// Has the differences written, some at once, as long as the patience lasts; the background does the rest.
     async fn repair(&self, admin: &Admin, membership: &Membership, found: &[Found]) -> Result<()> {
-        let organizacao = membership.organizacao().nome();
+        let organizacao = membership.chave();
         let readable: Vec<&Found> = found
             .iter()
             .filter(|difference| difference.item.is_some())
@@ -180,7 +184,7 @@ impl WriteBackService {
             .collect();
         let new = NewRegistro {
             actor: &actor(admin.user()),
-            organizacao: Some(organizacao.as_str()),
+            organizacao: Some(organizacao),
             acao: "reconciliar",
             objeto_tipo: "sincronizacao_de_horas",
             objeto_id: None,

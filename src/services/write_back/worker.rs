@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::write::LEASE;
 use super::{WriteBackService, motivo};
 use crate::db::DbError;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Mode, Tomado};
 use crate::repositories::write_back::{self as repo, overview};
 
@@ -29,7 +29,7 @@ impl WriteBackService {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sweeps = interval(SWEEP);
         let mut running = JoinSet::new();
-        let mut busy: HashMap<Id, NomeOrganizacao> = HashMap::new();
+        let mut busy: HashMap<Id, ChaveOrganizacao> = HashMap::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -82,20 +82,20 @@ impl WriteBackService {
     /// Takes what is due, as many as each organisation has places for; `busy` are the organisations of running attempts.
     async fn take_due(
         &self,
-        busy: impl Iterator<Item = &NomeOrganizacao>,
+        busy: impl Iterator<Item = &ChaveOrganizacao>,
     ) -> Result<Vec<(Alvo, Tomado)>, DbError> {
-        let mut taken_places: HashMap<&NomeOrganizacao, i64> = HashMap::new();
+        let mut taken_places: HashMap<&ChaveOrganizacao, i64> = HashMap::new();
         for nome in busy {
             *taken_places.entry(nome).or_default() += 1;
         }
-        let tenants = self.0.azure.tenants();
-        let nomes = tenants.iter().map(|tenant| tenant.organizacao.nome());
-        let places: Vec<(NomeOrganizacao, i64)> = nomes
-            .filter(|nome| self.0.config.mode_of(nome) != Mode::Off)
-            .filter(|nome| !self.0.holds.is_held(nome))
-            .map(|nome| {
-                let taken = taken_places.get(nome).copied().unwrap_or_default();
-                (nome.clone(), EACH - taken)
+        let places: Vec<(ChaveOrganizacao, i64)> = self
+            .0
+            .served()
+            .filter(|chave| self.0.mode_in(chave) != Mode::Off)
+            .filter(|chave| !self.0.holds.is_held(chave))
+            .map(|chave| {
+                let taken = taken_places.get(&chave).copied().unwrap_or_default();
+                (chave, EACH - taken)
             })
             .filter(|(_, places)| *places > 0)
             .collect();

@@ -12,7 +12,7 @@ use super::{Inner, motivo};
 use crate::azure_devops::work_items::WorkItem;
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::db::DbError;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Tomado};
 use crate::repositories::write_back as repo;
 use crate::telemetry::metrics;
@@ -110,6 +110,10 @@ impl Inner {
         let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
             return Err(Failure::NoCredential);
         };
+        // The name may have been taken over by strangers since the hours were logged.
+        if self.tenants.verify(&organizacao, &credential).await? != alvo.organizacao {
+            return Err(AzureError::Replaced.into());
+        }
         Attempt::new(self, alvo, &organizacao, &credential, tomado)
             .run(seen)
             .await
@@ -158,15 +162,16 @@ impl Inner {
             organizacao
                 .known_user(credential)
                 .await
-                .map(|identity| identity.id)
+                .map(|proof| proof.identity.id)
         };
         let found = self.identities.try_get_with(key, ask).await;
         found.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
     }
 
     /// Leaves an organisation alone that said so, or whose trouble is not that of one work item.
-    fn hold_after(&self, nome: &NomeOrganizacao, error: &AzureError, asked: Option<Duration>) {
+    fn hold_after(&self, nome: &ChaveOrganizacao, error: &AzureError, asked: Option<Duration>) {
         match error {
+            AzureError::Replaced => self.holds.hold(nome, HOLD),
             AzureError::Throttled { .. } => self.holds.hold(nome, asked.unwrap_or(HOLD)),
             AzureError::Unavailable { .. } => asked.into_iter().for_each(|wait| self.holds.hold(nome, wait)),
             // A caller's own credential that is refused is no reason to let others wait.

@@ -78,6 +78,13 @@ impl FakeAzure {
         self.shared.world().orgs.insert(nome.to_owned(), Org::default());
     }
 
+    /// An organisation is called otherwise from now on; its old name is free.
+    pub fn rename(&self, nome: &str, new: &str) {
+        let mut world = self.shared.world();
+        let org = world.orgs.remove(nome).expect("no such organisation");
+        world.orgs.insert(new.to_owned(), org);
+    }
+
     /// One with public projects answers everybody with 200.
     pub fn make_public(&self, nome: &str) {
         self.with_org(nome, |org| org.public = true);

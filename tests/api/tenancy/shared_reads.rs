@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aponta::db::{Conn, Db, DbError, ReadTx, Tx};
-use aponta::models::organizacao::{NomeOrganizacao, Scope};
+use aponta::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use futures_util::future::join_all;
 use futures_util::poll;
 use serde_json::json;
@@ -32,7 +32,9 @@ fn connect(database: &TestDatabase) -> Db {
 
 fn of(organizacao: &str) -> Scope {
     Scope::Organizacoes {
-        nomes: vec![NomeOrganizacao::parse(organizacao).unwrap()],
+        chaves: vec![ChaveOrganizacao::first_of(
+            &NomeOrganizacao::parse(organizacao).unwrap(),
+        )],
         and_unassigned: false,
     }
 }
@@ -88,7 +90,9 @@ async fn who_waits_for_the_connection_of_a_read_goes_on_with_its_transaction() {
 async fn nobody_goes_on_with_a_transaction_that_sees_other_rows_than_theirs() {
     let (_database, db) = one_connection().await;
     let unassigned = Scope::Organizacoes {
-        nomes: vec![NomeOrganizacao::parse("contoso").unwrap()],
+        chaves: vec![ChaveOrganizacao::first_of(
+            &NomeOrganizacao::parse("contoso").unwrap(),
+        )],
         and_unassigned: true,
     };
     let scopes = [

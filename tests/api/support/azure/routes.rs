@@ -210,7 +210,7 @@ fn respond(
         };
     }
     match operation {
-        "connection_data" => connection_data(person),
+        "connection_data" => connection_data(org.instance_id, person),
         "list_projects" => list_projects(org, person, parameter("continuationToken")),
         "read_project" if parameter("includeCapabilities").is_some() => {
             planning::project_settings(org, segments[2])
@@ -273,14 +273,14 @@ fn respond(
     }
 }
 
-fn connection_data(person: Option<&Person>) -> Response<Body> {
+fn connection_data(instance_id: Uuid, person: Option<&Person>) -> Response<Body> {
     let identity = person.map_or_else(
         || json!({ "id": ANONYMOUS, "descriptor": "System:PublicAccess;x", "providerDisplayName": "Anonymous" }),
         Person::identity,
     );
     let body = json!({
         "authenticatedUser": identity, "authorizedUser": identity,
-        "instanceId": Uuid::nil(), "deploymentType": "hosted"
+        "instanceId": instance_id, "deploymentType": "hosted"
     });
     with_status(200, &body)
 }

@@ -23,8 +23,10 @@ pub struct World {
     pub seen: Vec<Seen>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Org {
+    /// What `connectionData` tells; a rename does not change it.
+    pub instance_id: Uuid,
     pub people: Vec<Person>,
     pub projects: Vec<Project>,
     pub work_items: WorkItems,
@@ -36,6 +38,22 @@ pub struct Org {
     pub faults: HashMap<String, (Fault, usize)>,
     /// Operation (or `*`) to a sender; answers wait until it is gone.
     pub held: HashMap<String, watch::Receiver<()>>,
+}
+
+impl Default for Org {
+    fn default() -> Self {
+        Self {
+            instance_id: Uuid::new_v4(),
+            people: Vec::new(),
+            projects: Vec::new(),
+            work_items: WorkItems::default(),
+            teams: Vec::new(),
+            iterations: Vec::new(),
+            public: false,
+            faults: HashMap::new(),
+            held: HashMap::new(),
+        }
+    }
 }
 
 /// Somebody with an account.

@@ -1,0 +1,136 @@
+//! Table: `organizacoes`. Written under [`Scope::Maintenance`](crate::models::organizacao::Scope::Maintenance) only.
+
+use uuid::Uuid;
+
+use crate::db::Tx;
+use crate::models::organizacao::{
+    ChaveOrganizacao, FORMER_NAME_TTL, NAME_UNSEEN, NomeAnterior, NomeOrganizacao, OrganizacaoRegistrada,
+};
+
+/// All organisations, by key.
+pub async fn list(tx: &mut Tx) -> Result<Vec<OrganizacaoRegistrada>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT chave AS "chave: ChaveOrganizacao", nome, instance_id,
+                  ARRAY(SELECT a ->> 'nome' FROM jsonb_array_elements(nomes_anteriores) a
+                         ORDER BY a ->> 'ate' DESC) AS "anteriores!: Vec<String>",
+                  ARRAY(SELECT (a ->> 'ate')::timestamptz > now() - make_interval(secs => $1)
+                          FROM jsonb_array_elements(nomes_anteriores) a
+                         ORDER BY a ->> 'ate' DESC) AS "valid!: Vec<bool>",
+                  visto_em IS NULL OR visto_em < now() - make_interval(secs => $2) AS "unseen!"
+             FROM organizacoes ORDER BY chave"#,
+        FORMER_NAME_TTL.as_secs_f64(),
+        NAME_UNSEEN.as_secs_f64(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let parse = |text: &str| NomeOrganizacao::parse(text).map_err(|why| sqlx::Error::Decode(why.into()));
+    rows.into_iter()
+        .map(|row| {
+            let anteriores = row.anteriores.iter().zip(row.valid);
+            let anterior = |(text, valid): (&String, bool)| {
+                Ok(NomeAnterior {
+                    nome: parse(text)?,
+                    valid,
+                })
+            };
+            Ok(OrganizacaoRegistrada {
+                chave: row.chave,
+                nome: row.nome.as_deref().map(parse).transpose()?,
+                instance_id: row.instance_id,
+                anteriores: anteriores.map(anterior).collect::<Result<_, sqlx::Error>>()?,
+                unseen: row.unseen,
+            })
+        })
+        .collect()
+}
+
+/// Keeps other processes from recording organisations until the transaction ends.
+pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended(current_schema()::text || '.organizacoes', 0))"
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Records an organisation under its present name.
+pub async fn insert(
+    tx: &mut Tx,
+    chave: &ChaveOrganizacao,
+    nome: &NomeOrganizacao,
+    instance_id: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO organizacoes (chave, nome, instance_id, visto_em) VALUES ($1, $2, $3, now())",
+        chave.as_str(),
+        nome.as_str(),
+        instance_id,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Pins the `instanceId` of an organisation that has none yet.
+pub async fn pin(tx: &mut Tx, chave: &ChaveOrganizacao, instance_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE organizacoes SET instance_id = $2, visto_em = now() WHERE chave = $1 AND instance_id IS NULL",
+        chave.as_str(),
+        instance_id,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes that the present name of an organisation was proved.
+pub async fn mark_seen(
+    tx: &mut Tx,
+    chave: &ChaveOrganizacao,
+    nome: &NomeOrganizacao,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE organizacoes SET visto_em = now() WHERE chave = $1 AND nome = $2",
+        chave.as_str(),
+        nome.as_str(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives an organisation another name; the one it had becomes a former one.
+pub async fn rename(
+    tx: &mut Tx,
+    chave: &ChaveOrganizacao,
+    nome: &NomeOrganizacao,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE organizacoes
+            SET nomes_anteriores = former_names(nomes_anteriores, nome, $2), nome = $2, visto_em = now()
+          WHERE chave = $1",
+        chave.as_str(),
+        nome.as_str(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes the name from an organisation; it becomes a former one.
+pub async fn free_name(
+    tx: &mut Tx,
+    chave: &ChaveOrganizacao,
+    nome: &NomeOrganizacao,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE organizacoes SET nomes_anteriores = former_names(nomes_anteriores, nome, NULL), nome = NULL
+          WHERE chave = $1 AND nome = $2",
+        chave.as_str(),
+        nome.as_str(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

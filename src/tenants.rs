@@ -1,0 +1,295 @@
+//! Which organisation a name stands for: names are looked up in the table `organizacoes`, and the `instanceId` that
+//! Azure DevOps tells with each proof is compared with the one that was pinned first.
+//!
+//! A rename keeps the key and with it every row. Another organisation under a known name proves no member until an
+//! operator adopts it (`aponta adopt-organization`). `docs/tenants.md` tells the whole of it.
+
+mod decision;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::azure_devops::{AzureDevOps, Credential, Error as AzureError, Organizacao, Tenant};
+use crate::db::{Db, DbError, Tx};
+use crate::models::auditoria::{Actor, NewRegistro};
+use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao, Scope};
+use crate::repositories::{auditoria, organizacoes as repo};
+use crate::telemetry::metrics;
+use decision::Decision;
+
+/// How long a confirmed `instanceId` counts before the table, or Azure DevOps, is asked again.
+const CONFIRMED_TTL: Duration = Duration::from_mins(1);
+
+/// The organisations that we serve and what they are called. Clones share what is known.
+#[derive(Clone)]
+pub struct Tenants(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    azure: AzureDevOps,
+    names: RwLock<Arc<Names>>,
+    confirmed: Mutex<HashMap<NomeOrganizacao, Confirmed>>,
+}
+
+/// What a name was last confirmed to stand for.
+#[derive(Debug, Clone)]
+struct Confirmed {
+    instance_id: Uuid,
+    chave: ChaveOrganizacao,
+    at: Instant,
+}
+
+/// Why an organisation was not adopted.
+#[derive(Debug, thiserror::Error)]
+pub enum AdoptError {
+    /// No PAT is configured to ask with.
+    #[error("{0} is not configured, or has no PAT to ask Azure DevOps with")]
+    NoPat(NomeOrganizacao),
+    /// Azure DevOps does not tell who it is.
+    #[error("Azure DevOps does not tell who {0} is")]
+    Upstream(NomeOrganizacao, #[source] AzureError),
+    /// The table could not be written.
+    #[error("the organisation cannot be recorded")]
+    Database(#[from] DbError),
+}
+
+impl Tenants {
+    /// Keeps the names of `azure`'s organisations in `db`; knows none before the first [`refresh`](Self::refresh).
+    #[must_use]
+    pub fn new(db: Db, azure: AzureDevOps) -> Self {
+        Self(Arc::new(Inner {
+            db,
+            azure,
+            names: RwLock::default(),
+            confirmed: Mutex::default(),
+        }))
+    }
+
+    /// The client of Azure DevOps.
+    #[must_use]
+    pub fn azure(&self) -> &AzureDevOps {
+        &self.0.azure
+    }
+
+    /// The names as of the last look at the table.
+    #[must_use]
+    pub fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.0.names.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the table again; another process may have recorded a rename.
+    ///
+    /// # Errors
+    /// When the database does not answer; what was known stays.
+    pub async fn refresh(&self) -> Result<(), DbError> {
+        let mut tx = self.0.db.begin_read(&Scope::Maintenance).await?;
+        let known = repo::list(&mut tx).await?;
+        tx.end();
+        self.set_names(Names::new(known));
+        Ok(())
+    }
+
+    /// The key of a served organisation; `None` when another one took its name over.
+    #[must_use]
+    pub fn chave_of(&self, tenant: &Tenant) -> Option<ChaveOrganizacao> {
+        self.names().chave_of(tenant.organizacao.nome())
+    }
+
+    /// The key of the default organisation.
+    #[must_use]
+    pub fn default_chave(&self) -> Option<ChaveOrganizacao> {
+        self.names().chave_of(&self.0.azure.default_organizacao()?)
+    }
+
+    /// The served organisation of this key. Of two names for one organisation the first one counts.
+    #[must_use]
+    pub fn tenant(&self, chave: &ChaveOrganizacao) -> Option<Tenant> {
+        let (tenants, names) = (self.0.azure.tenants(), self.names());
+        let has_key = |tenant: &&Tenant| names.chave_of(tenant.organizacao.nome()).as_ref() == Some(chave);
+        tenants.iter().find(has_key).cloned()
+    }
+
+    /// The key of the organisation that answered with `instance_id` under `nome`. The first proof pins it; the same
+    /// `instanceId` under a new name renames it.
+    ///
+    /// # Errors
+    /// [`AzureError::Replaced`] when the name is another organisation's; [`AzureError::Unavailable`] when the table
+    /// cannot be asked.
+    pub async fn confirm(
+        &self,
+        nome: &NomeOrganizacao,
+        instance_id: Uuid,
+    ) -> Result<ChaveOrganizacao, AzureError> {
+        if let Some(confirmed) = self.confirmed(nome).filter(|c| c.instance_id == instance_id) {
+            return Ok(confirmed.chave);
+        }
+        let outcome = self.record(nome, instance_id, false).await;
+        let chave = outcome.map_err(|error| {
+            tracing::error!(organizacao = %nome, %error, "the organisation could not be recorded");
+            AzureError::unrecorded()
+        })?;
+        let Some(chave) = chave else {
+            metrics::organization_replaced();
+            tracing::error!(organizacao = %nome, %instance_id, "another organisation answers under this name");
+            return Err(AzureError::Replaced);
+        };
+        let confirmed = Confirmed {
+            instance_id,
+            chave: chave.clone(),
+            at: Instant::now(),
+        };
+        self.lock_confirmed().insert(nome.clone(), confirmed);
+        Ok(chave)
+    }
+
+    /// The key of an organisation, which is asked who it is with `credential` unless it was confirmed within the last
+    /// minute.
+    ///
+    /// # Errors
+    /// As for [`confirm`](Self::confirm), and those of the call.
+    pub async fn verify(
+        &self,
+        organizacao: &Organizacao,
+        credential: &Credential,
+    ) -> Result<ChaveOrganizacao, AzureError> {
+        let nome = organizacao.nome();
+        if let Some(confirmed) = self.confirmed(nome) {
+            return Ok(confirmed.chave);
+        }
+        let proof = organizacao.known_user(credential).await?;
+        self.confirm(nome, proof.instance_id).await
+    }
+
+    /// Gives the organisation that answers under `nome` the name, and a key of its own unless it has one. The
+    /// organisation that had the name keeps its rows and loses the name.
+    ///
+    /// # Errors
+    /// As [`AdoptError`] says.
+    pub async fn adopt(&self, nome: &NomeOrganizacao) -> Result<ChaveOrganizacao, AdoptError> {
+        let tenants = self.0.azure.tenants();
+        let tenant = tenants.iter().find(|tenant| tenant.organizacao.nome() == nome);
+        let (organizacao, pat) = tenant
+            .and_then(|tenant| Some((&tenant.organizacao, tenant.pat.as_ref()?)))
+            .ok_or_else(|| AdoptError::NoPat(nome.clone()))?;
+        let proof = organizacao.known_user(pat).await;
+        let proof = proof.map_err(|error| AdoptError::Upstream(nome.clone(), error))?;
+        let chave = self.record(nome, proof.instance_id, true).await?;
+        chave.ok_or_else(|| AdoptError::Upstream(nome.clone(), AzureError::Replaced))
+    }
+
+    /// Decides in one transaction what the answer means, and notes it. `None`: the name is another organisation's.
+    async fn record(
+        &self,
+        nome: &NomeOrganizacao,
+        instance_id: Uuid,
+        adopt: bool,
+    ) -> Result<Option<ChaveOrganizacao>, DbError> {
+        let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
+        // Processes that see a new organisation at the same moment must not pin it twice.
+        repo::lock(&mut tx).await?;
+        let known = repo::list(&mut tx).await?;
+        let decision = decision::decide(&known, nome, instance_id, adopt);
+        let chave = apply(&mut tx, &decision, nome, instance_id).await?;
+        let known = repo::list(&mut tx).await?;
+        tx.commit().await?;
+        self.set_names(Names::new(known));
+        Ok(chave)
+    }
+
+    fn set_names(&self, names: Names) {
+        *self.0.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
+    }
+
+    fn confirmed(&self, nome: &NomeOrganizacao) -> Option<Confirmed> {
+        let confirmed = self.lock_confirmed();
+        let found = confirmed.get(nome).filter(|c| c.at.elapsed() < CONFIRMED_TTL);
+        found.cloned()
+    }
+
+    fn lock_confirmed(&self) -> std::sync::MutexGuard<'_, HashMap<NomeOrganizacao, Confirmed>> {
+        self.0.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Tenants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenants")
+            .field("names", &self.names())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes what was decided.
+async fn apply(
+    tx: &mut Tx,
+    decision: &Decision,
+    nome: &NomeOrganizacao,
+    instance_id: Uuid,
+) -> Result<Option<ChaveOrganizacao>, DbError> {
+    match decision {
+        Decision::Seen(chave) => {
+            repo::mark_seen(tx, chave, nome).await?;
+            Ok(Some(chave.clone()))
+        }
+        Decision::Pin(chave) => {
+            repo::pin(tx, chave, instance_id).await?;
+            tracing::info!(organizacao = %nome, %chave, %instance_id, "organisation pinned");
+            Ok(Some(chave.clone()))
+        }
+        Decision::Insert { chave, from } => {
+            free_name(tx, from.as_ref(), nome).await?;
+            repo::insert(tx, chave, nome, instance_id).await?;
+            tracing::info!(organizacao = %nome, %chave, %instance_id, "organisation pinned");
+            if from.is_some() {
+                record(tx, "adotar", chave, None, nome, instance_id).await?;
+            }
+            Ok(Some(chave.clone()))
+        }
+        Decision::Rename { chave, before, from } => {
+            free_name(tx, from.as_ref(), nome).await?;
+            repo::rename(tx, chave, nome).await?;
+            tracing::warn!(%chave, before = before.as_ref().map(tracing::field::display), nome = %nome, "organisation renamed");
+            record(tx, "renomear", chave, before.as_ref(), nome, instance_id).await?;
+            Ok(Some(chave.clone()))
+        }
+        Decision::Replaced => Ok(None),
+    }
+}
+
+/// Takes the name from the organisation that had it.
+async fn free_name(
+    tx: &mut Tx,
+    from: Option<&ChaveOrganizacao>,
+    nome: &NomeOrganizacao,
+) -> Result<(), DbError> {
+    let Some(from) = from else { return Ok(()) };
+    repo::free_name(tx, from, nome).await?;
+    tracing::warn!(chave = %from, %nome, "the organisation lost its name; its rows are kept");
+    Ok(())
+}
+
+/// Writes into the audit trail what became of a name.
+async fn record(
+    tx: &mut Tx,
+    acao: &'static str,
+    chave: &ChaveOrganizacao,
+    before: Option<&NomeOrganizacao>,
+    nome: &NomeOrganizacao,
+    instance_id: Uuid,
+) -> Result<(), DbError> {
+    let new = NewRegistro {
+        actor: &Actor::sistema(),
+        organizacao: Some(chave),
+        acao,
+        objeto_tipo: "organizacao",
+        objeto_id: Some(chave.to_string()),
+        antes: before.map(|before| json!({ "nome": before }).to_string()),
+        depois: Some(json!({ "nome": nome, "instance_id": instance_id }).to_string()),
+    };
+    auditoria::insert(tx, &new).await
+}

@@ -1,0 +1,209 @@
+//! What it means that an organisation answered under a name: decided from the table alone, without asking anybody.
+
+use uuid::Uuid;
+
+use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, OrganizacaoRegistrada};
+
+/// What an answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// The organisation is known, and so is the name.
+    Seen(ChaveOrganizacao),
+    /// The organisation has rows from before it was proved; this is its first proof.
+    Pin(ChaveOrganizacao),
+    /// The organisation is new. `from` loses the name.
+    Insert {
+        chave: ChaveOrganizacao,
+        from: Option<ChaveOrganizacao>,
+    },
+    /// The organisation is known under another name. `from` loses the new one.
+    Rename {
+        chave: ChaveOrganizacao,
+        before: Option<NomeOrganizacao>,
+        from: Option<ChaveOrganizacao>,
+    },
+    /// The name is or was another organisation's.
+    Replaced,
+}
+
+/// Decides what it means that `instance_id` answered under `nome`. `adopt`: an operator says that the name is its own.
+pub(super) fn decide(
+    known: &[OrganizacaoRegistrada],
+    nome: &NomeOrganizacao,
+    instance_id: Uuid,
+    adopt: bool,
+) -> Decision {
+    let own = known.iter().find(|row| row.instance_id == Some(instance_id));
+    let holder = known.iter().find(|row| row.nome.as_ref() == Some(nome));
+    let is_other = |row: &&OrganizacaoRegistrada| row.instance_id != Some(instance_id);
+    // Rows that were never proved may be those of the organisation that answers.
+    let claimed = known.iter().filter(is_other).any(|row| {
+        let may_be_own = own.is_none() && row.instance_id.is_none() && row.nome.as_ref() == Some(nome);
+        row.claims(nome) && !may_be_own && (row.instance_id.is_some() || own.is_none())
+    });
+    let from = holder.filter(is_other).map(|row| row.chave.clone());
+    match own {
+        Some(row) if row.nome.as_ref() == Some(nome) => Decision::Seen(row.chave.clone()),
+        _ if claimed && !adopt => Decision::Replaced,
+        // Both names may answer for a while; the one that is proved stays.
+        Some(row) if !adopt && row.was_called(nome) && row.nome.is_some() && !row.unseen => {
+            Decision::Seen(row.chave.clone())
+        }
+        Some(row) => Decision::Rename {
+            chave: row.chave.clone(),
+            before: row.nome.clone(),
+            from,
+        },
+        None => match holder {
+            Some(row) if row.instance_id.is_none() => Decision::Pin(row.chave.clone()),
+            _ => Decision::Insert {
+                chave: free_key(known, nome),
+                from,
+            },
+        },
+    }
+}
+
+/// The name itself, or the first of `name~2`, `name~3`, ... that no organisation has.
+fn free_key(known: &[OrganizacaoRegistrada], nome: &NomeOrganizacao) -> ChaveOrganizacao {
+    let is_free = |chave: &ChaveOrganizacao| known.iter().all(|row| row.chave != *chave);
+    let first = ChaveOrganizacao::first_of(nome);
+    let more = (2..).map(|n| ChaveOrganizacao::nth_of(nome, n));
+    let mut keys = std::iter::once(first.clone()).chain(more);
+    keys.find(is_free).unwrap_or(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::organizacao::NomeAnterior;
+
+    const OURS: Uuid = Uuid::from_u128(1);
+    const THEIRS: Uuid = Uuid::from_u128(2);
+
+    fn nome(text: &str) -> NomeOrganizacao {
+        NomeOrganizacao::parse(text).unwrap()
+    }
+
+    fn chave(text: &str) -> ChaveOrganizacao {
+        ChaveOrganizacao::first_of(&nome(text))
+    }
+
+    fn row(key: &str, present: &str, instance_id: Option<Uuid>, before: &[&str]) -> OrganizacaoRegistrada {
+        let anterior = |text: &&str| NomeAnterior {
+            nome: nome(text),
+            valid: true,
+        };
+        OrganizacaoRegistrada {
+            chave: chave(key),
+            nome: (!present.is_empty()).then(|| nome(present)),
+            instance_id,
+            anteriores: before.iter().map(anterior).collect(),
+            unseen: false,
+        }
+    }
+
+    fn decided(known: &[OrganizacaoRegistrada], text: &str, instance_id: Uuid) -> Decision {
+        decide(known, &nome(text), instance_id, false)
+    }
+
+    #[test]
+    fn first_proof_pins_the_name() {
+        let insert = Decision::Insert {
+            chave: chave("contoso"),
+            from: None,
+        };
+        assert_eq!(decided(&[], "contoso", OURS), insert);
+        let unpinned = [row("contoso", "contoso", None, &[])];
+        assert_eq!(
+            decided(&unpinned, "contoso", OURS),
+            Decision::Pin(chave("contoso"))
+        );
+        let pinned = [row("contoso", "contoso", Some(OURS), &[])];
+        assert_eq!(
+            decided(&pinned, "contoso", OURS),
+            Decision::Seen(chave("contoso"))
+        );
+    }
+
+    #[test]
+    fn same_instance_under_a_new_name_is_a_rename() {
+        let pinned = [row("contoso", "contoso", Some(OURS), &[])];
+        let rename = |before: &str, from: Option<&str>| Decision::Rename {
+            chave: chave("contoso"),
+            before: Some(nome(before)),
+            from: from.map(chave),
+        };
+        assert_eq!(decided(&pinned, "novo", OURS), rename("contoso", None));
+        let mut renamed = [row("contoso", "novo", Some(OURS), &["contoso"])];
+        // Both names answer: the present one stays, until it is not proved any more.
+        assert_eq!(
+            decided(&renamed, "contoso", OURS),
+            Decision::Seen(chave("contoso"))
+        );
+        renamed[0].unseen = true;
+        assert_eq!(decided(&renamed, "contoso", OURS), rename("novo", None));
+        // Rows that were stored under the new name before anything was proved there do not stand in the way.
+        let twice = [
+            row("contoso", "contoso", Some(OURS), &[]),
+            row("novo", "novo", None, &[]),
+        ];
+        assert_eq!(decided(&twice, "novo", OURS), rename("contoso", Some("novo")));
+    }
+
+    #[test]
+    fn another_instance_under_a_known_name_is_replaced() {
+        for known in [
+            row("contoso", "contoso", Some(OURS), &[]),
+            row("contoso", "novo", Some(OURS), &["contoso"]),
+            row("contoso", "", Some(OURS), &["contoso"]),
+            row("outra", "novo", Some(OURS), &["contoso"]),
+        ] {
+            assert_eq!(
+                decided(&[known.clone()], "contoso", THEIRS),
+                Decision::Replaced,
+                "{known:?}"
+            );
+            let both = [known, row("fabrikam", "fabrikam", Some(THEIRS), &[])];
+            assert_eq!(
+                decided(&both, "contoso", THEIRS),
+                Decision::Replaced,
+                "known elsewhere"
+            );
+        }
+    }
+
+    #[test]
+    fn adoption_gives_a_stranger_a_key_of_its_own() {
+        let adopted = |known: &[OrganizacaoRegistrada]| decide(known, &nome("contoso"), THEIRS, true);
+        let ours = row("contoso", "contoso", Some(OURS), &[]);
+        let second = ChaveOrganizacao::nth_of(&nome("contoso"), 2);
+        let insert = Decision::Insert {
+            chave: second.clone(),
+            from: Some(chave("contoso")),
+        };
+        assert_eq!(adopted(std::slice::from_ref(&ours)), insert);
+        let renamed = row("contoso", "novo", Some(OURS), &["contoso"]);
+        let insert = Decision::Insert {
+            chave: second,
+            from: None,
+        };
+        assert_eq!(adopted(&[renamed]), insert);
+        let rename = Decision::Rename {
+            chave: chave("fabrikam"),
+            before: Some(nome("fabrikam")),
+            from: Some(chave("contoso")),
+        };
+        assert_eq!(
+            adopted(&[ours, row("fabrikam", "fabrikam", Some(THEIRS), &[])]),
+            rename
+        );
+    }
+
+    #[test]
+    fn long_names_leave_room_for_the_number() {
+        let long = nome(&"a".repeat(64));
+        assert_eq!(ChaveOrganizacao::nth_of(&long, 2).as_str().len(), 64);
+        assert!(ChaveOrganizacao::nth_of(&long, 12).as_str().ends_with("a~12"));
+    }
+}
