@@ -284,6 +284,8 @@ pub struct App {
     pub draining: Draining,
     /// What goes on beside requests, once it is started.
     pub jobs: Jobs,
+    /// The organisations that are served.
+    pub tenants: Tenants,
     /// Hours on their way to Azure DevOps.
     pub write_back: WriteBackService,
     /// Time entries.
@@ -305,7 +307,7 @@ impl App {
         let gauges = GaugeService::new(db.clone(), azure.clone());
         let jobs = Jobs::new(
             &config.azure_devops,
-            tenants,
+            tenants.clone(),
             state.0.integracao.clone(),
             state.0.organization_pats.clone(),
             state.0.apontamentos.clone(),
@@ -319,6 +321,7 @@ impl App {
             db,
             draining,
             jobs,
+            tenants,
             write_back,
             apontamentos,
         })

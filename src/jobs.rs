@@ -109,6 +109,7 @@ impl Jobs {
                 if let Err(error) = vault.refresh().await {
                     tracing::warn!(%error, "the vault could not be read");
                 }
+                tenants.verify_all().await;
             }
         }));
         if let Some(period) = self.probe_interval {

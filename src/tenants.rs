@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -163,6 +164,21 @@ impl Tenants {
         }
         let proof = organizacao.known_user(credential).await?;
         self.confirm(nome, proof.instance_id).await
+    }
+
+    /// Asks every organisation that has a PAT who it is, so that a rename is known before its first caller comes. What
+    /// goes wrong is logged where it is found.
+    pub async fn verify_all(&self) {
+        let tenants = self.0.azure.tenants();
+        let with_pat = tenants
+            .iter()
+            .filter_map(|tenant| Some((tenant, tenant.pat.as_ref()?)));
+        let asked = with_pat.map(|(tenant, pat)| self.verify(&tenant.organizacao, pat));
+        for outcome in join_all(asked).await {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "an organisation does not tell who it is");
+            }
+        }
     }
 
     /// Gives the organisation that answers under `nome` the name, and a key of its own unless it has one. The

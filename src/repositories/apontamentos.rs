@@ -8,7 +8,7 @@ pub mod lists;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::db::Tx;
-use crate::models::apontamento::{Apontamento, ApontamentoChanges, ApontamentoRow};
+use crate::models::apontamento::{Apontamento, ApontamentoChanges, ApontamentoRow, Pessoa};
 use crate::models::duracao::Total;
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use crate::models::organizacao::ChaveOrganizacao;
@@ -31,6 +31,26 @@ pub async fn find(tx: &mut Tx, id: ApontamentoId) -> Result<Option<Apontamento>,
     .fetch_optional(conn)
     .await?;
     row.map(Apontamento::try_from).transpose()
+}
+
+/// A person as their latest entry in an organisation names them; `None` when they have none.
+pub async fn person_of(
+    tx: &mut Tx,
+    organizacao: &ChaveOrganizacao,
+    usuario: &str,
+) -> Result<Option<Pessoa>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_as!(
+        Pessoa,
+        "SELECT usuario_id AS id, usuario_nome AS nome, usuario_email AS email FROM apontamentos
+          WHERE organizacao = $1 AND usuario_id = $2 AND ($3::text[] IS NULL OR organizacao = ANY ($3))
+          ORDER BY criado_em DESC LIMIT 1",
+        organizacao.as_str(),
+        usuario,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// What is known of an entry that other writers are kept off.

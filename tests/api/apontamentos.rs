@@ -1,7 +1,9 @@
 //! Time entries: shapes of the contract, rules, and who may do what with whose. How hours get into Azure DevOps is in
 //! `write_back.rs`.
 
+mod gone;
 mod people;
+mod places;
 mod projetos;
 mod reads;
 mod rules;
@@ -49,7 +51,8 @@ async fn create_answers_the_whole_entry_with_every_key_of_the_contract() {
             "atualizado_em",
             "registrado_por_id",
             "registrado_por_nome",
-            "sincronizacao"
+            "sincronizacao",
+            "projeto_atual"
         ]
     );
     assert_eq!(entry["work_item_id"], logging.item);

@@ -1,5 +1,6 @@
 //! Tenants do not see each other: in the application, and in PostgreSQL if the application should forget.
 
+mod names;
 mod row_level_security;
 mod shared_reads;
 

@@ -23,8 +23,6 @@ pub(super) struct ApontamentoResponse {
     work_item_id: i32,
     /// Azure DevOps GUID of the project, however it was named.
     project_id: Uuid,
-    /// Project that the work item is in now (Azure DevOps GUID); another one than `project_id` once it was moved.
-    projeto_atual: Uuid,
     /// Organisation, lower case.
     #[schema(example = "contoso")]
     organization_name: String,
@@ -64,6 +62,8 @@ pub(super) struct ApontamentoResponse {
     /// How far the hours are on their way to Azure DevOps; null when they are not written there.
     #[schema(required = true)]
     sincronizacao: Option<SituacaoResponse>,
+    /// Project that the work item is in now (Azure DevOps GUID); another one than `project_id` once it was moved.
+    projeto_atual: Uuid,
 }
 
 /// An activity, briefly.
@@ -106,7 +106,6 @@ impl From<Apontamento> for ApontamentoResponse {
             id: entry.id.0,
             work_item_id: entry.work_item_id,
             project_id: entry.projeto,
-            projeto_atual: entry.projeto_atual.unwrap_or(entry.projeto),
             organization_name: entry.organizacao_nome,
             data_apontamento: entry.data,
             duracao: entry.duracao.to_string(),
@@ -125,6 +124,7 @@ impl From<Apontamento> for ApontamentoResponse {
             registrado_por_id,
             registrado_por_nome,
             sincronizacao: entry.sincronizacao.map(SituacaoResponse::from),
+            projeto_atual: entry.projeto_atual.unwrap_or(entry.projeto),
         }
     }
 }

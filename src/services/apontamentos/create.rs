@@ -95,7 +95,7 @@ impl ApontamentoService {
         repeatable: Option<&Repeatable<'_>>,
     ) -> Result<(Created, Option<WorkItem>)> {
         self.rules.check_date(new.data)?;
-        let author = claim.author(user, organizacao).await?;
+        let author = claim.author(&self.db, user, organizacao).await?;
         let projeto = self
             .projetos
             .find_or_fetch(user, organizacao, &new.projeto)

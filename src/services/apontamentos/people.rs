@@ -3,10 +3,12 @@
 use uuid::Uuid;
 
 use crate::auth::CurrentUser;
+use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, Pessoa, UsuarioInformado};
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::papel::Papel;
+use crate::repositories::apontamentos as repo;
 
 /// Whose hours a request is about, as far as that can be told without asking anybody.
 #[derive(Debug)]
@@ -56,7 +58,12 @@ impl Claim {
     ///
     /// # Errors
     /// [`Error::InvalidReference`] when the organisation does not know them.
-    pub(super) async fn author(self, user: &CurrentUser, organizacao: &ChaveOrganizacao) -> Result<Author> {
+    pub(super) async fn author(
+        self,
+        db: &Db,
+        user: &CurrentUser,
+        organizacao: &ChaveOrganizacao,
+    ) -> Result<Author> {
         let Some(said) = self.colleague else {
             return Ok(Author {
                 usuario: self.writer,
@@ -64,14 +71,16 @@ impl Claim {
             });
         };
         Ok(Author {
-            usuario: colleague(user, organizacao, said).await?,
+            usuario: colleague(db, user, organizacao, said).await?,
             registrado_por: Some(self.writer),
         })
     }
 }
 
-/// Somebody for whom an administrator enters hours: as the organisation knows them, where it can be asked.
+/// Somebody for whom an administrator enters hours: as the organisation knows them, where it can be asked, or as their
+/// latest entry names them.
 async fn colleague(
+    db: &Db,
     user: &CurrentUser,
     organizacao: &ChaveOrganizacao,
     said: UsuarioInformado,
@@ -92,7 +101,13 @@ async fn colleague(
     let unknown = || Error::InvalidReference(format!("Usuário não encontrado: {id}"));
     let guid = Uuid::parse_str(&id).map_err(|_| unknown())?;
     let identity = membership.organizacao().identity(credential, guid).await?;
-    let identity = identity.ok_or_else(unknown)?;
+    let Some(identity) = identity else {
+        // A person who left keeps their entries, which an administrator may have to correct.
+        let mut tx = db.begin_read(&user.scope()).await?;
+        let known = repo::person_of(&mut tx, organizacao, &guid.to_string()).await?;
+        tx.end();
+        return known.ok_or_else(unknown);
+    };
     Ok(Pessoa {
         id: identity.id.to_string(),
         nome: identity.nome.or(said.nome).unwrap_or(id),

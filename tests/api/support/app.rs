@@ -73,6 +73,14 @@ impl TestApp {
         self.replica_from(self.env.clone().with(name, value))
     }
 
+    /// The same with these variables instead.
+    pub fn replica_as(&self, variables: &[(&str, &str)]) -> Self {
+        let env = variables
+            .iter()
+            .fold(self.env.clone(), |env, (name, value)| env.with(name, *value));
+        self.replica_from(env)
+    }
+
     fn replica_from(&self, env: Env) -> Self {
         let app = App::new(&Config::load(&env).unwrap()).unwrap();
         Self {

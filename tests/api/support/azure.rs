@@ -99,6 +99,23 @@ impl FakeAzure {
         person
     }
 
+    /// The person behind a PAT, as an organisation knows them.
+    pub fn person_of(&self, token: &str, org: &str) -> Person {
+        let id = self.shared.world().pats[token];
+        self.with_org(org, |org| {
+            org.people
+                .iter()
+                .find(|person| person.id == id)
+                .expect("a member")
+                .clone()
+        })
+    }
+
+    /// A person becomes a member of an organisation, too.
+    pub fn join(&self, person: &Person, org: &str) {
+        self.with_org(org, |org| org.people.push(person.clone()));
+    }
+
     /// Changes what the organisations know of somebody.
     pub fn edit_person(&self, id: Uuid, edit: impl Fn(&mut Person)) {
         for org in self.shared.world().orgs.values_mut() {
@@ -153,6 +170,23 @@ impl FakeAzure {
     /// Changes the projects of an organisation.
     pub fn edit_projects(&self, org: &str, edit: impl FnOnce(&mut Vec<Project>)) {
         self.with_org(org, |org| edit(&mut org.projects));
+    }
+
+    /// A project is called otherwise from now on, on its work items, too.
+    pub fn rename_project(&self, org: &str, id: Uuid, new: &str) {
+        self.with_org(org, |org| {
+            let project = org.projects.iter_mut().find(|project| project.id == id).unwrap();
+            let old = project.json["name"].as_str().unwrap().to_owned();
+            project.json["name"] = new.into();
+            org.work_items.rename_project(&old, new);
+        });
+    }
+
+    /// Adds a project of this name.
+    pub fn project(&self, org: &str, name: &str) -> Project {
+        let project = Project::new(name);
+        self.with_org(org, |org| org.projects.push(project.clone()));
+        project
     }
 
     /// Adds a work item; returns its id.

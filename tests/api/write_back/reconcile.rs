@@ -165,7 +165,7 @@ async fn what_cannot_be_compared_is_said() {
 async fn a_comparison_does_not_undo_what_is_written_meanwhile() {
     // Entries from a time when nothing was written back, and one that is on its way.
     for before in ["off", "delta"] {
-        let logging = Logging::with(&[("WRITEBACK_MODE", before)]).await;
+        let logging = Logging::with(&[("WRITEBACK_MODE", before), ("AZURE_DEVOPS_TIMEOUT_MS", "5000")]).await;
         if before == "delta" {
             logging
                 .azure()

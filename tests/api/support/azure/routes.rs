@@ -209,6 +209,7 @@ fn respond(
             _ => unreachable!(),
         };
     }
+    let by = person.map_or(Uuid::nil(), |person| person.id);
     match operation {
         "connection_data" => connection_data(org.instance_id, person),
         "list_projects" => list_projects(org, person, parameter("continuationToken")),
@@ -234,7 +235,7 @@ fn respond(
         }
         "list_revisions" => {
             let number = |name: &str| parameter(name).map_or(0, |text| text.parse().unwrap());
-            work_items::revisions(org, segments[3], number("$top"), number("$skip"))
+            work_items::revisions(org, by, segments[3], number("$top"), number("$skip"))
         }
         "list_types" => work_items::types(org),
         "list_process_states" => work_items::process_states(org, segments[3], segments[5]),
@@ -242,9 +243,9 @@ fn respond(
             .header("content-type", "image/svg+xml; api-version=7.1")
             .body(Body::from(format!("<svg id=\"{}\"/>", segments[3])))
             .unwrap(),
-        "read_work_item" => work_items::read(org, segments[3], parameter("fields").as_deref()),
-        "read_work_items" => work_items::batch(org, request.body()),
-        "read_revision" => work_items::revision(org, segments[3], segments[5]),
+        "read_work_item" => work_items::read(org, by, segments[3], parameter("fields").as_deref()),
+        "read_work_items" => work_items::batch(org, by, request.body()),
+        "read_revision" => work_items::revision(org, by, segments[3], segments[5]),
         "update_work_item" => {
             let content_type = request.headers().get("content-type").unwrap().to_str().unwrap();
             work_items::update(org, person.unwrap(), segments[3], content_type, request.body())

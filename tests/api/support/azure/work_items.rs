@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::planning::project_of;
 use super::routes::with_status;
 use super::wiql::{Query, Subject};
-use super::world::{Org, Person};
+use super::world::{Org, Person, Project};
 
 const SCHEDULING: &str = "Microsoft.VSTS.Scheduling.";
 
@@ -34,6 +34,7 @@ struct Item {
     /// Fields of each revision; the first one has number 1.
     revisions: Vec<Map<String, Value>>,
     deleted: bool,
+    hidden_from: Vec<Uuid>,
 }
 
 impl Item {
@@ -171,6 +172,7 @@ impl WorkItems {
             Item {
                 revisions: vec![fields],
                 deleted: false,
+                hidden_from: Vec::new(),
             },
         );
         id
@@ -198,6 +200,25 @@ impl WorkItems {
         self.items.get_mut(&id).unwrap().deleted = true;
     }
 
+    /// It comes back from the recycle bin.
+    pub fn restore(&mut self, id: i32) {
+        self.items.get_mut(&id).unwrap().deleted = false;
+    }
+
+    /// This person may not read it any more.
+    pub fn hide(&mut self, id: i32, from: Uuid) {
+        self.items.get_mut(&id).unwrap().hidden_from.push(from);
+    }
+
+    /// What a project is called on all its work items; no revision tells of it.
+    pub fn rename_project(&mut self, old: &str, new: &str) {
+        for fields in self.items.values_mut().flat_map(|item| &mut item.revisions) {
+            if fields["System.TeamProject"] == old {
+                fields.insert("System.TeamProject".to_owned(), json!(new));
+            }
+        }
+    }
+
     /// The process gets a state of its own.
     pub fn add_state(&mut self, tipo: &str, name: &str, category: &str) {
         let states = &mut self.types.get_mut(tipo).unwrap().states;
@@ -211,18 +232,35 @@ impl WorkItems {
         Some(&found.1)
     }
 
-    fn readable(&self, id: i32) -> Option<&Item> {
-        self.items.get(&id).filter(|item| !item.deleted)
+    fn readable(&self, id: i32, by: Uuid) -> Option<&Item> {
+        let item = self.items.get(&id)?;
+        (!item.deleted && !item.hidden_from.contains(&by)).then_some(item)
     }
 }
 
-fn as_json(id: i32, rev: i32, fields: &Map<String, Value>, wanted: Option<&[&str]>) -> Value {
+/// A work item as it goes over the wire. Hosted organisations tell the project's GUID in the address.
+fn as_json(
+    projects: &[Project],
+    id: i32,
+    rev: i32,
+    fields: &Map<String, Value>,
+    wanted: Option<&[&str]>,
+) -> Value {
+    let project = projects
+        .iter()
+        .find(|project| project.json["name"] == fields["System.TeamProject"])
+        .filter(|project| !project.on_own_server)
+        .map(|project| format!("{}/", project.id));
+    let url = format!(
+        "https://dev.azure.com/contoso/{}_apis/wit/workItems/{id}",
+        project.unwrap_or_default()
+    );
     let fields: Map<String, Value> = fields
         .iter()
         .filter(|(name, _)| wanted.is_none_or(|wanted| wanted.contains(&name.as_str())))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    json!({ "id": id, "rev": rev, "fields": fields, "url": format!("https://dev.azure.com/_apis/wit/workItems/{id}") })
+    json!({ "id": id, "rev": rev, "fields": fields, "url": url })
 }
 
 fn error(status: u16, type_key: &str, message: &str) -> Response<Body> {
@@ -238,25 +276,31 @@ fn gone(id: i32) -> Response<Body> {
     )
 }
 
-pub fn read(org: &Org, id: &str, fields: Option<&str>) -> Response<Body> {
+pub fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> Response<Body> {
     let id: i32 = id.parse().unwrap();
     let wanted: Option<Vec<&str>> = fields.map(|fields| fields.split(',').collect());
-    match org.work_items.readable(id) {
-        Some(item) => with_status(200, &as_json(id, item.rev(), item.fields(), wanted.as_deref())),
+    match org.work_items.readable(id, by) {
+        Some(item) => with_status(
+            200,
+            &as_json(&org.projects, id, item.rev(), item.fields(), wanted.as_deref()),
+        ),
         None => gone(id),
     }
 }
 
-pub fn revision(org: &Org, id: &str, rev: &str) -> Response<Body> {
+pub fn revision(org: &Org, by: Uuid, id: &str, rev: &str) -> Response<Body> {
     let (id, rev): (i32, usize) = (id.parse().unwrap(), rev.parse().unwrap());
-    let item = org.work_items.readable(id);
+    let item = org.work_items.readable(id, by);
     match item.and_then(|item| item.revisions.get(rev.checked_sub(1)?)) {
-        Some(fields) => with_status(200, &as_json(id, i32::try_from(rev).unwrap(), fields, None)),
+        Some(fields) => with_status(
+            200,
+            &as_json(&org.projects, id, i32::try_from(rev).unwrap(), fields, None),
+        ),
         None => gone(id),
     }
 }
 
-pub fn batch(org: &Org, body: &[u8]) -> Response<Body> {
+pub fn batch(org: &Org, by: Uuid, body: &[u8]) -> Response<Body> {
     let body: Value = serde_json::from_slice(body).unwrap();
     let ids = body["ids"].as_array().unwrap();
     if ids.len() > 200 {
@@ -275,9 +319,9 @@ pub fn batch(org: &Org, body: &[u8]) -> Response<Body> {
         .collect();
     let one = |id: &Value| {
         let id = i32::try_from(id.as_i64().unwrap()).unwrap();
-        let item = org.work_items.readable(id);
+        let item = org.work_items.readable(id, by);
         item.map_or(Value::Null, |item| {
-            as_json(id, item.rev(), item.fields(), Some(&wanted))
+            as_json(&org.projects, id, item.rev(), item.fields(), Some(&wanted))
         })
     };
     let value: Vec<Value> = ids.iter().map(one).collect();
@@ -290,7 +334,7 @@ pub fn update(org: &mut Org, person: &Person, id: &str, content_type: &str, body
         return error(400, "VssRequestContentTypeNotSupportedException", content_type);
     }
     let work_items = &mut org.work_items;
-    let Some(item) = work_items.readable(id) else {
+    let Some(item) = work_items.readable(id, person.id) else {
         return gone(id);
     };
     let operations: Vec<Value> = serde_json::from_slice(body).unwrap();
@@ -326,7 +370,7 @@ pub fn update(org: &mut Org, person: &Person, id: &str, content_type: &str, body
     let item = work_items.items.get_mut(&id).unwrap();
     item.change(by, |fields| fields.extend(changes));
     let item = &work_items.items[&id];
-    with_status(200, &as_json(id, item.rev(), item.fields(), None))
+    with_status(200, &as_json(&org.projects, id, item.rev(), item.fields(), None))
 }
 
 /// TF401320: a rule of the process objects to a field.
@@ -417,14 +461,14 @@ pub fn query(org: &Org, project: Option<&str>, top: Option<String>, body: &[u8])
     )
 }
 
-pub fn revisions(org: &Org, id: &str, top: usize, skip: usize) -> Response<Body> {
+pub fn revisions(org: &Org, by: Uuid, id: &str, top: usize, skip: usize) -> Response<Body> {
     let id: i32 = id.parse().unwrap();
-    let Some(item) = org.work_items.readable(id) else {
+    let Some(item) = org.work_items.readable(id, by) else {
         return gone(id);
     };
     let revisions = item.revisions.iter().enumerate().skip(skip).take(top.min(200));
     let value: Vec<Value> = revisions
-        .map(|(n, fields)| as_json(id, i32::try_from(n + 1).unwrap(), fields, None))
+        .map(|(n, fields)| as_json(&org.projects, id, i32::try_from(n + 1).unwrap(), fields, None))
         .collect();
     with_status(200, &json!({ "count": value.len(), "value": value }))
 }

@@ -103,6 +103,8 @@ pub struct Project {
     pub id: Uuid,
     pub json: Value,
     pub public: bool,
+    /// Addresses of work items do not tell the project.
+    pub on_own_server: bool,
 }
 
 impl Project {
@@ -121,6 +123,7 @@ impl Project {
             id,
             json,
             public: false,
+            on_own_server: false,
         }
     }
 }
