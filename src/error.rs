@@ -110,6 +110,9 @@ impl From<azure_devops::Error> for Error {
                 "O Azure DevOps está indisponível no momento; tente novamente"
             }
             azure_devops::Error::Timeout => "O Azure DevOps não respondeu a tempo; tente novamente",
+            azure_devops::Error::InvalidCredential { .. } | azure_devops::Error::Forbidden => {
+                "O Azure DevOps recusou a credencial: ela não vale mais ou não tem o escopo necessário"
+            }
             _ => "O Azure DevOps deu uma resposta inesperada",
         };
         Self::Upstream {

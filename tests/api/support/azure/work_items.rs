@@ -284,7 +284,14 @@ pub fn batch(org: &Org, body: &[u8]) -> Response<Body> {
     with_status(200, &json!({ "count": value.len(), "value": value }))
 }
 
-pub fn update(org: &mut Org, person: &Person, id: &str, content_type: &str, body: &[u8]) -> Response<Body> {
+/// Nothing is stored without somebody who stores it.
+pub fn update(
+    org: &mut Org,
+    person: Option<&Person>,
+    id: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Response<Body> {
     let id: i32 = id.parse().unwrap();
     if content_type != "application/json-patch+json" {
         return error(400, "VssRequestContentTypeNotSupportedException", content_type);
@@ -322,9 +329,11 @@ pub fn update(org: &mut Org, person: &Person, id: &str, content_type: &str, body
             other => panic!("unexpected operation {other}"),
         }
     }
-    let by = json!({ "id": person.id, "displayName": person.nome, "uniqueName": person.email });
-    let item = work_items.items.get_mut(&id).unwrap();
-    item.change(by, |fields| fields.extend(changes));
+    if let Some(person) = person {
+        let by = json!({ "id": person.id, "displayName": person.nome, "uniqueName": person.email });
+        let item = work_items.items.get_mut(&id).unwrap();
+        item.change(by, |fields| fields.extend(changes));
+    }
     let item = &work_items.items[&id];
     with_status(200, &as_json(id, item.rev(), item.fields(), None))
 }
