@@ -284,7 +284,7 @@ pub fn batch(org: &Org, body: &[u8]) -> Response<Body> {
     with_status(200, &json!({ "count": value.len(), "value": value }))
 }
 
-/// Nothing is stored without somebody who stores it.
+/// Without a person the change is checked and not stored.
 pub fn update(
     org: &mut Org,
     person: Option<&Person>,
