@@ -25,9 +25,10 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// Synchronise projects
 ///
-/// Mirrors all projects of the caller's organisations; an administrator mirrors those of every organisation. One that fails
-/// is reported under `organizations` while the others go through. Projects that vanished are flagged (`estado` =
-/// `deleted`), never removed. Where the service has no PAT, the default organisation is read with the caller's credential.
+/// Mirrors all projects of the caller's organisations; for an administrator those of every organisation. An organisation
+/// that fails is reported under `organizations` while the others go through. Projects that vanished are flagged
+/// (`estado` = `deleted`), never removed. Without a PAT of the service, the default organisation is read with the
+/// caller's credential.
 #[utoipa::path(post, path = "/integracao/sincronizar", tag = INTEGRACAO,
     responses(
         (status = 200, body = SincronizacaoResponse, description = "What was found and done"),

@@ -141,7 +141,7 @@ async fn delete_organization_pat(
 
 /// Try a PAT
 ///
-/// Asks Azure DevOps, and tries each scope that the service uses by calls that change nothing. Nothing is stored.
+/// Asks Azure DevOps, and tries each scope that the service uses by calls that change nothing. Stores nothing.
 #[utoipa::path(post, path = "/organization-pats/validate", tag = ORGANIZATION_PATS, request_body = ValidateRequest,
     responses(
         (status = 200, body = ValidationResponse, description = "What Azure DevOps says"),

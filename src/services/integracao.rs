@@ -38,7 +38,7 @@ pub struct IntegracaoService {
     db: Db,
     azure: AzureDevOps,
     projetos: ProjetoService,
-    /// Runs under way, one for each organisation: a request for the same organisation gets the outcome of the run.
+    /// Runs under way, one for each organisation; requests for the organisation get the outcome of its run.
     running: Cache<RunKey, Arc<Run>>,
     /// Held while a run writes: runs that wait for the lock of the database hold one connection, not one each.
     writing: Arc<tokio::sync::Mutex<()>>,
@@ -90,7 +90,7 @@ impl IntegracaoService {
         }
     }
 
-    /// Mirrors the caller's organisations for which the service has a PAT, for an administrator every such organisation;
+    /// Mirrors the caller's organisations for which the service has a PAT, for an administrator every such one;
     /// without any, the caller's default one with the caller's credential.
     ///
     /// # Errors
@@ -144,7 +144,7 @@ impl IntegracaoService {
         self.azure.tenants().iter().filter_map(with_pat).collect()
     }
 
-    /// Runs over `sources` at once. A task of its own does it: it goes on when the caller goes away or runs out of time.
+    /// Runs over `sources` at once, in a task of its own, which goes on when the caller goes away.
     async fn synchronise(
         &self,
         sources: Vec<Source>,
@@ -172,7 +172,7 @@ impl IntegracaoService {
         })
     }
 
-    /// The outcome of the run under way, else of a new one. Each person who asked has a row in the organisation's trail.
+    /// Returns the outcome of the run under way, else of a new one. The person who asked has a row in the trail then.
     async fn join_or_run(&self, source: Source, caller: Option<String>, actor: &Actor) -> Result<Arc<Run>> {
         let key = RunKey {
             organizacao: source.organizacao.nome().clone(),
@@ -273,7 +273,7 @@ impl Run {
     }
 }
 
-/// Whether the caller may have this organisation asked: a member of it, or an administrator of every organisation.
+/// Returns `true` for members of the organisation and for administrators of every organisation.
 fn may_synchronise(user: &CurrentUser, nome: &NomeOrganizacao) -> bool {
     user.papel == Papel::Admin || user.memberships().iter().any(|m| m.organizacao().nome() == nome)
 }

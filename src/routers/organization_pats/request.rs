@@ -114,8 +114,8 @@ pub(super) struct OrganizationPatCreate {
     #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
-    /// Address for people; nothing is ever sent there. `https`, without user, parameters and fragment; `http` only for
-    /// this machine, and not in production. Blank or null: that of Azure DevOps Services.
+    /// Address for people; nothing is ever sent there. It is `https`, without user, parameters and fragment; `http`
+    /// only for this machine, and not in production. Blank or null: that of Azure DevOps Services.
     #[validate(length(max = 500))]
     #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^(https?://[^\s@?#\\]+)?$", example = "https://dev.azure.com/contoso")]
     #[serde(default)]
