@@ -1,7 +1,8 @@
 //! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our tables.
 //!
 //! An [`Organizacao`] is asked; what can be asked stands in one file per area ([`connection`], [`identities`],
-//! [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`]). `docs/azure-devops.md` says what each failure becomes.
+//! [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`], [`scopes`]).
+//! `docs/azure-devops.md` says what each failure becomes.
 
 mod answer;
 mod breaker;
@@ -16,6 +17,7 @@ mod organizacao;
 mod pages;
 pub mod projects;
 pub mod queries;
+pub mod scopes;
 pub mod teams;
 mod throttle;
 mod transport;

@@ -64,7 +64,7 @@ impl Config {
         let database = DatabaseConfig::read(&mut reader, environment);
         let azure_devops = AzureDevOpsConfig::read(&mut reader, environment);
         let auth = AuthConfig::read(&mut reader, environment, &http, &azure_devops);
-        let vault = VaultConfig::read(&mut reader);
+        let vault = VaultConfig::read(&mut reader, environment);
         let apontamentos = ApontamentosConfig::read(&mut reader);
         let log = LogConfig::read(&mut reader, environment);
         let telemetry = TelemetryConfig::read(&mut reader);

@@ -113,6 +113,9 @@ impl From<azure_devops::Error> for Error {
             azure_devops::Error::Replaced => {
                 "Outra organização responde por este nome no Azure DevOps; avise o administrador do servidor"
             }
+            azure_devops::Error::InvalidCredential { .. } | azure_devops::Error::Forbidden => {
+                "O Azure DevOps recusou a credencial: ela não vale mais ou não tem o escopo necessário"
+            }
             _ => "O Azure DevOps deu uma resposta inesperada",
         };
         Self::Upstream {

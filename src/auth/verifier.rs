@@ -168,7 +168,7 @@ impl Inner {
                 return Ok(self.current_user(&verdicts, None));
             }
             return Err(match verdicts.undecided.pop() {
-                Some((_, error)) => error.into(),
+                Some((_, error)) => pat_refused(error),
                 None => Error::Forbidden(
                     "O usuário não pertence a nenhuma organização atendida por este servidor".to_owned(),
                 ),
@@ -365,6 +365,19 @@ fn same_person(shown: &Verdicts, same: impl Fn(&Member) -> bool) -> Result<()> {
     match shown.undecided.first() {
         Some((_, error)) if shown.members.is_empty() => Err(error.clone().into()),
         _ => Err(wrong_access_token()),
+    }
+}
+
+/// Trouble with the service's own PAT, which asks about people; a refusal concerns the PAT and not the caller.
+fn pat_refused(source: AzureError) -> Error {
+    match source {
+        AzureError::InvalidCredential { .. } | AzureError::Forbidden => Error::Upstream {
+            detail:
+                "O PAT da organização foi recusado ou não tem o escopo Identity (Read); avise o administrador"
+                    .to_owned(),
+            source,
+        },
+        _ => source.into(),
     }
 }
 

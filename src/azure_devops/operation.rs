@@ -87,6 +87,8 @@ pub(super) static READ_WORK_ITEMS: Operation = query("read_work_items");
 pub(super) static READ_REVISION: Operation = get("read_revision", "7.1");
 /// Hours into a work item.
 pub(super) static UPDATE_WORK_ITEM: Operation = patch("update_work_item");
+/// A change that is checked and never stored.
+pub(super) static VALIDATE_WORK_ITEM: Operation = call("validate_work_item", Method::PATCH, "7.1", true);
 /// All revisions of a work item.
 pub(super) static LIST_REVISIONS: Operation = get("list_revisions", "7.1");
 /// All types of a project.

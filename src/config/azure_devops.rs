@@ -347,6 +347,25 @@ mod tests {
             assert!(!problem.contains("hunter2"), "{problem}");
         }
     }
+
+    #[test]
+    fn production_refuses_addresses_in_clear() {
+        let production = |name: &'static str, url: &'static str| {
+            let problem = load(&[("ENVIRONMENT", "production"), (name, url)]).unwrap_err();
+            problem.contains(&format!("{name}: must be https in production"))
+        };
+        for name in [
+            "AZURE_DEVOPS_ORG_URL",
+            "AZURE_DEVOPS_BASE_URL",
+            "AZURE_DEVOPS_IDENTITY_URL",
+        ] {
+            assert!(production(name, "http://tfs.example/tfs/contoso"), "{name}");
+            for url in ["https://tfs.example/tfs/contoso", "http://127.0.0.1:81/contoso"] {
+                assert!(!production(name, url), "{name} {url}");
+            }
+        }
+    }
+
     /// The segments of an address, decoded.
     fn segments(url: &Url) -> Vec<String> {
         let decode = |segment: &str| {

@@ -7,6 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::SecretString;
 
+use super::Environment;
 use super::env::Reader;
 
 /// Bytes of a key.
@@ -28,6 +29,8 @@ const fn lenient(alphabet: &alphabet::Alphabet) -> GeneralPurpose {
 pub struct VaultConfig {
     /// Base64 of 32 bytes each, checked. The first one encrypts, all of them decrypt.
     pub keys: Vec<SecretString>,
+    /// Whether `organization_url` may be `http` on this machine; not so in production.
+    pub allow_plain_urls: bool,
 }
 
 /// The text is not a key.
@@ -44,7 +47,7 @@ impl std::error::Error for NotAKey {}
 
 impl VaultConfig {
     /// `PAT_ENCRYPTION_KEYS`, or the one of `PAT_ENCRYPTION_KEY`. There is no default (D-13).
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
         let parse = |text: &str| match decode(text) {
             Ok(_) => Ok(SecretString::from(text)),
             Err(problem) => Err(problem.to_string()),
@@ -53,6 +56,7 @@ impl VaultConfig {
         let keys = reader.list("PAT_ENCRYPTION_KEYS", Vec::new(), EXAMPLE, parse);
         Self {
             keys: if keys.is_empty() { only } else { keys },
+            allow_plain_urls: environment != Environment::Production,
         }
     }
 }

@@ -25,9 +25,10 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// Synchronise projects
 ///
-/// Mirrors the projects of every configured organisation, all pages of them. An organisation that fails is reported under
-/// `organizations` while the others go through. Projects that vanished are flagged (`estado` = `deleted`), never removed.
-/// Without any PAT of the service's own, the default organisation is read with the caller's credential.
+/// Mirrors all projects of the caller's organisations; for an administrator those of every organisation. An organisation
+/// that fails is reported under `organizations` while the others go through. Projects that vanished are flagged
+/// (`estado` = `deleted`), never removed. Without a PAT of the service, the default organisation is read with the
+/// caller's credential.
 #[utoipa::path(post, path = "/integracao/sincronizar", tag = INTEGRACAO,
     responses(
         (status = 200, body = SincronizacaoResponse, description = "What was found and done"),
@@ -37,8 +38,7 @@ async fn sincronizar_projetos(
     user: CurrentUser,
     State(service): State<IntegracaoService>,
 ) -> Result<ApiJson<SincronizacaoResponse>> {
-    let done = service.sincronizar(&user).await?;
-    Ok(ApiJson(SincronizacaoResponse::new(&done, &user)))
+    Ok(ApiJson(service.sincronizar(&user).await?.into()))
 }
 
 /// List projects in Azure DevOps

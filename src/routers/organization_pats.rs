@@ -95,21 +95,29 @@ async fn get_organization_pat(
 
 /// Change a PAT
 ///
-/// Applies only the keys that are present; null clears `descricao` and `expira_em`. The organisation stays.
-#[utoipa::path(put, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS, params(OrganizationPatIdParam),
+/// Applies only the keys that are present; null clears `descricao` and `expira_em`. The organisation stays. With
+/// `validate_first` a new PAT replaces the old one only if Azure DevOps accepts it.
+#[utoipa::path(put, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS,
+    params(OrganizationPatIdParam, ValidateFirstParams),
     request_body = OrganizationPatUpdate,
     responses(
         (status = 200, body = OrganizationPatResponse, description = "Changed"),
-        PatNotFound, InvalidBody, ProtectedResponses, Forbidden, NoVault
+        InvalidPat, PatNotFound, InvalidBody, ProtectedResponses, Forbidden, NoVault
     ))]
 async fn update_organization_pat(
     admin: Admin,
     State(service): State<OrganizationPatService>,
     ApiPath(id): ApiPath,
+    ApiQuery(params, _): ApiQuery<ValidateFirstParams>,
     ApiJson(body): ApiJson<OrganizationPatUpdate>,
 ) -> Result<ApiJson<OrganizationPatResponse>> {
     let changed = service
-        .update(&admin, OrganizationPatId(id), body.into_changes())
+        .update(
+            &admin,
+            OrganizationPatId(id),
+            body.into_changes(),
+            params.validate_first(),
+        )
         .await?;
     Ok(ApiJson(changed.into()))
 }
@@ -133,7 +141,7 @@ async fn delete_organization_pat(
 
 /// Try a PAT
 ///
-/// Asks Azure DevOps; nothing is stored.
+/// Asks Azure DevOps, and tries each scope that the service uses by calls that change nothing. Stores nothing.
 #[utoipa::path(post, path = "/organization-pats/validate", tag = ORGANIZATION_PATS, request_body = ValidateRequest,
     responses(
         (status = 200, body = ValidationResponse, description = "What Azure DevOps says"),
@@ -150,7 +158,7 @@ async fn validate_pat(
 
 /// Try a stored PAT
 ///
-/// Asks Azure DevOps, and notes it when the PAT works. An unknown id is an answer with `valid` = false.
+/// As above, and notes whether the PAT works. An unknown id is an answer with `valid` = false.
 #[utoipa::path(post, path = "/organization-pats/{pat_id}/validate", tag = ORGANIZATION_PATS,
     params(OrganizationPatIdParam),
     responses(

@@ -1,7 +1,7 @@
 //! Projects: fetched from Azure DevOps and mirrored into the database.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -39,9 +39,10 @@ pub struct IntegracaoService {
     db: Db,
     tenants: Tenants,
     projetos: ProjetoService,
-    /// Whoever asks while a synchronisation runs gets its outcome instead of a second one. Keyed by the caller if their
-    /// own credential is used.
-    running: Cache<Option<String>, Arc<Sincronizacao>>,
+    /// Runs under way, one for each organisation; requests for the organisation get the outcome of its run.
+    running: Cache<RunKey, Arc<Run>>,
+    /// Held while a run writes: runs that wait for the lock of the database hold one connection, not one each.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// An organisation to be listed, and how.
@@ -64,6 +65,26 @@ struct Listed {
     projects: AzureProjects,
 }
 
+/// What requests join: the run of an organisation, apart for each caller whose own credential is used.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct RunKey {
+    organizacao: NomeOrganizacao,
+    caller: Option<String>,
+}
+
+/// The outcome of a run over one organisation.
+#[derive(Debug)]
+struct Run {
+    at: DateTime<Utc>,
+    /// Key of the organisation; `None` when it was not listed.
+    chave: Option<ChaveOrganizacao>,
+    organizacao: OrganizacaoSincronizada,
+    /// When to come back, where a failed organisation told it.
+    retry_after: Option<Duration>,
+    /// Ids of the people whose row in the trail exists.
+    recorded: Mutex<HashSet<String>>,
+}
+
 impl IntegracaoService {
     /// Mirrors the organisations of `tenants` into `db`.
     #[must_use]
@@ -74,19 +95,20 @@ impl IntegracaoService {
             tenants,
             projetos,
             running,
+            writing: Arc::default(),
         }
     }
 
-    /// Mirrors all configured organisations; without any PAT of our own, the caller's default one with the caller's
-    /// credential.
+    /// Mirrors the caller's organisations for which the service has a PAT, for an administrator every such one;
+    /// without any, the caller's default one with the caller's credential.
     ///
     /// # Errors
     /// When every organisation failed. A single failure is part of the outcome.
-    pub async fn sincronizar(&self, user: &CurrentUser) -> Result<Arc<Sincronizacao>> {
-        let own = self.own_sources();
-        if !own.is_empty() || self.tenants.azure().tenants().is_empty() {
-            let done = self.join_or_run(None, own, actor(user)).await;
-            return done.map_err(|error| for_eyes_of(user, error));
+    pub async fn sincronizar(&self, user: &CurrentUser) -> Result<Sincronizacao> {
+        let mut sources = self.own_sources();
+        sources.retain(|source| may_synchronise(user, source.organizacao.nome()));
+        if !sources.is_empty() || self.tenants.azure().tenants().is_empty() {
+            return self.synchronise(sources, None, actor(user)).await;
         }
         let membership = user.default_membership()?;
         let source = Source {
@@ -94,16 +116,15 @@ impl IntegracaoService {
             credential: membership.credential()?.clone(),
             origem: Origem::Caller,
         };
-        self.join_or_run(Some(user.id.clone()), vec![source], actor(user))
-            .await
+        self.synchronise(vec![source], Some(&user.id), actor(user)).await
     }
 
     /// Mirrors what the service's own PATs see; for the background.
     ///
     /// # Errors
     /// As for [`sincronizar`](Self::sincronizar).
-    pub async fn sincronizar_own(&self) -> Result<Arc<Sincronizacao>> {
-        self.join_or_run(None, self.own_sources(), Actor::sistema()).await
+    pub async fn sincronizar_own(&self) -> Result<Sincronizacao> {
+        self.synchronise(self.own_sources(), None, Actor::sistema()).await
     }
 
     /// All projects of one organisation as Azure DevOps tells them now: with the caller's credential if there is one, else
@@ -122,8 +143,15 @@ impl IntegracaoService {
     }
 
     fn own_sources(&self) -> Vec<Source> {
+        // Of two names for one organisation the first one counts.
+        let mut seen = HashSet::new();
         let with_pat = |tenant: &azure_devops::Tenant| {
-            tenant.pat.clone().map(|credential| Source {
+            let credential = tenant.pat.clone()?;
+            let is_new = self
+                .tenants
+                .chave_of(tenant)
+                .is_none_or(|chave| seen.insert(chave));
+            is_new.then(|| Source {
                 organizacao: tenant.organizacao.clone(),
                 credential,
                 origem: tenant.origem,
@@ -137,44 +165,73 @@ impl IntegracaoService {
             .collect()
     }
 
-    /// In a task of its own: whoever asked may go away or run out of time, the work is done all the same.
-    async fn join_or_run(
+    /// Runs over `sources` at once, in a task of its own, which goes on when the caller goes away.
+    async fn synchronise(
         &self,
-        key: Option<String>,
         sources: Vec<Source>,
+        caller: Option<&str>,
         actor: Actor,
-    ) -> Result<Arc<Sincronizacao>> {
-        let service = self.clone();
-        let joined = tokio::spawn(request::inherit(async move {
-            let run = async { Ok::<_, Error>(Arc::new(service.run(sources, &actor).await?)) };
-            let outcome = service.running.entry(key.clone()).or_try_insert_with(run).await;
-            // What is over is not joined any more.
-            service.running.invalidate(&key).await;
-            outcome
-        }));
-        match joined.await {
-            Ok(Ok(entry)) => Ok(entry.into_value()),
-            Ok(Err(error)) => Err(Error::Shared(error)),
-            Err(panic) => Err(Error::Internal(Box::new(panic))),
+    ) -> Result<Sincronizacao> {
+        if sources.is_empty() {
+            let at = self.now().await?;
+            return Ok(Sincronizacao {
+                at,
+                organizacoes: Vec::new(),
+            });
         }
+        let (service, caller) = (self.clone(), caller.map(str::to_owned));
+        let joined = tokio::spawn(request::inherit(async move {
+            let one = |source| service.join_or_run(source, caller.clone(), &actor);
+            join_all(sources.into_iter().map(one)).await
+        }));
+        let runs = joined.await.map_err(|panic| Error::Internal(Box::new(panic)))?;
+        let runs = runs.into_iter().collect::<Result<Vec<Arc<Run>>>>()?;
+        fail_if_all_failed(&runs)?;
+        Ok(Sincronizacao {
+            at: runs.iter().map(|run| run.at).min().unwrap_or_default(),
+            organizacoes: runs.iter().map(|run| run.organizacao.clone()).collect(),
+        })
     }
 
-    async fn run(&self, sources: Vec<Source>, actor: &Actor) -> Result<Sincronizacao> {
+    /// Returns the outcome of the run under way, else of a new one. The person who asked has a row in the trail then.
+    async fn join_or_run(&self, source: Source, caller: Option<String>, actor: &Actor) -> Result<Arc<Run>> {
+        let key = RunKey {
+            organizacao: source.organizacao.nome().clone(),
+            caller,
+        };
+        let run = async { Ok::<_, Error>(Arc::new(self.run(source, actor).await?)) };
+        let outcome = self.running.entry(key.clone()).or_try_insert_with(run).await;
+        // What is over is not joined any more.
+        self.running.invalidate(&key).await;
+        let run = outcome.map_err(Error::Shared)?.into_value();
+        self.record_joined(&run, actor).await?;
+        Ok(run)
+    }
+
+    async fn run(&self, source: Source, actor: &Actor) -> Result<Run> {
         // The connection goes back before Azure DevOps is asked.
+        let at = self.now().await?;
+        let listing = self.list(source).await;
+        log_trouble(&listing);
+        let mut run = Run {
+            at,
+            chave: listing.projects.as_ref().ok().map(|listed| listed.chave.clone()),
+            organizacao: summary(&listing),
+            retry_after: None,
+            recorded: Mutex::default(),
+        };
+        match &listing.projects {
+            Ok(listed) => self.store(&mut run, listed, actor).await?,
+            Err(error) => run.retry_after = error.retry_after(),
+        }
+        Ok(run)
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>> {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let at = clock::now(&mut tx).await?;
         tx.commit().await?;
-        let listings = join_all(sources.into_iter().map(|source| self.list(source))).await;
-        log_failures(&listings);
-        fail_if_all_failed(&listings)?;
-        let done = self.store(&listings, at, actor).await?;
-        tracing::info!(
-            synced = done.synced,
-            created = done.created,
-            deleted = done.deleted,
-            "projects synchronised"
-        );
-        Ok(done)
+        Ok(at)
     }
 
     /// Proves the credential first: an organisation with public projects lists those to anybody, also to an expired PAT.
@@ -197,71 +254,95 @@ impl IntegracaoService {
         Listing { source, projects }
     }
 
-    /// Everything in one transaction, so that nobody sees half an organisation.
-    async fn store(&self, listings: &[Listing], at: DateTime<Utc>, actor: &Actor) -> Result<Sincronizacao> {
-        let mut done = Sincronizacao {
-            at,
-            synced: 0,
-            created: 0,
-            deleted: 0,
-            organizacoes: listings.iter().map(summary).collect(),
-        };
+    /// One transaction for the organisation, so that no reader sees half of it.
+    async fn store(&self, run: &mut Run, listed: &Listed, actor: &Actor) -> Result<()> {
+        let Listed { chave, projects } = listed;
+        let (at, done) = (run.at, &mut run.organizacao);
+        let mut seen = HashSet::new();
+        let rows: Vec<ProjetoUpstream> = projects
+            .projects
+            .iter()
+            .filter_map(|project| row(project, chave))
+            .filter(|row| seen.insert(row.external_id))
+            .collect();
+        let _turn = self.writing.lock().await;
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         repo::lock_synchronisation(&mut tx).await?;
-        let mut seen = HashSet::new();
-        for Listing { source, projects } in listings {
-            let Ok(Listed { chave, projects }) = projects else {
-                continue;
-            };
-            let (created_before, deleted_before) = (done.created, done.deleted);
-            let rows: Vec<ProjetoUpstream> = projects
-                .projects
-                .iter()
-                .filter_map(|project| row(project, chave))
-                // Two names of one organisation: the first one counts.
-                .filter(|row| seen.insert(row.external_id))
-                .collect();
-            for batch in rows.chunks(BATCH) {
-                let upserted = repo::upsert(&mut tx, batch, at).await?;
-                done.synced += batch.len();
-                done.created += usize::try_from(upserted.created).unwrap_or_default();
+        for batch in rows.chunks(BATCH) {
+            let upserted = repo::upsert(&mut tx, batch, at).await?;
+            if upserted.foreign > 0 {
+                let foreign = upserted.foreign;
+                tracing::warn!(%chave, foreign, "projects of another organisation were claimed and left alone");
             }
-            // A caller may not see every project; what they do not see has not vanished. Nor has what we could not read.
-            if source.origem != Origem::Caller && projects.unreadable == 0 {
-                let ids: Vec<_> = projects.projects.iter().map(|project| project.id).collect();
-                let flagged = repo::flag_vanished(&mut tx, chave, &ids, at).await?;
-                done.deleted += usize::try_from(flagged).unwrap_or_default();
-            }
-            let (created, deleted) = (done.created - created_before, done.deleted - deleted_before);
-            record(&mut tx, actor, chave, rows.len(), created, deleted).await?;
+            done.created += usize::try_from(upserted.created).unwrap_or_default();
+        }
+        done.synced = rows.len();
+        // A caller may not see every project; what they do not see has not vanished. Nor has what we could not read.
+        if done.origem != Origem::Caller && projects.unreadable == 0 {
+            let ids: Vec<_> = projects.projects.iter().map(|project| project.id).collect();
+            let flagged = repo::flag_vanished(&mut tx, chave, &ids, at).await?;
+            done.deleted = usize::try_from(flagged).unwrap_or_default();
+        }
+        // The background leaves a row only if it changed the set of projects.
+        if actor.request_id.is_some() || done.created + done.deleted > 0 {
+            record(&mut tx, actor, chave, done).await?;
         }
         tx.commit().await?;
+        run.is_new_person(actor);
         self.projetos.forget_names();
-        Ok(done)
+        tracing::info!(
+            organizacao = %run.organizacao.nome,
+            synced = run.organizacao.synced,
+            created = run.organizacao.created,
+            deleted = run.organizacao.deleted,
+            "projects synchronised"
+        );
+        Ok(())
+    }
+
+    /// The row of a person who joined a run of another person or of the background, or none if it exists.
+    async fn record_joined(&self, run: &Run, actor: &Actor) -> Result<()> {
+        let Some(chave) = run.chave.as_ref().filter(|_| actor.request_id.is_some()) else {
+            return Ok(());
+        };
+        if !run.is_new_person(actor) {
+            return Ok(());
+        }
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        record(&mut tx, actor, chave, &run.organizacao).await?;
+        Ok(tx.commit().await?)
     }
 }
 
-/// Writes a synchronisation of one organisation into the audit trail; that of the background only if it changed the set of
-/// projects.
+impl Run {
+    /// Returns `true` the first time that the person is named.
+    fn is_new_person(&self, actor: &Actor) -> bool {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.insert(actor.id.clone())
+    }
+}
+
+/// Returns `true` for members of the organisation and for administrators of every organisation.
+fn may_synchronise(user: &CurrentUser, nome: &NomeOrganizacao) -> bool {
+    user.papel == Papel::Admin || user.memberships().iter().any(|m| m.organizacao().nome() == nome)
+}
+
+/// Writes a synchronisation into the trail of its organisation.
 async fn record(
     tx: &mut Tx,
     actor: &Actor,
-    organizacao: &ChaveOrganizacao,
-    listed: usize,
-    created: usize,
-    deleted: usize,
+    chave: &ChaveOrganizacao,
+    done: &OrganizacaoSincronizada,
 ) -> Result<()> {
-    if actor.request_id.is_none() && created + deleted == 0 {
-        return Ok(());
-    }
+    let depois = json!({ "listados": done.synced, "criados": done.created, "removidos": done.deleted });
     let new = NewRegistro {
         actor,
-        organizacao: Some(organizacao),
+        organizacao: Some(chave),
         acao: "sincronizar",
         objeto_tipo: "projetos",
         objeto_id: None,
         antes: None,
-        depois: Some(json!({ "listados": listed, "criados": created, "removidos": deleted }).to_string()),
+        depois: Some(depois.to_string()),
     };
     Ok(auditoria::insert(tx, &new).await?)
 }
@@ -282,20 +363,19 @@ fn row(project: &AzureProject, organizacao: &ChaveOrganizacao) -> Option<Projeto
 }
 
 /// The answer tells people as much as they need; this tells the operator the rest.
-fn log_failures(listings: &[Listing]) {
-    for listing in listings {
-        let organizacao = listing.source.organizacao.nome();
-        match &listing.projects {
-            Ok(Listed { projects, .. }) if projects.unreadable > 0 => {
-                let unreadable = projects.unreadable;
-                tracing::warn!(%organizacao, unreadable, "projects without id or name were skipped");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%organizacao, %error, "cannot list the projects"),
+fn log_trouble(listing: &Listing) {
+    let organizacao = listing.source.organizacao.nome();
+    match &listing.projects {
+        Ok(Listed { projects, .. }) if projects.unreadable > 0 => {
+            let unreadable = projects.unreadable;
+            tracing::warn!(%organizacao, unreadable, "projects without id or name were skipped");
         }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%organizacao, %error, "cannot list the projects"),
     }
 }
 
+/// What was listed; nothing is stored yet.
 fn summary(listing: &Listing) -> OrganizacaoSincronizada {
     let listados = match &listing.projects {
         Ok(Listed { projects, .. }) => Ok(projects.projects.len() + projects.unreadable),
@@ -305,50 +385,25 @@ fn summary(listing: &Listing) -> OrganizacaoSincronizada {
         nome: listing.source.organizacao.nome().clone(),
         origem: listing.source.origem,
         listados,
+        synced: 0,
+        created: 0,
+        deleted: 0,
     }
 }
 
-fn fail_if_all_failed(listings: &[Listing]) -> Result<()> {
-    let failures: Vec<(&NomeOrganizacao, &azure_devops::Error)> = listings
-        .iter()
-        .filter_map(|listing| {
-            Some((
-                listing.source.organizacao.nome(),
-                listing.projects.as_ref().err()?,
-            ))
-        })
-        .collect();
-    if failures.is_empty() || failures.len() < listings.len() {
+fn fail_if_all_failed(runs: &[Arc<Run>]) -> Result<()> {
+    let failure = |run: &Arc<Run>| {
+        let why = run.organizacao.listados.as_ref().err()?;
+        Some((run.organizacao.nome.clone(), why.clone()))
+    };
+    let failures: Vec<_> = runs.iter().filter_map(failure).collect();
+    if failures.len() < runs.len() {
         return Ok(());
     }
     Err(Error::AllUpstreamsFailed {
-        failures: failures
-            .iter()
-            .map(|(nome, error)| ((*nome).clone(), describe(error)))
-            .collect(),
-        retry_after: failures.iter().filter_map(|(_, error)| error.retry_after()).min(),
-    })
-}
-
-/// Leaves out what concerns organisations that are not the caller's.
-fn for_eyes_of(user: &CurrentUser, error: Error) -> Error {
-    let Error::Shared(shared) = &error else {
-        return error;
-    };
-    let Error::AllUpstreamsFailed {
         failures,
-        retry_after,
-    } = &**shared
-    else {
-        return error;
-    };
-    let own = failures
-        .iter()
-        .filter(|(nome, _)| user.may_see(nome).is_ok() || user.papel == Papel::Admin);
-    Error::AllUpstreamsFailed {
-        failures: own.cloned().collect(),
-        retry_after: *retry_after,
-    }
+        retry_after: runs.iter().filter_map(|run| run.retry_after).min(),
+    })
 }
 
 /// The proof that the caller belongs to an organisation that can be asked.

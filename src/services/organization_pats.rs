@@ -16,20 +16,19 @@ use serde_json::json;
 
 use self::cipher::{Cipher, Sealed};
 pub use self::validation::shown;
-use self::validation::told;
 use crate::auth::Admin;
 use crate::azure_devops::Error as AzureError;
 use crate::config::VaultConfig;
 use crate::db::{Db, OnConstraint, Tx};
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldError, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::ids::OrganizationPatId;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::organization_pat::{
-    MaskedPat, NewOrganizationPat, OrganizationPat, OrganizationPatChanges,
+    MaskedPat, NewOrganizationPat, OrganizationPat, OrganizationPatChanges, OrganizationUrl,
 };
 use crate::models::page::{Page, Paged};
-use crate::repositories::{auditoria, organization_pats as repo};
+use crate::repositories::{auditoria, clock, organization_pats as repo};
 use crate::services::auditoria::actor;
 use crate::tenants::Tenants;
 
@@ -39,6 +38,7 @@ pub struct OrganizationPatService {
     db: Db,
     tenants: Tenants,
     cipher: Option<Arc<Cipher>>,
+    allow_plain_urls: bool,
     /// Held while the vault is read for use.
     refreshing: Arc<tokio::sync::Mutex<()>>,
     /// When an operator was last told about a PAT.
@@ -53,6 +53,7 @@ impl OrganizationPatService {
             db,
             tenants,
             cipher: Cipher::new(config).map(Arc::new),
+            allow_plain_urls: config.allow_plain_urls,
             refreshing: Arc::default(),
             warned: Arc::default(),
         }
@@ -86,27 +87,9 @@ impl OrganizationPatService {
         validate_first: bool,
     ) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
+        self.check_url(new.organization_url.as_ref())?;
         if validate_first {
-            let outcome = self.ask(&new.organizacao, new.pat.clone()).await;
-            // Trouble there says nothing about the PAT.
-            if let Err(error) = &outcome
-                && matches!(
-                    error,
-                    AzureError::Replaced
-                        | AzureError::Unavailable { .. }
-                        | AzureError::Throttled { .. }
-                        | AzureError::Timeout
-                )
-            {
-                return Err(error.clone().into());
-            }
-            let validation = told(&new.organizacao, outcome);
-            if !validation.valid {
-                return Err(Error::InvalidReference(format!(
-                    "PAT inválido: {}",
-                    validation.message
-                )));
-            }
+            self.require_valid(&new.organizacao, &new.pat).await?;
         }
         let id = OrganizationPatId::generate();
         // The proof, if there was one, has recorded the name.
@@ -119,9 +102,10 @@ impl OrganizationPatService {
         let row = repo::NewRow {
             id,
             organizacao,
-            organization_url: &new
-                .organization_url
-                .unwrap_or_else(|| format!("https://dev.azure.com/{}", new.organizacao)),
+            organization_url: &new.organization_url.map_or_else(
+                || format!("https://dev.azure.com/{}", new.organizacao),
+                |url| url.as_str().to_owned(),
+            ),
             pat_cifrado: &sealed.bytes,
             chave_id: &sealed.chave_id,
             descricao: new.descricao.as_deref(),
@@ -153,25 +137,41 @@ impl OrganizationPatService {
         Ok(masked(cipher, created))
     }
 
-    /// Applies changes. A new PAT has not been validated.
+    /// Applies changes; if asked for, a new PAT only if it works.
     pub async fn update(
         &self,
         admin: &Admin,
         id: OrganizationPatId,
         changes: OrganizationPatChanges,
+        validate_first: bool,
     ) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
+        self.check_url(changes.organization_url.as_ref())?;
+        let proved = match &changes.pat {
+            Some(pat) if validate_first => Some(self.require_valid_for(id, pat).await?),
+            _ => None,
+        };
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let before = locked(&mut tx, id).await?;
+        // Azure DevOps was asked without a transaction: the row may be that of another organisation by now.
+        if proved.as_ref().is_some_and(|chave| *chave != before.organizacao) {
+            return Err(not_found());
+        }
         let mut row = before.clone();
         let new_pat = changes.pat.is_some();
         if let Some(pat) = &changes.pat {
             let sealed = cipher
                 .seal(pat, &context(&row.organizacao, id))
                 .map_err(internal)?;
-            (row.pat_cifrado, row.chave_id, row.validado_em) = (sealed.bytes, sealed.chave_id, None);
+            (row.pat_cifrado, row.chave_id) = (sealed.bytes, sealed.chave_id);
+            row.validado_em = match proved {
+                Some(_) => Some(clock::now(&mut tx).await?),
+                None => None,
+            };
         }
-        row.organization_url = changes.organization_url.unwrap_or(row.organization_url);
+        if let Some(url) = changes.organization_url {
+            url.as_str().clone_into(&mut row.organization_url);
+        }
         row.descricao = changes.descricao.unwrap_or(row.descricao);
         row.expira_em = changes.expira_em.unwrap_or(row.expira_em);
         row.ativo = changes.ativo.unwrap_or(row.ativo);
@@ -212,6 +212,18 @@ impl OrganizationPatService {
         Ok(())
     }
 
+    /// Refuses an address in clear where the installation does not allow one.
+    fn check_url(&self, url: Option<&OrganizationUrl>) -> Result<()> {
+        match url {
+            Some(url) if !url.is_https() && !self.allow_plain_urls => Err(Error::Invalid(vec![FieldError {
+                loc: vec!["body".into(), "organization_url".into()],
+                kind: "value_error",
+                message: "deve começar com https://".to_owned(),
+            }])),
+            _ => Ok(()),
+        }
+    }
+
     fn cipher(&self) -> Result<&Cipher> {
         self.cipher.as_deref().ok_or_else(no_vault)
     }
@@ -250,7 +262,11 @@ async fn locked(tx: &mut Tx, id: OrganizationPatId) -> Result<OrganizationPat> {
 }
 
 fn known(found: Option<OrganizationPat>) -> Result<OrganizationPat> {
-    found.ok_or_else(|| Error::NotFound("PAT não encontrado".to_owned()))
+    found.ok_or_else(not_found)
+}
+
+fn not_found() -> Error {
+    Error::NotFound("PAT não encontrado".to_owned())
 }
 
 fn open(cipher: &Cipher, row: &OrganizationPat) -> Result<SecretString, cipher::Unreadable> {

@@ -8,13 +8,16 @@ use moka::future::Cache;
 use tokio::time::timeout;
 
 use crate::auth::{CurrentUser, Membership};
+use crate::azure_devops::Error;
 use crate::models::organizacao::NomeOrganizacao;
 
 /// A picture is decoration: nobody waits longer for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Pictures change rarely.
 const KNOWN_TTL: Duration = Duration::from_mins(10);
-/// After a failure, until the next try.
+/// A PAT without the scope for pictures, and a person without one, stay so for longer.
+const NONE_TTL: Duration = Duration::from_hours(1);
+/// After trouble, until the next try.
 const UNKNOWN_TTL: Duration = Duration::from_mins(1);
 /// Bytes of pictures kept.
 const CAPACITY: u64 = 16 << 20;
@@ -33,10 +36,12 @@ impl Default for UserService {
     }
 }
 
-/// A picture, the knowledge that there is none, or neither.
-#[derive(Debug, Clone)]
+/// What is known of a person's picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Avatar {
-    Known(Option<Arc<str>>),
+    Known(Arc<str>),
+    /// There is none, or every credential was refused.
+    None,
     Unknown,
 }
 
@@ -47,8 +52,8 @@ impl UserService {
         let avatars = Cache::builder()
             .weigher(|(_, subject): &(NomeOrganizacao, String), avatar| {
                 let picture = match avatar {
-                    Avatar::Known(Some(uri)) => uri.len(),
-                    _ => 0,
+                    Avatar::Known(uri) => uri.len(),
+                    Avatar::None | Avatar::Unknown => 0,
                 };
                 u32::try_from(ENTRY_BYTES + subject.len() + picture).unwrap_or(u32::MAX)
             })
@@ -65,8 +70,8 @@ impl UserService {
         let key = (membership.organizacao().nome().clone(), subject.clone());
         let avatar = self.avatars.get_with(key, fetch(membership, &subject)).await;
         match avatar {
-            Avatar::Known(picture) => picture,
-            Avatar::Unknown => None,
+            Avatar::Known(picture) => Some(picture),
+            Avatar::None | Avatar::Unknown => None,
         }
     }
 }
@@ -75,15 +80,29 @@ impl UserService {
 async fn fetch(membership: &Membership, subject: &str) -> Avatar {
     let credentials = [membership.pat(), membership.own_credential()];
     let ask = async {
+        let mut outcome = Avatar::None;
         for credential in credentials.into_iter().flatten() {
             match membership.organizacao().avatar(credential, subject).await {
-                Ok(picture) => return Avatar::Known(picture.map(Arc::from)),
-                Err(error) => tracing::debug!(%error, "cannot read a picture"),
+                Ok(picture) => return picture.map_or(Avatar::None, |uri| Avatar::Known(uri.into())),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot read a picture");
+                    if !is_refusal(&error) {
+                        outcome = Avatar::Unknown;
+                    }
+                }
             }
         }
-        Avatar::Unknown
+        outcome
     };
     timeout(PATIENCE, ask).await.unwrap_or(Avatar::Unknown)
+}
+
+/// Whether the answer will be the same for a while.
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCredential { .. } | Error::Forbidden | Error::NotFound
+    )
 }
 
 struct Lifetime;
@@ -97,7 +116,37 @@ impl Expiry<(NomeOrganizacao, String), Avatar> for Lifetime {
     ) -> Option<Duration> {
         Some(match avatar {
             Avatar::Known(_) => KNOWN_TTL,
+            Avatar::None => NONE_TTL,
             Avatar::Unknown => UNKNOWN_TTL,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_picture_is_asked_for_once_an_hour() {
+        let lasts = |avatar: &Avatar| {
+            let key = (NomeOrganizacao::parse("contoso").unwrap(), "aad.x".to_owned());
+            Lifetime.expire_after_create(&key, avatar, Instant::now())
+        };
+        assert_eq!(lasts(&Avatar::None), Some(Duration::from_hours(1)));
+        assert_eq!(lasts(&Avatar::Unknown), Some(Duration::from_mins(1)));
+        for refusal in [
+            Error::InvalidCredential { status: 401 },
+            Error::Forbidden,
+            Error::NotFound,
+        ] {
+            assert!(is_refusal(&refusal), "{refusal}");
+        }
+        for trouble in [
+            Error::Timeout,
+            Error::Throttled { retry_after: None },
+            Error::Nonsense(""),
+        ] {
+            assert!(!is_refusal(&trouble), "{trouble}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `/api/v1/integracao`.
 
+mod tenants;
+
 use std::collections::HashSet;
 
 use futures_util::future::join_all;

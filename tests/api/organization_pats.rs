@@ -1,5 +1,8 @@
 //! `/api/v1/organization-pats`.
 
+mod changes;
+mod scopes;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -30,7 +33,7 @@ async fn the_frontends_flow_works_call_for_call() {
         .expect(200);
     let valid = json!({
         "valid": true, "organization_name": "contoso", "message": "PAT válido. 1 projeto(s) encontrado(s).",
-        "projects_count": 1, "projects": ["P000"]
+        "projects_count": 1, "projects": ["P000"], "scopes": validation["scopes"], "scopes_ausentes": []
     });
     assert_eq!(validation, valid);
 
@@ -324,7 +327,7 @@ async fn d_13_unreadable_and_tampered_rows_are_marked() {
     // A new PAT mends it.
     let body = json!({"pat": tenants.service_pat});
     let mended = send(&tenants, Request::put(&one).json(&body)).await.expect(200);
-    assert_eq!(mended["status_validacao"], "não verificado");
+    assert_eq!(mended["status_validacao"], "válido");
 }
 
 #[tokio::test]

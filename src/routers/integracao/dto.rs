@@ -6,13 +6,11 @@ use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
-use crate::auth::CurrentUser;
 use crate::azure_devops::projects::AzureProject;
 use crate::error::Error;
 use crate::http::instant::Instant;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::papel::Papel;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 use crate::services::integracao;
 
@@ -34,7 +32,7 @@ pub(super) struct SincronizacaoResponse {
     /// Projects that vanished from Azure DevOps and were flagged now.
     #[schema(example = 1)]
     deleted: usize,
-    /// Each organisation of the caller; all of them for administrators.
+    /// Each organisation of the caller; every one for administrators. The totals are the sums of these.
     organizations: Vec<OrganizacaoSincronizadaResponse>,
     /// `success`, or `partial` when an organisation failed.
     #[schema(example = "success")]
@@ -79,31 +77,26 @@ struct OrganizacaoSincronizadaResponse {
     error: Option<String>,
 }
 
-impl SincronizacaoResponse {
-    /// What `user` may know of it: the figures of all, the names of their own organisations.
-    pub(super) fn new(done: &Sincronizacao, user: &CurrentUser) -> Self {
-        let updated = done.synced.saturating_sub(done.created);
+impl From<Sincronizacao> for SincronizacaoResponse {
+    fn from(done: Sincronizacao) -> Self {
+        let (synced, created) = (done.synced(), done.created());
+        let updated = synced.saturating_sub(created);
         Self {
             total_azure: done.total_azure(),
-            synced: done.synced,
-            created: done.created,
+            synced,
+            created,
             updated,
-            deleted: done.deleted,
-            organizations: done
-                .organizacoes
-                .iter()
-                .filter(|o| user.may_see(&o.nome).is_ok() || user.papel == Papel::Admin)
-                .map(Into::into)
-                .collect(),
+            deleted: done.deleted(),
+            organizations: done.organizacoes.iter().map(Into::into).collect(),
             status: if done.failures() == 0 {
                 "success"
             } else {
                 "partial"
             },
-            message: message(done, updated),
-            projetos_sincronizados: done.synced,
-            projects_synced: done.synced,
-            projects_created: done.created,
+            message: message(&done, updated),
+            projetos_sincronizados: synced,
+            projects_synced: synced,
+            projects_created: created,
             projects_updated: updated,
             timestamp: done.at.into(),
         }
@@ -136,7 +129,8 @@ fn message(done: &Sincronizacao, updated: usize) -> String {
     }
     let counted = format!(
         "{} projeto(s) ({} novo(s), {updated} atualizado(s))",
-        done.synced, done.created
+        done.synced(),
+        done.created()
     );
     match done.failures() {
         0 => format!("Sincronização concluída: {counted}"),

@@ -2,16 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use validator::Validate;
+use validator::{Validate, ValidateLength};
 
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
-use crate::http::fields::{Field, OrBlank, Secret};
+use crate::http::fields::{Failure, Field, OrBlank, Read, Secret};
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::organization_pat::{NewOrganizationPat, OrganizationPatChanges};
+use crate::models::organization_pat::{NewOrganizationPat, OrganizationPatChanges, OrganizationUrl};
 use crate::models::page::Page;
 
 /// Path of one PAT.
@@ -71,7 +72,7 @@ impl OnlyActiveParams {
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ValidateFirstParams {
-    /// Store only a PAT that Azure DevOps accepts.
+    /// Store only a PAT that Azure DevOps accepts. Missing scopes do not refuse it.
     #[param(value_type = Option<bool>, nullable = false, default = true, example = true)]
     #[serde(default)]
     validate_first: Field<bool>,
@@ -84,6 +85,26 @@ impl ValidateFirstParams {
     }
 }
 
+impl Read for OrganizationUrl {
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = String::read(value)?;
+        Self::parse(&text).map_err(|why| vec![Failure::new("value_error", why)])
+    }
+}
+
+impl Serialize for OrganizationUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl ValidateLength<u64> for Field<OrBlank<OrganizationUrl>> {
+    fn length(&self) -> Option<u64> {
+        let url = self.as_value().and_then(|url| url.0.as_ref());
+        url.map(|url| url.as_str().chars().count() as u64)
+    }
+}
+
 /// A PAT to store.
 #[derive(Debug, Default, Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"organization_name": "contoso", "pat": "the-pat-of-contoso", "descricao": "Equipe Portal", "expira_em": "2026-12-31T23:59:59Z"}))]
@@ -93,11 +114,12 @@ pub(super) struct OrganizationPatCreate {
     #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
-    /// Address for people; nothing is ever sent there.
+    /// Address for people; nothing is ever sent there. It is `https`, without user, parameters and fragment; `http`
+    /// only for this machine, and not in production. Blank or null: that of Azure DevOps Services.
     #[validate(length(max = 500))]
-    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^[^\u0000]*$")]
+    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^(https?://[^\s@?#\\]+)?$", example = "https://dev.azure.com/contoso")]
     #[serde(default)]
-    organization_url: Field<Option<String>>,
+    organization_url: Field<OrBlank<OrganizationUrl>>,
     /// The PAT.
     #[validate(required, length(min = 10, max = 2_000))]
     #[schema(value_type = String, required = true, min_length = 10, max_length = 2_000, pattern = r"^[!-~]+$")]
@@ -133,7 +155,7 @@ impl OrganizationPatCreate {
                 .organization_name
                 .value()
                 .ok_or_else(|| missing("organization_name"))?,
-            organization_url: self.organization_url.value().flatten().and_then(not_blank),
+            organization_url: self.organization_url.value().and_then(|url| url.0),
             pat: self.pat.value().ok_or_else(|| missing("pat"))?.0,
             descricao: self.descricao.value().flatten().and_then(not_blank),
             expira_em: self.expira_em.value().and_then(|at| at.0),
@@ -146,11 +168,11 @@ impl OrganizationPatCreate {
 #[derive(Debug, Default, Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"descricao": "Equipe Portal", "ativo": true}))]
 pub(super) struct OrganizationPatUpdate {
-    /// Address for people.
+    /// Address for people, by the same rules; blank or null changes nothing.
     #[validate(length(max = 500))]
-    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^[^\u0000]*$")]
+    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^(https?://[^\s@?#\\]+)?$", example = "https://dev.azure.com/contoso")]
     #[serde(default)]
-    organization_url: Field<Option<String>>,
+    organization_url: Field<OrBlank<OrganizationUrl>>,
     /// The new PAT; blank or null changes nothing.
     #[validate(length(min = 10, max = 2_000))]
     #[schema(value_type = Option<String>, required = false, min_length = 10, max_length = 2_000, pattern = r"^[!-~]+$")]
@@ -181,7 +203,7 @@ fields!(OrganizationPatUpdate {
 impl OrganizationPatUpdate {
     pub(super) fn into_changes(self) -> OrganizationPatChanges {
         OrganizationPatChanges {
-            organization_url: self.organization_url.value().flatten().and_then(not_blank),
+            organization_url: self.organization_url.value().and_then(|url| url.0),
             pat: self.pat.value().flatten().map(|secret| secret.0),
             descricao: self.descricao.value().map(|text| text.and_then(not_blank)),
             expira_em: self.expira_em.value().map(|at| at.0),

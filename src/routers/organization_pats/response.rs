@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::http::instant::Instant;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::models::organization_pat::{MaskedPat, Validation};
+use crate::models::organization_pat::{MaskedPat, PatScope, ScopeState, ScopeTry, Validation};
 use crate::models::page::Paged;
 use crate::services::organization_pats::shown;
 
@@ -110,11 +110,64 @@ pub(super) struct ValidationResponse {
     /// Names of the first ten.
     #[schema(required = true, example = json!(["Ledger"]))]
     projects: Option<Vec<String>>,
+    /// Each scope that the service uses; empty for a PAT that is not accepted.
+    scopes: Vec<ScopeResponse>,
+    /// Names of the scopes that the PAT lacks and the service needs.
+    #[schema(example = json!(["Identity (Read)"]))]
+    scopes_ausentes: Vec<&'static str>,
+}
+
+/// A scope of PATs.
+#[derive(Debug, Serialize, ToSchema)]
+struct ScopeResponse {
+    /// Its name where PATs are made.
+    #[schema(example = "Identity (Read)")]
+    scope: &'static str,
+    /// What the try found.
+    estado: EstadoDoEscopo,
+    /// What the service does with it, to show.
+    #[schema(example = "reconhecer quem entra pela extensão")]
+    usado_para: &'static str,
+    /// Whether the service does its work without it.
+    opcional: bool,
+}
+
+/// What a try says of a scope: `nao_verificado` is trouble of the moment, or nothing to try it on.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum EstadoDoEscopo {
+    Ok,
+    Ausente,
+    NaoVerificado,
+}
+
+impl From<ScopeTry> for ScopeResponse {
+    fn from(ScopeTry { scope, state }: ScopeTry) -> Self {
+        Self {
+            scope: scope.name(),
+            estado: match state {
+                ScopeState::Granted => EstadoDoEscopo::Ok,
+                ScopeState::Missing => EstadoDoEscopo::Ausente,
+                ScopeState::Untested => EstadoDoEscopo::NaoVerificado,
+            },
+            usado_para: match scope {
+                PatScope::ProjectRead => "listar projetos e equipes",
+                PatScope::IdentityRead => "reconhecer quem entra pela extensão",
+                PatScope::WorkItemsRead => "ler e pesquisar work items",
+                PatScope::WorkItemsWrite => "gravar as horas nos work items",
+                PatScope::GraphRead => "mostrar as fotos das pessoas",
+            },
+            opcional: scope.is_optional(),
+        }
+    }
 }
 
 impl From<Validation> for ValidationResponse {
     fn from(validation: Validation) -> Self {
+        let missing = validation.missing_scopes();
         Self {
+            scopes: validation.scopes.into_iter().map(Into::into).collect(),
+            scopes_ausentes: missing.into_iter().map(PatScope::name).collect(),
             valid: validation.valid,
             organization_name: validation.organizacao,
             message: validation.message,

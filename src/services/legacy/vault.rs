@@ -10,6 +10,7 @@ use super::{ImportError, Result, Run, map};
 use crate::config::VaultConfig;
 use crate::models::ids::OrganizationPatId;
 use crate::models::organizacao::ChaveOrganizacao;
+use crate::models::organization_pat::OrganizationUrl;
 use crate::repositories::legacy::source::PatRow;
 use crate::repositories::legacy::target::{self, NewPat, Outcome};
 use crate::services::organization_pats::cipher::{Cipher, Sealed};
@@ -61,11 +62,19 @@ impl Run<'_> {
     }
 
     async fn store(&mut self, row: &PatRow, nome: &ChaveOrganizacao, sealed: &Sealed) -> Result<()> {
-        let url = row.organization_url.clone().filter(|url| !url.is_empty());
+        // The FastAPI service took any text.
+        let url = row
+            .organization_url
+            .as_deref()
+            .and_then(|url| OrganizationUrl::parse(url).ok());
+        let url = url.filter(OrganizationUrl::is_https);
         let new = NewPat {
             id: row.id,
             organizacao: nome.as_str(),
-            organization_url: &url.unwrap_or_else(|| format!("https://dev.azure.com/{nome}")),
+            organization_url: &url.map_or_else(
+                || format!("https://dev.azure.com/{nome}"),
+                |url| url.as_str().to_owned(),
+            ),
             pat_cifrado: &sealed.bytes,
             chave_id: &sealed.chave_id,
             descricao: row.descricao.as_deref(),

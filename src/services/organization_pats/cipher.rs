@@ -112,7 +112,11 @@ mod tests {
 
     fn cipher(keys: &[u8]) -> Cipher {
         let keys = keys.iter().map(|byte| STANDARD.encode([*byte; 32]).into());
-        Cipher::new(&VaultConfig { keys: keys.collect() }).unwrap()
+        let config = VaultConfig {
+            keys: keys.collect(),
+            ..VaultConfig::default()
+        };
+        Cipher::new(&config).unwrap()
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{OrganizationPatService, internal, open, record};
+use super::{OrganizationPatService, internal, known, open, record};
 use crate::auth::Admin;
+use crate::azure_devops::projects::AzureProjects;
+use crate::azure_devops::scopes::ScopeProbe;
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao, Unavailability};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
-use crate::models::organization_pat::Validation;
+use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
+use crate::models::organization_pat::{OrganizationPat, PatScope, ScopeTry, Validation, missing_scopes};
 use crate::repositories::organization_pats as repo;
 use crate::services::auditoria::actor;
 
@@ -25,8 +27,8 @@ impl OrganizationPatService {
         pat: SecretString,
     ) -> Result<Validation> {
         self.cipher()?;
-        let outcome = self.ask(organizacao, pat).await;
-        Ok(told(organizacao, outcome))
+        let asked = self.ask(organizacao, pat).await;
+        Ok(told(organizacao, asked))
     }
 
     /// Asks Azure DevOps about a stored PAT, and notes it when it works. An unknown id is an answer, not an error, as the
@@ -41,6 +43,7 @@ impl OrganizationPatService {
             organizacao: organizacao.to_owned(),
             message: message.to_owned(),
             projects: None,
+            scopes: Vec::new(),
         };
         let Some(row) = found else {
             return Ok(refused("", "PAT não encontrado."));
@@ -51,13 +54,10 @@ impl OrganizationPatService {
                 "PAT ilegível: a chave que o cifrou não está configurada.",
             ));
         };
-        let Some(nome) = &row.organizacao_nome else {
-            return Err(AzureError::Replaced.into());
-        };
-        let nome = NomeOrganizacao::parse(nome).map_err(internal)?;
-        let outcome = self.ask(&nome, pat).await;
+        let nome = called(&row)?;
+        let asked = self.ask(&nome, pat).await;
         // Trouble there says nothing about the PAT.
-        let verdict = match &outcome {
+        let verdict = match &asked.projects {
             Ok(_) => Some(true),
             Err(AzureError::InvalidCredential { .. } | AzureError::Forbidden) => Some(false),
             Err(_) => None,
@@ -70,29 +70,110 @@ impl OrganizationPatService {
             }
             tx.commit().await?;
         }
-        let validation = told(&nome, outcome);
-        Ok(validation)
+        Ok(told(&nome, asked))
+    }
+
+    /// Refuses a PAT that Azure DevOps does not accept. Missing scopes are logged and refuse nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidReference`] for a PAT that does not work, [`Error::Upstream`] when it cannot be told.
+    pub(super) async fn require_valid(&self, nome: &NomeOrganizacao, pat: &SecretString) -> Result<()> {
+        let asked = self.ask(nome, pat.clone()).await;
+        // Trouble there says nothing about the PAT.
+        if let Err(error) = &asked.projects
+            && (error.is_away() || *error == AzureError::Replaced)
+        {
+            return Err(error.clone().into());
+        }
+        let validation = told(nome, asked);
+        if !validation.valid {
+            let detail = format!("PAT inválido: {}", validation.message);
+            return Err(Error::InvalidReference(detail));
+        }
+        let missing = names(&validation.missing_scopes());
+        if !missing.is_empty() {
+            tracing::warn!(organizacao = %nome, missing, "a PAT without required scopes enters the vault");
+        }
+        Ok(())
+    }
+
+    /// The same for a PAT that shall replace a stored one; returns the organisation that accepted it.
+    pub(super) async fn require_valid_for(
+        &self,
+        id: OrganizationPatId,
+        pat: &SecretString,
+    ) -> Result<ChaveOrganizacao> {
+        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
+        let row = known(repo::find(&mut tx, id).await?)?;
+        tx.end();
+        self.require_valid(&called(&row)?, pat).await?;
+        Ok(row.organizacao)
     }
 
     /// Proves the PAT, then reads what it sees: an expired one still sees the public projects of an organisation.
-    pub(super) async fn ask(
-        &self,
-        nome: &NomeOrganizacao,
-        pat: SecretString,
-    ) -> Result<Vec<String>, AzureError> {
+    async fn ask(&self, nome: &NomeOrganizacao, pat: SecretString) -> Asked {
         let organizacao: Organizacao = self.tenants.azure().open(nome);
         let credential = Credential::pat(pat);
-        let proof = organizacao.authenticated_user(&credential).await?;
-        self.tenants.confirm(nome, proof.instance_id).await?;
-        let found = organizacao.projects(&credential).await?;
-        Ok(found.projects.into_iter().map(|project| project.name).collect())
+        let proved = organizacao.authenticated_user(&credential).await;
+        let confirmed = match proved {
+            Ok(proof) => {
+                let confirmed = self.tenants.confirm(nome, proof.instance_id).await;
+                confirmed.map(|_| proof.identity)
+            }
+            Err(error) => Err(error),
+        };
+        let owner = match confirmed {
+            Ok(owner) => owner,
+            Err(error) => {
+                return Asked {
+                    projects: Err(error),
+                    scopes: Vec::new(),
+                };
+            }
+        };
+        let ScopeProbe { projects, scopes } = organizacao.probe_scopes(&credential, &owner).await;
+        let names = |found: AzureProjects| found.projects.into_iter().map(|project| project.name).collect();
+        Asked {
+            projects: projects.map(names),
+            scopes,
+        }
     }
 }
 
-/// The outcome in the words of the FastAPI service.
-pub(super) fn told(nome: &NomeOrganizacao, outcome: Result<Vec<String>, AzureError>) -> Validation {
-    let message = match &outcome {
-        Ok(projects) => format!("PAT válido. {} projeto(s) encontrado(s).", projects.len()),
+/// What Azure DevOps said of a PAT.
+struct Asked {
+    /// Names of the projects that it sees.
+    projects: Result<Vec<String>, AzureError>,
+    /// Empty for a PAT that proves nobody.
+    scopes: Vec<ScopeTry>,
+}
+
+fn names(scopes: &[PatScope]) -> String {
+    scopes
+        .iter()
+        .map(|scope| scope.name())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The outcome in the words of the FastAPI service, and what is missing in ours.
+fn told(nome: &NomeOrganizacao, asked: Asked) -> Validation {
+    let Asked { projects, scopes } = asked;
+    let missing = missing_scopes(&scopes);
+    let message = match &projects {
+        Ok(projects) if missing.is_empty() => {
+            format!("PAT válido. {} projeto(s) encontrado(s).", projects.len())
+        }
+        Ok(projects) => format!(
+            "PAT válido. {} projeto(s) encontrado(s). Escopos ausentes: {}.",
+            projects.len(),
+            names(&missing)
+        ),
+        // It proves a person, so it is neither wrong nor expired.
+        Err(_) if missing.contains(&PatScope::ProjectRead) => format!(
+            "O PAT foi aceito, mas não tem os escopos necessários. Escopos ausentes: {}.",
+            names(&missing)
+        ),
         Err(AzureError::InvalidCredential { status: 200 | 401 }) => {
             "PAT inválido ou expirado (401 Unauthorized).".to_owned()
         }
@@ -115,10 +196,11 @@ pub(super) fn told(nome: &NomeOrganizacao, outcome: Result<Vec<String>, AzureErr
         Err(AzureError::Nonsense(_)) => "Erro ao validar: resposta inesperada".to_owned(),
     };
     Validation {
-        valid: outcome.is_ok(),
+        valid: projects.is_ok(),
         organizacao: nome.to_string(),
         message,
-        projects: outcome.ok().map(|mut names| {
+        scopes,
+        projects: projects.ok().map(|mut names| {
             names.sort();
             names
         }),
@@ -129,4 +211,12 @@ pub(super) fn told(nome: &NomeOrganizacao, outcome: Result<Vec<String>, AzureErr
 #[must_use]
 pub fn shown(projects: &[String]) -> &[String] {
     projects.get(..PROJECTS_SHOWN).unwrap_or(projects)
+}
+/// What the organisation of a row is called now.
+///
+/// # Errors
+/// [`AzureError::Replaced`] when another organisation took its name over.
+fn called(row: &OrganizationPat) -> Result<NomeOrganizacao> {
+    let nome = row.organizacao_nome.as_deref().ok_or(AzureError::Replaced)?;
+    NomeOrganizacao::parse(nome).map_err(internal)
 }

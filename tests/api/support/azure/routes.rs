@@ -80,7 +80,13 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
         (false, ["_apis", "connectionData"]) => "connection_data",
         (false, ["_apis", "projects"]) => "list_projects",
         (false, ["_apis", "projects", _]) => "read_project",
-        (false, ["_apis", "wit", "workitems", _]) if request.method() == Method::PATCH => "update_work_item",
+        (false, ["_apis", "wit", "workitems", _]) if request.method() == Method::PATCH => {
+            if query.contains("validateOnly=true") {
+                "validate_work_item"
+            } else {
+                "update_work_item"
+            }
+        }
         (false, ["_apis", "wit", "workitems", _]) => "read_work_item",
         (false, ["_apis", "wit", "workitemsbatch"]) => "read_work_items",
         (false, ["_apis", "wit", "workItems", _, "revisions", _]) => "read_revision",
@@ -246,9 +252,10 @@ fn respond(
         "read_work_item" => work_items::read(org, by, segments[3], parameter("fields").as_deref()),
         "read_work_items" => work_items::batch(org, by, request.body()),
         "read_revision" => work_items::revision(org, by, segments[3], segments[5]),
-        "update_work_item" => {
+        "update_work_item" | "validate_work_item" => {
             let content_type = request.headers().get("content-type").unwrap().to_str().unwrap();
-            work_items::update(org, person.unwrap(), segments[3], content_type, request.body())
+            let by = person.filter(|_| operation == "update_work_item");
+            work_items::update(org, by, segments[3], content_type, request.body())
         }
         "read_identity" => {
             let id = parameter("identityIds").and_then(|id| Uuid::parse_str(&id).ok());
