@@ -98,7 +98,29 @@ impl Tenants {
     /// The key of a served organisation; `None` when another one took its name over.
     #[must_use]
     pub fn chave_of(&self, tenant: &Tenant) -> Option<ChaveOrganizacao> {
-        self.names().chave_of(tenant.organizacao.nome())
+        let nome = tenant.organizacao.nome();
+        let confirmed = self.lock_confirmed().get(nome).map(|c| c.chave.clone());
+        confirmed.or_else(|| self.names().chave_of(nome))
+    }
+
+    /// Every served organisation once, in the order of the configuration. Of two names for one organisation its present
+    /// one counts, else the first.
+    #[must_use]
+    pub fn served(&self) -> Vec<(ChaveOrganizacao, Tenant)> {
+        let names = self.names();
+        let mut served: Vec<(ChaveOrganizacao, Tenant)> = Vec::new();
+        for tenant in self.0.azure.tenants().iter() {
+            let Some(chave) = self.chave_of(tenant) else {
+                continue;
+            };
+            let is_present = names.nome_of(&chave) == Some(tenant.organizacao.nome());
+            match served.iter_mut().find(|(known, _)| *known == chave) {
+                Some(known) if is_present => known.1 = tenant.clone(),
+                Some(_) => {}
+                None => served.push((chave, tenant.clone())),
+            }
+        }
+        served
     }
 
     /// The key of the default organisation.
@@ -107,12 +129,11 @@ impl Tenants {
         self.names().chave_of(&self.0.azure.default_organizacao()?)
     }
 
-    /// The served organisation of this key. Of two names for one organisation the first one counts.
+    /// The served organisation of this key.
     #[must_use]
     pub fn tenant(&self, chave: &ChaveOrganizacao) -> Option<Tenant> {
-        let (tenants, names) = (self.0.azure.tenants(), self.names());
-        let has_key = |tenant: &&Tenant| names.chave_of(tenant.organizacao.nome()).as_ref() == Some(chave);
-        tenants.iter().find(has_key).cloned()
+        let found = self.served().into_iter().find(|(known, _)| known == chave);
+        found.map(|(_, tenant)| tenant)
     }
 
     /// The key of the organisation that answered with `instance_id` under `nome`. The first proof pins it; the same

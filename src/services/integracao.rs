@@ -143,26 +143,14 @@ impl IntegracaoService {
     }
 
     fn own_sources(&self) -> Vec<Source> {
-        // Of two names for one organisation the first one counts.
-        let mut seen = HashSet::new();
-        let with_pat = |tenant: &azure_devops::Tenant| {
-            let credential = tenant.pat.clone()?;
-            let is_new = self
-                .tenants
-                .chave_of(tenant)
-                .is_none_or(|chave| seen.insert(chave));
-            is_new.then(|| Source {
-                organizacao: tenant.organizacao.clone(),
-                credential,
+        let with_pat = |(_, tenant): (ChaveOrganizacao, azure_devops::Tenant)| {
+            Some(Source {
+                organizacao: tenant.organizacao,
+                credential: tenant.pat?,
                 origem: tenant.origem,
             })
         };
-        self.tenants
-            .azure()
-            .tenants()
-            .iter()
-            .filter_map(with_pat)
-            .collect()
+        self.tenants.served().into_iter().filter_map(with_pat).collect()
     }
 
     /// Runs over `sources` at once, in a task of its own, which goes on when the caller goes away.

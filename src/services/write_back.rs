@@ -235,12 +235,7 @@ impl Inner {
 
     /// Keys of the organisations that are served.
     fn served(&self) -> impl Iterator<Item = ChaveOrganizacao> {
-        let tenants = self.tenants.azure().tenants();
-        let keys: BTreeSet<ChaveOrganizacao> = tenants
-            .iter()
-            .filter_map(|tenant| self.tenants.chave_of(tenant))
-            .collect();
-        keys.into_iter()
+        self.tenants.served().into_iter().map(|(chave, _)| chave)
     }
 }
 

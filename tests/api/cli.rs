@@ -5,9 +5,9 @@ use std::fs;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::TestDatabase;
 use crate::support::data::{a_query_waits, block_projetos};
 use crate::support::process::{Running, aponta, run};
+use crate::support::{FakeAzure, TestDatabase};
 
 /// Where nobody answers.
 const ORG: &str = "http://127.0.0.1:1/contoso";
@@ -255,4 +255,32 @@ async fn a_client_that_goes_away_before_the_answer_leaves_a_line() {
     assert_eq!(logged["request_id"], "impatient");
     blocker.rollback().await.unwrap();
     assert_eq!(server.signal("TERM").await, 0);
+}
+
+#[tokio::test]
+async fn adopt_organization_gives_strangers_a_key_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::new().await;
+    let azure = FakeAzure::contoso().await;
+    let pat = azure.pat(&azure.person("Stranger", &["contoso"]));
+    sqlx::query(
+        "INSERT INTO organizacoes (chave, nome, instance_id) VALUES ('contoso', 'contoso', gen_random_uuid())",
+    )
+    .execute(&database.pool().await)
+    .await
+    .unwrap();
+    let adopt = |nome: &str| {
+        let mut command = aponta(folder.path(), &["adopt-organization", nome]);
+        command
+            .env("DATABASE_URL", &database.url)
+            .env("AZURE_DEVOPS_PAT", &pat)
+            .envs(azure.variables("contoso"));
+        command
+    };
+    let (code, out, err) = run(adopt("Contoso")).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("has the key contoso~2 now"), "{out}");
+    let (code, _, err) = run(adopt("fabrikam")).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("fabrikam is not configured, or has no PAT"), "{err}");
 }
