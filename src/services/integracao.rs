@@ -17,7 +17,6 @@ use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::organizacao::{NomeOrganizacao, Scope};
-use crate::models::papel::Papel;
 use crate::models::projeto::ProjetoUpstream;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 use crate::models::text::trim;
@@ -321,7 +320,7 @@ fn for_eyes_of(user: &CurrentUser, error: Error) -> Error {
     };
     let own = failures
         .iter()
-        .filter(|(nome, _)| user.may_see(nome).is_ok() || user.papel == Papel::Admin);
+        .filter(|(nome, _)| user.may_see(nome).is_ok() || user.administers(nome));
     Error::AllUpstreamsFailed {
         failures: own.cloned().collect(),
         retry_after: *retry_after,

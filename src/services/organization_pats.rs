@@ -1,7 +1,8 @@
-//! The vault of organisations' PATs: encrypted, masked, for administrators of the installation.
+//! The vault of organisations' PATs: encrypted, masked, for administrators.
 //!
-//! Administrators keep the PATs of all organisations, also of those they are no members of: an organisation whose PAT has
-//! expired can vouch for no app token, and somebody must be able to enter a new one.
+//! Administrators of all organisations keep the PATs of all, also of those they are no members of: an organisation whose PAT has
+//! expired can vouch for no app token, and somebody must be able to enter a new one. To an administrator of one organisation
+//! only its row exists.
 
 pub(super) mod cipher;
 mod upkeep;
@@ -24,7 +25,6 @@ use crate::db::{Db, OnConstraint, Tx};
 use crate::error::{Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::Scope;
 use crate::models::organization_pat::{
     MaskedPat, NewOrganizationPat, OrganizationPat, OrganizationPatChanges,
 };
@@ -58,9 +58,9 @@ impl OrganizationPatService {
     }
 
     /// A page of PATs by organisation, masked.
-    pub async fn list(&self, _: &Admin, only_active: bool, page: Page) -> Result<Paged<MaskedPat>> {
+    pub async fn list(&self, admin: &Admin, only_active: bool, page: Page) -> Result<Paged<MaskedPat>> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
         let items = repo::list(&mut tx, only_active, page).await?;
         let total = repo::count(&mut tx, only_active).await?;
         tx.end();
@@ -69,10 +69,10 @@ impl OrganizationPatService {
     }
 
     /// One PAT, masked.
-    pub async fn get(&self, _: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
+    pub async fn get(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
-        let row = known(repo::find(&mut tx, id).await?)?;
+        let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
+        let row = known(repo::find(&mut tx, id).await?).map_err(|error| hidden(admin, error))?;
         tx.end();
         Ok(masked(cipher, row))
     }
@@ -85,6 +85,7 @@ impl OrganizationPatService {
         validate_first: bool,
     ) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
+        admin.user().require_administrator_of(&new.organizacao)?;
         if validate_first {
             let outcome = self.ask(&new.organizacao, new.pat.clone()).await;
             // Trouble there says nothing about the PAT.
@@ -109,7 +110,7 @@ impl OrganizationPatService {
         let sealed = cipher
             .seal(&new.pat, &context(organizacao, id))
             .map_err(internal)?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
         let row = repo::NewRow {
             id,
             organizacao,
@@ -154,8 +155,8 @@ impl OrganizationPatService {
         changes: OrganizationPatChanges,
     ) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let before = locked(&mut tx, id).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
+        let before = locked(&mut tx, admin, id).await?;
         let mut row = before.clone();
         let new_pat = changes.pat.is_some();
         if let Some(pat) = &changes.pat {
@@ -175,8 +176,8 @@ impl OrganizationPatService {
     /// Uses an unused PAT again, or stops using it.
     pub async fn toggle_active(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let before = locked(&mut tx, id).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
+        let before = locked(&mut tx, admin, id).await?;
         let row = OrganizationPat {
             ativo: !before.ativo,
             ..before.clone()
@@ -188,8 +189,8 @@ impl OrganizationPatService {
     /// Forgets a PAT.
     pub async fn delete(&self, admin: &Admin, id: OrganizationPatId) -> Result<()> {
         self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let before = locked(&mut tx, id).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
+        let before = locked(&mut tx, admin, id).await?;
         repo::delete(&mut tx, id).await?;
         record(
             &mut tx,
@@ -238,8 +239,13 @@ impl OrganizationPatService {
     }
 }
 
-async fn locked(tx: &mut Tx, id: OrganizationPatId) -> Result<OrganizationPat> {
-    known(repo::lock(tx, id).await?)
+async fn locked(tx: &mut Tx, admin: &Admin, id: OrganizationPatId) -> Result<OrganizationPat> {
+    known(repo::lock(tx, id).await?).map_err(|error| hidden(admin, error))
+}
+
+/// What to tell of a row that the caller does not see: `error`, unless it cannot be told whether the caller administers more.
+fn hidden(admin: &Admin, error: Error) -> Error {
+    admin.user().unless_administrator(None, error)
 }
 
 fn known(found: Option<OrganizationPat>) -> Result<OrganizationPat> {

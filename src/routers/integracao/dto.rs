@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::http::instant::Instant;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::papel::Papel;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 use crate::services::integracao;
 
@@ -92,7 +91,7 @@ impl SincronizacaoResponse {
             organizations: done
                 .organizacoes
                 .iter()
-                .filter(|o| user.may_see(&o.nome).is_ok() || user.papel == Papel::Admin)
+                .filter(|o| user.may_see(&o.nome).is_ok() || user.administers(&o.nome))
                 .map(Into::into)
                 .collect(),
             status: if done.failures() == 0 {

@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
+use super::organizacao_of;
 use crate::auth::CurrentUser;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, Pessoa, UsuarioInformado};
-use crate::models::organizacao::NomeOrganizacao;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::papel::Papel;
 
 /// Whose hours a request is about, as far as that can be told without asking anybody.
@@ -36,18 +37,14 @@ impl Claim {
         said: &UsuarioInformado,
     ) -> Result<Self> {
         let writer = user.as_known_in(organizacao);
-        let own = |id: &String| user.ids().iter().any(|own| own.eq_ignore_ascii_case(id));
-        let colleague = said.id.as_ref().filter(|id| !own(id)).map(|_| said.clone());
-        let allowed = match (&colleague, &said.email) {
-            (Some(_), _) => user.papel == Papel::Admin,
-            (None, Some(email)) => {
-                let known = user.emails();
-                known.is_empty() || known.contains(&email.to_lowercase())
+        let colleague = said.id.as_ref().filter(|id| !user.has_id(id));
+        let colleague = colleague.map(|_| said.clone());
+        match (&colleague, &said.email) {
+            (Some(_), _) if !user.administers(organizacao) => {
+                return Err(user.unless_administrator(Some(organizacao), somebody_else()));
             }
-            (None, None) => true,
-        };
-        if !allowed {
-            return Err(somebody_else());
+            (None, Some(email)) if !own_email(user, email) => return Err(somebody_else()),
+            _ => {}
         }
         Ok(Self { writer, colleague })
     }
@@ -102,25 +99,47 @@ async fn colleague(
 
 /// Refuses to change an entry that is neither the caller's own nor an administrator's business.
 pub(super) fn may_change(user: &CurrentUser, entry: &Apontamento) -> Result<()> {
-    if user.papel == Papel::Admin || user.ids().contains(&entry.usuario.id) {
+    let organizacao = organizacao_of(entry)?;
+    if user.administers(&organizacao) || user.has_id(&entry.usuario.id) {
         return Ok(());
     }
-    Err(Error::Forbidden(
-        "Somente o autor do apontamento ou um administrador pode alterá-lo".to_owned(),
-    ))
+    let refused = "Somente o autor do apontamento ou um administrador pode alterá-lo";
+    Err(user.unless_administrator(Some(&organizacao), Error::Forbidden(refused.to_owned())))
 }
 
-/// Whose entries a list shows: the caller's under each of their ids, or one person's for administrators.
-pub(super) fn whose(user: &CurrentUser, asked: Option<&String>) -> Result<Vec<String>> {
-    let own = user.ids();
-    match asked {
-        None => Ok(own),
-        Some(id) if own.iter().any(|own| own.eq_ignore_ascii_case(id)) => Ok(own),
-        Some(id) if user.papel == Papel::Admin => Ok(vec![id.to_ascii_lowercase()]),
-        Some(_) => Err(Error::Forbidden(
-            "Somente administradores podem consultar apontamentos de outras pessoas".to_owned(),
-        )),
+/// Whose entries a list shows, and of which organisations: the caller's under each of their ids, or one person's in the
+/// organisations that the caller administers.
+///
+/// # Errors
+/// [`Error::Forbidden`] when it is another person's and the caller does not administer `organizacao` (`None`: any).
+pub(super) fn whose(
+    user: &CurrentUser,
+    asked: Option<&String>,
+    organizacao: Option<&NomeOrganizacao>,
+) -> Result<(Vec<String>, Scope)> {
+    let Some(id) = asked.filter(|id| !user.has_id(id)) else {
+        return Ok((user.ids(), user.scope()));
+    };
+    let allowed = match organizacao {
+        Some(nome) => user.administers(nome),
+        None => user.papel() == Papel::Admin,
+    };
+    if allowed {
+        // As it is stored: in lower case, with hyphens.
+        let id = Uuid::parse_str(id).map_or_else(|_| id.to_ascii_lowercase(), |id| id.to_string());
+        return Ok((vec![id], user.administered_scope()));
     }
+    let refused = "Somente administradores podem consultar apontamentos de outras pessoas";
+    Err(user.unless_administrator(organizacao, Error::Forbidden(refused.to_owned())))
+}
+
+/// Whether an organisation knows the caller by this e-mail, or knows no e-mail of theirs.
+fn own_email(user: &CurrentUser, email: &str) -> bool {
+    let known = user.emails();
+    known.is_empty()
+        || known
+            .iter()
+            .any(|known| known.to_lowercase() == email.to_lowercase())
 }
 
 fn somebody_else() -> Error {

@@ -81,7 +81,8 @@ impl ApontamentoService {
         if let Some(nome) = &filter.organizacao {
             user.may_see(nome)?;
         }
-        let usuarios = people::whose(user, filter.usuario.as_ref())?;
+        let asked = filter.usuario.as_ref();
+        let (usuarios, scope) = people::whose(user, asked, filter.organizacao.as_ref())?;
         let usuarios = &usuarios;
         let list = |mut tx: ReadTx| async move {
             let projetos = match &filter.projeto {
@@ -106,7 +107,7 @@ impl ApontamentoService {
             tx.end();
             Ok(found)
         };
-        Ok(self.db.read(&user.scope(), list).await?)
+        Ok(self.db.read(&scope, list).await?)
     }
 }
 

@@ -3,12 +3,12 @@
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{OrganizationPatService, internal, open, record};
+use super::{OrganizationPatService, hidden, internal, open, record};
 use crate::auth::Admin;
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao, Unavailability};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::NomeOrganizacao;
 use crate::models::organization_pat::Validation;
 use crate::repositories::organization_pats as repo;
 use crate::services::auditoria::actor;
@@ -20,11 +20,12 @@ impl OrganizationPatService {
     /// Asks Azure DevOps about a PAT that is not stored.
     pub async fn validate(
         &self,
-        _: &Admin,
+        admin: &Admin,
         organizacao: &NomeOrganizacao,
         pat: SecretString,
     ) -> Result<Validation> {
         self.cipher()?;
+        admin.user().require_administrator_of(organizacao)?;
         let outcome = self.ask(organizacao, pat).await;
         Ok(told(organizacao, outcome))
     }
@@ -33,7 +34,7 @@ impl OrganizationPatService {
     /// frontend expects.
     pub async fn validate_stored(&self, admin: &Admin, id: OrganizationPatId) -> Result<Validation> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
         let found = repo::lock(&mut tx, id).await?;
         tx.commit().await?;
         let refused = |organizacao: &str, message: &str| Validation {
@@ -43,7 +44,10 @@ impl OrganizationPatService {
             projects: None,
         };
         let Some(row) = found else {
-            return Ok(refused("", "PAT não encontrado."));
+            return match hidden(admin, Error::NotFound("PAT não encontrado.".to_owned())) {
+                Error::NotFound(message) => Ok(refused("", &message)),
+                trouble => Err(trouble),
+            };
         };
         let Ok(pat) = open(cipher, &row) else {
             return Ok(refused(
@@ -60,7 +64,7 @@ impl OrganizationPatService {
             Err(_) => None,
         };
         if let Some(valid) = verdict {
-            let mut tx = self.db.begin(&Scope::Maintenance).await?;
+            let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
             if repo::mark_validated(&mut tx, id, &row.pat_cifrado, valid).await? {
                 let depois = Some(json!({ "valido": valid }).to_string());
                 record(&mut tx, &actor(admin.user()), "validar", &row, None, depois).await?;

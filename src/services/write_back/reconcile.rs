@@ -87,6 +87,7 @@ impl WriteBackService {
     pub async fn reconcile(&self, admin: &Admin, selecao: &Selecao) -> Result<Reconciliacao> {
         let (user, organizacao) = (admin.user(), &selecao.organizacao);
         user.may_see(organizacao)?;
+        user.require_administrator_of(organizacao)?;
         let mode = self.0.config.mode_of(organizacao);
         let membership = user.member_of(organizacao).ok().filter(|_| mode != Mode::Off);
         let membership = membership.ok_or_else(|| switched_off(organizacao.as_str()))?;

@@ -45,6 +45,14 @@ pub struct Person {
     pub nome: String,
     pub email: String,
     pub active: bool,
+    /// Id that the organisations share; the identity service finds the person by it, too.
+    pub master_id: Option<Uuid>,
+    /// Id in Entra; nothing is found by it.
+    pub object_id: Option<Uuid>,
+    /// Mailbox, where it is not the account.
+    pub mail: Option<String>,
+    /// Domain of the account, on a server of one's own.
+    pub domain: Option<String>,
     /// Bytes of the picture.
     pub avatar: Option<Vec<u8>>,
 }
@@ -57,6 +65,10 @@ impl Person {
             nome: nome.to_owned(),
             email: format!("{first}@contoso.example"),
             active: true,
+            master_id: None,
+            object_id: None,
+            mail: None,
+            domain: None,
             avatar: None,
         }
     }
@@ -65,14 +77,34 @@ impl Person {
         format!("aad.{}", self.id.simple())
     }
 
+    /// As the identity service tells it.
+    pub fn full_identity(&self) -> Value {
+        let mut identity = self.identity();
+        if let Some(master_id) = self.master_id {
+            identity["masterId"] = json!(master_id);
+        }
+        if let Some(object_id) = self.object_id {
+            let name = "http://schemas.microsoft.com/identity/claims/objectidentifier";
+            identity["properties"][name] = json!({ "$type": "System.String", "$value": object_id });
+        }
+        identity
+    }
+
     pub fn identity(&self) -> Value {
+        let text = |value: &str| json!({ "$type": "System.String", "$value": value });
+        let mut properties = json!({ "Account": text(&self.email) });
+        for (name, value) in [("Mail", &self.mail), ("Domain", &self.domain)] {
+            if let Some(value) = value {
+                properties[name] = text(value);
+            }
+        }
         json!({
             "id": self.id,
             "descriptor": format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;{}\\{}", Uuid::nil(), self.email),
             "subjectDescriptor": self.subject_descriptor(),
             "providerDisplayName": self.nome,
             "isActive": self.active,
-            "properties": { "Account": { "$type": "System.String", "$value": self.email } },
+            "properties": properties,
             "resourceVersion": 2,
             "metaTypeId": 0
         })
