@@ -1,5 +1,6 @@
 //! Who gets in, what it costs upstream, and what the others are told.
 
+mod administrators;
 mod app_tokens;
 mod credentials;
 mod secrets;
