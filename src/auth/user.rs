@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::administrators::Administration;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{self, Credential, Organizacao};
 use crate::error::{Error, Result};
 use crate::models::apontamento::Pessoa;
+use crate::models::ids::person_id;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 
 /// A proved caller.
@@ -177,7 +176,7 @@ impl CurrentUser {
     /// Returns `true` if this is one of the caller's ids, however it is written: in braces, without hyphens, in capitals.
     #[must_use]
     pub fn has_id(&self, text: &str) -> bool {
-        let guid = Uuid::parse_str(text.trim()).ok();
+        let guid = person_id(text);
         let mut identities = self.memberships.iter().filter_map(Membership::identity);
         self.id.eq_ignore_ascii_case(text) || guid.is_some_and(|id| identities.any(|known| known.has_id(id)))
     }

@@ -1,13 +1,13 @@
 //! `connectionData`: who a credential is to an organisation.
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::credential::Credential;
 use super::error::Error;
 use super::identities::{Identity, is_nobody};
 use super::operation::{CONNECTION_DATA, KNOWN_USER, Operation};
 use super::organizacao::{Host, Organizacao, text_at};
+use crate::models::ids::person_id;
 
 /// Asks for nothing but the identity.
 const QUERY: [(&str, &str); 3] = [
@@ -52,7 +52,7 @@ fn identity(data: &Value) -> Result<Identity, Error> {
     let refused = Error::InvalidCredential { status: 200 };
     let id = |user: &str| {
         let text = text_at(data, &format!("/{user}/id"))?;
-        Uuid::parse_str(&text).ok()
+        person_id(&text)
     };
     let authenticated = id("authenticatedUser").ok_or(Error::Nonsense("no authenticatedUser.id"))?;
     let descriptor = text_at(data, "/authenticatedUser/descriptor").unwrap_or_default();
@@ -72,6 +72,7 @@ fn identity(data: &Value) -> Result<Identity, Error> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use uuid::Uuid;
 
     use super::*;
 

@@ -10,6 +10,7 @@ use super::error::Error;
 use super::lenient::List;
 use super::operation::{READ_AVATAR, READ_IDENTITY};
 use super::organizacao::{Host, Organizacao, text_at};
+use crate::models::ids::person_id;
 
 /// Larger pictures are not worth carrying in every answer; base64 characters.
 const LARGEST_AVATAR: usize = 256 << 10;
@@ -51,7 +52,7 @@ impl Identity {
     /// Everything but the id is optional.
     pub(super) fn from_json(id: Uuid, user: &Value) -> Self {
         let property = |name: &str| text_at(user, &format!("/properties/{}/$value", name.replace('/', "~1")));
-        let id_of = |text: Option<String>| text.and_then(|text| Uuid::parse_str(&text).ok());
+        let id_of = |text: Option<String>| text.as_deref().and_then(person_id);
         // The account is what people sign in with; on a server of one's own it is DOMAIN\name.
         let account = property("Account");
         let mut emails: Vec<String> = Vec::new();
@@ -114,7 +115,7 @@ impl Organizacao {
         let found: List<Value> = answer.json()?;
         let people = found.value.good.iter().filter_map(|identity| {
             let person = identity["isActive"] != false && identity["isContainer"] != true;
-            let local = Uuid::parse_str(&text_at(identity, "/id")?).ok()?;
+            let local = person_id(&text_at(identity, "/id")?)?;
             (person && !is_nobody(local)).then(|| Identity::from_json(local, identity))
         });
         Ok(people.into_iter().find(|identity| identity.has_id(id)))

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::env::{Reader, no_blank};
 use super::{AzureDevOpsConfig, Environment, HttpConfig};
+use crate::models::ids::person_id;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::papel::Papel;
 
@@ -67,7 +68,7 @@ impl AdminEntry {
             }
             None => (None, text),
         };
-        if let Ok(id) = Uuid::parse_str(name) {
+        if let Some(id) = person_id(name) {
             let name = AdminName::Id(id);
             return Ok(Self { organizacao, name });
         }

@@ -1,11 +1,10 @@
 //! Whose hours: identity comes from the token, never from the body (D-02); others' entries are for administrators (D-03).
 
-use uuid::Uuid;
-
 use super::organizacao_of;
 use crate::auth::CurrentUser;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, Pessoa, UsuarioInformado};
+use crate::models::ids::person_id;
 use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::papel::Papel;
 
@@ -87,7 +86,7 @@ async fn colleague(
         });
     };
     let unknown = || Error::InvalidReference(format!("Usuário não encontrado: {id}"));
-    let guid = Uuid::parse_str(&id).map_err(|_| unknown())?;
+    let guid = person_id(&id).ok_or_else(unknown)?;
     let identity = membership.organizacao().identity(credential, guid).await?;
     let identity = identity.ok_or_else(unknown)?;
     Ok(Pessoa {
@@ -126,7 +125,7 @@ pub(super) fn whose(
     };
     if allowed {
         // As it is stored: in lower case, with hyphens.
-        let id = Uuid::parse_str(id).map_or_else(|_| id.to_ascii_lowercase(), |id| id.to_string());
+        let id = person_id(id).map_or_else(|| id.to_ascii_lowercase(), |id| id.to_string());
         return Ok((vec![id], user.administered_scope()));
     }
     let refused = "Somente administradores podem consultar apontamentos de outras pessoas";

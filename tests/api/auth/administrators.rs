@@ -120,7 +120,7 @@ async fn trail_of_a_bound_administrator_is_their_organisation() {
     let organisations = async |token: &str| {
         let trail = tenants.app.get_as(token, AUDITORIA).await.expect(200);
         let items = trail["items"].as_array().unwrap().clone();
-        let names = items.iter().map(|item| item["organization_name"].clone());
+        let names = items.iter().map(|item| item["organizacao"].clone());
         names.collect::<std::collections::HashSet<_>>()
     };
     let only = |nome: &str| [json!(nome)].into();
@@ -213,8 +213,8 @@ async fn write_back_of_others_is_not_a_bound_administrators() {
     }
     for (nome, item) in [("contoso", 1), ("fabrikam", 2)] {
         sqlx::query(
-            "INSERT INTO write_back (organizacao, work_item_id, estado, minutos, contribuicao)
-             VALUES ($1, $2, 'falhou', 60, 0)",
+            "INSERT INTO write_back (organizacao, work_item_id, id_projeto, estado)
+             SELECT $1, $2, id, 'falhou' FROM projetos WHERE organizacao = $1",
         )
         .bind(nome)
         .bind(item)
@@ -406,7 +406,7 @@ async fn administrator_of_a_silent_organisation_is_not_refused() {
         send(app, &carla, retry).await.problem(status);
         // What fabrikam alone decides is told.
         app.get_as(&eva, AUDITORIA).await.expect(200);
-        let body = json!({"organization_name": "contoso", "pat": "x"});
+        let body = json!({"organization_name": "contoso", "pat": "0123456789"});
         send(app, &eva, Request::post(VAULT).json(&body))
             .await
             .problem(status);
@@ -440,10 +440,10 @@ async fn start_says_how_administrators_are_matched() {
     };
     let mut running = start(r"ana@x.example,fabrikam/ana@x.example,CONTOSO\ana");
     let line = running.line_with("administrators are matched by id").await;
-    for figure in ["\"emails\":2", "\"accounts\":1", "\"ids\":0", "\"bound\":1"] {
+    for figure in ["emails=2", "accounts=1", "ids=0", "bound=1"] {
         assert!(line.contains(figure), "{figure}: {line}");
     }
     let warning = running.line_with("without an organisation administer all").await;
-    assert!(warning.contains("\"unbound\":2"), "{warning}");
+    assert!(warning.contains("unbound=2"), "{warning}");
     running.signal("KILL").await;
 }
