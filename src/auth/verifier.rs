@@ -84,7 +84,10 @@ impl Authenticator {
             Shown::Token(presented) => presented,
         };
         let access_token = match access_token {
-            Some(text) => Some(Presented::from_access_token(text).ok_or_else(wrong_access_token)?),
+            Some(text) => {
+                let token = Presented::from_access_token(text).filter(|token| !token.is_app_token());
+                Some(token.ok_or_else(wrong_access_token)?)
+            }
             None => None,
         };
         let mut user = if presented.is_app_token() {

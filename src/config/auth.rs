@@ -61,10 +61,10 @@ impl AdminEntry {
     /// A phrase that says what is wrong.
     fn parse(text: &str, own_server: bool) -> Result<Self, String> {
         let (organizacao, name) = match text.split_once('/') {
-            Some((nome, name)) => {
-                let nome = NomeOrganizacao::parse(nome)
+            Some((organizacao, name)) => {
+                let organizacao = NomeOrganizacao::parse(organizacao)
                     .map_err(|problem| format!("has an entry whose part before the / {problem}"))?;
-                (Some(nome), name.trim())
+                (Some(organizacao), name.trim())
             }
             None => (None, text),
         };

@@ -178,6 +178,16 @@ fn rows(azure: &FakeAzure, ada: &Person, master: &Person, object: &Person) -> Ve
             row("crit beside", bearer(&azure.pat(ada)), 401, other_person, (0, 0)),
             accepted(critical(Algorithm::RS256, ada.id), ada),
         ),
+        with(
+            row(
+                "app token beside",
+                bearer(&azure.pat(ada)),
+                401,
+                other_person,
+                (0, 0),
+            ),
+            app_token(ada.id),
+        ),
         ok("app token", bearer(&app_token(ada.id)), ada, (0, 1)),
         ok(
             "app token, nameid in braces",
