@@ -42,7 +42,7 @@ impl ApontamentoService {
         chave: Option<&Chave>,
     ) -> Result<Created> {
         user.may_see(&new.organizacao)?;
-        let claim = Claim::check(user, &new.organizacao, &new.usuario)?;
+        let claim = Claim::check(user, &new.organizacao, &new.usuario).await?;
         let writer = claim.writer.id.clone();
         let repeatable = chave.map(|chave| Repeatable::new(new, &writer, chave));
         let stored = self.check_and_store(user, new, claim, repeatable.as_ref()).await;

@@ -2,6 +2,7 @@
 
 use super::organizacao_of;
 use crate::auth::CurrentUser;
+use crate::azure_devops::Error as AzureError;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, Pessoa, UsuarioInformado};
 use crate::models::ids::person_id;
@@ -29,8 +30,8 @@ impl Claim {
     /// clients send what `GET /user` told them, wherever they log hours.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when it names somebody else, except for administrators.
-    pub(super) fn check(
+    /// [`Error::Forbidden`] when it names somebody else, except for administrators; [`Error::Upstream`] when that cannot be told.
+    pub(super) async fn check(
         user: &CurrentUser,
         organizacao: &NomeOrganizacao,
         said: &UsuarioInformado,
@@ -42,7 +43,9 @@ impl Claim {
             (Some(_), _) if !user.administers(organizacao) => {
                 return Err(user.unless_administrator(Some(organizacao), somebody_else()));
             }
-            (None, Some(email)) if !own_email(user, email) => return Err(somebody_else()),
+            (None, Some(email)) if !own_email(user, organizacao, email).await? => {
+                return Err(somebody_else());
+            }
             _ => {}
         }
         Ok(Self { writer, colleague })
@@ -132,13 +135,26 @@ pub(super) fn whose(
     Err(user.unless_administrator(organizacao, Error::Forbidden(refused.to_owned())))
 }
 
-/// Whether an organisation knows the caller by this e-mail, or knows no e-mail of theirs.
-fn own_email(user: &CurrentUser, email: &str) -> bool {
+/// Returns `true` if an organisation knows the caller by this e-mail, or knows no e-mail of theirs. `connectionData` tells the
+/// sign-in name alone: for another address the identity service is asked.
+async fn own_email(user: &CurrentUser, organizacao: &NomeOrganizacao, email: &str) -> Result<bool> {
+    let same = |known: &String| known.to_lowercase() == email.to_lowercase();
     let known = user.emails();
-    known.is_empty()
-        || known
-            .iter()
-            .any(|known| known.to_lowercase() == email.to_lowercase())
+    if known.is_empty() || known.iter().any(same) {
+        return Ok(true);
+    }
+    let Ok(membership) = user.member_of(organizacao) else {
+        return Ok(false);
+    };
+    let (Some(identity), Ok(credential)) = (membership.identity(), membership.service_credential()) else {
+        return Ok(false);
+    };
+    match membership.organizacao().identity(credential, identity.id).await {
+        Ok(found) => Ok(found.is_some_and(|found| found.emails.iter().any(same))),
+        // A credential that may not read identities tells nothing more.
+        Err(AzureError::InvalidCredential { .. } | AzureError::Forbidden | AzureError::NotFound) => Ok(false),
+        Err(trouble) => Err(trouble.into()),
+    }
 }
 
 fn somebody_else() -> Error {

@@ -285,6 +285,7 @@ async fn every_address_of_an_identity_counts() {
     let azure = both().await;
     let ada = edited(&azure, azure.person("Ada Example", &["contoso"]), |person| {
         person.mail = Some("Ada.Example@mail.example".to_owned());
+        person.mail_at_sign_in = true;
     });
     for admins in ["ada@contoso.example", "ada.example@MAIL.example"] {
         let app = over(&azure, admins, &app_token::VARIABLES).await;
@@ -323,6 +324,11 @@ async fn own_entry_with_either_address_is_accepted() {
         .post_as(&token, &logging.body_with(&other))
         .await
         .problem(403);
+    azure.fault("contoso", "read_identity", Fault::Status(503, None));
+    logging
+        .post_as(&token, &logging.body_with(&other))
+        .await
+        .problem(503);
 }
 
 /// To Unicode, the Kelvin sign is a capital `k`: somebody else's address must not become an administrator's.

@@ -49,8 +49,10 @@ pub struct Person {
     pub master_id: Option<Uuid>,
     /// Id in Entra; nothing is found by it.
     pub object_id: Option<Uuid>,
-    /// Mailbox, where it is not the account.
+    /// Mailbox, where it is not the account. The identity service tells it.
     pub mail: Option<String>,
+    /// Whether `connectionData` tells the mailbox, too.
+    pub mail_at_sign_in: bool,
     /// Domain of the account, on a server of one's own.
     pub domain: Option<String>,
     /// Bytes of the picture.
@@ -68,6 +70,7 @@ impl Person {
             master_id: None,
             object_id: None,
             mail: None,
+            mail_at_sign_in: false,
             domain: None,
             avatar: None,
         }
@@ -80,6 +83,9 @@ impl Person {
     /// As the identity service tells it.
     pub fn full_identity(&self) -> Value {
         let mut identity = self.identity();
+        if let Some(mail) = &self.mail {
+            identity["properties"]["Mail"] = json!({ "$type": "System.String", "$value": mail });
+        }
         if let Some(master_id) = self.master_id {
             identity["masterId"] = json!(master_id);
         }
@@ -90,10 +96,12 @@ impl Person {
         identity
     }
 
+    /// As `connectionData` tells it.
     pub fn identity(&self) -> Value {
         let text = |value: &str| json!({ "$type": "System.String", "$value": value });
         let mut properties = json!({ "Account": text(&self.email) });
-        for (name, value) in [("Mail", &self.mail), ("Domain", &self.domain)] {
+        let mail = self.mail.as_ref().filter(|_| self.mail_at_sign_in);
+        for (name, value) in [("Mail", mail), ("Domain", self.domain.as_ref())] {
             if let Some(value) = value {
                 properties[name] = text(value);
             }
