@@ -4,7 +4,8 @@ use super::user::CurrentUser;
 use crate::error::Result;
 use crate::models::papel::Papel;
 
-/// An administrator, of all organisations or of some ([`Administered`](super::Administered)). Only [`CurrentUser::into_admin`] makes one, so what asks for it cannot be reached by anybody else.
+/// An administrator, of all organisations or of some ([`Administered`](super::Administered)). Only
+/// [`CurrentUser::into_admin`] makes one, so what asks for it cannot be reached by anybody else.
 #[derive(Debug, Clone)]
 pub struct Admin(CurrentUser);
 

@@ -59,8 +59,9 @@ impl Administrators {
         Self(config.admin_users.clone())
     }
 
-    /// What somebody with these memberships administers. Ids count as each organisation tells them; e-mails and account names
-    /// only as the entry's organisation does, or the default one: others may let their people choose one.
+    /// Returns what a caller with these memberships administers. Ids count as each organisation tells them;
+    /// e-mails and account names only as the entry's organisation does, or the default one: others may let
+    /// their people choose one.
     pub(super) fn administration(
         &self,
         memberships: &[Membership],
@@ -104,7 +105,8 @@ impl Administrators {
     }
 }
 
-/// Whether an entry names this identity. Only ASCII letters are the same in both cases: to Unicode, the Kelvin sign is a `k`.
+/// Returns `true` if an entry names this identity. Only ASCII letters are the same in both cases: to Unicode,
+/// the Kelvin sign is a `k`.
 fn matches(name: &AdminName, identity: &Identity) -> bool {
     let among = |known: &[String], text: &str| known.iter().any(|known| known.eq_ignore_ascii_case(text));
     match name {
@@ -149,7 +151,8 @@ impl CurrentUser {
     /// Refuses callers of a lesser role. An administrator of any organisation has the role `admin`.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or [`Error::Upstream`] when an organisation cannot tell whether the caller has the role.
+    /// [`Error::Forbidden`], or [`Error::Upstream`] when an organisation cannot tell whether the caller has
+    /// the role.
     pub fn require(&self, papel: Papel) -> Result<()> {
         if papel == Papel::Membro || self.papel() == Papel::Admin {
             return Ok(());
@@ -168,8 +171,8 @@ impl CurrentUser {
         Err(self.unless_administrator(Some(nome), only_administrators()))
     }
 
-    /// What to answer a caller who is refused for not administering an organisation (`None`: any): `error`, unless an
-    /// organisation cannot tell at the moment. Trouble is never "no".
+    /// Returns the error for a caller who does not administer an organisation (`None`: any): `error`, unless
+    /// an organisation cannot tell at the moment. Trouble is never "no".
     #[must_use]
     pub fn unless_administrator(&self, nome: Option<&NomeOrganizacao>, error: Error) -> Error {
         let concerns = |doubt: &&Doubt| doubt.of.is_none() || nome.is_none() || doubt.of.as_ref() == nome;
@@ -179,7 +182,8 @@ impl CurrentUser {
         }
     }
 
-    /// Whose rows the caller sees as an administrator: of the administered organisations, those that the caller belongs to.
+    /// Returns the scope of the caller as an administrator: of the administered organisations, those that the
+    /// caller belongs to.
     #[must_use]
     pub fn administered_scope(&self) -> Scope {
         if self.administers_everything() {
@@ -194,8 +198,8 @@ impl CurrentUser {
         }
     }
 
-    /// Which rows of the vault the caller sees: also those of organisations that the caller does not belong to, if the caller
-    /// administers all.
+    /// Returns the scope of the caller in the vault: also those of organisations that the caller does not
+    /// belong to, if the caller administers all.
     #[must_use]
     pub fn vault_scope(&self) -> Scope {
         match self.administered() {
@@ -209,7 +213,7 @@ fn only_administrators() -> Error {
     Error::Forbidden("Somente administradores podem fazer isto".to_owned())
 }
 
-/// Says in the log who is matched as an administrator, and warns of entries that reach further than one organisation.
+/// Logs how administrators are matched, and warns of entries that reach further than one organisation.
 pub fn announce(config: &AuthConfig, organisations: usize) {
     let entries = &config.admin_users;
     if entries.is_empty() {

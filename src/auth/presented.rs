@@ -33,10 +33,11 @@ pub(super) struct Presented {
 enum Kind {
     /// Text without structure: a PAT.
     Opaque,
-    /// A JWT, signed (three parts) or encrypted (five): an access token. Microsoft calls its payload "not a data contract", so
-    /// only the header is ever read.
+    /// A JWT, signed (three parts) or encrypted (five): an access token. Microsoft calls its payload "not a
+    /// data contract", so only the header is ever read.
     Jwt,
-    /// A JWT with `alg` HS256 and the extension's `iss`. Access tokens of Azure DevOps have the same `iss` with RS256.
+    /// A JWT with `alg` HS256 and the extension's `iss`. Access tokens of Azure DevOps have the same `iss`
+    /// with RS256.
     AppToken,
 }
 
@@ -102,8 +103,8 @@ impl Presented {
 }
 
 impl Kind {
-    /// Returns `None` for a JWT whose header has `crit`: this service knows no extension that a token may demand (RFC 7515,
-    /// 4.1.11).
+    /// Returns `None` for a JWT whose header has `crit`: this service knows no extension that a token may
+    /// demand (RFC 7515, 4.1.11).
     fn of(token: &str) -> Option<Self> {
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, ..] = parts.as_slice() else {

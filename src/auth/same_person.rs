@@ -1,4 +1,5 @@
-//! Under which id an organisation keeps the person whom app tokens name by another one. It never changes, so it is asked once.
+//! Under which id an organisation keeps the person whom app tokens name by another one. It never changes, so
+//! it is asked once.
 
 use std::time::Duration;
 

@@ -173,7 +173,8 @@ impl CurrentUser {
         self.everything
     }
 
-    /// Returns `true` if this is one of the caller's ids, however it is written: in braces, without hyphens, in capitals.
+    /// Returns `true` if this is one of the caller's ids, however it is written: in braces, without hyphens,
+    /// in capitals.
     #[must_use]
     pub fn has_id(&self, text: &str) -> bool {
         let guid = person_id(text);

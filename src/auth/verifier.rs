@@ -172,9 +172,10 @@ impl Inner {
         Ok(user)
     }
 
-    /// The access token beside another credential must be accepted, and prove the same person to some organisation: one who is
-    /// `known` there, or whom the app token names. Where it proves another id than `named`, the organisation's PAT reads all
-    /// ids of that identity; which one is the local id is remembered.
+    /// The access token beside another credential must be accepted, and prove the same person to some
+    /// organisation: one who is `known` there, or whom the app token names. Where it proves another id than
+    /// `named`, the organisation's PAT reads all ids of that identity; which one is the local id is
+    /// remembered.
     async fn same_person(
         &self,
         shown: &Verdicts,

@@ -42,7 +42,8 @@ pub struct Identity {
     pub email: Option<String>,
     /// Every e-mail: the sign-in name, then the mailbox.
     pub emails: Vec<String>,
-    /// Sign-in names that are no e-mail, on a server of one's own: `name` or `DOMAIN\name`, as the server tells them.
+    /// Sign-in names that are no e-mail, on a server of one's own: `name` or `DOMAIN\name`, as the server
+    /// tells them.
     pub accounts: Vec<String>,
     /// Key of the picture.
     pub subject_descriptor: Option<String>,
@@ -81,7 +82,8 @@ impl Identity {
         }
     }
 
-    /// Every id of this person: the one in the organisation, the one that organisations share, the one in Entra.
+    /// Every id of this person: the one in the organisation, the one that organisations share, the one in
+    /// Entra.
     pub fn ids(&self) -> impl Iterator<Item = Uuid> {
         [Some(self.id), self.master_id, self.object_id]
             .into_iter()
@@ -96,8 +98,8 @@ impl Identity {
 }
 
 impl Organizacao {
-    /// The person with this id, if the organisation knows an active one; groups do not count. The id may be one that the
-    /// organisation shares with others: the answer then holds the local one.
+    /// The person with this id, if the organisation knows an active one; groups do not count. The id may be
+    /// one that the organisation shares with others: the answer then holds the local one.
     ///
     /// # Errors
     /// When it cannot be told.

@@ -258,9 +258,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Refuses an entry of a list that holds what was meant to separate entries, or to quote them: it would match nothing. The
-/// problem never quotes the entry, which may be a secret. A blank may be part of a name: whether it is, the entry's own check
-/// knows.
+/// Refuses an entry of a list that holds what was meant to separate entries, or to quote them: it would match
+/// nothing. The problem never quotes the entry, which may be a secret. A blank may be part of a name: whether
+/// it is, the entry's own check knows.
 pub(super) fn no_separator(entry: &str) -> Result<(), String> {
     let named = |c: char| match c {
         ';' => Some("a semicolon"),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Reads the id of a person in each form that Azure DevOps, .NET and people write: any case, with or without hyphens, in braces.
+/// Reads the id of a person in each form that Azure DevOps, .NET and people write: any case, with or without
+/// hyphens, in braces.
 #[must_use]
 pub fn person_id(text: &str) -> Option<Uuid> {
     let text = text.trim();

@@ -20,8 +20,8 @@ impl AuditoriaService {
         Self { db }
     }
 
-    /// Entries of the organisations that the caller belongs to and administers, the newest first. Those of no organisation
-    /// are for administrators of all organisations who belong to the default one.
+    /// Entries of the organisations that the caller belongs to and administers, the newest first. Those of no
+    /// organisation are for administrators of all organisations who belong to the default one.
     /// [`Error::Forbidden`](crate::error::Error::Forbidden) when the filter names another organisation.
     pub async fn list(&self, admin: &Admin, filter: &AuditoriaFilter) -> Result<Vec<Registro>> {
         if let Some(nome) = &filter.organizacao {

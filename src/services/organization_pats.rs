@@ -1,8 +1,8 @@
 //! The vault of organisations' PATs: encrypted, masked, for administrators.
 //!
-//! Administrators of all organisations keep the PATs of all, also of those they are no members of: an organisation whose PAT has
-//! expired can vouch for no app token, and somebody must be able to enter a new one. To an administrator of one organisation
-//! only its row exists.
+//! Administrators of all organisations keep the PATs of all, also of those they are no members of: an
+//! organisation whose PAT has expired can vouch for no app token, and an administrator must be able to enter
+//! a new one. To an administrator of one organisation only its row exists.
 
 pub(super) mod cipher;
 mod upkeep;
@@ -243,7 +243,8 @@ async fn locked(tx: &mut Tx, admin: &Admin, id: OrganizationPatId) -> Result<Org
     known(repo::lock(tx, id).await?).map_err(|error| hidden(admin, error))
 }
 
-/// What to tell of a row that the caller does not see: `error`, unless it cannot be told whether the caller administers more.
+/// Returns the error for a row that the caller does not see: `error`, unless it cannot be told whether the
+/// caller administers more.
 fn hidden(admin: &Admin, error: Error) -> Error {
     admin.user().unless_administrator(None, error)
 }

@@ -77,7 +77,8 @@ impl TeamService {
         let nome = membership.organizacao().nome();
         let located = self.projetos.find_or_fetch(user, nome, projeto).await?;
         let project = located.external_id.to_string();
-        // While another organisation cannot tell whether the caller is an administrator, they see their own teams.
+        // While another organisation cannot tell whether the caller is an administrator, they see their own
+        // teams.
         let all = user.administers(nome);
         let key = (nome.clone(), user.as_known_in(nome).id, project.clone(), all);
         let project = project.as_str();

@@ -169,8 +169,8 @@ impl WriteBackService {
         })
     }
 
-    /// Brings failures back to life; returns how many. All organisations that the caller belongs to and administers, or one,
-    /// or one work item.
+    /// Brings failures back to life; returns how many. All organisations that the caller belongs to and
+    /// administers, or one, or one work item.
     pub async fn retry(
         &self,
         admin: &Admin,

@@ -30,7 +30,8 @@ impl Claim {
     /// clients send what `GET /user` told them, wherever they log hours.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when it names somebody else, except for administrators; [`Error::Upstream`] when that cannot be told.
+    /// [`Error::Forbidden`] when it names somebody else, except for administrators; [`Error::Upstream`] when
+    /// that cannot be told.
     pub(super) async fn check(
         user: &CurrentUser,
         organizacao: &NomeOrganizacao,
@@ -109,11 +110,12 @@ pub(super) fn may_change(user: &CurrentUser, entry: &Apontamento) -> Result<()> 
     Err(user.unless_administrator(Some(&organizacao), Error::Forbidden(refused.to_owned())))
 }
 
-/// Whose entries a list shows, and of which organisations: the caller's under each of their ids, or one person's in the
-/// organisations that the caller administers.
+/// Returns the people whose entries a list shows, and the scope: the caller's under each of their ids, or one
+/// person's in the organisations that the caller administers.
 ///
 /// # Errors
-/// [`Error::Forbidden`] when it is another person's and the caller does not administer `organizacao` (`None`: any).
+/// [`Error::Forbidden`] when it is another person's and the caller does not administer `organizacao` (`None`:
+/// any).
 pub(super) fn whose(
     user: &CurrentUser,
     asked: Option<&String>,
@@ -135,8 +137,8 @@ pub(super) fn whose(
     Err(user.unless_administrator(organizacao, Error::Forbidden(refused.to_owned())))
 }
 
-/// Returns `true` if an organisation knows the caller by this e-mail, or knows no e-mail of theirs. `connectionData` tells the
-/// sign-in name alone: for another address the identity service is asked.
+/// Returns `true` if an organisation knows the caller by this e-mail, or knows no e-mail of theirs.
+/// `connectionData` tells the sign-in name alone: for another address the identity service is asked.
 async fn own_email(user: &CurrentUser, organizacao: &NomeOrganizacao, email: &str) -> Result<bool> {
     let same = |known: &String| known.to_lowercase() == email.to_lowercase();
     let known = user.emails();

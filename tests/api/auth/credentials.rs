@@ -341,7 +341,8 @@ async fn app_token_of_another_id_in_an_outage_is_trouble() {
     send(&app, &bearer, Some(&beside)).await.problem(503);
 }
 
-/// The payload of an access token is "not a data contract": its audience and its times are Azure DevOps' business.
+/// The payload of an access token is "not a data contract": its audience and its times are Azure DevOps'
+/// business.
 #[tokio::test]
 async fn access_token_payload_is_never_read() {
     let azure = FakeAzure::contoso().await;
