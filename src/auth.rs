@@ -1,16 +1,19 @@
 //! Who is calling, and of which organisations they are a member.
 //!
 //! `presented` takes the request's headers apart, `app_token` checks tokens of the extension, `membership` asks the
-//! organisations (and remembers), `verifier` decides.
+//! organisations (and remembers), `verifier` decides, `administrators` knows what callers administer.
 
 mod admin;
+mod administrators;
 mod app_token;
 mod extractor;
 mod membership;
 mod presented;
+mod same_person;
 mod user;
 mod verifier;
 
 pub use admin::Admin;
+pub use administrators::{Administered, announce};
 pub use user::{CurrentUser, Membership};
 pub use verifier::Authenticator;

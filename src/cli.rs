@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App, MetricsListener, VERSION};
+use crate::auth;
 use crate::azure_devops::AzureDevOps;
 use crate::config::{AuthMode, Config, DatabaseConfig, Env, Problems};
 use crate::db::{self, Db, migrate};
@@ -177,6 +178,8 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
     let log = Arc::new(telemetry::init_server(&config.log).context("cannot log")?);
     if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
+    } else {
+        auth::announce(&config.auth, config.azure_devops.organizacoes.len());
     }
     let traces = config.telemetry.traces.as_ref();
     let exporter = traces

@@ -16,7 +16,7 @@ pub mod vault;
 use std::fmt;
 
 pub use apontamentos::{ApontamentosConfig, WhenUpstreamDown, WriteBackConfig};
-pub use auth::{AuthConfig, AuthMode};
+pub use auth::{AdminEntry, AdminName, AuthConfig, AuthMode};
 pub use azure_devops::{AzureDevOpsConfig, OrganizacaoConfig};
 pub use database::{DatabaseConfig, Identifier, postgres_url};
 pub use env::{Env, Problem, Problems};

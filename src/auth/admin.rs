@@ -1,10 +1,11 @@
-//! The proof that a caller administers the installation.
+//! The proof that a caller administers something.
 
 use super::user::CurrentUser;
 use crate::error::Result;
 use crate::models::papel::Papel;
 
-/// An administrator. Only [`CurrentUser::into_admin`] makes one, so what asks for it cannot be reached by anybody else.
+/// An administrator, of all organisations or of some ([`Administered`](super::Administered)). Only
+/// [`CurrentUser::into_admin`] makes one, so what asks for it cannot be reached by anybody else.
 #[derive(Debug, Clone)]
 pub struct Admin(CurrentUser);
 
@@ -20,7 +21,7 @@ impl CurrentUser {
     /// The same caller as an administrator.
     ///
     /// # Errors
-    /// [`Error::Forbidden`](crate::error::Error::Forbidden) for everybody else.
+    /// As for [`require`](Self::require).
     pub fn into_admin(self) -> Result<Admin> {
         self.require(Papel::Admin)?;
         Ok(Admin(self))

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::azure_devops::identities::is_nobody;
 use crate::config::AuthConfig;
+use crate::models::ids::person_id;
 
 /// `iss` of every app token; there is no scheme before it.
 pub(super) const ISSUER: &str = "app.vstoken.visualstudio.com";
@@ -65,7 +66,7 @@ impl AppTokens {
             .keys
             .iter()
             .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok());
-        let user = verified.and_then(|token| Uuid::parse_str(&token.claims.nameid).ok());
+        let user = verified.and_then(|token| person_id(&token.claims.nameid));
         user.filter(|id| !is_nobody(*id)).ok_or(Rejected::Invalid)
     }
 }
@@ -134,7 +135,7 @@ mod tests {
                 return Ok(());
             }
             if let Ok(user) = tokens().verify(&sign(&claims)) {
-                prop_assert_eq!(claims["nameid"].as_str().and_then(|id| Uuid::parse_str(id).ok()), Some(user));
+                prop_assert_eq!(claims["nameid"].as_str().and_then(person_id), Some(user));
                 prop_assert!(!is_nobody(user));
                 let holds = |claim: &Value, right: &str| match claim {
                     Value::Array(all) => all.iter().any(|one| one == right),

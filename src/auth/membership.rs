@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::presented::Presented;
+use super::same_person::LocalIds;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao, Scheme, Tenant};
 use crate::models::organizacao::NomeOrganizacao;
@@ -60,12 +61,17 @@ struct Key {
 #[derive(Debug, Clone)]
 pub(super) struct Memberships {
     cache: Cache<Key, Verdict>,
+    /// Ids that organisations have for people whom app tokens name otherwise.
+    pub(super) local_ids: LocalIds,
 }
 
 impl Memberships {
     pub(super) fn new(ttl: Duration) -> Self {
         let cache = Cache::builder().max_capacity(MOST).expire_after(Lifetime { ttl });
-        Self { cache: cache.build() }
+        Self {
+            cache: cache.build(),
+            local_ids: LocalIds::new(),
+        }
     }
 
     /// Whom `token` proves to this organisation.
@@ -81,6 +87,7 @@ impl Memberships {
         let Some(pat) = tenant.pat.clone() else {
             return Verdict::Refused(403);
         };
+        let person = self.local_ids.of(tenant.organizacao.nome(), person).await;
         let key = person_key(person, tenant);
         let organizacao = tenant.organizacao.clone();
         let ask = async move {
@@ -116,7 +123,10 @@ impl Memberships {
     pub(super) async fn give_up(&self, question: &Question<'_>, tenant: &Tenant) {
         let key = match question {
             Question::Token(token) => token_key(token, tenant),
-            Question::Person(person) => person_key(*person, tenant),
+            Question::Person(person) => {
+                let local = self.local_ids.of(tenant.organizacao.nome(), *person).await;
+                person_key(local, tenant)
+            }
         };
         self.cache.insert(key, Verdict::Unknown(Error::Timeout)).await;
     }

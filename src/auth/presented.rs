@@ -7,6 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::app_token::ISSUER;
 use crate::azure_devops::Scheme;
 
 /// Longest token looked at; Entra's stay below half of it.
@@ -24,9 +25,20 @@ pub(super) struct Presented {
     token: SecretString,
     /// It came as a password.
     basic: bool,
-    /// `iss` of its unverified payload, if it is shaped like a JWT.
-    issuer: Option<String>,
-    jwt: bool,
+    kind: Kind,
+}
+
+/// What a token is, by its form and its header. Proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Text without structure: a PAT.
+    Opaque,
+    /// A JWT, signed (three parts) or encrypted (five): an access token. Microsoft calls its payload "not a
+    /// data contract", so only the header is ever read.
+    Jwt,
+    /// A JWT with `alg` HS256 and the extension's `iss`. Access tokens of Azure DevOps have the same `iss`
+    /// with RS256.
+    AppToken,
 }
 
 /// What an `Authorization` header holds.
@@ -62,12 +74,11 @@ impl Presented {
     fn new(token: &str, basic: bool) -> Option<Self> {
         let usable =
             !token.is_empty() && token.len() <= LONGEST && token.chars().all(|c| c.is_ascii_graphic());
-        let jwt = token.split('.').count() == 3;
-        usable.then(|| Self {
+        let kind = if usable { Kind::of(token) } else { None };
+        kind.map(|kind| Self {
             token: SecretString::from(token),
             basic,
-            issuer: jwt.then(|| unverified_issuer(token)).flatten(),
-            jwt,
+            kind,
         })
     }
 
@@ -76,31 +87,55 @@ impl Presented {
         &self.token
     }
 
-    /// Who the token says made it. Proves nothing.
-    pub(super) fn claimed_issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
+    /// Returns `true` if the token must be checked as an app token of the extension, and in no other way.
+    pub(super) fn is_app_token(&self) -> bool {
+        self.kind == Kind::AppToken
     }
 
     /// In which forms Azure DevOps should be asked about it, the likeliest first.
     pub(super) fn schemes(&self) -> &'static [Scheme] {
-        match (self.basic, self.jwt) {
+        match (self.basic, self.kind) {
             (true, _) => &[Scheme::Pat],
-            (false, true) => &[Scheme::Bearer, Scheme::Pat],
-            (false, false) => &[Scheme::Pat, Scheme::Bearer],
+            (false, Kind::Opaque) => &[Scheme::Pat, Scheme::Bearer],
+            (false, Kind::Jwt | Kind::AppToken) => &[Scheme::Bearer, Scheme::Pat],
         }
     }
+}
+
+impl Kind {
+    /// Returns `None` for a JWT whose header has `crit`: this service knows no extension that a token may
+    /// demand (RFC 7515, 4.1.11).
+    fn of(token: &str) -> Option<Self> {
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, payload, ..] = parts.as_slice() else {
+            return Some(Self::Opaque);
+        };
+        if !matches!(parts.len(), 3 | 5) {
+            return Some(Self::Opaque);
+        }
+        let header = json(header).unwrap_or_default();
+        if header.get("crit").is_some() {
+            return None;
+        }
+        let hs256 = parts.len() == 3 && header.get("alg").is_some_and(|alg| alg == "HS256");
+        let of_extension = || json(payload).is_some_and(|payload| payload["iss"] == ISSUER);
+        Some(if hs256 && of_extension() {
+            Self::AppToken
+        } else {
+            Self::Jwt
+        })
+    }
+}
+
+/// A part of a JWT, unverified.
+fn json(part: &str) -> Option<Value> {
+    serde_json::from_slice(&BASE64_URL.decode(part).ok()?).ok()
 }
 
 /// `base64(user:password)`; the user may be anything (RFC 7617).
 fn password(encoded: &str) -> Option<SecretString> {
     let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     decoded.split_once(':').map(|(_, password)| password.into())
-}
-
-fn unverified_issuer(token: &str) -> Option<String> {
-    let payload = BASE64_URL.decode(token.split('.').nth(1)?).ok()?;
-    let payload: Value = serde_json::from_slice(&payload).ok()?;
-    Some(payload.get("iss")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
@@ -154,9 +189,39 @@ mod tests {
         assert_eq!(of("Bearer pat").schemes(), [Scheme::Pat, Scheme::Bearer]);
         assert_eq!(of("Bearer a.b.c").schemes(), [Scheme::Bearer, Scheme::Pat]);
         assert_eq!(of("Basic OnBhdA==").schemes(), [Scheme::Pat]);
-        let payload = BASE64_URL.encode(r#"{"iss":"me"}"#);
-        assert_eq!(of(&format!("Bearer a.{payload}.c")).claimed_issuer(), Some("me"));
-        assert_eq!(of("Bearer a.b.c").claimed_issuer(), None);
+        assert_eq!(of("Bearer a.b.c.d.e").schemes(), [Scheme::Bearer, Scheme::Pat]);
+        assert_eq!(of("Bearer a.b").schemes(), [Scheme::Pat, Scheme::Bearer]);
+    }
+
+    fn jwt(header: &str, payload: &str) -> String {
+        format!("{}.{}.c", BASE64_URL.encode(header), BASE64_URL.encode(payload))
+    }
+
+    fn kind(token: &str) -> Option<Kind> {
+        Presented::from_access_token(token).map(|presented| presented.kind)
+    }
+
+    #[test]
+    fn the_header_tells_app_tokens_from_access_tokens() {
+        let ours = format!(r#"{{"iss":"{ISSUER}"}}"#);
+        for (header, payload, expected) in [
+            (r#"{"alg":"HS256"}"#, ours.as_str(), Some(Kind::AppToken)),
+            (r#"{"alg":"RS256"}"#, &ours, Some(Kind::Jwt)),
+            (r#"{"alg":"none"}"#, &ours, Some(Kind::Jwt)),
+            (r#"{"alg":"hs256"}"#, &ours, Some(Kind::Jwt)),
+            (r#"{"alg":["HS256"]}"#, &ours, Some(Kind::Jwt)),
+            ("no JSON", &ours, Some(Kind::Jwt)),
+            (r#"{"alg":"HS256"}"#, r#"{"iss":"entra"}"#, Some(Kind::Jwt)),
+            (r#"{"alg":"HS256"}"#, "[]", Some(Kind::Jwt)),
+            (r#"{"alg":"RS256","crit":["exp"]}"#, &ours, None),
+            (r#"{"alg":"HS256","crit":null}"#, "{}", None),
+        ] {
+            assert_eq!(kind(&jwt(header, payload)), expected, "{header} {payload}");
+        }
+        let encrypted = format!("{}.d.e", jwt(r#"{"alg":"HS256"}"#, &ours));
+        assert_eq!(kind(&encrypted), Some(Kind::Jwt), "five parts are encrypted");
+        let critical = format!("{}.d.e", jwt(r#"{"alg":"RSA-OAEP","crit":[]}"#, &ours));
+        assert_eq!(kind(&critical), None);
     }
 
     proptest! {
@@ -194,13 +259,14 @@ mod tests {
         }
 
         #[test]
-        fn the_issuer_is_what_the_payload_says(payload in arbitrary::body(&serde_json::json!({"iss": "me", "aud": ["a"]}))) {
-            let token = format!("e30.{}.c", BASE64_URL.encode(&payload));
+        fn hs256_with_the_issuer_is_an_app_token(
+            payload in arbitrary::body(&serde_json::json!({"iss": ISSUER, "aud": ["a"]})),
+        ) {
+            let token = format!("{}.{}.c", BASE64_URL.encode(r#"{"alg":"HS256"}"#), BASE64_URL.encode(&payload));
             let told = serde_json::from_slice::<Value>(&payload).ok();
-            let told = told.and_then(|payload| Some(payload.get("iss")?.as_str()?.to_owned()));
+            let ours = told.is_some_and(|payload| payload["iss"] == ISSUER);
             if let Some(shown) = Presented::from_access_token(&token) {
-                prop_assert_eq!(shown.claimed_issuer(), told.as_deref());
-                prop_assert!(shown.jwt);
+                prop_assert_eq!(shown.is_app_token(), ours);
             } else {
                 prop_assert!(token.len() > LONGEST);
             }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::administrators::Administration;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{self, Credential, Organizacao};
 use crate::error::{Error, Result};
 use crate::models::apontamento::Pessoa;
+use crate::models::ids::person_id;
 use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao, Scope};
-use crate::models::papel::Papel;
 
 /// A proved caller.
 #[derive(Debug, Clone)]
@@ -20,8 +21,7 @@ pub struct CurrentUser {
     pub nome_known: bool,
     /// E-mail, where Azure DevOps tells it.
     pub email: Option<String>,
-    /// Role.
-    pub papel: Papel,
+    pub(super) administration: Administration,
     /// Authentication is off: everything is theirs.
     pub(super) everything: bool,
     pub(super) memberships: Vec<Membership>,
@@ -105,7 +105,7 @@ impl CurrentUser {
             nome: "Dev User".to_owned(),
             nome_known: true,
             email: Some("dev@localhost".to_owned()),
-            papel: Papel::Admin,
+            administration: Administration::EVERYTHING,
             everything: true,
             default: memberships.first().map(|m| m.chave.clone()),
             default_nome: None,
@@ -156,26 +156,24 @@ impl CurrentUser {
         }
     }
 
-    /// Every id that the caller has: each organisation gives its own.
+    /// Every id that the caller has: each organisation gives its own, besides the one that they share.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
         let identities = self.memberships.iter().filter_map(Membership::identity);
-        let mut ids: Vec<String> = identities.map(|identity| identity.id.to_string()).collect();
+        let ids = identities.flat_map(Identity::ids);
+        let mut ids: Vec<String> = ids.map(|id| id.to_string()).collect();
         ids.push(self.id.clone());
         ids.sort_unstable();
         ids.dedup();
         ids
     }
 
-    /// Every e-mail that an organisation knows the caller by, in lower case.
+    /// Every e-mail that an organisation knows the caller by.
     #[must_use]
     pub fn emails(&self) -> Vec<String> {
         let identities = self.memberships.iter().filter_map(Membership::identity);
-        let emails = identities.filter_map(|identity| identity.email.as_ref());
-        emails
-            .chain(&self.email)
-            .map(|email| email.to_lowercase())
-            .collect()
+        let emails = identities.flat_map(|identity| &identity.emails);
+        emails.chain(&self.email).cloned().collect()
     }
 
     /// Whether authentication is off, and everybody this user.
@@ -184,17 +182,13 @@ impl CurrentUser {
         self.everything
     }
 
-    /// Refuses callers of a lesser role.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`].
-    pub fn require(&self, papel: Papel) -> Result<()> {
-        if papel == Papel::Membro || self.papel == Papel::Admin {
-            return Ok(());
-        }
-        Err(Error::Forbidden(
-            "Somente administradores podem fazer isto".to_owned(),
-        ))
+    /// Returns `true` if this is one of the caller's ids, however it is written: in braces, without hyphens,
+    /// in capitals.
+    #[must_use]
+    pub fn has_id(&self, text: &str) -> bool {
+        let guid = person_id(text);
+        let mut identities = self.memberships.iter().filter_map(Membership::identity);
+        self.id.eq_ignore_ascii_case(text) || guid.is_some_and(|id| identities.any(|known| known.has_id(id)))
     }
 
     /// Where the caller belongs, the default organisation first.

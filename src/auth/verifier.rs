@@ -1,6 +1,5 @@
 //! Decides who a caller is.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::app_token::{AppTokens, ISSUER, Rejected};
+use super::administrators::{Administration, Administrators};
+use super::app_token::{AppTokens, Rejected};
 use super::membership::{Memberships, Proved, Question, Verdict};
 use super::presented::{Presented, Shown};
 use super::user::{CurrentUser, Membership};
@@ -19,7 +19,6 @@ use crate::azure_devops::{Credential, Error as AzureError, Scheme, Tenant};
 use crate::config::{AuthConfig, AuthMode};
 use crate::error::{Error, Result};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
-use crate::models::papel::Papel;
 use crate::tenants::Tenants;
 
 /// How long others are waited for once one organisation has accepted the caller.
@@ -34,8 +33,7 @@ struct Inner {
     tenants: Tenants,
     app_tokens: AppTokens,
     memberships: Memberships,
-    /// Ids and e-mails, lower case.
-    admins: HashSet<String>,
+    administrators: Administrators,
 }
 
 /// What the organisations say, in their order.
@@ -75,7 +73,7 @@ impl Authenticator {
             tenants,
             app_tokens: AppTokens::new(config),
             memberships: Memberships::new(config.cache_ttl),
-            admins: config.admin_users.iter().cloned().collect(),
+            administrators: Administrators::new(config),
         }))
     }
 
@@ -102,14 +100,22 @@ impl Authenticator {
             Shown::Token(presented) => presented,
         };
         let access_token = match access_token {
-            Some(text) => Some(Presented::from_access_token(text).ok_or_else(wrong_access_token)?),
+            Some(text) => {
+                let token = Presented::from_access_token(text).filter(|token| !token.is_app_token());
+                Some(token.ok_or_else(wrong_access_token)?)
+            }
             None => None,
         };
-        if presented.claimed_issuer() == Some(ISSUER) {
-            inner.by_app_token(&presented, access_token.as_ref()).await
+        let mut user = if presented.is_app_token() {
+            inner.by_app_token(&presented, access_token.as_ref()).await?
         } else {
-            inner.by_token(&presented, access_token.as_ref()).await
-        }
+            inner.by_token(&presented, access_token.as_ref()).await?
+        };
+        let default = user.default.as_ref();
+        let administrators = &inner.administrators;
+        user.administration =
+            administrators.administration(&user.memberships, &user.undecided, default, &user.names);
+        Ok(user)
     }
 }
 
@@ -147,7 +153,7 @@ impl Inner {
         let mut user = self.current_user(&verdicts, Some(presented));
         if let Some(token) = beside {
             let shown = self.ask(Question::Token(token)).await;
-            self.join(&mut user, &shown, token, None)?;
+            self.join(&mut user, &shown, token, None).await?;
         }
         Ok(user)
     }
@@ -176,19 +182,55 @@ impl Inner {
         };
         let shown = self.ask(Question::Token(token)).await;
         if verdicts.members.is_empty() {
-            same_person(&shown, |member| member.identity.id == person)?;
+            self.same_person(&shown, Some(person), |_| false).await?;
             let mut user = self.current_user(&shown, Some(token));
             user.undecided = shown.undecided;
             return Ok(user);
         }
         let mut user = self.current_user(&verdicts, None);
-        self.join(&mut user, &shown, token, Some(person))?;
+        self.join(&mut user, &shown, token, Some(person)).await?;
         Ok(user)
+    }
+
+    /// The access token beside another credential must be accepted, and prove the same person to some
+    /// organisation: one who is `known` there, or whom the app token names. Where it proves another id than
+    /// `named`, the organisation's PAT reads all ids of that identity; which one is the local id is
+    /// remembered.
+    async fn same_person(
+        &self,
+        shown: &Verdicts,
+        named: Option<Uuid>,
+        known: impl Fn(&Member) -> bool,
+    ) -> Result<()> {
+        let has_name = |identity: &Identity| named.is_some_and(|named| identity.has_id(named));
+        if shown
+            .members
+            .iter()
+            .any(|member| known(member) || has_name(&member.identity))
+        {
+            return Ok(());
+        }
+        let mut trouble = shown.undecided.first().map(|(_, error)| error.clone());
+        trouble = trouble.filter(|_| shown.members.is_empty());
+        for member in shown.members.iter().filter(|_| named.is_some()) {
+            let read = Question::Person(member.identity.id);
+            match self.memberships.of(&read, &member.tenant).await {
+                Verdict::Member(Proved { identity, .. }) if has_name(&identity) => {
+                    let nome = member.tenant.organizacao.nome();
+                    let named = named.unwrap_or(identity.id);
+                    self.memberships.local_ids.learn(nome, named, identity.id).await;
+                    return Ok(());
+                }
+                Verdict::Unknown(error) => trouble = Some(error),
+                Verdict::Member(..) | Verdict::Refused(_) => {}
+            }
+        }
+        Err(trouble.map_or_else(wrong_access_token, Error::from))
     }
 
     /// Adds what the access token beside proves, which must be the same person: the same id where both are known, or the id
     /// that the app token names.
-    fn join(
+    async fn join(
         &self,
         user: &mut CurrentUser,
         shown: &Verdicts,
@@ -199,9 +241,8 @@ impl Inner {
             let here = user.memberships.iter().find(|m| m.chave == member.chave);
             here.and_then(|m| m.identity.as_ref()).map(|identity| identity.id)
         };
-        same_person(shown, |member| {
-            known(member) == Some(member.identity.id) || person == Some(member.identity.id)
-        })?;
+        self.same_person(shown, person, |member| known(member) == Some(member.identity.id))
+            .await?;
         let own = std::mem::take(&mut user.memberships);
         for tenant in self.tenants.azure().tenants().iter() {
             let here = |nome: &NomeOrganizacao| nome == tenant.organizacao.nome();
@@ -302,18 +343,6 @@ impl Inner {
         chave.map_or_else(Answer::Unknown, |chave| Answer::Member(proved, chave))
     }
 
-    /// By id, or by the e-mail that the default organisation tells: others may let their people choose one. What clients say
-    /// of themselves does not count.
-    fn papel(&self, members: &[Member], default: Option<&NomeOrganizacao>) -> Papel {
-        let listed = |text: &str| self.admins.contains(&text.to_lowercase());
-        let is_admin = members.iter().any(|member| {
-            let trusted = Some(member.tenant.organizacao.nome()) == default;
-            let email = member.identity.email.as_deref().filter(|_| trusted);
-            listed(&member.identity.id.to_string()) || email.is_some_and(listed)
-        });
-        if is_admin { Papel::Admin } else { Papel::Membro }
-    }
-
     /// The caller whom at least one organisation knows.
     fn current_user(&self, verdicts: &Verdicts, token: Option<&Presented>) -> CurrentUser {
         let identity = verdicts.members.first().map(|member| &*member.identity);
@@ -329,7 +358,7 @@ impl Inner {
             nome: nome.unwrap_or_else(|| format!("Azure User {}", id.get(..8).unwrap_or(&id))),
             id,
             email: identity.and_then(|identity| identity.email.clone()),
-            papel: self.papel(&verdicts.members, default.as_ref()),
+            administration: Administration::NOTHING,
             everything: false,
             memberships: memberships
                 .map(|member| membership(member, token.map(|token| credential(member, token))))
@@ -355,17 +384,6 @@ fn membership(member: &Member, credential: Option<Credential>) -> Membership {
 /// The token in the form in which this organisation took it.
 fn credential(member: &Member, token: &Presented) -> Credential {
     Credential::new(member.scheme.unwrap_or(Scheme::Bearer), token.token().clone())
-}
-
-/// The access token beside another credential must be accepted, and prove the same person to somebody.
-fn same_person(shown: &Verdicts, same: impl Fn(&Member) -> bool) -> Result<()> {
-    if shown.members.iter().any(same) {
-        return Ok(());
-    }
-    match shown.undecided.first() {
-        Some((_, error)) if shown.members.is_empty() => Err(error.clone().into()),
-        _ => Err(wrong_access_token()),
-    }
 }
 
 /// Trouble with the service's own PAT, which asks about people; a refusal concerns the PAT and not the caller.

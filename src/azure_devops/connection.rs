@@ -8,6 +8,7 @@ use super::error::Error;
 use super::identities::{Identity, is_nobody};
 use super::operation::{CONNECTION_DATA, KNOWN_USER, Operation};
 use super::organizacao::{Host, Organizacao, text_at};
+use crate::models::ids::person_id;
 
 /// Asks for nothing but the identity.
 const QUERY: [(&str, &str); 3] = [
@@ -59,7 +60,7 @@ impl Organizacao {
 
 fn proof(data: &Value) -> Result<Proof, Error> {
     let identity = identity(data)?;
-    let instance_id = text_at(data, "/instanceId").and_then(|text| Uuid::parse_str(&text).ok());
+    let instance_id = text_at(data, "/instanceId").and_then(|text| person_id(&text));
     let instance_id = instance_id.filter(|id| !id.is_nil());
     Ok(Proof {
         identity,
@@ -71,7 +72,7 @@ fn identity(data: &Value) -> Result<Identity, Error> {
     let refused = Error::InvalidCredential { status: 200 };
     let id = |user: &str| {
         let text = text_at(data, &format!("/{user}/id"))?;
-        Uuid::parse_str(&text).ok()
+        person_id(&text)
     };
     let authenticated = id("authenticatedUser").ok_or(Error::Nonsense("no authenticatedUser.id"))?;
     let descriptor = text_at(data, "/authenticatedUser/descriptor").unwrap_or_default();
@@ -91,6 +92,7 @@ fn identity(data: &Value) -> Result<Identity, Error> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use uuid::Uuid;
 
     use super::*;
 

@@ -10,9 +10,13 @@ use super::error::Error;
 use super::lenient::List;
 use super::operation::{READ_AVATAR, READ_IDENTITY};
 use super::organizacao::{Host, Organizacao, text_at};
+use crate::models::ids::person_id;
 
 /// Larger pictures are not worth carrying in every answer; base64 characters.
 const LARGEST_AVATAR: usize = 256 << 10;
+
+/// Property with the id in Entra.
+const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
 
 /// The id of whoever is not signed in.
 const ANONYMOUS: Uuid = Uuid::from_u128(0xaaaa_aaaa_aaaa_aaaa_aaaa_aaaa_aaaa_aaaa);
@@ -28,10 +32,19 @@ pub fn is_nobody(id: Uuid) -> bool {
 pub struct Identity {
     /// Id in the organisation (not that of Entra).
     pub id: Uuid,
+    /// Id that organisations share, where it differs from `id`.
+    pub master_id: Option<Uuid>,
+    /// Id in Entra.
+    pub object_id: Option<Uuid>,
     /// Display name.
     pub nome: Option<String>,
-    /// E-mail.
+    /// E-mail to show: the first one of `emails`.
     pub email: Option<String>,
+    /// Every e-mail: the sign-in name, then the mailbox.
+    pub emails: Vec<String>,
+    /// Sign-in names that are no e-mail, on a server of one's own: `name` or `DOMAIN\name`, as the server
+    /// tells them.
+    pub accounts: Vec<String>,
     /// Key of the picture.
     pub subject_descriptor: Option<String>,
 }
@@ -39,20 +52,54 @@ pub struct Identity {
 impl Identity {
     /// Everything but the id is optional.
     pub(super) fn from_json(id: Uuid, user: &Value) -> Self {
-        let property = |name: &str| text_at(user, &format!("/properties/{name}/$value"));
+        let property = |name: &str| text_at(user, &format!("/properties/{}/$value", name.replace('/', "~1")));
+        let id_of = |text: Option<String>| text.as_deref().and_then(person_id);
         // The account is what people sign in with; on a server of one's own it is DOMAIN\name.
-        let email = [property("Account"), property("Mail")];
+        let account = property("Account");
+        let mut emails: Vec<String> = Vec::new();
+        for address in [account.clone(), property("Mail")].into_iter().flatten() {
+            if address.contains('@') && !emails.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
+                emails.push(address);
+            }
+        }
+        let mut accounts: Vec<String> = account
+            .into_iter()
+            .filter(|account| !account.contains('@'))
+            .collect();
+        let bare = accounts.first().filter(|account| !account.contains('\\'));
+        let qualified = bare.zip(property("Domain"));
+        let qualified = qualified.map(|(account, domain)| format!("{domain}\\{account}"));
+        accounts.extend(qualified);
         Self {
             id,
+            master_id: id_of(text_at(user, "/masterId")).filter(|master| *master != id),
+            object_id: id_of(property(OBJECT_ID)),
             nome: text_at(user, "/customDisplayName").or_else(|| text_at(user, "/providerDisplayName")),
-            email: email.into_iter().flatten().find(|email| email.contains('@')),
+            email: emails.first().cloned(),
+            emails,
+            accounts,
             subject_descriptor: text_at(user, "/subjectDescriptor"),
         }
+    }
+
+    /// Every id of this person: the one in the organisation, the one that organisations share, the one in
+    /// Entra.
+    pub fn ids(&self) -> impl Iterator<Item = Uuid> {
+        [Some(self.id), self.master_id, self.object_id]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Returns `true` if the id is one of this person's.
+    #[must_use]
+    pub fn has_id(&self, id: Uuid) -> bool {
+        self.ids().any(|own| own == id)
     }
 }
 
 impl Organizacao {
-    /// The person with this id, if the organisation knows an active one; groups do not count.
+    /// The person with this id, if the organisation knows an active one; groups do not count. The id may be
+    /// one that the organisation shares with others: the answer then holds the local one.
     ///
     /// # Errors
     /// When it cannot be told.
@@ -68,11 +115,12 @@ impl Organizacao {
             )
             .await?;
         let found: List<Value> = answer.json()?;
-        let person = found.value.good.iter().find(|identity| {
-            let same = text_at(identity, "/id").and_then(|text| Uuid::parse_str(&text).ok()) == Some(id);
-            same && identity["isActive"] != false && identity["isContainer"] != true
+        let people = found.value.good.iter().filter_map(|identity| {
+            let person = identity["isActive"] != false && identity["isContainer"] != true;
+            let local = person_id(&text_at(identity, "/id")?)?;
+            (person && !is_nobody(local)).then(|| Identity::from_json(local, identity))
         });
-        Ok(person.map(|identity| Identity::from_json(id, identity)))
+        Ok(people.into_iter().find(|identity| identity.has_id(id)))
     }
 
     /// The picture of a person as a `data:` URI, if there is one that browsers show.
@@ -128,6 +176,31 @@ mod tests {
             &json!({ "properties": { "Account": { "$value": "CONTOSO\\ada" } } }),
         );
         assert_eq!((own.nome, own.email), (None, None));
+        assert_eq!(own.accounts, ["CONTOSO\\ada"]);
+    }
+
+    #[test]
+    fn all_addresses_and_ids_of_an_identity_are_read() {
+        let (id, master, object) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+        let user = json!({
+            "masterId": master.simple().to_string(),
+            "properties": {
+                "Account": { "$value": "ada@contoso.example" }, "Mail": { "$value": "Ada.Example@contoso.example" },
+                OBJECT_ID: { "$value": format!("{{{object}}}") }
+            }
+        });
+        let identity = Identity::from_json(id, &user);
+        assert_eq!(
+            identity.emails,
+            ["ada@contoso.example", "Ada.Example@contoso.example"]
+        );
+        assert!([id, master, object].into_iter().all(|id| identity.has_id(id)));
+        assert!(!identity.has_id(Uuid::new_v4()));
+        let own =
+            json!({ "properties": { "Account": { "$value": "ada" }, "Domain": { "$value": "CONTOSO" } } });
+        assert_eq!(Identity::from_json(id, &own).accounts, ["ada", "CONTOSO\\ada"]);
+        let twice = json!({ "properties": { "Account": { "$value": "A@x" }, "Mail": { "$value": "a@x" } } });
+        assert_eq!(Identity::from_json(id, &twice).emails, ["A@x"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::credential::Credential;
 use super::error::Error;
 use super::operation::{LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
 use super::organizacao::{Host, Organizacao, text_at};
+use crate::models::ids::person_id;
 
 /// More pages than any project has teams, or any team has members: 5,000 teams are the limit.
 const MOST_PAGES: usize = 50;
@@ -78,7 +79,7 @@ impl Organizacao {
         let members: Vec<Member> = self
             .every_page(&LIST_TEAM_MEMBERS, &segments, &[], MOST_PAGES, credential)
             .await?;
-        let ids = members.iter().map(|member| Uuid::parse_str(&member.identity.id));
+        let ids = members.iter().map(|member| person_id(&member.identity.id));
         Ok(ids.flatten().collect())
     }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::env::Reader;
+use super::env::{Reader, no_blank};
 use crate::models::duracao::Duracao;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::write_back::Mode;
 
 const MODES_EXAMPLE: &str = "fabrikam=absolute,tailspin=off";
+/// Longest name of a work item type; Azure DevOps allows 128 characters.
+const LONGEST_TYPE: usize = 512;
 /// Longest that a request may wait for Azure DevOps after its entry is stored.
 const LONGEST_BUDGET: f64 = 20.0;
 
@@ -89,7 +91,10 @@ impl ApontamentosConfig {
                 "WORK_ITEM_TYPES",
                 ["Task", "Bug"].map(str::to_owned).into(),
                 "Task,Bug",
-                |text| Ok(text.to_owned()),
+                |text| match text.len() {
+                    ..=LONGEST_TYPE => Ok(text.to_owned()),
+                    _ => Err(format!("has an entry of more than {LONGEST_TYPE} bytes")),
+                },
             ),
             when_upstream_down: reader.parse(
                 "ENTRY_WHEN_UPSTREAM_DOWN",
@@ -111,6 +116,7 @@ impl WriteBackConfig {
         let modes = reader.list("WRITEBACK_ORG_MODES", Vec::new(), MODES_EXAMPLE, |part| {
             let (nome, mode) = part.split_once('=').ok_or("is not name=mode")?;
             let nome = NomeOrganizacao::parse(nome).map_err(str::to_owned)?;
+            no_blank(mode.trim())?;
             Ok((nome, parse_mode(mode)?))
         });
         Self {

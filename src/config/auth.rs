@@ -5,8 +5,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::env::Reader;
+use super::env::{Reader, no_blank};
 use super::{AzureDevOpsConfig, Environment, HttpConfig};
+use crate::models::ids::person_id;
+use crate::models::organizacao::NomeOrganizacao;
 use crate::models::papel::Papel;
 
 /// The extension that existing installations were built for; others set `AZURE_EXTENSION_APP_ID`.
@@ -26,10 +28,70 @@ pub struct AuthConfig {
     pub app_secrets: Vec<SecretString>,
     /// Audiences of app tokens that are ours.
     pub app_ids: Vec<Uuid>,
-    /// Administrators: ids or e-mails, lower case.
-    pub admin_users: Vec<String>,
+    /// Administrators.
+    pub admin_users: Vec<AdminEntry>,
     /// Who may write activities.
     pub activity_write_role: Papel,
+}
+
+/// An entry of `ADMIN_USERS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminEntry {
+    /// The one organisation that the entry is bound to; `None`: all of them, and the whole vault.
+    pub organizacao: Option<NomeOrganizacao>,
+    /// Whom it names.
+    pub name: AdminName,
+}
+
+/// How an entry of `ADMIN_USERS` names a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminName {
+    /// By an id in an organisation.
+    Id(Uuid),
+    /// By an e-mail.
+    Email(String),
+    /// By the account on a server of one's own: `name` or `DOMAIN\name`.
+    Account(String),
+}
+
+impl AdminEntry {
+    /// Reads `name` or `organisation/name`.
+    ///
+    /// # Errors
+    /// A phrase that says what is wrong.
+    fn parse(text: &str, own_server: bool) -> Result<Self, String> {
+        let (organizacao, name) = match text.split_once('/') {
+            Some((organizacao, name)) => {
+                let organizacao = NomeOrganizacao::parse(organizacao)
+                    .map_err(|problem| format!("has an entry whose part before the / {problem}"))?;
+                (Some(organizacao), name.trim())
+            }
+            None => (None, text),
+        };
+        if let Some(id) = person_id(name) {
+            let name = AdminName::Id(id);
+            return Ok(Self { organizacao, name });
+        }
+        no_blank(name)?;
+        if name.contains('/') {
+            return Err("has an entry with more than one /: it is organisation/name".to_owned());
+        }
+        let name = match name.split_once('@') {
+            Some((user, host)) if !user.is_empty() && !host.is_empty() && !host.contains('@') => {
+                AdminName::Email(name.to_owned())
+            }
+            Some(_) => return Err("has an entry that is no e-mail: user@host, with one @".to_owned()),
+            None if own_server && is_account(name) => AdminName::Account(name.to_owned()),
+            None => return Err("has an entry that is neither an id nor an e-mail".to_owned()),
+        };
+        Ok(Self { organizacao, name })
+    }
+}
+
+/// `name` or `DOMAIN\name`.
+fn is_account(text: &str) -> bool {
+    let mut parts = text.split('\\');
+    parts.clone().count() <= 2 && parts.all(|part| !part.is_empty())
 }
 
 /// Whether a credential is demanded.
@@ -65,13 +127,15 @@ impl AuthConfig {
             "AZURE_EXTENSION_APP_ID",
             vec![DEFAULT_APP_ID],
             "560de67c-a2e8-408a-86ae-be7ea6bd0b7a",
-            |text| Uuid::parse_str(text).map_err(|_| "is not a GUID".to_owned()),
+            |text| {
+                no_blank(text)?;
+                Uuid::parse_str(text).map_err(|_| "is not a GUID".to_owned())
+            },
         );
+        // Accounts without an e-mail exist on servers of one's own only.
+        let own_server = azure.default_is_own_server();
         let admin_users = reader.list("ADMIN_USERS", Vec::new(), "ana@contoso.com", |text| {
-            let usable = text.contains('@') || Uuid::parse_str(text).is_ok();
-            usable
-                .then(|| text.to_lowercase())
-                .ok_or_else(|| "has an entry that is neither an id nor an e-mail".into())
+            AdminEntry::parse(text, own_server)
         });
         let activity_write_role = reader.parse("ACTIVITY_WRITE_ROLE", Papel::Membro, "admin", |text| {
             [Papel::Admin, Papel::Membro]
@@ -119,6 +183,7 @@ fn secrets(reader: &mut Reader<'_>, name: &str) -> Vec<SecretString> {
         Vec::new(),
         "the certificate of the publisher page",
         |text| {
+            no_blank(text)?;
             if text.len() < SHORTEST_SECRET {
                 return Err(format!(
                     "holds a secret of less than {SHORTEST_SECRET} characters"
@@ -184,5 +249,74 @@ mod tests {
             load(&[ORG, ("AUTH_CACHE_TTL", "301"), ("AZURE_EXTENSION_APP_ID", "x")]).unwrap_err(),
             ["AZURE_EXTENSION_APP_ID", "AUTH_CACHE_TTL"]
         );
+    }
+
+    fn admins(url: &str, entries: &str) -> Result<Vec<AdminEntry>, String> {
+        let env = Env::from_pairs([
+            ("DATABASE_HOST", "db"),
+            ("AZURE_DEVOPS_ORG_URL", url),
+            ("ADMIN_USERS", entries),
+        ]);
+        let config = Config::load(&env).map_err(|problems| problems.to_string())?;
+        Ok(config.auth.admin_users)
+    }
+
+    #[test]
+    fn admin_entries_name_a_person_and_may_name_an_organisation() {
+        let entry = |organizacao: Option<&str>, name| AdminEntry {
+            organizacao: organizacao.map(|nome| NomeOrganizacao::parse(nome).unwrap()),
+            name,
+        };
+        let (id, ana) = (Uuid::from_u128(7), "Ana@x.example".to_owned());
+        assert_eq!(
+            admins(
+                ORG.1,
+                &format!("{ana}, Fabrikam/{ana},fabrikam/{{{id}}},{}", id.simple())
+            ),
+            Ok(vec![
+                entry(None, AdminName::Email(ana.clone())),
+                entry(Some("fabrikam"), AdminName::Email(ana)),
+                entry(Some("fabrikam"), AdminName::Id(id)),
+                entry(None, AdminName::Id(id)),
+            ])
+        );
+        let own_server = "https://tfs.example/tfs/Main";
+        let account = |text: &str| AdminName::Account(text.to_owned());
+        assert_eq!(
+            admins(own_server, r"ana,CONTOSO\ana,main/CONTOSO\ana"),
+            Ok(vec![
+                entry(None, account("ana")),
+                entry(None, account(r"CONTOSO\ana")),
+                entry(Some("main"), account(r"CONTOSO\ana")),
+            ])
+        );
+        for hosted in [ORG.1, "https://contoso.visualstudio.com"] {
+            let refused = admins(hosted, "ana").unwrap_err();
+            assert!(refused.contains("neither an id nor an e-mail"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_admin_entry_that_can_never_match_is_refused() {
+        for (entries, why) in [
+            ("a@x;b@x", "holds a semicolon"),
+            ("a@x b@x", "holds a blank"),
+            ("a@x\nb@x", "holds a line break"),
+            ("\"a@x\"", "holds a quotation mark"),
+            ("'a@x'", "holds an apostrophe"),
+            ("a@x,@x", "is no e-mail"),
+            ("a@", "is no e-mail"),
+            ("a@x@y", "is no e-mail"),
+            ("/a@x", "part before the /"),
+            ("a/b/c@x", "more than one /"),
+            ("fabrikam/", "neither"),
+            (r"A\\ana", "neither"),
+        ] {
+            let url = "https://tfs.example/tfs/Main";
+            let url = if why == "neither" { ORG.1 } else { url };
+            let refused = admins(url, entries).expect_err(entries);
+            assert!(refused.contains("ADMIN_USERS"), "{refused}");
+            assert!(refused.contains(why), "{entries}: {refused}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::Environment;
-use super::env::Reader;
+use super::env::{Reader, no_blank, no_separator};
 use crate::models::organizacao::NomeOrganizacao;
 
 /// Azure DevOps Services; identities have a host of their own.
@@ -68,6 +68,14 @@ impl AzureDevOpsConfig {
             probe_interval: optional_seconds(reader, "AZURE_DEVOPS_PROBE_INTERVAL", 15),
             sync_interval: optional_seconds(reader, "SYNC_INTERVAL", 0),
         }
+    }
+}
+
+impl AzureDevOpsConfig {
+    /// Returns `true` unless the default organisation is one of Azure DevOps Services.
+    pub(super) fn default_is_own_server(&self) -> bool {
+        let default = self.organizacoes.first();
+        default.is_some_and(|default| default.base_url.host_str() != Some(SERVICES_HOST))
     }
 }
 
@@ -222,11 +230,13 @@ fn read_pats(reader: &mut Reader<'_>) -> Vec<(NomeOrganizacao, SecretString)> {
         let mut pats: Vec<(NomeOrganizacao, SecretString)> = Vec::new();
         for (number, entry) in (1..).zip(entries) {
             let problem = |what: &str| format!("entry {number} {what}");
+            no_separator(entry).map_err(|what| problem(&what))?;
             let (name, pat) = entry
                 .split_once('=')
                 .ok_or_else(|| problem("is not organisation=pat"))?;
             let name = NomeOrganizacao::parse(name).map_err(problem)?;
             let pat = Some(pat.trim()).filter(|pat| !pat.is_empty());
+            no_blank(pat.unwrap_or_default()).map_err(|what| problem(&what))?;
             let pat = parse_pat(pat.ok_or_else(|| problem("has no PAT"))?).map_err(|e| problem(&e))?;
             if pats.iter().any(|(known, _)| *known == name) {
                 return Err(problem("names an organisation again"));
@@ -436,7 +446,7 @@ mod tests {
 
         #[test]
         fn each_pat_goes_to_the_organisation_that_it_is_written_for(
-            pats in prop::collection::btree_map("[a-z0-9]{1,9}", "[!-+./-~-]{1,20}", 1..5),
+            pats in prop::collection::btree_map("[a-z0-9]{1,9}", "[!#-&(-+./-:<-{}~-]{1,20}", 1..5),
         ) {
             let text: Vec<String> = pats.iter().map(|(nome, pat)| format!(" {} = {pat}", nome.to_uppercase())).collect();
             let found = load(&[("AZURE_DEVOPS_ORG_PATS", &text.join(","))]).unwrap();

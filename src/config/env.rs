@@ -235,8 +235,8 @@ impl<'a> Reader<'a> {
         self.parse(name, default, example, |text| {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             let (mut good, mut bad) = (Vec::new(), Vec::new());
-            for part in parts.map(parse) {
-                match part {
+            for part in parts {
+                match no_separator(part).and_then(|()| parse(part)) {
                     Ok(value) => good.push(value),
                     Err(problem) => bad.push(problem),
                 }
@@ -258,6 +258,38 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Refuses an entry of a list that holds what was meant to separate entries, or to quote them: it would match
+/// nothing. The problem never quotes the entry, which may be a secret. A blank may be part of a name: whether
+/// it is, the entry's own check knows.
+pub(super) fn no_separator(entry: &str) -> Result<(), String> {
+    let named = |c: char| match c {
+        ';' => Some("a semicolon"),
+        '|' => Some("a vertical bar"),
+        '"' => Some("a quotation mark"),
+        '\n' | '\r' => Some("a line break"),
+        c if c.is_control() => Some("a tab or another control character"),
+        c if c.is_whitespace() && c != ' ' => Some("a special blank"),
+        _ => None,
+    };
+    let quoted = entry.starts_with('\'') || entry.ends_with('\'');
+    match entry
+        .chars()
+        .find_map(named)
+        .or(quoted.then_some("an apostrophe around an entry"))
+    {
+        Some(what) => Err(format!("holds {what} (only commas separate entries)")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses an entry that holds a blank, as [`no_separator`] does, where no name has one.
+pub(super) fn no_blank(entry: &str) -> Result<(), String> {
+    if entry.contains(' ') {
+        return Err("holds a blank (only commas separate entries)".to_owned());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -275,6 +307,65 @@ mod tests {
         let problems = Reader::new(&env).finish(()).unwrap_err().to_string();
         assert!(problems.contains("the line after API_PORT"), "{problems}");
         assert!(!problems.contains("hunter2"), "{problems}");
+    }
+
+    #[test]
+    fn a_list_with_another_separator_than_a_comma_is_refused() {
+        let lists = [
+            ("TRUSTED_PROXIES", "10.0.0.0/8", "10.1.0.0/16"),
+            ("CORS_ORIGINS", "https://a.example", "https://b.example"),
+            ("AZURE_DEVOPS_ORG_PATS", "a=1234", "b=5678"),
+            (
+                "AZURE_EXTENSION_APP_ID",
+                "560de67c-a2e8-408a-86ae-be7ea6bd0b7a",
+                "560de67c-a2e8-408a-86ae-be7ea6bd0b7b",
+            ),
+            (
+                "AZURE_EXTENSION_SECRETS",
+                "s3cret-s3cret-s3cret-s3cret-s3cret",
+                "s3cret-s3cret-s3cret-s3cret-s3cres",
+            ),
+            ("ADMIN_USERS", "a@x", "b@x"),
+            ("WORK_ITEM_TYPES", "Task", "Bug"),
+            ("WRITEBACK_ORG_MODES", "a=off", "b=delta"),
+            (
+                "PAT_ENCRYPTION_KEYS",
+                "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+                "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
+            ),
+        ];
+        let separators = [
+            (",", None),
+            (", ", None),
+            (";", Some("a semicolon")),
+            ("; ", Some("a semicolon")),
+            ("\n", Some("a line break")),
+            ("\u{a0}", Some("a special blank")),
+            (" ", Some("a blank")),
+        ];
+        for (name, one, other) in lists {
+            for (separator, named) in separators {
+                // A type of work items may be of two words.
+                if separator == " " && name == "WORK_ITEM_TYPES" {
+                    continue;
+                }
+                let env = Env::from_pairs([
+                    ("DATABASE_HOST", "db"),
+                    ("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/contoso"),
+                ]);
+                let env = env.with(name, format!("{one}{separator}{other}"));
+                let problem = super::super::Config::load(&env)
+                    .err()
+                    .map(|problems| problems.to_string());
+                let told = problem.as_deref().unwrap_or_default();
+                assert_eq!(problem.is_some(), named.is_some(), "{name} {separator:?}: {told}");
+                assert!(
+                    told.contains(named.unwrap_or_default()),
+                    "{name} {separator:?}: {told}"
+                );
+                assert!(!told.contains("s3cret") && !told.contains("1234"), "{told}");
+            }
+        }
     }
 
     #[test]

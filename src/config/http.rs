@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::Environment;
-use super::env::Reader;
+use super::env::{Reader, no_blank};
 
 /// What the HTTP edge needs.
 #[derive(Debug, Clone)]
@@ -113,6 +113,7 @@ fn parse_host(text: &str) -> Result<IpAddr, String> {
 }
 
 fn parse_network(text: &str) -> Result<IpNet, String> {
+    no_blank(text)?;
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| format!("{text} is neither an IP address nor a network"))
@@ -158,6 +159,7 @@ impl OriginPattern {
     /// would let every web page call with them.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| Err(format!("{text} {why}"));
+        no_blank(text)?;
         let text = text.strip_suffix('/').unwrap_or(text);
         let Some((scheme, host)) = text.split_once("://") else {
             return wrong("is not scheme://host[:port]");

@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::SecretString;
 
 use super::Environment;
-use super::env::Reader;
+use super::env::{Reader, no_blank};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -48,9 +48,12 @@ impl std::error::Error for NotAKey {}
 impl VaultConfig {
     /// `PAT_ENCRYPTION_KEYS`, or the one of `PAT_ENCRYPTION_KEY`. There is no default (D-13).
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
-        let parse = |text: &str| match decode(text) {
-            Ok(_) => Ok(SecretString::from(text)),
-            Err(problem) => Err(problem.to_string()),
+        let parse = |text: &str| {
+            no_blank(text)?;
+            match decode(text) {
+                Ok(_) => Ok(SecretString::from(text)),
+                Err(problem) => Err(problem.to_string()),
+            }
         };
         let only = reader.list("PAT_ENCRYPTION_KEY", Vec::new(), EXAMPLE, parse);
         let keys = reader.list("PAT_ENCRYPTION_KEYS", Vec::new(), EXAMPLE, parse);

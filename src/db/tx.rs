@@ -148,6 +148,22 @@ impl Caller {
                 beginning: bound_to("*"),
                 organizacoes: None,
             },
+            Scope::Vault(chaves) => {
+                let list: Vec<String> = chaves.iter().map(ChaveOrganizacao::to_string).collect();
+                // A list that is empty must not read like none: no organisation has this name.
+                let told = if list.is_empty() {
+                    "-".to_owned()
+                } else {
+                    list.join(",")
+                };
+                let role = &roles.maintenance;
+                let beginning =
+                    format!("{begin}; SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = '{told}'");
+                Self {
+                    beginning: beginning.into(),
+                    organizacoes: Some(list),
+                }
+            }
             Scope::Maintenance => Self {
                 beginning: format!("{begin}; SET LOCAL ROLE {}", roles.maintenance).into(),
                 organizacoes: None,

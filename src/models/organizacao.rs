@@ -201,6 +201,8 @@ pub enum Scope {
     },
     /// Those of all organisations, as a caller: while authentication is off.
     Everything,
+    /// Rows of the vault of these organisations; the role of callers has no access to it.
+    Vault(Vec<ChaveOrganizacao>),
     /// Every row, as the service itself: synchronisation, vault, sample data.
     Maintenance,
 }

@@ -15,7 +15,6 @@ use crate::error::Result;
 use crate::http::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::http::extract::ApiQuery;
 use crate::http::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TEAMS, UnknownProjeto};
-use crate::models::papel::Papel;
 use crate::services::integracao::membership_of;
 use crate::services::teams::TeamService;
 
@@ -47,7 +46,7 @@ async fn list_teams(
         count: found.teams.len(),
         teams: found.teams.iter().map(TeamResponse::from).collect(),
         mine_only: !found.all,
-        is_admin: user.papel == Papel::Admin,
+        is_admin: user.administers(membership.chave()),
         default_team_id: found.default.clone(),
     };
     Ok(Tagged::view(answer).unless(&known))
@@ -63,7 +62,7 @@ struct TeamListResponse {
     teams: Vec<TeamResponse>,
     /// Whether these are only the caller's.
     mine_only: bool,
-    /// Whether the caller administers this service.
+    /// Whether the caller administers the organisation in this service.
     is_admin: bool,
     /// The project's default team, if it is among them.
     #[schema(required = true, example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]

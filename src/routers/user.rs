@@ -45,11 +45,11 @@ async fn get_user(
     let hints = hints(&headers).unwrap_or_default();
     let shown_name = (!user.nome_known).then(|| hint(&hints, "User-Name")).flatten();
     Ok(ApiJson(UserResponse {
+        papel: user.papel().as_str(),
         id: user.id,
         display_name: shown_name.unwrap_or(user.nome),
         email_address: user.email.or_else(|| hint(&hints, "User-Email")),
         avatar_url: avatar.map(|uri| uri.to_string()),
-        papel: user.papel.as_str(),
         organizacoes,
     }))
 }
@@ -82,7 +82,7 @@ struct UserResponse {
     /// Picture as a `data:` URI.
     #[schema(required = true, example = "data:image/png;base64,iVBORw0KGgo=")]
     avatar_url: Option<String>,
-    /// Role: `admin` or `membro`.
+    /// Role: `admin` (of all organisations or of one) or `membro`.
     #[schema(example = "membro")]
     papel: &'static str,
     /// Organisations of this service that the caller belongs to.

@@ -102,6 +102,7 @@ impl AtividadeService {
         link(&mut tx, id, &projetos, &new.projetos).await?;
         let created = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
         let side = Side::of(&mut tx, created).await?;
+        self.check_writer(user, &side)?;
         record(&mut tx, user, "criar", id, None, Some(&side)).await?;
         tx.commit().await?;
         Ok(side.atividade)
@@ -142,6 +143,7 @@ impl AtividadeService {
         let mut tx = self.db.begin(&user.scope()).await?;
         let before = lock_own(&mut tx, user, id, expected).await?;
         let before = Side::of(&mut tx, before).await?;
+        self.check_writer(user, &before)?;
         if changes.touch_columns() {
             repo::update(&mut tx, id, &changes).await?;
         }
@@ -155,6 +157,7 @@ impl AtividadeService {
         }
         let updated = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
         let after = Side::of(&mut tx, updated).await?;
+        self.check_writer(user, &after)?;
         if after.atividade != before.atividade {
             record(&mut tx, user, "alterar", id, Some(&before), Some(&after)).await?;
         }
@@ -168,10 +171,25 @@ impl AtividadeService {
         let mut tx = self.db.begin(&user.scope()).await?;
         let before = lock_own(&mut tx, user, id, expected).await?;
         let before = Side::of(&mut tx, before).await?;
+        self.check_writer(user, &before)?;
         repo::delete(&mut tx, id).await.on_foreign_key(|| in_use(id))?;
         record(&mut tx, user, "excluir", id, Some(&before), None).await?;
         tx.commit().await?;
         Ok(())
+    }
+}
+
+impl AtividadeService {
+    /// Where administrators write, one of some organisations writes what belongs to these alone.
+    fn check_writer(&self, user: &CurrentUser, side: &Side) -> Result<()> {
+        let administered =
+            |of: &Option<ChaveOrganizacao>| of.as_ref().is_some_and(|chave| user.administers(chave));
+        let own = !side.projetos.is_empty() && side.projetos.iter().all(|(_, of)| administered(of));
+        if self.write_role == Papel::Membro || user.administers_everything() || own {
+            return Ok(());
+        }
+        let refused = "Somente administradores de todas as organizações da atividade podem fazer isto";
+        Err(user.unless_administrator(None, Error::Forbidden(refused.to_owned())))
     }
 }
 

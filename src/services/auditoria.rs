@@ -20,18 +20,22 @@ impl AuditoriaService {
         Self { db }
     }
 
-    /// Entries of the caller's organisations, the newest first; members of the default one see those of none, too.
+    /// Entries of the organisations that the caller belongs to and administers, the newest first. Those of no
+    /// organisation are for administrators of all organisations who belong to the default one.
     /// [`Error::Forbidden`](crate::error::Error::Forbidden) when the filter names another organisation.
     pub async fn list(&self, admin: &Admin, filter: &AuditoriaFilter) -> Result<Vec<Registro>> {
         let nome = filter.organizacao.as_ref();
         let organizacao = nome.map(|nome| admin.user().may_see(nome)).transpose()?;
         let organizacao = organizacao.as_ref();
+        if let Some(chave) = organizacao {
+            admin.user().require_administrator_of(chave)?;
+        }
         let list = |mut tx: ReadTx| async move {
             let found = repo::list(&mut tx, filter, organizacao).await?;
             tx.end();
             Ok(found)
         };
-        Ok(self.db.read(&admin.user().scope(), list).await?)
+        Ok(self.db.read(&admin.user().administered_scope(), list).await?)
     }
 }
 

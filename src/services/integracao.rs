@@ -17,7 +17,6 @@ use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
-use crate::models::papel::Papel;
 use crate::models::projeto::ProjetoUpstream;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 use crate::models::text::trim;
@@ -105,8 +104,7 @@ impl IntegracaoService {
     /// # Errors
     /// When every organisation failed. A single failure is part of the outcome.
     pub async fn sincronizar(&self, user: &CurrentUser) -> Result<Sincronizacao> {
-        let mut sources = self.own_sources();
-        sources.retain(|source| may_synchronise(user, source.organizacao.nome()));
+        let sources = self.sources(|chave| may_synchronise(user, chave));
         if !sources.is_empty() || self.tenants.azure().tenants().is_empty() {
             return self.synchronise(sources, None, actor(user)).await;
         }
@@ -124,7 +122,8 @@ impl IntegracaoService {
     /// # Errors
     /// As for [`sincronizar`](Self::sincronizar).
     pub async fn sincronizar_own(&self) -> Result<Sincronizacao> {
-        self.synchronise(self.own_sources(), None, Actor::sistema()).await
+        self.synchronise(self.sources(|_| true), None, Actor::sistema())
+            .await
     }
 
     /// All projects of one organisation as Azure DevOps tells them now: with the caller's credential if there is one, else
@@ -142,8 +141,10 @@ impl IntegracaoService {
         Ok(found.projects)
     }
 
-    fn own_sources(&self) -> Vec<Source> {
-        let with_pat = |(_, tenant): (ChaveOrganizacao, azure_devops::Tenant)| {
+    /// The served organisations that have a PAT and are wanted.
+    fn sources(&self, wanted: impl Fn(&ChaveOrganizacao) -> bool) -> Vec<Source> {
+        let with_pat = |(chave, tenant): (ChaveOrganizacao, azure_devops::Tenant)| {
+            wanted(&chave).then_some(())?;
             Some(Source {
                 organizacao: tenant.organizacao,
                 credential: tenant.pat?,
@@ -310,9 +311,9 @@ impl Run {
     }
 }
 
-/// Returns `true` for members of the organisation and for administrators of every organisation.
-fn may_synchronise(user: &CurrentUser, nome: &NomeOrganizacao) -> bool {
-    user.papel == Papel::Admin || user.memberships().iter().any(|m| m.organizacao().nome() == nome)
+/// Returns `true` for members of the organisation and for its administrators.
+fn may_synchronise(user: &CurrentUser, chave: &ChaveOrganizacao) -> bool {
+    user.administers(chave) || user.membership_in(chave).is_some()
 }
 
 /// Writes a synchronisation into the trail of its organisation.

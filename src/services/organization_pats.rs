@@ -1,7 +1,8 @@
-//! The vault of organisations' PATs: encrypted, masked, for administrators of the installation.
+//! The vault of organisations' PATs: encrypted, masked, for administrators.
 //!
-//! Administrators keep the PATs of all organisations, also of those they are no members of: an organisation whose PAT has
-//! expired can vouch for no app token, and somebody must be able to enter a new one.
+//! Administrators of all organisations keep the PATs of all, also of those they are no members of: an
+//! organisation whose PAT has expired can vouch for no app token, and an administrator must be able to enter
+//! a new one. To an administrator of one organisation only its row exists.
 
 pub(super) mod cipher;
 mod upkeep;
@@ -23,7 +24,7 @@ use crate::db::{Db, OnConstraint, Tx};
 use crate::error::{Error, FieldError, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::{ChaveOrganizacao, Scope};
+use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::organization_pat::{
     MaskedPat, NewOrganizationPat, OrganizationPat, OrganizationPatChanges, OrganizationUrl,
 };
@@ -60,9 +61,9 @@ impl OrganizationPatService {
     }
 
     /// A page of PATs by organisation, masked.
-    pub async fn list(&self, _: &Admin, only_active: bool, page: Page) -> Result<Paged<MaskedPat>> {
+    pub async fn list(&self, admin: &Admin, only_active: bool, page: Page) -> Result<Paged<MaskedPat>> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
         let items = repo::list(&mut tx, only_active, page).await?;
         let total = repo::count(&mut tx, only_active).await?;
         tx.end();
@@ -71,10 +72,10 @@ impl OrganizationPatService {
     }
 
     /// One PAT, masked.
-    pub async fn get(&self, _: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
+    pub async fn get(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
-        let row = known(repo::find(&mut tx, id).await?)?;
+        let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
+        let row = known(repo::find(&mut tx, id).await?).map_err(|error| hidden(admin, error))?;
         tx.end();
         Ok(masked(cipher, row))
     }
@@ -88,6 +89,7 @@ impl OrganizationPatService {
     ) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
         self.check_url(new.organization_url.as_ref())?;
+        admin.user().require_administrator_named(&new.organizacao)?;
         if validate_first {
             self.require_valid(&new.organizacao, &new.pat).await?;
         }
@@ -98,7 +100,7 @@ impl OrganizationPatService {
         let sealed = cipher
             .seal(&new.pat, &context(organizacao, id))
             .map_err(internal)?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
         let row = repo::NewRow {
             id,
             organizacao,
@@ -148,11 +150,11 @@ impl OrganizationPatService {
         let cipher = self.cipher()?;
         self.check_url(changes.organization_url.as_ref())?;
         let proved = match &changes.pat {
-            Some(pat) if validate_first => Some(self.require_valid_for(id, pat).await?),
+            Some(pat) if validate_first => Some(self.require_valid_for(admin, id, pat).await?),
             _ => None,
         };
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let before = locked(&mut tx, id).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
+        let before = locked(&mut tx, admin, id).await?;
         // Azure DevOps was asked without a transaction: the row may be that of another organisation by now.
         if proved.as_ref().is_some_and(|chave| *chave != before.organizacao) {
             return Err(not_found());
@@ -182,8 +184,8 @@ impl OrganizationPatService {
     /// Uses an unused PAT again, or stops using it.
     pub async fn toggle_active(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let before = locked(&mut tx, id).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
+        let before = locked(&mut tx, admin, id).await?;
         let row = OrganizationPat {
             ativo: !before.ativo,
             ..before.clone()
@@ -195,8 +197,8 @@ impl OrganizationPatService {
     /// Forgets a PAT.
     pub async fn delete(&self, admin: &Admin, id: OrganizationPatId) -> Result<()> {
         self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let before = locked(&mut tx, id).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
+        let before = locked(&mut tx, admin, id).await?;
         repo::delete(&mut tx, id).await?;
         record(
             &mut tx,
@@ -257,8 +259,14 @@ impl OrganizationPatService {
     }
 }
 
-async fn locked(tx: &mut Tx, id: OrganizationPatId) -> Result<OrganizationPat> {
-    known(repo::lock(tx, id).await?)
+async fn locked(tx: &mut Tx, admin: &Admin, id: OrganizationPatId) -> Result<OrganizationPat> {
+    known(repo::lock(tx, id).await?).map_err(|error| hidden(admin, error))
+}
+
+/// Returns the error for a row that the caller does not see: `error`, unless it cannot be told whether the
+/// caller administers more.
+fn hidden(admin: &Admin, error: Error) -> Error {
+    admin.user().unless_administrator(None, error)
 }
 
 fn known(found: Option<OrganizationPat>) -> Result<OrganizationPat> {

@@ -14,7 +14,6 @@ use crate::azure_devops::{Credential, Error as AzureError, Fingerprint};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::papel::Papel;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::{for_caller, forbidden, no_project};
 
@@ -26,8 +25,8 @@ const MOST_ROSTERS: u64 = 500;
 /// Teams whose members are asked for at once, for callers whose own credential is of no use.
 const AT_ONCE: usize = 6;
 
-/// Organisation, caller, project.
-type Key = (NomeOrganizacao, String, String);
+/// Organisation, caller, project, whether the caller administers the organisation.
+type Key = (NomeOrganizacao, String, String, bool);
 /// Teams and who is in them.
 type Rosters = Vec<(Team, Vec<Uuid>)>;
 
@@ -78,9 +77,11 @@ impl TeamService {
         let chave = membership.chave();
         let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
         let project = located.external_id.to_string();
+        // While another organisation cannot tell whether the caller is an administrator, they see their own
+        // teams.
+        let all = user.administers(chave);
         let nome = membership.organizacao().nome();
-        let key = (nome.clone(), user.as_known_in(chave).id, project.clone());
-        let all = user.papel == Papel::Admin;
+        let key = (nome.clone(), user.as_known_in(chave).id, project.clone(), all);
         let project = project.as_str();
         let ask = async {
             let (mut teams, settings) = tokio::try_join!(

@@ -169,7 +169,8 @@ impl WriteBackService {
         })
     }
 
-    /// Brings failures back to life; returns how many. All of the caller's organisations, or one, or one work item.
+    /// Brings failures back to life; returns how many. All organisations that the caller belongs to and
+    /// administers, or one, or one work item.
     pub async fn retry(
         &self,
         admin: &Admin,
@@ -179,7 +180,10 @@ impl WriteBackService {
         let user = admin.user();
         let organizacao = nome.map(|nome| user.may_see(nome)).transpose()?;
         let organizacao = organizacao.as_ref();
-        let mut tx = self.0.db.begin(&user.scope()).await?;
+        if let Some(chave) = organizacao {
+            user.require_administrator_of(chave)?;
+        }
+        let mut tx = self.0.db.begin(&user.administered_scope()).await?;
         let revived = overview::retry(&mut tx, &self.0.written(), organizacao, work_item_id).await?;
         let concerned: BTreeSet<&ChaveOrganizacao> = revived.iter().collect();
         for organizacao in concerned {

@@ -9,8 +9,8 @@ use crate::support::{NewWorkItem, Request, Tenants};
 
 const TABLE: &str = include_str!("../data/access.txt");
 
-/// Method, path, and the statuses for nobody, another tenant's member, a member, an administrator, another tenant's.
-fn rows() -> Vec<(String, String, [u16; 5])> {
+/// Method, path, and the statuses for each caller, as the table has them.
+fn rows() -> Vec<(String, String, [u16; 7])> {
     let lines = TABLE
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -60,6 +60,11 @@ async fn every_operation_answers_each_kind_of_caller_as_the_table_says() {
             (
                 "an administrator of another organisation",
                 Some(tenants.other_admin.as_str()),
+            ),
+            ("an administrator bound to it", Some(tenants.bound.as_str())),
+            (
+                "a member who administers another organisation alone",
+                Some(tenants.bound_elsewhere.as_str()),
             ),
         ];
         for ((who, token), expected) in callers.into_iter().zip(statuses) {

@@ -1,6 +1,8 @@
 //! Who gets in, what it costs upstream, and what the others are told.
 
+mod administrators;
 mod app_tokens;
+mod credentials;
 mod secrets;
 
 use base64::Engine;

@@ -24,7 +24,11 @@ struct Sheet {
 
 impl Sheet {
     async fn new() -> Self {
-        let logging = Logging::new().await;
+        Self::with(&[]).await
+    }
+
+    async fn with(variables: &[(&str, &str)]) -> Self {
+        let logging = Logging::with(variables).await;
         let me = logging.azure().person("Eva Silva", &["contoso"]);
         let token = logging.azure().pat(&me);
         Self { logging, me, token }

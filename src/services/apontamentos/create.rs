@@ -52,7 +52,7 @@ impl ApontamentoService {
         chave: Option<&Chave>,
     ) -> Result<Created> {
         let organizacao = &user.may_see(&new.organizacao)?;
-        let claim = Claim::check(user, organizacao, &new.usuario)?;
+        let claim = Claim::check(user, organizacao, &new.usuario).await?;
         let writer = claim.writer.id.clone();
         let repeatable = chave.map(|chave| Repeatable::new(new, organizacao, &writer, chave));
         let stored = self

@@ -1,12 +1,12 @@
 //! Whose hours: identity comes from the token, never from the body (D-02); others' entries are for administrators (D-03).
 
-use uuid::Uuid;
-
 use crate::auth::CurrentUser;
+use crate::azure_devops::Error as AzureError;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, Pessoa, UsuarioInformado};
-use crate::models::organizacao::ChaveOrganizacao;
+use crate::models::ids::person_id;
+use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::papel::Papel;
 use crate::repositories::apontamentos as repo;
 
@@ -31,25 +31,24 @@ impl Claim {
     /// clients send what `GET /user` told them, wherever they log hours.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when it names somebody else, except for administrators.
-    pub(super) fn check(
+    /// [`Error::Forbidden`] when it names somebody else, except for administrators; [`Error::Upstream`] when
+    /// that cannot be told.
+    pub(super) async fn check(
         user: &CurrentUser,
         organizacao: &ChaveOrganizacao,
         said: &UsuarioInformado,
     ) -> Result<Self> {
         let writer = user.as_known_in(organizacao);
-        let own = |id: &String| user.ids().iter().any(|own| own.eq_ignore_ascii_case(id));
-        let colleague = said.id.as_ref().filter(|id| !own(id)).map(|_| said.clone());
-        let allowed = match (&colleague, &said.email) {
-            (Some(_), _) => user.papel == Papel::Admin,
-            (None, Some(email)) => {
-                let known = user.emails();
-                known.is_empty() || known.contains(&email.to_lowercase())
+        let colleague = said.id.as_ref().filter(|id| !user.has_id(id));
+        let colleague = colleague.map(|_| said.clone());
+        match (&colleague, &said.email) {
+            (Some(_), _) if !user.administers(organizacao) => {
+                return Err(user.unless_administrator(Some(organizacao), somebody_else()));
             }
-            (None, None) => true,
-        };
-        if !allowed {
-            return Err(somebody_else());
+            (None, Some(email)) if !own_email(user, organizacao, email).await? => {
+                return Err(somebody_else());
+            }
+            _ => {}
         }
         Ok(Self { writer, colleague })
     }
@@ -99,7 +98,7 @@ async fn colleague(
         });
     };
     let unknown = || Error::InvalidReference(format!("Usuário não encontrado: {id}"));
-    let guid = Uuid::parse_str(&id).map_err(|_| unknown())?;
+    let guid = person_id(&id).ok_or_else(unknown)?;
     let identity = membership.organizacao().identity(credential, guid).await?;
     let Some(identity) = identity else {
         // A person who left keeps their entries, which an administrator may have to correct.
@@ -117,24 +116,59 @@ async fn colleague(
 
 /// Refuses to change an entry that is neither the caller's own nor an administrator's business.
 pub(super) fn may_change(user: &CurrentUser, entry: &Apontamento) -> Result<()> {
-    if user.papel == Papel::Admin || user.ids().contains(&entry.usuario.id) {
+    if user.administers(&entry.organizacao) || user.has_id(&entry.usuario.id) {
         return Ok(());
     }
-    Err(Error::Forbidden(
-        "Somente o autor do apontamento ou um administrador pode alterá-lo".to_owned(),
-    ))
+    let refused = "Somente o autor do apontamento ou um administrador pode alterá-lo";
+    Err(user.unless_administrator(Some(&entry.organizacao), Error::Forbidden(refused.to_owned())))
 }
 
-/// Whose entries a list shows: the caller's under each of their ids, or one person's for administrators.
-pub(super) fn whose(user: &CurrentUser, asked: Option<&String>) -> Result<Vec<String>> {
-    let own = user.ids();
-    match asked {
-        None => Ok(own),
-        Some(id) if own.iter().any(|own| own.eq_ignore_ascii_case(id)) => Ok(own),
-        Some(id) if user.papel == Papel::Admin => Ok(vec![id.to_ascii_lowercase()]),
-        Some(_) => Err(Error::Forbidden(
-            "Somente administradores podem consultar apontamentos de outras pessoas".to_owned(),
-        )),
+/// Returns the people whose entries a list shows, and the scope: the caller's under each of their ids, or one
+/// person's in the organisations that the caller administers.
+///
+/// # Errors
+/// [`Error::Forbidden`] when it is another person's and the caller does not administer `organizacao` (`None`:
+/// any).
+pub(super) fn whose(
+    user: &CurrentUser,
+    asked: Option<&String>,
+    organizacao: Option<&ChaveOrganizacao>,
+) -> Result<(Vec<String>, Scope)> {
+    let Some(id) = asked.filter(|id| !user.has_id(id)) else {
+        return Ok((user.ids(), user.scope()));
+    };
+    let allowed = match organizacao {
+        Some(chave) => user.administers(chave),
+        None => user.papel() == Papel::Admin,
+    };
+    if allowed {
+        // As it is stored: in lower case, with hyphens.
+        let id = person_id(id).map_or_else(|| id.to_ascii_lowercase(), |id| id.to_string());
+        return Ok((vec![id], user.administered_scope()));
+    }
+    let refused = "Somente administradores podem consultar apontamentos de outras pessoas";
+    Err(user.unless_administrator(organizacao, Error::Forbidden(refused.to_owned())))
+}
+
+/// Returns `true` if an organisation knows the caller by this e-mail, or knows no e-mail of theirs.
+/// `connectionData` tells the sign-in name alone: for another address the identity service is asked.
+async fn own_email(user: &CurrentUser, organizacao: &ChaveOrganizacao, email: &str) -> Result<bool> {
+    let same = |known: &String| known.to_lowercase() == email.to_lowercase();
+    let known = user.emails();
+    if known.is_empty() || known.iter().any(same) {
+        return Ok(true);
+    }
+    let Some(membership) = user.membership_in(organizacao) else {
+        return Ok(false);
+    };
+    let (Some(identity), Ok(credential)) = (membership.identity(), membership.service_credential()) else {
+        return Ok(false);
+    };
+    match membership.organizacao().identity(credential, identity.id).await {
+        Ok(found) => Ok(found.is_some_and(|found| found.emails.iter().any(same))),
+        // A credential that may not read identities tells nothing more.
+        Err(AzureError::InvalidCredential { .. } | AzureError::Forbidden | AzureError::NotFound) => Ok(false),
+        Err(trouble) => Err(trouble.into()),
     }
 }
 

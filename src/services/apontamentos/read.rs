@@ -127,8 +127,9 @@ impl ApontamentoService {
     ) -> Result<Apontamentos> {
         let nome = filter.organizacao.as_ref();
         let organizacao = nome.map(|nome| user.may_see(nome)).transpose()?;
+        let asked = filter.usuario.as_ref();
+        let (usuarios, scope) = people::whose(user, asked, organizacao.as_ref())?;
         let organizacao = organizacao.as_ref().map(ChaveOrganizacao::as_str);
-        let usuarios = people::whose(user, filter.usuario.as_ref())?;
         let usuarios = &usuarios;
         let list = |mut tx: ReadTx| async move {
             let projetos = match &filter.projeto {
@@ -153,7 +154,7 @@ impl ApontamentoService {
             tx.end();
             Ok(found)
         };
-        Ok(self.db.read(&user.scope(), list).await?)
+        Ok(self.db.read(&scope, list).await?)
     }
 }
 

@@ -14,7 +14,6 @@ use crate::models::apontamento::{Apontamento, ApontamentoChanges, NewApontamento
 use crate::models::duracao::Total;
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::papel::Papel;
 use crate::models::work_item::{Categoria, LoggableTypes};
 use crate::repositories::projetos::Located;
 use crate::repositories::{apontamentos as repo, atividades};
@@ -162,7 +161,7 @@ impl Rules {
         let Some(membership) = asked(user, organizacao) else {
             return Ok(None);
         };
-        let text_allowed = change == Change::Text && (self.text_on_closed || user.papel == Papel::Admin);
+        let text_allowed = change == Change::Text && (self.text_on_closed || user.administers(organizacao));
         let check = async {
             let item = match self.work_items.read(membership, id).await {
                 Err(Error::NotFound(_))

@@ -3,14 +3,14 @@
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{OrganizationPatService, internal, known, open, record};
+use super::{OrganizationPatService, hidden, internal, known, open, record};
 use crate::auth::Admin;
 use crate::azure_devops::projects::AzureProjects;
 use crate::azure_devops::scopes::ScopeProbe;
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao, Unavailability};
 use crate::error::{Error, Result};
 use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
+use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use crate::models::organization_pat::{OrganizationPat, PatScope, ScopeTry, Validation, missing_scopes};
 use crate::repositories::organization_pats as repo;
 use crate::services::auditoria::actor;
@@ -22,11 +22,12 @@ impl OrganizationPatService {
     /// Asks Azure DevOps about a PAT that is not stored.
     pub async fn validate(
         &self,
-        _: &Admin,
+        admin: &Admin,
         organizacao: &NomeOrganizacao,
         pat: SecretString,
     ) -> Result<Validation> {
         self.cipher()?;
+        admin.user().require_administrator_named(organizacao)?;
         let asked = self.ask(organizacao, pat).await;
         Ok(told(organizacao, asked))
     }
@@ -35,7 +36,7 @@ impl OrganizationPatService {
     /// frontend expects.
     pub async fn validate_stored(&self, admin: &Admin, id: OrganizationPatId) -> Result<Validation> {
         let cipher = self.cipher()?;
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
         let found = repo::lock(&mut tx, id).await?;
         tx.commit().await?;
         let refused = |organizacao: &str, message: &str| Validation {
@@ -46,7 +47,10 @@ impl OrganizationPatService {
             scopes: Vec::new(),
         };
         let Some(row) = found else {
-            return Ok(refused("", "PAT não encontrado."));
+            return match hidden(admin, Error::NotFound("PAT não encontrado.".to_owned())) {
+                Error::NotFound(message) => Ok(refused("", &message)),
+                trouble => Err(trouble),
+            };
         };
         let Ok(pat) = open(cipher, &row) else {
             return Ok(refused(
@@ -63,7 +67,7 @@ impl OrganizationPatService {
             Err(_) => None,
         };
         if let Some(valid) = verdict {
-            let mut tx = self.db.begin(&Scope::Maintenance).await?;
+            let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
             if repo::mark_validated(&mut tx, id, &row.pat_cifrado, valid).await? {
                 let depois = Some(json!({ "valido": valid }).to_string());
                 record(&mut tx, &actor(admin.user()), "validar", &row, None, depois).await?;
@@ -100,11 +104,12 @@ impl OrganizationPatService {
     /// The same for a PAT that shall replace a stored one; returns the organisation that accepted it.
     pub(super) async fn require_valid_for(
         &self,
+        admin: &Admin,
         id: OrganizationPatId,
         pat: &SecretString,
     ) -> Result<ChaveOrganizacao> {
-        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
-        let row = known(repo::find(&mut tx, id).await?)?;
+        let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
+        let row = known(repo::find(&mut tx, id).await?).map_err(|error| hidden(admin, error))?;
         tx.end();
         self.require_valid(&called(&row)?, pat).await?;
         Ok(row.organizacao)

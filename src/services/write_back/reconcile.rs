@@ -87,6 +87,7 @@ impl WriteBackService {
     pub async fn reconcile(&self, admin: &Admin, selecao: &Selecao) -> Result<Reconciliacao> {
         let user = admin.user();
         let organizacao = &user.may_see(&selecao.organizacao)?;
+        user.require_administrator_of(organizacao)?;
         let mode = self.0.mode_in(organizacao);
         let membership = user.membership_in(organizacao).filter(|_| mode != Mode::Off);
         let membership = membership.ok_or_else(|| switched_off(selecao.organizacao.as_str()))?;

@@ -51,12 +51,6 @@ async fn d_01_forged_app_tokens_are_refused_without_asking_anybody() {
     with_jwk.jku = Some("https://attacker.example/keys".into());
     let forged = [
         ("no signature", format!("{body}.")),
-        ("alg none", unsigned(json!({"alg": "none", "typ": "JWT"}))),
-        ("alg NONE", unsigned(json!({"alg": "NONE"}))),
-        (
-            "HS384",
-            sign_with(&Header::new(Algorithm::HS384), &claims(ada.id), SECRET),
-        ),
         (
             "other secret",
             sign(&claims(ada.id), "another-secret-of-at-least-32-characters"),
@@ -95,8 +89,18 @@ async fn d_01_forged_app_tokens_are_refused_without_asking_anybody() {
     assert_eq!(azure.seen().len(), 0, "nobody was asked");
     // `iss` is exact: with a scheme before it this is some other token, which Azure DevOps does not know.
     let look_alike = changed("iss", json!("https://app.vstoken.visualstudio.com"));
-    app.get_as(&look_alike, PATH).await.problem(401);
-    assert_eq!(azure.count("connection_data"), 2);
+    let no_app_tokens = [
+        look_alike,
+        unsigned(json!({"alg": "none", "typ": "JWT"})),
+        unsigned(json!({"alg": "NONE"})),
+        sign_with(&Header::new(Algorithm::HS384), &claims(ada.id), SECRET),
+    ];
+    // So is what has another algorithm.
+    for token in &no_app_tokens {
+        app.get_as(token, PATH).await.problem(401);
+    }
+    assert_eq!(azure.count("connection_data"), 2 * no_app_tokens.len());
+    assert_eq!(azure.count("read_identity"), 0);
     // Both secrets count while one replaces the other.
     for secret in [SECRET, NEXT_SECRET] {
         app.get_as(&sign(&claims(ada.id), secret), PATH).await.expect(200);

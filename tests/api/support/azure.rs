@@ -14,9 +14,12 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -146,6 +149,30 @@ impl FakeAzure {
         );
         self.shared.world().access_tokens.insert(token.clone(), person.id);
         token
+    }
+
+    /// An access token of somebody as Azure DevOps itself signs them: RS256, with the `iss` that app tokens
+    /// have, too.
+    pub fn azure_devops_token(&self, person: &Person) -> String {
+        let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let token = format!(
+            "{}.{}.{}",
+            part(json!({ "typ": "JWT", "alg": "RS256", "x5t": "oOvcz5M_7p-HjIKlFXz93u_V0Zo" })),
+            part(json!({
+                "iss": "app.vstoken.visualstudio.com",
+                "aud": format!("app.vstoken.visualstudio.com|vso:{}", Uuid::new_v4()),
+                "nameid": Uuid::new_v4(), "scp": "vso.work_write"
+            })),
+            Uuid::new_v4().simple()
+        );
+        self.accept(&token, person);
+        token
+    }
+
+    /// The access token, whatever its form, is that of this person.
+    pub fn accept(&self, token: &str, person: &Person) {
+        let tokens = &mut self.shared.world().access_tokens;
+        tokens.insert(token.to_owned(), person.id);
     }
 
     /// The token is not good any more.

@@ -21,6 +21,10 @@ pub struct Tenants {
     pub other: String,
     /// PAT of an administrator who is a member of fabrikam only.
     pub other_admin: String,
+    /// PAT of a member of contoso who administers contoso alone.
+    pub bound: String,
+    /// PAT of a member of both who administers fabrikam alone.
+    pub bound_elsewhere: String,
     /// A project of contoso.
     pub projeto: Uuid,
     /// A project of fabrikam.
@@ -43,7 +47,12 @@ impl Tenants {
         let service_pat = azure.pat(&azure.person("Service", &["contoso", "fabrikam"]));
         let pats = format!("contoso={service_pat},fabrikam={service_pat}");
         let other_root = azure.person("Other", &["fabrikam"]);
-        let admins = format!("{},{}", root.id, other_root.id);
+        let bound = azure.person("Bound", &["contoso"]);
+        let bound_elsewhere = azure.person("Elsewhere", &["contoso", "fabrikam"]);
+        let admins = format!(
+            "{},{},contoso/{},fabrikam/{}",
+            root.id, other_root.id, bound.id, bound_elsewhere.id
+        );
         let own = [
             ("AZURE_DEVOPS_ORG_PATS", pats.as_str()),
             ("ADMIN_USERS", admins.as_str()),
@@ -54,6 +63,8 @@ impl Tenants {
             member: azure.pat(&azure.person("Ada Example", &["contoso"])),
             admin: azure.pat(&root),
             other_admin: azure.pat(&other_root),
+            bound: azure.pat(&bound),
+            bound_elsewhere: azure.pat(&bound_elsewhere),
             other: azure.pat(&azure.person("Bob", &["fabrikam"])),
             azure,
             app,
@@ -76,7 +87,12 @@ impl Tenants {
 
     /// A PAT in the vault, for contoso.
     pub async fn stored_pat(&self) -> Uuid {
-        let body = json!({"organization_name": "contoso", "pat": self.service_pat});
+        self.stored_pat_of("contoso").await
+    }
+
+    /// A PAT in the vault, for this organisation.
+    pub async fn stored_pat_of(&self, nome: &str) -> Uuid {
+        let body = json!({"organization_name": nome, "pat": self.service_pat});
         let create = Request::post("/api/v1/organization-pats")
             .bearer(&self.admin)
             .json(&body);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Sheet;
 use crate::support::Request;
+use crate::support::app_token;
 use crate::support::logging::day;
 
 const CALLS: &str = include_str!("../../data/frontend.json");
@@ -35,8 +36,29 @@ fn has(value: &Value, path: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_pages_of_the_frontend_work_call_for_call() {
+async fn frontend_flow_with_a_pat_works_call_for_call() {
     let sheet = Sheet::new().await;
+    let token = sheet.token.clone();
+    flow(&sheet, &token).await;
+}
+
+/// What `SDK.getAccessToken()` gives to the extension's pages.
+#[tokio::test]
+async fn frontend_flow_with_an_access_token_works() {
+    let sheet = Sheet::with(&app_token::VARIABLES).await;
+    let token = sheet.logging.azure().azure_devops_token(&sheet.me);
+    flow(&sheet, &token).await;
+}
+
+/// What `SDK.getAppToken()` gives them.
+#[tokio::test]
+async fn frontend_flow_with_an_app_token_works() {
+    let sheet = Sheet::with(&app_token::VARIABLES).await;
+    flow(&sheet, &app_token::app_token(sheet.me.id)).await;
+}
+
+/// The pages of one frontend, whose every request has this Bearer token.
+async fn flow(sheet: &Sheet, token: &str) {
     let logging = &sheet.logging;
     let azure = logging.azure();
     let mut project = None;
@@ -48,7 +70,7 @@ async fn the_pages_of_the_frontend_work_call_for_call() {
     let user = logging
         .tenants
         .app
-        .get_as(&sheet.token, "/api/v1/user")
+        .get_as(token, "/api/v1/user")
         .await
         .expect(200);
 
@@ -76,7 +98,7 @@ async fn the_pages_of_the_frontend_work_call_for_call() {
         let method = call["method"].as_str().unwrap().parse().unwrap();
         let path = format!("/api/v1{}", fill(call["path"].as_str().unwrap()));
         let mut request = Request::new(method, &path)
-            .bearer(&sheet.token)
+            .bearer(token)
             .header("x-custom-header", "eyJVc2VyLU5hbWUiOiJFdmEifQ==");
         if let Some(body) = call.get("body") {
             // Numbers stay numbers: the frontend sends ids of work items as such.

@@ -259,8 +259,11 @@ fn respond(
         }
         "read_identity" => {
             let id = parameter("identityIds").and_then(|id| Uuid::parse_str(&id).ok());
-            let found = org.people.iter().find(|person| Some(person.id) == id);
-            let found = found.map_or(Value::Null, Person::identity);
+            let found = org
+                .people
+                .iter()
+                .find(|person| id.is_some() && [Some(person.id), person.master_id].contains(&id));
+            let found = found.map_or(Value::Null, Person::full_identity);
             with_status(200, &json!({ "count": 1, "value": [found] }))
         }
         "read_avatar" => {

@@ -63,6 +63,16 @@ pub struct Person {
     pub nome: String,
     pub email: String,
     pub active: bool,
+    /// Id that the organisations share; the identity service finds the person by it, too.
+    pub master_id: Option<Uuid>,
+    /// Id in Entra; nothing is found by it.
+    pub object_id: Option<Uuid>,
+    /// Mailbox, where it is not the account. The identity service tells it.
+    pub mail: Option<String>,
+    /// Whether `connectionData` tells the mailbox, too.
+    pub mail_at_sign_in: bool,
+    /// Domain of the account, on a server of one's own.
+    pub domain: Option<String>,
     /// Bytes of the picture.
     pub avatar: Option<Vec<u8>>,
 }
@@ -75,6 +85,11 @@ impl Person {
             nome: nome.to_owned(),
             email: format!("{first}@contoso.example"),
             active: true,
+            master_id: None,
+            object_id: None,
+            mail: None,
+            mail_at_sign_in: false,
+            domain: None,
             avatar: None,
         }
     }
@@ -83,14 +98,39 @@ impl Person {
         format!("aad.{}", self.id.simple())
     }
 
+    /// As the identity service tells it.
+    pub fn full_identity(&self) -> Value {
+        let mut identity = self.identity();
+        if let Some(mail) = &self.mail {
+            identity["properties"]["Mail"] = json!({ "$type": "System.String", "$value": mail });
+        }
+        if let Some(master_id) = self.master_id {
+            identity["masterId"] = json!(master_id);
+        }
+        if let Some(object_id) = self.object_id {
+            let name = "http://schemas.microsoft.com/identity/claims/objectidentifier";
+            identity["properties"][name] = json!({ "$type": "System.String", "$value": object_id });
+        }
+        identity
+    }
+
+    /// As `connectionData` tells it.
     pub fn identity(&self) -> Value {
+        let text = |value: &str| json!({ "$type": "System.String", "$value": value });
+        let mut properties = json!({ "Account": text(&self.email) });
+        let mail = self.mail.as_ref().filter(|_| self.mail_at_sign_in);
+        for (name, value) in [("Mail", mail), ("Domain", self.domain.as_ref())] {
+            if let Some(value) = value {
+                properties[name] = text(value);
+            }
+        }
         json!({
             "id": self.id,
             "descriptor": format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;{}\\{}", Uuid::nil(), self.email),
             "subjectDescriptor": self.subject_descriptor(),
             "providerDisplayName": self.nome,
             "isActive": self.active,
-            "properties": { "Account": { "$type": "System.String", "$value": self.email } },
+            "properties": properties,
             "resourceVersion": 2,
             "metaTypeId": 0
         })

@@ -1,0 +1,259 @@
+//! What callers administer: the entries of `ADMIN_USERS`, and whom they match.
+
+use std::collections::BTreeSet;
+
+use super::user::{CurrentUser, Membership};
+use crate::azure_devops;
+use crate::azure_devops::identities::Identity;
+use crate::config::{AdminEntry, AdminName, AuthConfig};
+use crate::error::{Error, Result};
+use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao, Scope};
+use crate::models::papel::Papel;
+
+/// What a caller administers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Administered {
+    /// Nothing.
+    Nothing,
+    /// These organisations alone; never empty.
+    Organizacoes(BTreeSet<ChaveOrganizacao>),
+    /// Every organisation and the whole vault.
+    Everything,
+}
+
+/// What a caller administers, and what cannot be told at the moment.
+#[derive(Debug, Clone)]
+pub(super) struct Administration {
+    administered: Administered,
+    doubts: Vec<Doubt>,
+}
+
+/// An entry that an organisation without an answer may match.
+#[derive(Debug, Clone)]
+struct Doubt {
+    /// What the caller would administer; `None`: everything.
+    of: Option<ChaveOrganizacao>,
+    trouble: azure_devops::Error,
+}
+
+impl Administration {
+    /// Administers everything: callers while authentication is off.
+    pub(super) const EVERYTHING: Self = Self {
+        administered: Administered::Everything,
+        doubts: Vec::new(),
+    };
+
+    /// Administers nothing.
+    pub(super) const NOTHING: Self = Self {
+        administered: Administered::Nothing,
+        doubts: Vec::new(),
+    };
+}
+
+/// The entries of `ADMIN_USERS`.
+#[derive(Debug)]
+pub(super) struct Administrators(Vec<AdminEntry>);
+
+impl Administrators {
+    pub(super) fn new(config: &AuthConfig) -> Self {
+        Self(config.admin_users.clone())
+    }
+
+    /// Returns what a caller with these memberships administers. Ids count as each organisation tells them;
+    /// e-mails and account names only as the entry's organisation does, or the default one: others may let
+    /// their people choose one.
+    pub(super) fn administration(
+        &self,
+        memberships: &[Membership],
+        undecided: &[(NomeOrganizacao, azure_devops::Error)],
+        default: Option<&ChaveOrganizacao>,
+        names: &Names,
+    ) -> Administration {
+        let mut bound = BTreeSet::new();
+        let mut everything = false;
+        let mut doubts = Vec::new();
+        for entry in &self.0 {
+            // An entry follows the organisation that it names through a rename.
+            let of = entry.organizacao.as_ref().map(|nome| names.chave_of(nome));
+            let told_by = |chave: &ChaveOrganizacao| match (&of, &entry.name) {
+                (Some(of), _) => of.as_ref() == Some(chave),
+                (None, AdminName::Id(_)) => true,
+                (None, AdminName::Email(_) | AdminName::Account(_)) => Some(chave) == default,
+            };
+            let matched = memberships.iter().any(|membership| {
+                let identity = membership.identity();
+                told_by(membership.chave()) && identity.is_some_and(|identity| matches(&entry.name, identity))
+            });
+            match (&of, matched) {
+                (Some(of), true) => bound.extend(of.clone()),
+                (None, true) => everything = true,
+                (of, false) => {
+                    let unsure = undecided
+                        .iter()
+                        .filter(|(other, _)| names.chave_of(other).is_some_and(|chave| told_by(&chave)));
+                    doubts.extend(unsure.map(|(_, trouble)| Doubt {
+                        of: of.clone().flatten(),
+                        trouble: trouble.clone(),
+                    }));
+                }
+            }
+        }
+        let administered = match (everything, bound.is_empty()) {
+            (true, _) => return Administration::EVERYTHING,
+            (false, true) => Administered::Nothing,
+            (false, false) => Administered::Organizacoes(bound),
+        };
+        Administration { administered, doubts }
+    }
+}
+
+/// Returns `true` if an entry names this identity. Only ASCII letters are the same in both cases: to Unicode,
+/// the Kelvin sign is a `k`.
+fn matches(name: &AdminName, identity: &Identity) -> bool {
+    let among = |known: &[String], text: &str| known.iter().any(|known| known.eq_ignore_ascii_case(text));
+    match name {
+        AdminName::Id(id) => identity.has_id(*id),
+        AdminName::Email(email) => among(&identity.emails, email),
+        AdminName::Account(account) => among(&identity.accounts, account),
+    }
+}
+
+impl CurrentUser {
+    /// What the caller administers, as far as it can be told.
+    #[must_use]
+    pub fn administered(&self) -> &Administered {
+        &self.administration.administered
+    }
+
+    /// Returns `true` if the caller administers this organisation.
+    #[must_use]
+    pub fn administers(&self, chave: &ChaveOrganizacao) -> bool {
+        match self.administered() {
+            Administered::Nothing => false,
+            Administered::Organizacoes(chaves) => chaves.contains(chave),
+            Administered::Everything => true,
+        }
+    }
+
+    /// Returns `true` if the caller administers every organisation and the whole vault.
+    #[must_use]
+    pub fn administers_everything(&self) -> bool {
+        *self.administered() == Administered::Everything
+    }
+
+    /// The role to show. Administrators of one organisation are administrators.
+    #[must_use]
+    pub fn papel(&self) -> Papel {
+        match self.administered() {
+            Administered::Nothing => Papel::Membro,
+            Administered::Organizacoes(_) | Administered::Everything => Papel::Admin,
+        }
+    }
+
+    /// Refuses callers of a lesser role. An administrator of any organisation has the role `admin`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], or [`Error::Upstream`] when an organisation cannot tell whether the caller has
+    /// the role.
+    pub fn require(&self, papel: Papel) -> Result<()> {
+        if papel == Papel::Membro || self.papel() == Papel::Admin {
+            return Ok(());
+        }
+        Err(self.unless_administrator(None, only_administrators()))
+    }
+
+    /// Refuses callers who do not administer this organisation.
+    ///
+    /// # Errors
+    /// As for [`require`](Self::require).
+    pub fn require_administrator_of(&self, chave: &ChaveOrganizacao) -> Result<()> {
+        if self.administers(chave) {
+            return Ok(());
+        }
+        Err(self.unless_administrator(Some(chave), only_administrators()))
+    }
+
+    /// Refuses callers who do not administer the organisation that a request calls `nome`, served or not.
+    ///
+    /// # Errors
+    /// As for [`require`](Self::require).
+    pub fn require_administrator_named(&self, nome: &NomeOrganizacao) -> Result<()> {
+        match self.names.chave_of(nome) {
+            Some(chave) => self.require_administrator_of(&chave),
+            None if self.administers_everything() => Ok(()),
+            None => Err(only_administrators()),
+        }
+    }
+
+    /// Returns the error for a caller who does not administer an organisation (`None`: any): `error`, unless
+    /// an organisation cannot tell at the moment. Trouble is never "no".
+    #[must_use]
+    pub fn unless_administrator(&self, chave: Option<&ChaveOrganizacao>, error: Error) -> Error {
+        let concerns = |doubt: &&Doubt| doubt.of.is_none() || chave.is_none() || doubt.of.as_ref() == chave;
+        match self.administration.doubts.iter().find(concerns) {
+            Some(doubt) => doubt.trouble.clone().into(),
+            None => error,
+        }
+    }
+
+    /// Returns the scope of the caller as an administrator: of the administered organisations, those that the
+    /// caller belongs to.
+    #[must_use]
+    pub fn administered_scope(&self) -> Scope {
+        if self.administers_everything() {
+            return self.scope();
+        }
+        match self.scope() {
+            Scope::Organizacoes { chaves, .. } => Scope::Organizacoes {
+                chaves: chaves
+                    .into_iter()
+                    .filter(|chave| self.administers(chave))
+                    .collect(),
+                and_unassigned: false,
+            },
+            all @ (Scope::Everything | Scope::Maintenance | Scope::Vault(_)) => all,
+        }
+    }
+
+    /// Returns the scope of the caller in the vault: the administered organisations, also those that the
+    /// caller does not belong to.
+    #[must_use]
+    pub fn vault_scope(&self) -> Scope {
+        match self.administered() {
+            Administered::Everything => Scope::Maintenance,
+            Administered::Organizacoes(chaves) => Scope::Vault(chaves.iter().cloned().collect()),
+            Administered::Nothing => Scope::Vault(Vec::new()),
+        }
+    }
+}
+
+fn only_administrators() -> Error {
+    Error::Forbidden("Somente administradores podem fazer isto".to_owned())
+}
+
+/// Logs how administrators are matched, and warns of entries that reach further than one organisation.
+pub fn announce(config: &AuthConfig, organisations: usize) {
+    let entries = &config.admin_users;
+    if entries.is_empty() {
+        tracing::info!("ADMIN_USERS is empty: no caller is an administrator");
+        return;
+    }
+    let count = |is: fn(&AdminName) -> bool| entries.iter().filter(|entry| is(&entry.name)).count();
+    let unbound = entries.iter().filter(|entry| entry.organizacao.is_none()).count();
+    tracing::info!(
+        ids = count(|name| matches!(name, AdminName::Id(_))),
+        emails = count(|name| matches!(name, AdminName::Email(_))),
+        accounts = count(|name| matches!(name, AdminName::Account(_))),
+        bound = entries.len() - unbound,
+        "administrators are matched by id in any of their organisations, and by the addresses or the account that the \
+         default organisation tells; bound ones as their organisation tells"
+    );
+    if unbound > 0 && organisations > 1 {
+        tracing::warn!(
+            unbound,
+            organisations,
+            "entries of ADMIN_USERS without an organisation administer all organisations and see the whole vault; bind \
+             them (organisation/entry) unless every organisation trusts these people"
+        );
+    }
+}
