@@ -89,6 +89,9 @@ impl ApontamentoService {
             .rules
             .check_work_item(user, &new.organizacao, new.work_item_id, action)
             .await?;
+        if projeto.unassigned {
+            self.projetos.claim(&new.organizacao, &projeto).await?;
+        }
         let created = self.store(user, new, &author, &projeto, repeatable).await?;
         Ok((created, seen))
     }
