@@ -2,6 +2,7 @@
 
 mod row_level_security;
 mod shared_reads;
+mod walls;
 
 use base64::Engine;
 use serde_json::json;
