@@ -1,5 +1,8 @@
 //! Tenants do not see each other: in the application, and in PostgreSQL if the application should forget.
 
+mod grants;
+mod installation;
+mod keys;
 mod row_level_security;
 mod shared_reads;
 mod walls;

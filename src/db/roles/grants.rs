@@ -1,5 +1,5 @@
-//! What each role may do with each table. Running replicas of the release before keep the rights that they need: a step that takes one
-//! away comes a release after the code that used it.
+//! What each role may do with each table. Replicas of the release before go on running for a while: a right is taken away a release after the
+//! code that used it. What changes here comes with a migration, so that a replica that restarts knows whether its own grants are the newest.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
