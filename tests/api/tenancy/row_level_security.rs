@@ -245,7 +245,8 @@ async fn a_login_that_owns_nothing_can_serve() {
     server.stop().await;
     // Prepared without NOINHERIT, it would see every tenant wherever the service forgot to set a role.
     sqlx::raw_sql(AssertSqlSafe(format!(
-        "ALTER ROLE {login} INHERIT; GRANT api_aponta_app, api_aponta_maintenance TO {login}"
+        "ALTER ROLE {login} INHERIT; REVOKE api_aponta_app, api_aponta_maintenance FROM {login};
+         GRANT api_aponta_app, api_aponta_maintenance TO {login}"
     )))
     .execute(&pool)
     .await

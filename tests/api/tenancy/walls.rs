@@ -154,6 +154,33 @@ async fn a_login_that_owns_nothing_may_read_no_table_alone() {
     }
 }
 
+/// Releases before this one let the login inherit; the next start mends it.
+#[tokio::test]
+async fn a_login_that_inherits_stops_with_the_next_migration() {
+    let installation = Installation::migrated().await;
+    let (name, app, maintenance) = (&installation.name, installation.app(), installation.maintenance());
+    let inherit = format!(
+        "DO $$ BEGIN
+             IF current_setting('server_version_num')::int >= 160000 THEN
+                 EXECUTE 'GRANT {app}, {maintenance} TO {name} WITH SET TRUE, INHERIT TRUE';
+             ELSE
+                 ALTER ROLE {name} INHERIT;
+             END IF;
+         END $$"
+    );
+    run(&installation.login, &inherit).await.unwrap();
+    plant(&installation.admin, "contoso").await;
+    let count = async || {
+        seen(&installation.login, None, None, "projetos")
+            .await
+            .unwrap()
+            .len()
+    };
+    assert_eq!(count().await, 1, "maintenance's rows are the login's");
+    installation.migrate().await;
+    assert_eq!(count().await, 0);
+}
+
 /// An activity with no link at all is every caller's; one whose links are all hidden is not.
 #[tokio::test]
 async fn a_free_activity_is_seen_by_every_organisation_that_is_named() {
