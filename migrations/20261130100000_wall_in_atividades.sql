@@ -1,8 +1,10 @@
--- Activities and their links to projects belong to tenants too, through the projects: they have no column of their own that says so.
--- A link is visible where its project is. An activity is visible where one of its links is, or where it has no link at all.
+-- Activities and their links to projects belong to tenants too, through the projects: they have no column of
+-- their own that says so. A link is visible where its project is. An activity is visible where one of its
+-- links is, or where it has no link at all.
 
--- Whether an activity has no link at all is more than a caller sees, so one function counts for the caller what row-level security hides.
--- It belongs to the role that sees every row; its own search_path keeps others' tables and operators out of it.
+-- Whether an activity has no link at all is more than a caller sees, so one function counts for the caller
+-- what row-level security hides. It belongs to the role that sees every row; its own search_path keeps
+-- others' tables and operators out of it.
 SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 CREATE FUNCTION contar_projetos_da_atividade(atividade uuid) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
@@ -28,8 +30,9 @@ CREATE POLICY atividade_projeto_projeto ON atividade_projeto
     USING (EXISTS (SELECT FROM projetos p WHERE p.id = id_projeto))
     WITH CHECK (EXISTS (SELECT FROM projetos p WHERE p.id = id_projeto));
 
--- A new activity has no link yet, so it passes as one without any. For the application's role alone: the function is nobody else's, and a
--- policy that does not apply is not evaluated. In the OR what costs most comes last.
+-- A new activity has no link yet, so it passes as one without any. For the application's role alone: the
+-- function is nobody else's, and a policy that does not apply is not evaluated. In the OR what costs most
+-- comes last.
 ALTER TABLE atividades ENABLE ROW LEVEL SECURITY;
 ALTER TABLE atividades FORCE ROW LEVEL SECURITY;
 CREATE POLICY atividades_todas ON atividades

@@ -1,5 +1,5 @@
--- What names an organisation and a project names a project of that organisation. Row-level security binds the owner of the tables, too,
--- so this transaction says that it works on everything.
+-- What names an organisation and a project names a project of that organisation. Row-level security binds the
+-- owner of the tables, too, so this transaction says that it works on everything.
 SET LOCAL aponta.organizacoes = '*';
 
 -- Projects of older databases have no organisation: they get that of their entries, where these agree on one.
@@ -15,8 +15,9 @@ SET CONSTRAINTS ALL IMMEDIATE;
 
 ALTER TABLE projetos ADD CONSTRAINT projetos_organizacao_id_key UNIQUE (organizacao, id);
 
--- NOT VALID: rows from before stay, whatever they name. They are looked at in the next step, which may fail for them. Deferrable: an operator
--- who moves a project with its rows to another organisation can do so in one transaction.
+-- NOT VALID: rows from before stay, whatever they name. They are looked at in the next step, which may fail
+-- for them. Deferrable: an operator who moves a project with its rows to another organisation can do so in
+-- one transaction.
 ALTER TABLE apontamentos
     ADD CONSTRAINT apontamentos_organizacao_id_projeto_fkey FOREIGN KEY (organizacao, id_projeto)
         REFERENCES projetos (organizacao, id) ON DELETE RESTRICT DEFERRABLE NOT VALID,

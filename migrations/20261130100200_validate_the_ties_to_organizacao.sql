@@ -1,5 +1,6 @@
--- Whether rows from before keep the keys of the step before. Those that do not are no reason to refuse to start: new rows keep them anyway.
--- Row-level security binds the owner of the tables; a row that it hides would pass unseen.
+-- Whether rows from before keep the keys of the step before. Those that do not are no reason to refuse to
+-- start: new rows keep them anyway. Row-level security binds the owner of the tables; a row that it hides
+-- would pass unseen.
 SET LOCAL aponta.organizacoes = '*';
 
 DO $$

@@ -1,8 +1,9 @@
 //! The two roles that transactions run under. Neither owns a table nor can bypass row-level security.
 //!
-//! They are named after the schema (`<schema>_app`, `<schema>_maintenance`) but belong to the cluster: installations that share
-//! one need schemas of different names. The login of the service may set both and inherits from neither: a statement outside a
-//! transaction of ours sees no row. `aponta migrate` sees to it; what each role may do is in [`grants`].
+//! They are named after the schema (`<schema>_app`, `<schema>_maintenance`) but belong to the cluster:
+//! installations that share one need schemas of different names. The login of the service may set both and
+//! inherits from neither: a statement outside a transaction of ours sees no row. `aponta migrate` sees to it;
+//! what each role may do is in [`grants`].
 
 mod grants;
 
@@ -54,7 +55,8 @@ pub(super) async fn create(conn: &mut PgConnection, schema: &Identifier) -> Resu
                  IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
                      RETURN;
                  END IF;
-                 -- From 16 on each membership says whether it is inherited, and granting it again changes that.
+                 -- From 16 on each membership says whether it is inherited, and granting it again changes
+                 -- that.
                  IF current_setting('server_version_num')::int >= 160000 THEN
                      IF NOT pg_has_role(current_user, '{role}', 'SET') OR pg_has_role(current_user, '{role}', 'USAGE') THEN
                          BEGIN
@@ -79,8 +81,9 @@ pub(super) async fn create(conn: &mut PgConnection, schema: &Identifier) -> Resu
     stop_inheriting(conn, &app, &maintenance).await
 }
 
-/// Before 16, a role inherits from all roles that it is a member of or from none. A login that is a member of others, too, is left as it is:
-/// it may need their rights. So is one without CREATEROLE, which cannot change itself; `gaps` reports both.
+/// Before 16, a role inherits from all roles that it is a member of or from none. A login that is a member of
+/// others, too, is left as it is: it may need their rights. So is one without CREATEROLE, which cannot change
+/// itself; `gaps` reports both.
 async fn stop_inheriting(conn: &mut PgConnection, app: &str, maintenance: &str) -> Result<(), sqlx::Error> {
     let statement = format!(
         "DO $$ BEGIN

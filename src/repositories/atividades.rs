@@ -56,11 +56,11 @@ pub async fn versao(tx: &mut Tx) -> Result<Uuid, sqlx::Error> {
         .await
 }
 
-/// A page of activities by name without regard to case and accents, then by id, and the count of all that match.
-/// A scope of all organisations includes every activity, and PostgreSQL does not look for its links. In other scopes, links that row-level
-/// security hides are counted only for activities of which it shows none.
-/// Their projects are left empty: [`projetos_of`] finds those of a whole page at once, which PostgreSQL does an order of
-/// magnitude faster than aggregating them row by row.
+/// A page of activities by name without regard to case and accents, then by id, and the count of all that
+/// match. A scope of all organisations includes every activity, and PostgreSQL does not look for its links.
+/// In other scopes, links that row-level security hides are counted only for activities of which it shows
+/// none. Their projects are left empty: [`projetos_of`] finds those of a whole page at once, which PostgreSQL
+/// does an order of magnitude faster than aggregating them row by row.
 pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let rows = sqlx::query!(
@@ -220,7 +220,8 @@ pub async fn lock(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     Ok(row.is_some())
 }
 
-/// Returns `true` if an activity has a project that the scope does not cover; row-level security hides such a link, but not that it counts.
+/// Returns `true` if an activity has a project that the scope does not cover; row-level security hides such a
+/// link, but not that it counts.
 pub async fn has_foreign_projetos(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_scalar!(

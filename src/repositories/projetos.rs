@@ -225,7 +225,8 @@ pub async fn lock_synchronisation(tx: &mut Tx) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Gives a project that has no organisation the one that its first entry names: entries and their project are of one organisation.
+/// Gives a project that has no organisation the one that its first entry names: entries and their project are
+/// of one organisation.
 pub async fn claim(tx: &mut Tx, organizacao: &NomeOrganizacao, id: ProjetoId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE projetos SET organizacao = $1 WHERE id = $2 AND organizacao IS NULL",

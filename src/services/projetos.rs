@@ -141,7 +141,8 @@ impl ProjetoService {
         found.ok_or_else(|| unknown_projeto(projeto))
     }
 
-    /// Gives a project of an older database, of which no organisation is known, the one that an entry is about to name.
+    /// Gives a project of an older database, of which no organisation is known, the one that an entry is
+    /// about to name.
     pub(super) async fn claim(&self, organizacao: &NomeOrganizacao, projeto: &Located) -> Result<()> {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         repo::claim(&mut tx, organizacao, projeto.id).await?;

@@ -1,5 +1,6 @@
-//! What each role may do with each table. Replicas of the release before go on running for a while: a right is taken away a release after the
-//! code that used it. What changes here comes with a migration, so that a replica that restarts knows whether its own grants are the newest.
+//! What each role may do with each table. Replicas of the release before go on running for a while: a right
+//! is taken away a release after the code that used it. What changes here comes with a migration, so that a
+//! replica that restarts knows whether its own grants are the newest.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -9,8 +10,9 @@ use crate::config::Identifier;
 /// Tables whose rows belong to no tenant: they need no row-level security.
 pub(super) const TENANTLESS: &[&str] = &["_sqlx_migrations", "atividades_versao"];
 
-/// What the role of callers may do. A table that is not named here is closed to it, and so is a column: what only synchronisation,
-/// vault and write-back may write is granted to [`super::MAINTENANCE`] alone. A row lock takes UPDATE of any one column.
+/// What the role of callers may do. A table that is not named here is closed to it, and so is a column: what
+/// only synchronisation, vault and write-back may write is granted to [`super::MAINTENANCE`] alone. A row
+/// lock takes UPDATE of any one column.
 const APP: &[(&str, &str)] = &[
     (
         "apontamentos",
@@ -53,7 +55,8 @@ const APP: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the role of synchronisation, vault, write-back and sample data may do where it may do less than read and write all columns.
+/// What the role of synchronisation, vault, write-back and sample data may do where it may do less than read
+/// and write all columns.
 const MAINTENANCE: &[(&str, &str)] = &[
     ("_sqlx_migrations", "SELECT"),
     (

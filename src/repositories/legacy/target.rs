@@ -63,7 +63,8 @@ pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<
     let seen: Vec<Option<DateTime<Utc>>> = rows.iter().map(|(row, _)| row.last_sync_at).collect();
     let created: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.created_at).collect();
     let updated: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.updated_at).collect();
-    // Both sides synchronise with Azure DevOps on their own: when they did so is no difference. Nor is an organisation that only we know.
+    // Both sides synchronise with Azure DevOps on their own: when they did so is no difference. Nor is an
+    // organisation that only we know.
     let stored = sqlx::query!(
         r#"WITH source AS (
                SELECT id, external_id, nome, descricao, url, estado, nullif(organizacao, '') AS organizacao, seen, created, updated

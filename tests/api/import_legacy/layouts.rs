@@ -70,7 +70,8 @@ async fn a_revision_in_between_is_read_as_it_is() {
     .await;
     let out = import(&database.url, &[]).await;
     assert_eq!(counts(&out, "projetos"), [4, 4, 0, 0, 0, 0], "{out}");
-    // A project of no organisation is of that which its first entry names: entry 15 finds one, entry 16 one that fabrikam has by then.
+    // A project of no organisation is of that which its first entry names: entry 15 finds one, entry 16 one
+    // that fabrikam has by then.
     assert_eq!(counts(&out, "apontamentos"), [14, 7, 0, 0, 0, 7], "{out}");
     let about = line_about(&out, "c0000000-0000-4000-8000-000000000016");
     assert!(

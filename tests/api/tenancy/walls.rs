@@ -1,5 +1,5 @@
-//! Every table of the schema, found in the catalogue and asked by all who may ask it: the login, which owns the tables and is no
-//! superuser, the application's role and maintenance.
+//! Every table of the schema, found in the catalogue and asked by all who may ask it: the login, which owns
+//! the tables and is no superuser, the application's role and maintenance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,8 @@ const OWNERS: [(&str, &str); 2] = [
 ];
 
 impl Installation {
-    /// All tables, and whether a tenant owns their rows: by a column of its own, or by keys that lead to a table with one.
+    /// All tables, and whether a tenant owns their rows: by a column of its own, or by keys that lead to a
+    /// table with one.
     async fn tables(&self) -> Vec<(String, bool)> {
         sqlx::query_as(
             "WITH RECURSIVE tenant (oid) AS (
@@ -53,7 +54,8 @@ impl Installation {
     }
 }
 
-/// Places of the rows that a transaction sees that sets this role and these organisations, with no condition in the statement.
+/// Places of the rows that a transaction sees that sets this role and these organisations, with no condition
+/// in the statement.
 async fn seen(
     pool: &PgPool,
     role: Option<&str>,
