@@ -231,8 +231,7 @@ async fn prepare_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()
             .await
             .context("cannot migrate the database");
     }
-    let mut conn = db.acquire().await?;
-    let applied = migrations::applied_version(&mut conn).await?;
+    let applied = migrations::applied_version(db).await?;
     if applied < migrate::expected_version() {
         bail!("the database lacks migrations and AUTO_MIGRATE=false: run `aponta migrate` first");
     }

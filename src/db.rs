@@ -65,7 +65,7 @@ impl Db {
         })
     }
 
-    /// A connection outside any scope, for what belongs to no tenant: the state of the migrations.
+    /// A connection outside any scope, under the login alone, which may read no table.
     ///
     /// # Errors
     /// When the pool has none within the acquire timeout.

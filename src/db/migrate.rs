@@ -54,6 +54,14 @@ async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Res
     // Policies name the roles; tables made just now are let at afterwards.
     roles::create(conn, &config.schema).await?;
     MIGRATOR.run_direct(None, conn, false).await?;
+    // A newer release has said what its code may do; while it rolls out, a replica of this one that restarts
+    // must not take that back.
+    let applied: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(&mut *conn)
+        .await?;
+    if applied > expected_version() {
+        return Ok(());
+    }
     Ok(roles::grant(conn, &config.schema).await?)
 }
 

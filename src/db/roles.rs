@@ -1,12 +1,18 @@
 //! The two roles that transactions run under. Neither owns a table nor can bypass row-level security.
 //!
-//! They are named after the schema (`<schema>_app`, `<schema>_maintenance`) but belong to the cluster: installations that share
-//! one need schemas of different names. The login of the service must be a member of both; `aponta migrate` sees to it.
+//! They are named after the schema (`<schema>_app`, `<schema>_maintenance`) but belong to the cluster:
+//! installations that share one need schemas of different names. The login of the service may set both and
+//! inherits from neither: a statement outside a transaction of ours sees no row. `aponta migrate` sees to it;
+//! what each role may do is in [`grants`].
+
+mod grants;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::conn::Conn;
 use crate::config::Identifier;
+
+pub(super) use grants::grant;
 
 /// Postfix of the role of callers: sees the rows of the organisations that the transaction names.
 const APP: &str = "_app";
@@ -16,6 +22,7 @@ const MAINTENANCE: &str = "_maintenance";
 /// Names of the roles of one schema; validated identifiers, safe in SQL as they are.
 #[derive(Debug, Clone)]
 pub(super) struct Roles {
+    schema: Identifier,
     pub(super) app: String,
     pub(super) maintenance: String,
 }
@@ -23,16 +30,17 @@ pub(super) struct Roles {
 impl Roles {
     pub(super) fn of(schema: &Identifier) -> Self {
         Self {
+            schema: schema.clone(),
             app: format!("{schema}{APP}"),
             maintenance: format!("{schema}{MAINTENANCE}"),
         }
     }
 }
 
-/// Creates the roles unless they are there, and makes the login a member of them.
+/// Creates the roles unless they are there, and lets the login set them.
 pub(super) async fn create(conn: &mut PgConnection, schema: &Identifier) -> Result<(), sqlx::Error> {
-    let Roles { app, maintenance } = Roles::of(schema);
-    for role in [app, maintenance] {
+    let Roles { app, maintenance, .. } = Roles::of(schema);
+    for role in [&app, &maintenance] {
         // Asked first: a login without CREATEROLE may find everything prepared for it. Roles are shared by all databases
         // of the cluster, so another one may make them at this very moment.
         let statement = format!(
@@ -43,11 +51,22 @@ pub(super) async fn create(conn: &mut PgConnection, schema: &Identifier) -> Resu
              EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
              END $$;
              DO $$ BEGIN
-                 -- From 16 on whoever creates a role is its member, but may neither set nor inherit it.
+                 -- A superuser may set every role and passes every wall: a membership would change nothing.
+                 IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+                     RETURN;
+                 END IF;
+                 -- From 16 on each membership says whether it is inherited, and granting it again changes
+                 -- that.
                  IF current_setting('server_version_num')::int >= 160000 THEN
-                     IF NOT pg_has_role(current_user, '{role}', 'SET') OR NOT pg_has_role(current_user, '{role}', 'USAGE')
-                     THEN
-                         EXECUTE 'GRANT {role} TO CURRENT_USER WITH SET TRUE, INHERIT TRUE';
+                     IF NOT pg_has_role(current_user, '{role}', 'SET') OR pg_has_role(current_user, '{role}', 'USAGE') THEN
+                         BEGIN
+                             EXECUTE 'GRANT {role} TO CURRENT_USER WITH SET TRUE, INHERIT FALSE';
+                         EXCEPTION WHEN insufficient_privilege THEN
+                             -- An administrator prepared it, in a way that `gaps` reports.
+                             IF NOT pg_has_role(current_user, '{role}', 'SET') THEN
+                                 RAISE;
+                             END IF;
+                         END;
                      END IF;
                  ELSIF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
                      GRANT {role} TO CURRENT_USER;
@@ -59,19 +78,22 @@ pub(super) async fn create(conn: &mut PgConnection, schema: &Identifier) -> Resu
             .execute(&mut *conn)
             .await?;
     }
-    Ok(())
+    stop_inheriting(conn, &app, &maintenance).await
 }
 
-/// Lets the roles at the tables of the schema, and at no more than they need.
-pub(super) async fn grant(conn: &mut PgConnection, schema: &Identifier) -> Result<(), sqlx::Error> {
-    let Roles { app, maintenance } = Roles::of(schema);
+/// Before 16, a role inherits from all roles that it is a member of or from none. A login that is a member of
+/// others, too, is left as it is: it may need their rights. So is one without CREATEROLE, which cannot change
+/// itself; `gaps` reports both.
+async fn stop_inheriting(conn: &mut PgConnection, app: &str, maintenance: &str) -> Result<(), sqlx::Error> {
     let statement = format!(
-        "GRANT USAGE ON SCHEMA {schema} TO {app}, {maintenance};
-         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {app}, {maintenance};
-         REVOKE INSERT, UPDATE, DELETE ON _sqlx_migrations FROM {app}, {maintenance};
-         DO $$ BEGIN
-             IF to_regclass('auditoria') IS NOT NULL THEN
-                 REVOKE UPDATE, DELETE ON auditoria FROM {app}, {maintenance};
+        "DO $$ BEGIN
+             IF current_setting('server_version_num')::int < 160000 AND EXISTS (
+                 SELECT FROM pg_roles r
+                  WHERE r.rolname = current_user AND r.rolinherit AND r.rolcreaterole AND NOT r.rolsuper
+                    AND NOT EXISTS (SELECT FROM pg_auth_members m
+                                     WHERE m.member = r.oid
+                                       AND m.roleid NOT IN ('{app}'::regrole, '{maintenance}'::regrole))) THEN
+                 ALTER ROLE CURRENT_USER NOINHERIT;
              END IF;
          END $$"
     );
@@ -82,13 +104,16 @@ pub(super) async fn grant(conn: &mut PgConnection, schema: &Identifier) -> Resul
 /// What would let a transaction past row-level security: each in words for an operator.
 pub(super) async fn gaps(conn: &mut Conn, roles: &Roles) -> Result<Vec<String>, sqlx::Error> {
     let mut gaps = Vec::new();
+    // The schema by its name: to a login without its roles, `current_schema()` may be nothing.
+    let schema = roles.schema.as_str();
     for role in [&roles.app, &roles.maintenance] {
         let bypasses: bool = sqlx::query_scalar(
             "SELECT r.rolsuper OR r.rolbypassrls
-                    OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = current_schema()::regnamespace)
+                    OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = to_regnamespace($2))
                FROM pg_roles r WHERE r.rolname = $1",
         )
         .bind(role)
+        .bind(schema)
         .fetch_optional(&mut *conn)
         .await?
         .unwrap_or(true);
@@ -115,11 +140,25 @@ pub(super) async fn gaps(conn: &mut Conn, roles: &Roles) -> Result<Vec<String>, 
     gaps.extend(
         login.map(|login| format!("the login {login} could bypass row-level security, if it left its role")),
     );
-    let open: Vec<String> = sqlx::query_scalar(
-        "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-          WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'organizacao'
-            AND NOT (c.relrowsecurity AND c.relforcerowsecurity)",
+    let inherited: Vec<String> = sqlx::query_scalar(
+        "SELECT format('the login %s inherits the rights of %s, and uses them wherever it forgets to set a role', l.rolname, r.rolname)
+           FROM pg_roles l JOIN pg_roles r ON r.rolname IN ($1, $2)
+          WHERE l.rolname = session_user AND NOT l.rolsuper AND pg_has_role(l.oid, r.oid, 'USAGE')
+          ORDER BY r.rolname",
     )
+    .bind(&roles.app)
+    .bind(&roles.maintenance)
+    .fetch_all(&mut *conn)
+    .await?;
+    gaps.extend(inherited);
+    let open: Vec<String> = sqlx::query_scalar(
+        "SELECT c.relname::text FROM pg_class c
+          WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($2)
+            AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+          ORDER BY 1",
+    )
+    .bind(schema)
+    .bind(grants::TENANTLESS)
     .fetch_all(conn)
     .await?;
     gaps.extend(

@@ -57,10 +57,11 @@ pub async fn versao(tx: &mut Tx) -> Result<Uuid, sqlx::Error> {
         .await
 }
 
-/// A page of activities by name without regard to case and accents, then by id, and the count of all that match.
-/// Whoever sees every organisation sees every activity, and PostgreSQL does not look for its links.
-/// Their projects are left empty: [`projetos_of`] finds those of a whole page at once, which PostgreSQL does an order of
-/// magnitude faster than aggregating them row by row.
+/// A page of activities by name without regard to case and accents, then by id, and the count of all that
+/// match. A scope of all organisations includes every activity, and PostgreSQL does not look for its links.
+/// In other scopes, links that row-level security hides are counted only for activities of which it shows
+/// none. Their projects are left empty: [`projetos_of`] finds those of a whole page at once, which PostgreSQL
+/// does an order of magnitude faster than aggregating them row by row.
 pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let rows = sqlx::query!(
@@ -74,10 +75,10 @@ pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Pa
                       JOIN projetos p ON p.id = ap.id_projeto
                      WHERE p.id = $2 OR p.external_id = $2))
               AND ($5::text[] IS NULL
-                   OR NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
                    OR EXISTS (SELECT FROM atividade_projeto ap
                                 JOIN projetos p ON p.id = ap.id_projeto
-                               WHERE ap.id_atividade = a.id AND coalesce(p.organizacao, '') = ANY ($5)))
+                               WHERE ap.id_atividade = a.id AND coalesce(p.organizacao, '') = ANY ($5))
+                   OR contar_projetos_da_atividade(a.id) = 0)
             ORDER BY nome_ordem, id
             LIMIT $3 OFFSET $4"#,
         filter.ativo,
@@ -159,7 +160,7 @@ pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sql
                                                      OFFSET 0) p
                                  WHERE ap.id_atividade = a.id) p
             WHERE a.id = $1
-              AND (p.ids IS NOT NULL OR NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id))"#,
+              AND (p.ids IS NOT NULL OR contar_projetos_da_atividade(a.id) = 0)"#,
         id as AtividadeId,
         organizacoes as Option<&[String]>,
     )
@@ -192,7 +193,8 @@ pub async fn usability(
              FROM atividades a
             CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM atividade_projeto ap
                                                 WHERE ap.id_atividade = a.id AND ap.id_projeto = $2) AS linked,
-                                       NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id) AS free
+                                       NOT EXISTS (SELECT FROM atividade_projeto ap WHERE ap.id_atividade = a.id)
+                                       AND contar_projetos_da_atividade(a.id) = 0 AS free
                                 OFFSET 0) own
             WHERE a.id = $1
               AND (own.linked OR own.free
@@ -219,15 +221,16 @@ pub async fn lock(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     Ok(row.is_some())
 }
 
-/// Whether an activity has a project that the scope does not cover.
+/// Returns `true` if an activity has a project that the scope does not cover; row-level security hides such a
+/// link, but not that it counts.
 pub async fn has_foreign_projetos(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_scalar!(
-        r#"SELECT EXISTS (
-               SELECT FROM atividade_projeto ap
-                 LEFT JOIN projetos p ON p.id = ap.id_projeto
-                      AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))
-                WHERE ap.id_atividade = $1 AND p.id IS NULL) AS "foreign!""#,
+        r#"SELECT contar_projetos_da_atividade($1) >
+                  (SELECT count(*)
+                     FROM atividade_projeto ap
+                     JOIN projetos p ON p.id = ap.id_projeto
+                    WHERE ap.id_atividade = $1 AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))) AS "foreign!""#,
         id as AtividadeId,
         organizacoes as Option<&[String]>,
     )

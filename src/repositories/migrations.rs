@@ -1,16 +1,36 @@
 //! Tables: `_sqlx_migrations`, read only; [`crate::db::migrate`] writes it.
 
-use crate::db::Conn;
+use crate::db::{Db, DbError};
+use crate::models::organizacao::Scope;
 
 /// PostgreSQL manual, appendix A.
 const UNDEFINED_TABLE: &str = "42P01";
+const INVALID_PARAMETER_VALUE: &str = "22023";
 
 /// Version of the newest migration that was applied completely; `None` when none was, or the schema is still empty.
-pub async fn applied_version(conn: &mut Conn) -> Result<Option<i64>, sqlx::Error> {
-    // Not a macro: the migrator makes the table, no migration does.
-    let version = sqlx::query_scalar("SELECT max(version) FILTER (WHERE success) FROM _sqlx_migrations");
-    match version.fetch_one(conn).await {
-        Err(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code == UNDEFINED_TABLE) => Ok(None),
+///
+/// Under a role, as everything: the login alone may read nothing.
+///
+/// # Errors
+/// When the database does not answer, or does not let the login set the role.
+pub async fn applied_version(db: &Db) -> Result<Option<i64>, DbError> {
+    let read = async {
+        let mut tx = db.begin_read(&Scope::Maintenance).await?;
+        // Not a macro: the migrator makes the table, no migration does.
+        let version = sqlx::query_scalar("SELECT max(version) FILTER (WHERE success) FROM _sqlx_migrations")
+            .fetch_one(tx.conn())
+            .await?;
+        tx.end();
+        Ok(version)
+    };
+    match read.await {
+        // There is no table yet, or no role to set.
+        Err(sqlx::Error::Database(e))
+            if e.code()
+                .is_some_and(|code| code == UNDEFINED_TABLE || code == INVALID_PARAMETER_VALUE) =>
+        {
+            Ok(None)
+        }
         other => other,
     }
 }

@@ -74,6 +74,8 @@ pub struct Located {
     pub external_id: Uuid,
     /// Name when it was last synchronised.
     pub nome: String,
+    /// Whether no organisation is known of it yet; see [`claim`].
+    pub unassigned: bool,
 }
 
 /// A project of an organisation by our key or by its GUID; `and_unassigned`: also one that no organisation is known of.
@@ -87,7 +89,7 @@ pub async fn locate_by_id(
     // An id that is one row's key and another row's GUID means the key.
     sqlx::query_as!(
         Located,
-        r#"SELECT id AS "id: ProjetoId", external_id, nome
+        r#"SELECT id AS "id: ProjetoId", external_id, nome, organizacao IS NULL AS "unassigned!"
              FROM projetos
             WHERE (id = $3 OR external_id = $3) AND (organizacao = $1 OR $2 AND organizacao IS NULL)
               AND ($4::text[] IS NULL OR coalesce(organizacao, '') = ANY ($4))
@@ -112,8 +114,8 @@ pub async fn locate_by_name(
     let (conn, organizacoes) = tx.parts();
     // The index knows names without accents; what differs by more than case is left out behind it.
     let candidates = sqlx::query!(
-        r#"SELECT id AS "id: ProjetoId", external_id, nome, normalize(nome, NFC) AS "composed!",
-                  normalize($3::text, NFC) AS "asked!"
+        r#"SELECT id AS "id: ProjetoId", external_id, nome, organizacao IS NULL AS "unassigned!",
+                  normalize(nome, NFC) AS "composed!", normalize($3::text, NFC) AS "asked!"
              FROM projetos
             WHERE nome_ordem = sort_key($3)
               AND (organizacao = $1 OR $2 AND organizacao IS NULL)
@@ -134,6 +136,7 @@ pub async fn locate_by_name(
         id: row.id,
         external_id: row.external_id,
         nome: row.nome,
+        unassigned: row.unassigned,
     }))
 }
 
@@ -264,5 +267,18 @@ pub async fn lock_synchronisation(tx: &mut Tx) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended(current_schema()::text || '.projetos', 0))")
         .execute(tx.conn())
         .await?;
+    Ok(())
+}
+
+/// Gives a project that has no organisation the one that its first entry names: entries and their project are
+/// of one organisation.
+pub async fn claim(tx: &mut Tx, organizacao: &ChaveOrganizacao, id: ProjetoId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE projetos SET organizacao = $1 WHERE id = $2 AND organizacao IS NULL",
+        organizacao.as_str(),
+        id as ProjetoId,
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }

@@ -133,7 +133,6 @@ impl HealthService {
     }
 
     async fn applied_version(&self) -> Result<Option<i64>, DbError> {
-        let mut conn = self.db.acquire().await?;
-        migrations::applied_version(&mut conn).await
+        migrations::applied_version(&self.db).await
     }
 }

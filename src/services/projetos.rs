@@ -150,6 +150,16 @@ impl ProjetoService {
         found.ok_or_else(|| unknown_projeto(projeto))
     }
 
+    /// Gives a project of an older database, of which no organisation is known, the one that an entry is
+    /// about to name.
+    pub(super) async fn claim(&self, organizacao: &ChaveOrganizacao, projeto: &Located) -> Result<()> {
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        repo::claim(&mut tx, organizacao, projeto.id).await?;
+        tx.commit().await?;
+        self.forget_names();
+        Ok(())
+    }
+
     /// Returns `true` if a work item is in the project. The GUID decides; a name may have gone to another project since
     /// the mirror was last synchronised.
     pub(super) async fn is_here(

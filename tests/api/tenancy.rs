@@ -1,8 +1,12 @@
 //! Tenants do not see each other: in the application, and in PostgreSQL if the application should forget.
 
+mod grants;
+mod installation;
+mod keys;
 mod names;
 mod row_level_security;
 mod shared_reads;
+mod walls;
 
 use base64::Engine;
 use serde_json::json;

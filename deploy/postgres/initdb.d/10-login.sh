@@ -11,7 +11,7 @@ psql --no-psqlrc --set ON_ERROR_STOP=1 --quiet --username "$POSTGRES_USER" --dbn
 \getenv password DATABASE_PASSWORD
 CREATE ROLE :"app" NOLOGIN;
 CREATE ROLE :"maintenance" NOLOGIN;
-CREATE ROLE :"login" LOGIN PASSWORD :'password' IN ROLE :"app", :"maintenance";
+CREATE ROLE :"login" LOGIN NOINHERIT PASSWORD :'password' IN ROLE :"app", :"maintenance";
 CREATE DATABASE :"name" OWNER :"login";
 REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
 SQL

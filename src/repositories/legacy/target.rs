@@ -63,7 +63,8 @@ pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<
     let seen: Vec<Option<DateTime<Utc>>> = rows.iter().map(|(row, _)| row.last_sync_at).collect();
     let created: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.created_at).collect();
     let updated: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.updated_at).collect();
-    // Both sides synchronise with Azure DevOps on their own: when they did so is no difference.
+    // Both sides synchronise with Azure DevOps on their own: when they did so is no difference. Nor is an
+    // organisation that only we know.
     let stored = sqlx::query!(
         r#"WITH source AS (
                SELECT id, external_id, nome, descricao, url, estado, nullif(organizacao, '') AS organizacao, seen, created, updated
@@ -78,7 +79,8 @@ pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<
            SELECT s.id AS "id!",
                   CASE WHEN i.id IS NOT NULL THEN 'inserted'
                        WHEN (own.external_id, own.nome, own.descricao, own.url, own.estado, own.organizacao)
-                            IS NOT DISTINCT FROM (s.external_id, s.nome, s.descricao, s.url, s.estado, s.organizacao)
+                            IS NOT DISTINCT FROM (s.external_id, s.nome, s.descricao, s.url, s.estado,
+                                                  coalesce(s.organizacao, own.organizacao))
                        THEN 'unchanged' ELSE 'differs' END AS "outcome!",
                   CASE WHEN i.id IS NULL AND own.id IS NULL THEN twin.id END AS twin
              FROM source s

@@ -101,6 +101,9 @@ impl ApontamentoService {
             .find_or_fetch(user, organizacao, &new.projeto)
             .await?;
         let (seen, projeto) = self.rules.check_new(user, organizacao, new, projeto).await?;
+        if projeto.unassigned {
+            self.projetos.claim(organizacao, &projeto).await?;
+        }
         let created = self
             .store(user, new, organizacao, &author, &projeto, repeatable)
             .await?;

@@ -100,6 +100,9 @@ impl ApontamentoService {
         else {
             return Ok(false);
         };
+        if present.unassigned {
+            self.projetos.claim(organizacao, &present).await?;
+        }
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         write_back::place(&mut tx, organizacao, item.id, present.id).await?;
         tx.commit().await?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::db::{DbError, Tx};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::repositories::projetos as repo;
+use crate::repositories::projetos::{self as repo, Located};
 
 /// Projects that were looked for; there are few, and entries repeat them.
 #[derive(Debug, Default)]
@@ -52,13 +52,14 @@ impl Projetos {
     ) -> Result<Result<Uuid, String>, DbError> {
         // Rows without an organisation come from before there were several.
         let Ok(id) = Uuid::try_parse(text) else {
-            let found = repo::locate_by_name(tx, organizacao, true, text).await?;
-            let unknown = || format!("{organizacao} has no project {text:?} here");
-            return Ok(found.map(|projeto| projeto.id.0).ok_or_else(unknown));
+            let Some(found) = repo::locate_by_name(tx, organizacao, true, text).await? else {
+                return Ok(Err(format!("{organizacao} has no project {text:?} here")));
+            };
+            return claimed(tx, organizacao, found).await.map(Ok);
         };
         let id = self.aliased(id);
         if let Some(found) = repo::locate_by_id(tx, organizacao, true, id).await? {
-            return Ok(Ok(found.id.0));
+            return claimed(tx, organizacao, found).await.map(Ok);
         }
         let elsewhere = repo::resolve(tx, &[id])
             .await?
@@ -70,4 +71,12 @@ impl Projetos {
             format!("project {id} of {organizacao} is not here")
         }))
     }
+}
+
+/// The key of a project whose entries come: from now on it is of their organisation.
+async fn claimed(tx: &mut Tx, organizacao: &ChaveOrganizacao, projeto: Located) -> Result<Uuid, DbError> {
+    if projeto.unassigned {
+        repo::claim(tx, organizacao, projeto.id).await?;
+    }
+    Ok(projeto.id.0)
 }

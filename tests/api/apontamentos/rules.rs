@@ -175,7 +175,8 @@ async fn the_minutes_of_a_day_are_those_of_its_entries_whatever_is_done_to_them(
     for change in [
         "UPDATE apontamentos SET minutos = minutos + 7",
         "UPDATE apontamentos SET data_apontamento = data_apontamento - 1, minutos = minutos * 2 WHERE minutos < 60",
-        "UPDATE apontamentos SET organizacao = 'fabrikam' WHERE minutos > 60",
+        "UPDATE apontamentos SET organizacao = 'fabrikam', id_projeto = (SELECT id FROM projetos WHERE organizacao = 'fabrikam')
+          WHERE minutos > 60",
         "UPDATE apontamentos SET comentario = 'c', usuario_id = 'ana'",
         "DELETE FROM apontamentos WHERE organizacao = 'fabrikam'",
         "DELETE FROM apontamentos",

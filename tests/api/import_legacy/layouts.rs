@@ -70,8 +70,14 @@ async fn a_revision_in_between_is_read_as_it_is() {
     .await;
     let out = import(&database.url, &[]).await;
     assert_eq!(counts(&out, "projetos"), [4, 4, 0, 0, 0, 0], "{out}");
-    // Projects of no organisation are anybody's: entries 15 and 16 find theirs.
-    assert_eq!(counts(&out, "apontamentos"), [14, 8, 0, 0, 0, 6], "{out}");
+    // A project of no organisation is of that which its first entry names: entry 15 finds one, entry 16 one
+    // that fabrikam has by then.
+    assert_eq!(counts(&out, "apontamentos"), [14, 7, 0, 0, 0, 7], "{out}");
+    let about = line_about(&out, "c0000000-0000-4000-8000-000000000016");
+    assert!(
+        about.ends_with("is not one of contoso, but of another organisation"),
+        "{about}"
+    );
     let about = line_about(&out, "c0000000-0000-4000-8000-000000000013");
     assert!(
         about.ends_with("24 hours and 59 minutes are not 00:01 to 24:00"),

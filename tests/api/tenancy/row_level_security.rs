@@ -105,6 +105,10 @@ async fn row_level_security_is_a_second_wall_around_every_table_with_an_organisa
         .await
         .unwrap();
         assert_eq!(checks, 2, "{table}: one for callers, one for maintenance");
+        if table == "organization_pats" {
+            // Closed to this role: see `walls`.
+            continue;
+        }
         assert_eq!(
             seen(pool, table, None).await,
             Vec::<Option<String>>::new(),
@@ -133,21 +137,15 @@ async fn row_level_security_is_a_second_wall_around_every_table_with_an_organisa
 #[tokio::test]
 async fn row_level_security_refuses_to_write_for_others() {
     let tenants = Tenants::new().await;
-    tenants.stored_pat().await;
+    tenants
+        .atividade(&tenants.other, "theirs", &[tenants.foreign])
+        .await;
+    let link = format!(
+        "INSERT INTO atividade_projeto (id_atividade, id_projeto) VALUES (gen_random_uuid(), '{}')",
+        tenants.foreign
+    );
     for (statement, what) in [
-        (
-            "UPDATE projetos SET organizacao = 'fabrikam'",
-            "giving a project away",
-        ),
-        (
-            "INSERT INTO projetos (id, external_id, nome, organizacao)
-          VALUES (gen_random_uuid(), gen_random_uuid(), 'x', 'fabrikam')",
-            "a project of others",
-        ),
-        (
-            "UPDATE organization_pats SET organizacao = 'fabrikam'",
-            "giving a PAT away",
-        ),
+        (link.as_str(), "an activity in a project of others"),
         (
             "INSERT INTO write_back (organizacao, work_item_id, id_projeto)
              SELECT 'fabrikam', 1, id FROM projetos LIMIT 1",
@@ -167,7 +165,10 @@ async fn row_level_security_refuses_to_write_for_others() {
         let mut tx = tenants.app.pool.begin().await.unwrap();
         let set = format!("SET LOCAL ROLE {APP_ROLE}; SET LOCAL aponta.organizacoes = 'contoso,'");
         sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *tx).await.unwrap();
-        let error = sqlx::query(statement).execute(&mut *tx).await.expect_err(what);
+        let error = sqlx::query(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut *tx)
+            .await
+            .expect_err(what);
         assert!(
             error.to_string().contains("row-level security"),
             "{what}: {error}"
@@ -177,7 +178,7 @@ async fn row_level_security_refuses_to_write_for_others() {
     let mut tx = tenants.app.pool.begin().await.unwrap();
     let set = format!("SET LOCAL ROLE {APP_ROLE}; SET LOCAL aponta.organizacoes = 'contoso,'");
     sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *tx).await.unwrap();
-    let deleted = sqlx::query("DELETE FROM projetos WHERE organizacao = 'fabrikam'")
+    let deleted = sqlx::query("DELETE FROM atividades")
         .execute(&mut *tx)
         .await
         .unwrap();
@@ -224,7 +225,7 @@ async fn a_login_that_owns_nothing_can_serve() {
     let pool = database.pool().await;
     let login = format!("aponta_login_{}", Uuid::new_v4().simple());
     let create = format!(
-        "CREATE ROLE {login} LOGIN PASSWORD 'segredo-{login}' IN ROLE api_aponta_app, api_aponta_maintenance;"
+        "CREATE ROLE {login} LOGIN NOINHERIT PASSWORD 'segredo-{login}' IN ROLE api_aponta_app, api_aponta_maintenance;"
     );
     sqlx::raw_sql(AssertSqlSafe(create)).execute(&pool).await.unwrap();
     let (_, rest) = database.url.split_once("://").unwrap();
@@ -240,6 +241,23 @@ async fn a_login_that_owns_nothing_can_serve() {
         .await
         .unwrap();
     assert_eq!(ready["checks"]["migrations"], "ok");
+    assert_eq!(server.db.security_gaps().await.unwrap(), Vec::<String>::new());
+    server.stop().await;
+    // Prepared without NOINHERIT, it would see every tenant wherever the service forgot to set a role.
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "ALTER ROLE {login} INHERIT; REVOKE api_aponta_app, api_aponta_maintenance FROM {login};
+         GRANT api_aponta_app, api_aponta_maintenance TO {login}"
+    )))
+    .execute(&pool)
+    .await
+    .unwrap();
+    let server = RunningServer::start(&url, [("AUTO_MIGRATE", "false")]).await;
+    let gaps = server.db.security_gaps().await.unwrap();
+    assert_eq!(gaps.len(), 2, "{gaps:?}");
+    assert!(
+        gaps.iter().all(|gap| gap.contains("inherits the rights of")),
+        "{gaps:?}"
+    );
     server.stop().await;
     sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {login}")))
         .execute(&pool)
