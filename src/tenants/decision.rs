@@ -160,7 +160,7 @@ mod tests {
             row("outra", "novo", Some(OURS), &["contoso"]),
         ] {
             assert_eq!(
-                decided(&[known.clone()], "contoso", THEIRS),
+                decided(std::slice::from_ref(&known), "contoso", THEIRS),
                 Decision::Replaced,
                 "{known:?}"
             );

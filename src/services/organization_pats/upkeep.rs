@@ -40,7 +40,7 @@ impl OrganizationPatService {
                 Some(Ok(nome)) => organizacoes.push((nome, pat.filter(|_| !row.expirado))),
                 // Its PAT must not be shown to the organisation that took the name over.
                 _ => {
-                    tracing::debug!(chave = %row.organizacao, "a stored PAT has no organisation to be used at")
+                    tracing::debug!(chave = %row.organizacao, "a stored PAT has no organisation to be used at");
                 }
             }
         }

@@ -109,7 +109,7 @@ async fn closed_item_lets_text_be_mended_and_no_hours() {
     let azure = logging.azure();
     let entry = logging.log("02:00").await;
     azure.edit_work_items("contoso", |items| {
-        items.edit(logging.item, "System.State", json!("Done"))
+        items.edit(logging.item, "System.State", json!("Done"));
     });
     // The whole body as clients send it, the hours as they are.
     let mended =
@@ -138,7 +138,7 @@ async fn setting_keeps_text_on_closed_items_for_administrators() {
     let logging = Logging::with(&[("EDIT_TEXT_ON_CLOSED", "false")]).await;
     let entry = logging.log("02:00").await;
     logging.azure().edit_work_items("contoso", |items| {
-        items.edit(logging.item, "System.State", json!("Done"))
+        items.edit(logging.item, "System.State", json!("Done"));
     });
     let changes = json!({"comentario": "sem erro"});
     logging.put(&entry, &changes).await.problem(422);

@@ -89,9 +89,9 @@ async fn name_that_went_to_another_project_means_that_one() {
         azure.rename_project("contoso", old, "Arquivado");
         let new = azure.project("contoso", PROJECT).id;
         azure.edit_projects("contoso", |projects| {
-            projects
-                .iter_mut()
-                .for_each(|project| project.on_own_server = own_server);
+            for project in projects {
+                project.on_own_server = own_server;
+            }
         });
         let item = azure.work_item("contoso", NewWorkItem::task(PROJECT));
         let free = anywhere(&logging).await;
