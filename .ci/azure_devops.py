@@ -47,6 +47,7 @@ class AzureDevOps:
     """The organisation's state, and the answers to what is asked of it."""
 
     def __init__(self):
+        self.instance_id = "2ad38d1e-3eaf-4769-931c-3a2da67bbb01"
         self.member, self.admin = Person("Ana", 1), Person("Ada", 2)
         self.people = [self.member, self.admin]
         # Revisions of each work item; number 1 is the first.
@@ -79,7 +80,8 @@ class AzureDevOps:
         return 404, {"typeKey": "VssResourceNotFoundException", "message": "not there"}
 
     def connection_data(self, person, *_):
-        return 200, {"authenticatedUser": person.identity(), "authorizedUser": person.identity()}
+        return 200, {"authenticatedUser": person.identity(), "authorizedUser": person.identity(),
+                     "instanceId": self.instance_id}
 
     def identities(self, _person, query, _body):
         return listed([person.identity() for person in self.people if person.id == query.get("identityIds")])

@@ -110,7 +110,8 @@ class Azure(http.server.BaseHTTPRequestHandler):
         if self.headers.get("Authorization"):
             Azure.asked += 1
             open(sys.argv[2], "w").write(str(Azure.asked))
-        body = json.dumps({"authenticatedUser": {"id": sys.argv[1], "providerDisplayName": "Ada"}}).encode()
+        body = json.dumps({"authenticatedUser": {"id": sys.argv[1], "providerDisplayName": "Ada"},
+                           "instanceId": "2ad38d1e-3eaf-4769-931c-3a2da67bbb01"}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -38,7 +38,8 @@ class Azure(http.server.BaseHTTPRequestHandler):
             states = [{"name": "Doing", "category": "InProgress"}, {"name": "Done", "category": "Completed"}]
             self.answer({"value": [{"name": n, "states": states, "fields": []} for n in ("Epic", "User Story", "Task")]})
         else:
-            self.answer({"authenticatedUser": {**ADA, "providerDisplayName": "Ada", "properties": {"Account": {"$value": ADA["uniqueName"]}}}})
+            self.answer({"authenticatedUser": {**ADA, "providerDisplayName": "Ada", "properties": {"Account": {"$value": ADA["uniqueName"]}}},
+                         "instanceId": "2ad38d1e-3eaf-4769-931c-3a2da67bbb01"})
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = self.path.split("?")[0].rsplit("/", 1)[1]

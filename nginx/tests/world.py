@@ -161,7 +161,8 @@ def azure_devops():
             kind, _, secret = self.headers.get("Authorization", " ").partition(" ")
             pat = base64.b64decode(secret).decode().partition(":")[2] if kind == "Basic" else secret
             user = str(uuid.uuid5(uuid.NAMESPACE_OID, pat))
-            told = {"authenticatedUser": {"id": user, "providerDisplayName": f"Pessoa {user}"}}
+            told = {"authenticatedUser": {"id": user, "providerDisplayName": f"Pessoa {user}"},
+                    "instanceId": "2ad38d1e-3eaf-4769-931c-3a2da67bbb01"}
             if "/_apis/projects" in self.path:
                 told = {"count": 1, "value": [{"id": str(uuid.uuid5(uuid.NAMESPACE_OID, "projeto")), "name": "Portal", "state": "wellFormed"}]}
             body = json.dumps(told).encode()
