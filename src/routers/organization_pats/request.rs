@@ -117,7 +117,7 @@ pub(super) struct OrganizationPatCreate {
     /// Address for people; nothing is ever sent there. It is `https`, without user, parameters and fragment; `http`
     /// only for this machine, and not in production. Blank or null: that of Azure DevOps Services.
     #[validate(length(max = 500))]
-    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^(https?://[^\s@?#\\]+)?$", example = "https://dev.azure.com/contoso")]
+    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^(https://[^\s@?#\\]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,4})?(/[^\s@?#\\]*)?)?$", example = "https://dev.azure.com/contoso")]
     #[serde(default)]
     organization_url: Field<OrBlank<OrganizationUrl>>,
     /// The PAT.
@@ -170,7 +170,7 @@ impl OrganizationPatCreate {
 pub(super) struct OrganizationPatUpdate {
     /// Address for people, by the same rules; blank or null changes nothing.
     #[validate(length(max = 500))]
-    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^(https?://[^\s@?#\\]+)?$", example = "https://dev.azure.com/contoso")]
+    #[schema(value_type = Option<String>, required = false, max_length = 500, pattern = r"^(https://[^\s@?#\\]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,4})?(/[^\s@?#\\]*)?)?$", example = "https://dev.azure.com/contoso")]
     #[serde(default)]
     organization_url: Field<OrBlank<OrganizationUrl>>,
     /// The new PAT; blank or null changes nothing.
