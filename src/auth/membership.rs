@@ -71,7 +71,7 @@ pub(super) struct Memberships {
     proved: Cache<Key, ()>,
     /// Proofs that are being renewed.
     renewing: Cache<Key, ()>,
-    /// Ids that organisations have for people whom app tokens name otherwise.
+    /// Local ids of people that app tokens name by another id.
     pub(super) local_ids: LocalIds,
 }
 
@@ -110,8 +110,8 @@ impl Memberships {
         self.ask(key, ask).await
     }
 
-    /// Asks again in the background about a token whose proof is over soon. A refusal counts at once; trouble leaves the
-    /// proof to its end.
+    /// Asks again in the background about a token whose proof is over soon. A refusal counts at once; trouble
+    /// leaves the proof to its end.
     async fn renew(&self, key: Key, token: &Presented, tenant: &Tenant) {
         if !self.renewing.entry(key.clone()).or_insert(()).await.is_fresh() {
             return;

@@ -42,7 +42,7 @@ pub struct AuthConfig {
 pub struct AdminEntry {
     /// The one organisation that the entry is bound to; `None`: all of them, and the whole vault.
     pub organizacao: Option<NomeOrganizacao>,
-    /// Whom it names.
+    /// The person that it names.
     pub name: AdminName,
 }
 

@@ -1,4 +1,4 @@
-//! Tokens that prove no member cost their senders, and nobody else, time.
+//! Unknown tokens take time from their senders alone.
 
 use std::time::{Duration, Instant};
 
