@@ -10,6 +10,7 @@ mod extractor;
 mod membership;
 mod presented;
 mod same_person;
+mod strangers;
 mod user;
 mod verifier;
 

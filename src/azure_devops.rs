@@ -234,6 +234,7 @@ fn transport(
             Breaker::new(nome.clone(), config.breaker_open),
             Breaker::new(format!("{nome} (identities)"), config.breaker_open),
         ],
+        proof_breaker: Breaker::new(format!("{nome} (proofs)"), config.breaker_open),
         throttle: Throttle::default(),
         hook: Arc::clone(hook),
     }

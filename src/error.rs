@@ -19,6 +19,12 @@ pub enum Error {
     /// Nobody proved who is calling. Holds the sentence for the caller.
     #[error("not authenticated: {0}")]
     Unauthenticated(String),
+    /// The address showed too many unknown credentials lately (429).
+    #[error("too many unknown credentials from one address")]
+    TooManyProofs {
+        /// When the next one may come.
+        retry_after: Duration,
+    },
     /// The caller is known and may not do this. Holds the sentence for the caller.
     #[error("forbidden: {0}")]
     Forbidden(String),
@@ -94,6 +100,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::DatabaseUnavailable(_) => Some(Duration::from_secs(1)),
+            Self::TooManyProofs { retry_after } => Some(*retry_after),
             Self::Upstream { source, .. } => source.retry_after(),
             Self::AllUpstreamsFailed { retry_after, .. } => *retry_after,
             Self::Shared(inner) => inner.retry_after(),

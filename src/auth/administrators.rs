@@ -1,4 +1,4 @@
-//! What callers administer: the entries of `ADMIN_USERS`, and whom they match.
+//! What callers administer: the entries of `ADMIN_USERS`, and the identities that they match.
 
 use std::collections::BTreeSet;
 

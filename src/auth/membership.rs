@@ -20,6 +20,8 @@ use crate::telemetry::{metrics, request};
 const MOST: u64 = 20_000;
 /// A refusal is remembered for this long: a new PAT works soon, a flood of made-up ones costs little.
 const REFUSED_TTL: Duration = Duration::from_secs(10);
+/// How long a token counts as known once it proved a member. It is asked about as often as others all the same.
+const PROVED_TTL: Duration = Duration::from_hours(12);
 /// Trouble is remembered so that those who wait together are answered together, and not for longer.
 const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 
@@ -42,6 +44,8 @@ pub(super) struct Proved {
     pub(super) scheme: Option<Scheme>,
     /// Id of the organisation that answered, where the answer told it.
     pub(super) instance_id: Option<Uuid>,
+    /// When it was told.
+    pub(super) since: Instant,
 }
 
 /// What is asked about: a token (by its hash) or, with the service's own PAT, a person.
@@ -61,15 +65,25 @@ struct Key {
 #[derive(Debug, Clone)]
 pub(super) struct Memberships {
     cache: Cache<Key, Verdict>,
-    /// Ids that organisations have for people whom app tokens name otherwise.
+    /// How long a proof counts.
+    ttl: Duration,
+    /// Tokens that proved a member lately: they do not wait for their turn behind made-up ones.
+    proved: Cache<Key, ()>,
+    /// Proofs that are being renewed.
+    renewing: Cache<Key, ()>,
+    /// Local ids of people that app tokens name by another id.
     pub(super) local_ids: LocalIds,
 }
 
 impl Memberships {
     pub(super) fn new(ttl: Duration) -> Self {
         let cache = Cache::builder().max_capacity(MOST).expire_after(Lifetime { ttl });
+        let proved = Cache::builder().max_capacity(MOST).time_to_live(PROVED_TTL);
         Self {
             cache: cache.build(),
+            ttl,
+            proved: proved.build(),
+            renewing: Cache::builder().max_capacity(MOST).build(),
             local_ids: LocalIds::new(),
         }
     }
@@ -77,9 +91,46 @@ impl Memberships {
     /// Whom `token` proves to this organisation.
     async fn of_token(&self, token: &Presented, tenant: &Tenant) -> Verdict {
         let key = token_key(token, tenant);
+        if let Some(Verdict::Member(proved)) = self.cache.get(&key).await {
+            metrics::auth_cache("hit");
+            if proved.since.elapsed() > self.ttl / 2 {
+                self.renew(key, token, tenant).await;
+            }
+            return Verdict::Member(proved);
+        }
+        let known = self.proved.contains_key(&key);
+        let asking = (self.proved.clone(), key.clone());
         let (token, organizacao) = (token.clone(), tenant.organizacao.clone());
-        self.ask(key, async move { ask_about_token(&token, &organizacao).await })
-            .await
+        let ask = async move {
+            let (proved, key) = asking;
+            let verdict = ask_about_token(&token, &organizacao, known).await;
+            note(&proved, &key, &verdict).await;
+            verdict
+        };
+        self.ask(key, ask).await
+    }
+
+    /// Asks again in the background about a token whose proof is over soon. A refusal counts at once; trouble
+    /// leaves the proof to its end.
+    async fn renew(&self, key: Key, token: &Presented, tenant: &Tenant) {
+        if !self.renewing.entry(key.clone()).or_insert(()).await.is_fresh() {
+            return;
+        }
+        let (memberships, token, organizacao) = (self.clone(), token.clone(), tenant.organizacao.clone());
+        tokio::spawn(request::inherit(async move {
+            let verdict = ask_about_token(&token, &organizacao, true).await;
+            if !matches!(verdict, Verdict::Unknown(_)) {
+                note(&memberships.proved, &key, &verdict).await;
+                memberships.cache.insert(key.clone(), verdict).await;
+            }
+            memberships.renewing.invalidate(&key).await;
+        }));
+    }
+
+    /// Returns `true` if an organisation is about to be asked about a token that it does not know.
+    pub(super) fn is_new(&self, token: &Presented, tenant: &Tenant) -> bool {
+        let key = token_key(token, tenant);
+        !self.cache.contains_key(&key) && !self.proved.contains_key(&key)
     }
 
     /// Whether this organisation knows the person. Without a PAT of ours nobody can be asked: not a member.
@@ -96,6 +147,7 @@ impl Memberships {
                     identity: Arc::new(identity),
                     scheme: None,
                     instance_id: None,
+                    since: Instant::now(),
                 }),
                 Ok(None) => Verdict::Refused(404),
                 // Our own PAT being refused is our trouble, not the caller's.
@@ -164,17 +216,33 @@ fn person_key(person: Uuid, tenant: &Tenant) -> Key {
     }
 }
 
-/// Tries each form until one is accepted. Trouble ends it: it says nothing about the token.
-async fn ask_about_token(token: &Presented, organizacao: &Organizacao) -> Verdict {
+/// Remembers who is known, and forgets who is refused.
+async fn note(proved: &Cache<Key, ()>, key: &Key, verdict: &Verdict) {
+    match verdict {
+        Verdict::Member(_) => proved.insert(key.clone(), ()).await,
+        Verdict::Refused(_) => proved.invalidate(key).await,
+        Verdict::Unknown(_) => {}
+    }
+}
+
+/// Tries each form until one is accepted. Trouble ends it: it says nothing about the token. `known`: the token proved a
+/// member lately, and has turns that strangers do not take.
+async fn ask_about_token(token: &Presented, organizacao: &Organizacao, known: bool) -> Verdict {
     let mut refused = 401;
     for scheme in token.schemes() {
         let credential = Credential::new(*scheme, token.token().clone());
-        match organizacao.authenticated_user(&credential).await {
+        let answer = if known {
+            organizacao.known_user(&credential).await
+        } else {
+            organizacao.authenticated_user(&credential).await
+        };
+        match answer {
             Ok(proof) => {
                 return Verdict::Member(Proved {
                     identity: Arc::new(proof.identity),
                     scheme: Some(*scheme),
                     instance_id: Some(proof.instance_id),
+                    since: Instant::now(),
                 });
             }
             Err(Error::InvalidCredential { status }) => refused = status,
@@ -190,12 +258,28 @@ struct Lifetime {
     ttl: Duration,
 }
 
-impl Expiry<Key, Verdict> for Lifetime {
-    fn expire_after_create(&self, _: &Key, verdict: &Verdict, _: Instant) -> Option<Duration> {
-        Some(match verdict {
-            Verdict::Member(..) => self.ttl,
+impl Lifetime {
+    fn of(&self, verdict: &Verdict) -> Duration {
+        match verdict {
+            Verdict::Member(_) => self.ttl,
             Verdict::Refused(_) => REFUSED_TTL.min(self.ttl),
             Verdict::Unknown(_) => UNKNOWN_TTL,
-        })
+        }
+    }
+}
+
+impl Expiry<Key, Verdict> for Lifetime {
+    fn expire_after_create(&self, _: &Key, verdict: &Verdict, _: Instant) -> Option<Duration> {
+        Some(self.of(verdict))
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &Key,
+        verdict: &Verdict,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(self.of(verdict))
     }
 }

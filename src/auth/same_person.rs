@@ -1,4 +1,4 @@
-//! Under which id an organisation keeps the person whom app tokens name by another one. It never changes, so
+//! Local ids of people that app tokens name by another id. A local id never changes, so
 //! it is asked once.
 
 use std::time::Duration;

@@ -13,12 +13,14 @@ use super::administrators::{Administration, Administrators};
 use super::app_token::{AppTokens, Rejected};
 use super::membership::{Memberships, Proved, Question, Verdict};
 use super::presented::{Presented, Shown};
+use super::strangers::Strangers;
 use super::user::{CurrentUser, Membership};
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{Credential, Error as AzureError, Scheme, Tenant};
 use crate::config::{AuthConfig, AuthMode};
 use crate::error::{Error, Result};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
+use crate::telemetry::request;
 use crate::tenants::Tenants;
 
 /// How long others are waited for once one organisation has accepted the caller.
@@ -34,6 +36,7 @@ struct Inner {
     app_tokens: AppTokens,
     memberships: Memberships,
     administrators: Administrators,
+    strangers: Strangers,
 }
 
 /// What the organisations say, in their order.
@@ -74,6 +77,7 @@ impl Authenticator {
             app_tokens: AppTokens::new(config),
             memberships: Memberships::new(config.cache_ttl),
             administrators: Administrators::new(config),
+            strangers: Strangers::new(config.proofs_per_second),
         }))
     }
 
@@ -143,7 +147,7 @@ fn everywhere(tenants: &Tenants) -> Vec<Membership> {
 
 impl Inner {
     async fn by_token(&self, presented: &Presented, beside: Option<&Presented>) -> Result<CurrentUser> {
-        let verdicts = self.ask(Question::Token(presented)).await;
+        let verdicts = self.ask(Question::Token(presented)).await?;
         if verdicts.members.is_empty() {
             return Err(match verdicts.undecided.into_iter().next() {
                 Some((_, error)) => error.into(),
@@ -152,7 +156,7 @@ impl Inner {
         }
         let mut user = self.current_user(&verdicts, Some(presented));
         if let Some(token) = beside {
-            let shown = self.ask(Question::Token(token)).await;
+            let shown = self.ask(Question::Token(token)).await?;
             self.join(&mut user, &shown, token, None).await?;
         }
         Ok(user)
@@ -168,7 +172,7 @@ impl Inner {
             ),
             Rejected::Invalid => unauthenticated("App Token JWT inválido ou expirado"),
         })?;
-        let mut verdicts = self.ask(Question::Person(person)).await;
+        let mut verdicts = self.ask(Question::Person(person)).await?;
         let Some(token) = beside else {
             if !verdicts.members.is_empty() {
                 return Ok(self.current_user(&verdicts, None));
@@ -180,7 +184,7 @@ impl Inner {
                 ),
             });
         };
-        let shown = self.ask(Question::Token(token)).await;
+        let shown = self.ask(Question::Token(token)).await?;
         if verdicts.members.is_empty() {
             self.same_person(&shown, Some(person), |_| false).await?;
             let mut user = self.current_user(&shown, Some(token));
@@ -266,8 +270,18 @@ impl Inner {
 
     /// Asks every organisation at once. Once one has accepted the caller, the others get a little longer, then they count
     /// as undecided: an outage of one must not keep the members of another out.
-    async fn ask(&self, question: Question<'_>) -> Verdicts {
+    ///
+    /// # Errors
+    /// [`Error::TooManyProofs`] when the address showed too many unknown tokens.
+    async fn ask(&self, question: Question<'_>) -> Result<Verdicts> {
         let tenants = self.tenants.azure().tenants();
+        if let Question::Token(token) = question
+            && tenants
+                .iter()
+                .any(|tenant| self.memberships.is_new(token, tenant))
+        {
+            self.strangers.admit(request::current_network())?;
+        }
         let mut answers: Vec<Option<Answer>> = vec![None; tenants.len()];
         let mut open: FuturesUnordered<_> = tenants
             .iter()
@@ -324,7 +338,7 @@ impl Inner {
                 .undecided
                 .retain(|(_, error)| !matches!(error, AzureError::NotFound));
         }
-        verdicts
+        Ok(verdicts)
     }
 
     /// Asks one organisation, and makes sure that it is the one that its name stands for here.

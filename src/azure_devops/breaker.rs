@@ -56,6 +56,14 @@ impl Breaker {
         })
     }
 
+    /// For how long no call is let through yet, if it is open.
+    pub(super) fn open_for(&self, now: Instant) -> Option<Duration> {
+        match *self.lock() {
+            State::Open { until } if now < until => Some(until - now),
+            State::Open { .. } | State::Closed { .. } | State::Probing => None,
+        }
+    }
+
     /// Whether calls are let through without reserve.
     pub(super) fn is_closed(&self) -> bool {
         matches!(*self.lock(), State::Closed { .. })

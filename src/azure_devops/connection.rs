@@ -20,7 +20,7 @@ const QUERY: [(&str, &str); 3] = [
 /// How descriptors of the anonymous identity begin.
 const ANONYMOUS_DESCRIPTOR: &str = "system:publicaccess";
 
-/// Whom a credential proves, and to which organisation.
+/// The member that a credential proves, and the organisation that told it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// The member.

@@ -152,6 +152,17 @@ impl Error {
         self.is_outage() || matches!(self, Self::Throttled { .. })
     }
 
+    /// Whether there was no connection, or one that broke.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable {
+                reason: Unavailability::Connection(_),
+                ..
+            }
+        )
+    }
+
     /// Whether the service itself failed, as opposed to having answered something.
     pub(super) fn is_outage(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Timeout)

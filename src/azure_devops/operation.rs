@@ -69,6 +69,8 @@ impl Operation {
 
 /// Who a credential is.
 pub(super) static CONNECTION_DATA: Operation = get("connection_data", "7.1-preview.1").unproved();
+/// Whether an organisation answers at all; without a credential.
+pub(super) static PROBE: Operation = get("probe", "7.1-preview.1");
 /// Who a credential is that was proved before.
 pub(super) static KNOWN_USER: Operation = get("known_user", "7.1-preview.1");
 /// Who has an id.

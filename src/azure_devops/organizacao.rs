@@ -68,7 +68,7 @@ impl Organizacao {
 
     /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows then.
     pub async fn probe(&self) {
-        let operation = &operation::CONNECTION_DATA;
+        let operation = &operation::PROBE;
         let url = self.url(Host::Api, &["_apis", "connectionData"], &[], operation);
         let outcome = self.send(operation, Host::Api, url, None, None).await;
         let reachable = match &outcome {

@@ -69,6 +69,8 @@ pub(super) struct Transport {
     pub(super) proof_turns: Semaphore,
     /// The two hosts of an organisation fail each on its own.
     pub(super) breakers: [Breaker; 2],
+    /// That of calls that prove callers: made-up tokens may fail as they like without closing the way to others.
+    pub(super) proof_breaker: Breaker,
     pub(super) throttle: Throttle,
     pub(super) hook: Hook,
 }
@@ -154,7 +156,12 @@ impl Transport {
             return Err(Error::unavailable(Unavailability::Busy, Some(BUSY_RETRY)));
         };
         let ticket = if call.operation.vital {
-            let admitted = self.breaker(call.host).admit(Instant::now());
+            if call.operation.unproved
+                && let Some(wait) = self.breaker(call.host).open_for(Instant::now())
+            {
+                return Err(Error::unavailable(Unavailability::BreakerOpen, Some(wait)));
+            }
+            let admitted = self.breaker_of(call).admit(Instant::now());
             Some(admitted.map_err(|wait| Error::unavailable(Unavailability::BreakerOpen, Some(wait)))?)
         } else {
             None
@@ -166,9 +173,22 @@ impl Transport {
             .unwrap_or(Err(Error::Timeout));
         span.end(None, result.as_ref().err().map(Error::kind));
         if let Some(ticket) = ticket {
-            ticket.settle(result.as_ref().is_err_and(Error::is_outage), Instant::now());
+            let failed = if call.operation.unproved {
+                // Azure DevOps may be slow or fail for one token; that it cannot be reached is no token's doing.
+                Error::is_unreachable
+            } else {
+                Error::is_outage
+            };
+            ticket.settle(result.as_ref().is_err_and(failed), Instant::now());
         }
         result
+    }
+
+    fn breaker_of(&self, call: &Call<'_>) -> &Breaker {
+        if call.operation.unproved {
+            return &self.proof_breaker;
+        }
+        self.breaker(call.host)
     }
 
     fn breaker(&self, host: Host) -> &Breaker {

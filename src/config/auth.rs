@@ -1,5 +1,6 @@
 //! Whether callers must prove who they are, and with what.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -24,6 +25,8 @@ pub struct AuthConfig {
     pub mode: AuthMode,
     /// How long a proof counts before Azure DevOps is asked again.
     pub cache_ttl: Duration,
+    /// Unknown tokens that one address may show in a second; `None`: any number.
+    pub proofs_per_second: Option<NonZeroU32>,
     /// Keys of the extension's app tokens; several while one replaces the other. None: app tokens are refused.
     pub app_secrets: Vec<SecretString>,
     /// Audiences of app tokens that are ours.
@@ -39,7 +42,7 @@ pub struct AuthConfig {
 pub struct AdminEntry {
     /// The one organisation that the entry is bound to; `None`: all of them, and the whole vault.
     pub organizacao: Option<NomeOrganizacao>,
-    /// Whom it names.
+    /// The person that it names.
     pub name: AdminName,
 }
 
@@ -148,6 +151,7 @@ impl AuthConfig {
             admin_users,
             activity_write_role,
             cache_ttl: reader.seconds("AUTH_CACHE_TTL", 60, 1, 300),
+            proofs_per_second: NonZeroU32::new(reader.number("AUTH_PROOFS_PER_SECOND", 5, 0, 10_000)),
             app_secrets,
             app_ids,
         }

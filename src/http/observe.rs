@@ -22,7 +22,7 @@ use answer::{elapsed_ms, log, set_own_headers, take_problem, write_problem};
 
 pub(super) use answer::{logs_probes, set_common_headers};
 
-use super::client_ip::client_ip;
+use super::client_ip::{client_ip, network_of};
 use super::problem::Problem;
 use crate::lifecycle::Draining;
 use crate::telemetry::metrics::{self, ActiveRequests};
@@ -151,6 +151,7 @@ impl Arrived {
                 method,
                 route,
                 span,
+                network: network_of(client),
             },
         }
     }
@@ -167,6 +168,7 @@ impl Arrived {
             method,
             route,
             span,
+            ..
         } = self.context.clone();
         request::scope(self.context, async move {
             let _active = watch.active.enter(&method);

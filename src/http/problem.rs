@@ -129,6 +129,7 @@ impl Problem {
     fn told(error: &Error) -> Self {
         match error {
             Error::Unauthenticated(detail) => Self::new(StatusCode::UNAUTHORIZED, "nao_autenticado", detail),
+            Error::TooManyProofs { .. } => Self::of_status(StatusCode::TOO_MANY_REQUESTS),
             Error::Forbidden(detail) => Self::new(StatusCode::FORBIDDEN, "acesso_negado", detail),
             Error::NotFound(detail) => Self::new(StatusCode::NOT_FOUND, "nao_encontrado", detail),
             Error::InvalidReference(detail) => {

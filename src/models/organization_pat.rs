@@ -103,7 +103,7 @@ pub struct Validation {
     pub message: String,
     /// Names of the projects that it sees.
     pub projects: Option<Vec<String>>,
-    /// Each scope once; empty for a PAT that proves nobody.
+    /// Each scope once; empty for a PAT that is refused.
     pub scopes: Vec<ScopeTry>,
 }
 

@@ -103,8 +103,8 @@ pub async fn locate_by_id(
     .await
 }
 
-/// A project of an organisation by its name without regard to case; two names that differ by an accent are two. The very
-/// name wins, then a project that still exists, then the one that was seen last.
+/// A project of an organisation by its name without regard to case; two names that differ by an accent are two.
+/// The very name wins, then a project that still exists, then the one that was seen last.
 pub async fn locate_by_name(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -195,8 +195,9 @@ pub struct Upserted {
 
 /// Creates (with `id = external_id`) or updates projects by their Azure DevOps GUID, in one statement.
 ///
-/// A row that was seen later than `seen_at` stays as it is: of two synchronisations the one that asked first may write
-/// last. So does a row of another organisation: a project never changes its organisation. A GUID may stand in `projetos` only once, else PostgreSQL refuses the statement.
+/// A row that was seen later than `seen_at` stays as it is: of two synchronisations the one that asked first may
+/// write last. So does a row of another organisation: a project never changes its organisation. A GUID may stand in
+/// `projetos` only once, else PostgreSQL refuses the statement.
 pub async fn upsert(
     tx: &mut Tx,
     projetos: &[ProjetoUpstream],

@@ -3,6 +3,7 @@
 //! Not a span: sqlx 0.9 enters the current span anew for every row, which cost a tenth of the throughput of a list.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use reqwest::Method;
@@ -29,6 +30,8 @@ pub struct RequestContext {
     pub route: Arc<str>,
     /// Its span.
     pub span: Span,
+    /// Address of the client, or the /64 of an IPv6 subscriber.
+    pub network: IpAddr,
 }
 
 /// The span of the request that this task works for, if it works for one.
@@ -52,6 +55,12 @@ pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
 #[must_use]
 pub fn current_id() -> Option<Arc<str>> {
     CURRENT.try_with(|context| Arc::clone(&context.id)).ok()
+}
+
+/// Network of the client of the request that this task works for, if it works for one.
+#[must_use]
+pub fn current_network() -> Option<IpAddr> {
+    CURRENT.try_with(|context| context.network).ok()
 }
 
 /// Runs `work` as part of a request.
@@ -160,6 +169,7 @@ mod tests {
         let context = RequestContext {
             id: "r-1".into(),
             method: Method::GET,
+            network: IpAddr::from([127, 0, 0, 1]),
             route: "/{id}".into(),
             span: Span::of_request("GET", "/{id}", &headers),
         };

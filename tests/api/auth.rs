@@ -4,6 +4,7 @@ mod administrators;
 mod app_tokens;
 mod credentials;
 mod secrets;
+mod strangers;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

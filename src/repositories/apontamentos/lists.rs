@@ -25,8 +25,8 @@ fn page_of(rows: Vec<Row>) -> Result<Apontamentos, sqlx::Error> {
     })
 }
 
-/// A page of a work item's entries, everybody's, the newest day first; none when the work item is in another project now. An
-/// empty page tells no count.
+/// A page of a work item's entries, of all people, the newest day first; none when the work item is in another
+/// project now. An empty page tells no count.
 pub async fn page_of_work_item(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,

@@ -31,7 +31,7 @@ impl Claim {
     /// clients send what `GET /user` told them, wherever they log hours.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when it names somebody else, except for administrators; [`Error::Upstream`] when
+    /// [`Error::Forbidden`] when it names another person, except for administrators; [`Error::Upstream`] when
     /// that cannot be told.
     pub(super) async fn check(
         user: &CurrentUser,
@@ -76,8 +76,8 @@ impl Claim {
     }
 }
 
-/// Somebody for whom an administrator enters hours: as the organisation knows them, where it can be asked, or as their
-/// latest entry names them.
+/// The person for whose hours an administrator asks: as the organisation knows them, where it can be asked, or as
+/// their latest entry names them.
 async fn colleague(
     db: &Db,
     user: &CurrentUser,

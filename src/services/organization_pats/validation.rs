@@ -149,7 +149,7 @@ impl OrganizationPatService {
 struct Asked {
     /// Names of the projects that it sees.
     projects: Result<Vec<String>, AzureError>,
-    /// Empty for a PAT that proves nobody.
+    /// Empty for a PAT that is refused.
     scopes: Vec<ScopeTry>,
 }
 

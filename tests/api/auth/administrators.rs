@@ -331,7 +331,7 @@ async fn own_entry_with_either_address_is_accepted() {
         .problem(503);
 }
 
-/// To Unicode, the Kelvin sign is a capital `k`: somebody else's address must not become an administrator's.
+/// To Unicode, the Kelvin sign is a capital `k`: another person's address must not become an administrator's.
 #[tokio::test]
 async fn look_alike_address_makes_no_administrator() {
     let azure = both().await;

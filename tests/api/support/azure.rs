@@ -151,7 +151,7 @@ impl FakeAzure {
         token
     }
 
-    /// An access token of somebody as Azure DevOps itself signs them: RS256, with the `iss` that app tokens
+    /// An access token of a person as Azure DevOps itself signs them: RS256, with the `iss` that app tokens
     /// have, too.
     pub fn azure_devops_token(&self, person: &Person) -> String {
         let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());

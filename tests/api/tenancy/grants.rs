@@ -56,7 +56,7 @@ async fn columns_of_the_service_are_closed_to_callers() {
     }
 }
 
-/// What an earlier release granted is taken back, and nobody is let at a table by default.
+/// What an earlier release granted is taken back, and no role has a right on a table by default.
 #[tokio::test]
 async fn each_migration_leaves_the_roles_what_the_release_names() {
     let installation = Installation::migrated().await;

@@ -16,7 +16,7 @@ pub struct Installation {
     pub database: TestDatabase,
     /// The login's name, which is also the schema's.
     pub name: String,
-    /// The superuser, to whom no wall applies.
+    /// The superuser, which no wall stops.
     pub admin: PgPool,
     pub login: PgPool,
 }
