@@ -3,6 +3,7 @@
 pub mod apontamento;
 pub mod atividade;
 pub mod auditoria;
+pub mod authorization;
 pub mod duracao;
 pub mod horas;
 pub mod idempotencia;

@@ -2,13 +2,13 @@
 
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::app_token::ISSUER;
 use crate::azure_devops::Scheme;
+use crate::models::authorization::Authorization;
 
 /// Longest token looked at; Entra's stay below half of it.
 const LONGEST: usize = 8 << 10;
@@ -55,13 +55,11 @@ pub(super) enum Shown {
 impl Presented {
     /// Takes the value of an `Authorization` header apart.
     pub(super) fn from_authorization(header: &str) -> Shown {
-        let (scheme, rest) = header.trim().split_once(' ').unwrap_or_default();
-        let rest = rest.trim();
-        let token = match scheme.to_ascii_lowercase().as_str() {
-            _ if rest.is_empty() => return Shown::Nothing,
-            "bearer" => Self::new(rest, false),
-            "basic" => password(rest).and_then(|password| Self::new(password.expose_secret(), true)),
-            _ => return Shown::Nothing,
+        let token = match Authorization::parse(header) {
+            Authorization::Absent => return Shown::Nothing,
+            Authorization::Unusable => return Shown::Unusable,
+            Authorization::Bearer(token) => Self::new(token.expose_secret(), false),
+            Authorization::Basic(password) => Self::new(password.expose_secret(), true),
         };
         token.map_or(Shown::Unusable, Shown::Token)
     }
@@ -132,14 +130,9 @@ fn json(part: &str) -> Option<Value> {
     serde_json::from_slice(&BASE64_URL.decode(part).ok()?).ok()
 }
 
-/// `base64(user:password)`; the user may be anything (RFC 7617).
-fn password(encoded: &str) -> Option<SecretString> {
-    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    decoded.split_once(':').map(|(_, password)| password.into())
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     use super::*;

@@ -61,6 +61,18 @@ pub fn network_of(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// What a limit per site counts: the address, or the /48 that an IPv6 site owns.
+#[must_use]
+pub fn site_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

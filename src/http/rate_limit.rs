@@ -1,8 +1,9 @@
-//! A token bucket per caller, and a larger one per address.
+//! A token bucket per caller, a larger one per address, and one per IPv6 site above its addresses.
 //!
 //! The caller is the credential, unproved at this point, else the address. Because made-up credentials would each
 //! have a bucket of their own, all requests of one address share a second one, `ADDRESS_FACTOR` times as large:
-//! an office behind one address fits in, a flood does not. Headers: draft-ietf-httpapi-ratelimit-headers-10.
+//! an office behind one address fits in, a flood does not. A site (/48) that owns 65,536 networks has one bucket of
+//! `SITE_FACTOR` addresses. Headers: draft-ietf-httpapi-ratelimit-headers-10.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -16,19 +17,24 @@ use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
 use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
+use secrecy::ExposeSecret;
 use tower::ServiceBuilder;
 use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
 use tower_governor::key_extractor::KeyExtractor;
 use tower_governor::{GovernorError, GovernorLayer};
 
-use super::client_ip::network_of;
+use super::client_ip::{network_of, site_of};
 use super::observe::ClientIp;
 use super::problem::Problem;
 use crate::config::RateLimitConfig;
+use crate::models::authorization::Authorization;
 use crate::telemetry::metrics;
 
 /// How many callers of full appetite one address may hold.
 const ADDRESS_FACTOR: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// How many addresses of full appetite one IPv6 site may hold.
+const SITE_FACTOR: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 /// How often buckets that are full again are forgotten, which bounds the memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
@@ -36,7 +42,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 /// Whom a bucket belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// Hash of an `Authorization` header, under a key of this process: the header itself is not kept.
+    /// Hash of the token or password, under a key of this process, whatever scheme and user it came with: the
+    /// credential itself is not kept.
     Credential(u64),
     /// Address, or IPv6 network, of a request without credential.
     Address(IpAddr),
@@ -52,10 +59,27 @@ impl KeyExtractor for ByCaller {
     type Key = Caller;
 
     fn extract<T>(&self, request: &Request<T>) -> Result<Caller, GovernorError> {
-        match request.headers().get(AUTHORIZATION) {
-            Some(credential) => Ok(Caller::Credential(HASH_KEY.hash_one(credential.as_bytes()))),
+        let header = request
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let shown = header.map(Authorization::parse);
+        match shown.as_ref().and_then(Authorization::secret) {
+            Some(secret) => Ok(Caller::Credential(HASH_KEY.hash_one(secret.expose_secret()))),
             None => ByAddress.extract(request).map(Caller::Address),
         }
+    }
+}
+
+/// Finds the site of a request: the /48 of an IPv6 address, else the address.
+#[derive(Debug, Clone, Copy)]
+struct BySite;
+
+impl KeyExtractor for BySite {
+    type Key = IpAddr;
+
+    fn extract<T>(&self, request: &Request<T>) -> Result<IpAddr, GovernorError> {
+        ByAddress.extract(request).map(site_of)
     }
 }
 
@@ -81,11 +105,21 @@ pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLi
         per_second: config.per_second.saturating_mul(ADDRESS_FACTOR),
         burst: config.burst.saturating_mul(ADDRESS_FACTOR),
     };
-    let (Some(by_caller), Some(by_address)) = (caller_buckets(config), address_buckets(per_address)) else {
-        // Both numbers are positive, so the builders have nothing to refuse.
+    let per_site = RateLimitConfig {
+        per_second: per_address.per_second.saturating_mul(SITE_FACTOR),
+        burst: per_address.burst.saturating_mul(SITE_FACTOR),
+    };
+    let (Some(by_caller), Some(by_address), Some(by_site)) = (
+        caller_buckets(config),
+        plain_buckets(per_address, ByAddress),
+        plain_buckets(per_site, BySite),
+    ) else {
+        // All numbers are positive, so the builders have nothing to refuse.
         return router;
     };
-    let (by_caller, by_address) = (Arc::new(by_caller), Arc::new(by_address));
+    let (by_caller, by_address, by_site) = (Arc::new(by_caller), Arc::new(by_address), Arc::new(by_site));
+    let buckets = Arc::clone(by_site.limiter());
+    sweep(&buckets, governor::RateLimiter::retain_recent);
     let buckets = Arc::clone(by_caller.limiter());
     sweep(&buckets, governor::RateLimiter::retain_recent);
     let buckets = Arc::clone(by_address.limiter());
@@ -93,6 +127,7 @@ pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLi
     let refuse = move |error| refusal(&error, config);
     // One stack: a router copies all that is below each layer that it is given, with every request.
     let limits = ServiceBuilder::new()
+        .layer(GovernorLayer::new(by_site).error_handler(refuse))
         .layer(GovernorLayer::new(by_address).error_handler(refuse))
         .map_response(move |response| with_standard_headers(response, config))
         .layer(GovernorLayer::new(by_caller).error_handler(refuse));
@@ -108,11 +143,14 @@ fn caller_buckets(config: RateLimitConfig) -> Option<GovernorConfig<ByCaller, St
         .finish()
 }
 
-fn address_buckets(config: RateLimitConfig) -> Option<GovernorConfig<ByAddress, NoOpMiddleware>> {
+fn plain_buckets<K: KeyExtractor>(
+    config: RateLimitConfig,
+    key: K,
+) -> Option<GovernorConfig<K, NoOpMiddleware>> {
     GovernorConfigBuilder::default()
         .period(period(config))
         .burst_size(config.burst.get())
-        .key_extractor(ByAddress)
+        .key_extractor(key)
         .finish()
 }
 
@@ -191,13 +229,13 @@ mod tests {
             burst: largest,
         };
         assert!(caller_buckets(config).is_some());
-        let per_address = largest.saturating_mul(ADDRESS_FACTOR);
-        assert!(
-            address_buckets(RateLimitConfig {
-                per_second: per_address,
-                burst: per_address
-            })
-            .is_some()
-        );
+        for factor in [ADDRESS_FACTOR, ADDRESS_FACTOR.saturating_mul(SITE_FACTOR)] {
+            let rate = largest.saturating_mul(factor);
+            let config = RateLimitConfig {
+                per_second: rate,
+                burst: rate,
+            };
+            assert!(plain_buckets(config, ByAddress).is_some());
+        }
     }
 }

@@ -145,3 +145,45 @@ async fn the_limit_can_be_switched_off() {
     assert_eq!(statuses(&app, 10, || from("192.0.2.1:1")).await, [200; 10]);
     assert_eq!(app.send(from("192.0.2.1:1")).await.header("ratelimit"), "");
 }
+
+#[tokio::test]
+async fn one_credential_has_one_budget_however_it_is_written() {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    let app = app(&[]).await;
+    let basic = |user: &str| format!("Basic {}", STANDARD.encode(format!("{user}:the-pat")));
+    let spellings = [
+        "Bearer the-pat".to_owned(),
+        "bearer  the-pat".to_owned(),
+        basic("u1"),
+        basic("u2"),
+        "BEARER the-pat".to_owned(),
+    ];
+    let mut statuses = Vec::new();
+    for spelling in &spellings {
+        let request = from("192.0.2.1:1").header("authorization", spelling);
+        statuses.push(app.send(request).await.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+}
+
+#[tokio::test]
+async fn ipv6_site_has_a_budget_above_its_networks() {
+    let app = app(&[]).await;
+    let mut answered = 0;
+    for network in 0..64 {
+        for n in 0..60 {
+            let request = from(&format!("[2001:db8:7:{network:x}::1]:1"));
+            let request = request.header("authorization", &format!("Bearer {network}-{n}"));
+            if app.send(request).await.status == 429 {
+                assert!((960..1_100).contains(&answered), "{answered}");
+                let elsewhere = from("[2001:db8:8::1]:1");
+                assert_eq!(app.send(elsewhere).await.status.as_u16(), 200);
+                return;
+            }
+            answered += 1;
+        }
+    }
+    panic!("a site of 64 networks is never refused");
+}
