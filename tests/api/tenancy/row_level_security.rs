@@ -231,7 +231,9 @@ async fn a_login_that_owns_nothing_can_serve() {
     let (_, rest) = database.url.split_once("://").unwrap();
     let place = rest.split_once('@').unwrap().1;
     let url = format!("postgres://{login}:segredo-{login}@{place}");
-    let server = RunningServer::start(&url, [("AUTO_MIGRATE", "false")]).await;
+    // A schema that is named keeps the test from the pooler, whose login is another one.
+    let settings = [("AUTO_MIGRATE", "false"), ("DATABASE_SCHEMA", "api_aponta")];
+    let server = RunningServer::start(&url, settings).await;
     let reply = reqwest::get(server.url("/api/v1/atividades")).await.unwrap();
     assert_eq!(reply.status(), 200);
     let ready: Value = reqwest::get(server.url("/ready"))
@@ -251,7 +253,7 @@ async fn a_login_that_owns_nothing_can_serve() {
     .execute(&pool)
     .await
     .unwrap();
-    let server = RunningServer::start(&url, [("AUTO_MIGRATE", "false")]).await;
+    let server = RunningServer::start(&url, settings).await;
     let gaps = server.db.security_gaps().await.unwrap();
     assert_eq!(gaps.len(), 2, "{gaps:?}");
     assert!(
