@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use moka::future::Cache;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -26,6 +27,10 @@ use decision::Decision;
 /// How long a confirmed `instanceId` counts before the table, or Azure DevOps, is asked again.
 const CONFIRMED_TTL: Duration = Duration::from_mins(1);
 
+/// How long it is remembered that a name is another organisation's; as long, an adoption is not noticed.
+const REPLACED_TTL: Duration = Duration::from_secs(10);
+const MOST_VERIFIED: u64 = 10_000;
+
 /// The organisations that we serve and what they are called. Clones share what is known.
 #[derive(Clone)]
 pub struct Tenants(Arc<Inner>);
@@ -35,6 +40,12 @@ struct Inner {
     azure: AzureDevOps,
     names: RwLock<Arc<Names>>,
     confirmed: Mutex<HashMap<NomeOrganizacao, Confirmed>>,
+    /// Held while the table is asked: requests that wait for its lock hold one connection, not one each.
+    recording: tokio::sync::Mutex<()>,
+    /// Organisations that were asked who they are within the last minute; each is asked once at a time.
+    verified: Cache<NomeOrganizacao, ChaveOrganizacao>,
+    /// Organisations that answered lately under a name that is not theirs.
+    replaced: Cache<(NomeOrganizacao, Uuid), ()>,
 }
 
 /// What a name was last confirmed to stand for.
@@ -43,6 +54,12 @@ struct Confirmed {
     instance_id: Uuid,
     chave: ChaveOrganizacao,
     at: Instant,
+}
+
+impl Confirmed {
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < CONFIRMED_TTL
+    }
 }
 
 /// Why an organisation was not adopted.
@@ -68,6 +85,15 @@ impl Tenants {
             azure,
             names: RwLock::default(),
             confirmed: Mutex::default(),
+            recording: tokio::sync::Mutex::default(),
+            verified: Cache::builder()
+                .max_capacity(MOST_VERIFIED)
+                .time_to_live(CONFIRMED_TTL)
+                .build(),
+            replaced: Cache::builder()
+                .max_capacity(MOST_VERIFIED)
+                .time_to_live(REPLACED_TTL)
+                .build(),
         }))
     }
 
@@ -147,15 +173,38 @@ impl Tenants {
         nome: &NomeOrganizacao,
         instance_id: Uuid,
     ) -> Result<ChaveOrganizacao, AzureError> {
-        if let Some(confirmed) = self.confirmed(nome).filter(|c| c.instance_id == instance_id) {
-            return Ok(confirmed.chave);
+        if self.0.replaced.contains_key(&(nome.clone(), instance_id)) {
+            return Err(AzureError::Replaced);
         }
-        let outcome = self.record(nome, instance_id, false).await;
-        let chave = outcome.map_err(|error| {
-            tracing::error!(organizacao = %nome, %error, "the organisation could not be recorded");
-            AzureError::unrecorded()
-        })?;
+        let known = self.confirmed(nome, instance_id);
+        if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
+            return Ok(known.chave.clone());
+        }
+        let _turn = match (&known, self.0.recording.try_lock()) {
+            (_, Ok(turn)) => turn,
+            // Another request asks the table already; until it has, the last answer counts.
+            (Some(known), Err(_)) => return Ok(known.chave.clone()),
+            (None, Err(_)) => self.0.recording.lock().await,
+        };
+        if let Some(known) = self.confirmed(nome, instance_id).filter(Confirmed::is_fresh) {
+            return Ok(known.chave);
+        }
+        let chave = match (self.record(nome, instance_id, false).await, known) {
+            (Ok(chave), _) => chave,
+            (Err(error), Some(known)) => {
+                tracing::warn!(organizacao = %nome, %error, "the organisation could not be looked up again");
+                return Ok(known.chave);
+            }
+            (Err(error), None) => {
+                tracing::error!(organizacao = %nome, %error, "the organisation could not be recorded");
+                return Err(AzureError::unrecorded());
+            }
+        };
         let Some(chave) = chave else {
+            // What was known of the name is over: whatever uses it next asks again.
+            self.lock_confirmed().remove(nome);
+            self.0.verified.invalidate(nome).await;
+            self.0.replaced.insert((nome.clone(), instance_id), ()).await;
             metrics::organization_replaced();
             tracing::error!(organizacao = %nome, %instance_id, "another organisation answers under this name");
             return Err(AzureError::Replaced);
@@ -169,7 +218,7 @@ impl Tenants {
         Ok(chave)
     }
 
-    /// The key of an organisation, which is asked who it is with `credential` unless it was confirmed within the last
+    /// The key of an organisation, which is asked who it is with `credential` unless it was asked within the last
     /// minute.
     ///
     /// # Errors
@@ -180,11 +229,16 @@ impl Tenants {
         credential: &Credential,
     ) -> Result<ChaveOrganizacao, AzureError> {
         let nome = organizacao.nome();
-        if let Some(confirmed) = self.confirmed(nome) {
+        let confirmed = self.lock_confirmed().get(nome).cloned();
+        if let Some(confirmed) = confirmed.filter(Confirmed::is_fresh) {
             return Ok(confirmed.chave);
         }
-        let proof = organizacao.known_user(credential).await?;
-        self.confirm(nome, proof.instance_id).await
+        let ask = async {
+            let proof = organizacao.known_user(credential).await?;
+            self.confirm(nome, proof.instance_id).await
+        };
+        let verified = self.0.verified.try_get_with_by_ref(nome, ask).await;
+        verified.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
     }
 
     /// Asks every organisation that has a PAT who it is, so that a rename is known before its first caller comes. What
@@ -216,6 +270,7 @@ impl Tenants {
         let proof = organizacao.known_user(pat).await;
         let proof = proof.map_err(|error| AdoptError::Upstream(nome.clone(), error))?;
         let chave = self.record(nome, proof.instance_id, true).await?;
+        self.0.replaced.invalidate_all();
         chave.ok_or_else(|| AdoptError::Upstream(nome.clone(), AzureError::Replaced))
     }
 
@@ -242,9 +297,10 @@ impl Tenants {
         *self.0.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
     }
 
-    fn confirmed(&self, nome: &NomeOrganizacao) -> Option<Confirmed> {
+    /// What the table said last of this organisation under this name.
+    fn confirmed(&self, nome: &NomeOrganizacao, instance_id: Uuid) -> Option<Confirmed> {
         let confirmed = self.lock_confirmed();
-        let found = confirmed.get(nome).filter(|c| c.at.elapsed() < CONFIRMED_TTL);
+        let found = confirmed.get(nome).filter(|c| c.instance_id == instance_id);
         found.cloned()
     }
 

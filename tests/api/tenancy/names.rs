@@ -1,10 +1,11 @@
 //! Names of organisations change hands: rows follow the organisation, never the name.
 
 use aponta::models::organizacao::NomeOrganizacao;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::logging::APONTAMENTOS;
-use crate::support::{Fault, Logging, NewWorkItem, Reply, Request, TestApp};
+use crate::support::{FakeAzure, Fault, Logging, NewWorkItem, Reply, Request, TestApp};
 
 /// The application of `logging` as an operator configures it after contoso was renamed.
 fn configured_for(logging: &Logging, nome: &str, pat: &str) -> TestApp {
@@ -280,4 +281,23 @@ async fn project_never_changes_its_organisation() {
         .await
         .expect(200);
     assert_eq!(listed["total"], 0);
+}
+
+#[tokio::test]
+async fn simultaneous_first_proofs_hold_one_connection() {
+    let azure = FakeAzure::contoso().await;
+    let small = [
+        ("DATABASE_POOL_MAX", "2"),
+        ("DATABASE_ACQUIRE_TIMEOUT_MS", "2000"),
+        ("AUTH_PROOFS_PER_SECOND", "0"),
+    ];
+    let app = TestApp::over(&azure, small).await;
+    let tokens: Vec<String> = (0..40)
+        .map(|n| azure.pat(&azure.person(&format!("Person{n}"), &["contoso"])))
+        .collect();
+    let answers = join_all(tokens.iter().map(|token| app.get_as(token, "/api/v1/user"))).await;
+    for answer in answers {
+        answer.expect(200);
+    }
+    assert_eq!(recorded(&app).await.len(), 1);
 }
