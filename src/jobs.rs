@@ -19,6 +19,9 @@ use crate::tenants::Tenants;
 /// How late a change of the vault by another process may be noticed.
 const VAULT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Interval for asking organisations who they are, so that a rename is known before its first caller comes.
+const VERIFY_INTERVAL: Duration = Duration::from_secs(30);
+
 /// Between two clearings of answers to repeated requests.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -109,8 +112,13 @@ impl Jobs {
                 if let Err(error) = vault.refresh().await {
                     tracing::warn!(%error, "the vault could not be read");
                 }
-                tenants.verify_all().await;
             }
+        }));
+        // A job of its own: an organisation that hangs must not keep the vault from being looked into.
+        let tenants = self.tenants.clone();
+        running.spawn(every(VERIFY_INTERVAL, move || {
+            let tenants = tenants.clone();
+            async move { tenants.verify_all().await }
         }));
         if let Some(period) = self.probe_interval {
             running.spawn(every(period, move || {

@@ -286,7 +286,7 @@ impl Tenants {
         repo::lock(&mut tx).await?;
         let known = repo::list(&mut tx).await?;
         let decision = decision::decide(&known, nome, instance_id, adopt);
-        let chave = apply(&mut tx, &decision, nome, instance_id).await?;
+        let chave = apply(&mut tx, &decision, nome, instance_id, adopt).await?;
         let known = repo::list(&mut tx).await?;
         tx.commit().await?;
         self.set_names(Names::new(known));
@@ -323,7 +323,9 @@ async fn apply(
     decision: &Decision,
     nome: &NomeOrganizacao,
     instance_id: Uuid,
+    adopt: bool,
 ) -> Result<Option<ChaveOrganizacao>, DbError> {
+    let renamed = if adopt { "adotar" } else { "renomear" };
     match decision {
         Decision::Seen(chave) => {
             repo::mark_seen(tx, chave, nome).await?;
@@ -338,8 +340,8 @@ async fn apply(
             free_name(tx, from.as_ref(), nome).await?;
             repo::insert(tx, chave, nome, instance_id).await?;
             tracing::info!(organizacao = %nome, %chave, %instance_id, "organisation pinned");
-            if from.is_some() {
-                record(tx, "adotar", chave, None, nome, instance_id).await?;
+            if adopt {
+                record(tx, renamed, chave, None, nome, instance_id).await?;
             }
             Ok(Some(chave.clone()))
         }
@@ -347,7 +349,7 @@ async fn apply(
             free_name(tx, from.as_ref(), nome).await?;
             repo::rename(tx, chave, nome).await?;
             tracing::warn!(%chave, before = before.as_ref().map(tracing::field::display), nome = %nome, "organisation renamed");
-            record(tx, "renomear", chave, before.as_ref(), nome, instance_id).await?;
+            record(tx, renamed, chave, before.as_ref(), nome, instance_id).await?;
             Ok(Some(chave.clone()))
         }
         Decision::Replaced => Ok(None),

@@ -197,7 +197,7 @@ impl Inner {
     }
 
     /// The access token beside another credential must be accepted, and prove the same person to some
-    /// organisation: one who is `known` there, or whom the app token names. Where it proves another id than
+    /// organisation: one who is `known` there, or the one that the app token names. Where it proves another id than
     /// `named`, the organisation's PAT reads all ids of that identity; which one is the local id is
     /// remembered.
     async fn same_person(

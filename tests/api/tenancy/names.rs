@@ -200,6 +200,11 @@ async fn adopted_strangers_get_a_key_of_their_own() {
             ("contoso~2".to_owned(), Some("contoso".to_owned()))
         ]
     );
+    let adopted: Vec<String> = sqlx::query_scalar("SELECT organizacao FROM auditoria WHERE acao = 'adotar'")
+        .fetch_all(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(adopted, ["contoso~2"]);
     assert_eq!(app.get_as(&stranger, APONTAMENTOS).await.expect(200)["total"], 0);
     assert_eq!(
         app.get_as(&stranger, "/api/v1/projetos").await.expect(200),
