@@ -115,10 +115,11 @@ fn broken(text: &str) -> Vec<String> {
         plan.position("COPY . .") < plan.position("RUN cargo chef prepare")
             && plan.position("COPY . .").is_some(),
     );
-    let cook = build.position("RUN cargo chef cook --release --locked");
+    // Both with the same features, or the dependencies would be compiled twice.
+    let cook = build.position("RUN cargo chef cook --release --locked --no-default-features");
     let (sources, compile) = (
         build.position("COPY . ."),
-        build.position("RUN cargo build --release --locked"),
+        build.position("RUN cargo build --release --locked --no-default-features"),
     );
     expect(
         "dependencies are compiled before our sources come",
@@ -225,6 +226,11 @@ fn a_broken_promise_of_the_image_is_noticed() {
         (
             "cargo build --release --locked",
             "cargo build --release",
+            "before our sources",
+        ),
+        (
+            "--locked --no-default-features\n",
+            "--locked\n",
             "before our sources",
         ),
         ("ENV SQLX_OFFLINE=true", "", "no database"),
