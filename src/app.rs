@@ -24,13 +24,15 @@ use crate::auth::Authenticator;
 use crate::azure_devops::{self, AzureDevOps};
 use crate::config::{Config, Environment, HttpConfig};
 use crate::db::{Db, DbError};
+use crate::http::body::BodyMemory;
 use crate::http::cors::CorsLayer;
 use crate::http::drain::DrainLayer;
+use crate::http::framing::FramingLayer;
 use crate::http::liveness::Liveness;
 use crate::http::observe::{Observer, panic_response};
 use crate::http::openapi::BaseDocument;
 use crate::http::problem::Problem;
-use crate::http::rate_limit;
+use crate::http::rate_limit::{self, AddressBudgets};
 use crate::jobs::Jobs;
 use crate::lifecycle::Draining;
 use crate::routers;
@@ -90,6 +92,7 @@ macro_rules! parts {
 
 parts! {
     info: ServiceInfo,
+    body_memory: BodyMemory,
     authenticator: Authenticator,
     health: HealthService,
     apontamentos: ApontamentoService,
@@ -132,6 +135,7 @@ impl AppState {
                 version: VERSION,
                 environment: config.environment,
             },
+            body_memory: BodyMemory::new(config.http.body_memory_bytes),
             authenticator: Authenticator::new(&config.auth, tenants.clone()),
             health: HealthService::new(db.clone(), tenants.azure().clone(), draining.clone()),
             atividades: AtividadeService::new(db.clone(), config.auth.activity_write_role),
@@ -206,10 +210,14 @@ pub fn build(
     if let Some(rate) = config.rate_limit {
         limited = rate_limit::apply(limited, rate);
     }
-    let unlimited = routes
+    let mut unlimited = routes
         .unlimited
         .merge(routers::docs::router(&routes.document)?)
         .method_not_allowed_fallback(method_not_allowed);
+    let budgets = config.rate_limit.and_then(AddressBudgets::new);
+    if let Some(budgets) = &budgets {
+        unlimited = rate_limit::apply_to_open(unlimited, budgets);
+    }
     let observer = observer(config, draining);
     let alive = serde_json::to_vec(&routers::health::alive(state.0.info))?.into();
     let rest = surround(
@@ -217,12 +225,12 @@ pub fn build(
         config,
         observer.clone(),
     );
-    Ok(Liveness::new(&ALIVE, alive, observer, rest))
+    Ok(Liveness::new(&ALIVE, alive, observer, budgets, rest))
 }
 
 fn observer(config: &HttpConfig, draining: &Draining) -> Observer {
     let probes = [&ALIVE[..], &[READY]].concat();
-    Observer::new(&config.trusted_proxies, draining.clone(), probes)
+    Observer::new(config, draining.clone(), probes)
 }
 
 async fn method_not_allowed() -> Problem {
@@ -240,6 +248,7 @@ fn surround(routes: Router, config: &HttpConfig, observer: Observer) -> Router {
     let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
     let edge = ServiceBuilder::new()
         .layer(observer)
+        .layer(FramingLayer)
         .layer(CorsLayer::new(&config.cors_origins))
         .layer(
             CompressionLayer::new()

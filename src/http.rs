@@ -1,11 +1,13 @@
 //! The edge of the service that no resource owns: errors, extractors, limits, CORS, request ids, docs document.
 
+pub mod body;
 pub mod client_ip;
 pub mod conditional;
 pub mod cors;
 pub mod drain;
 pub mod extract;
 pub mod fields;
+pub mod framing;
 pub mod idempotency;
 pub mod instant;
 pub mod liveness;

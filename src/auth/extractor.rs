@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 
 use super::{Admin, Authenticator, CurrentUser};
 use crate::error::Error;
+use crate::telemetry::request::{self, Caller};
 
 /// The caller's own Azure DevOps access token, beside the token that proves them to us.
 const ACCESS_TOKEN: &str = "x-azure-access-token";
@@ -21,9 +22,23 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let authorization = text(&parts.headers, AUTHORIZATION.as_str());
         let access_token = text(&parts.headers, ACCESS_TOKEN).filter(|token| !token.trim().is_empty());
-        Authenticator::from_ref(state)
+        let user = Authenticator::from_ref(state)
             .authenticate(authorization, access_token)
-            .await
+            .await?;
+        request::name_caller(|| caller(&user));
+        Ok(user)
+    }
+}
+
+fn caller(user: &CurrentUser) -> Caller {
+    let organizacoes: Vec<&str> = user
+        .memberships()
+        .iter()
+        .map(|m| m.organizacao().nome().as_str())
+        .collect();
+    Caller {
+        id: user.id.clone(),
+        organizacoes: organizacoes.join(","),
     }
 }
 

@@ -18,6 +18,8 @@ pub struct HttpConfig {
     pub port: u16,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
+    /// Memory in bytes that request bodies above 16 KiB share while they are read; beyond it 503.
+    pub body_memory_bytes: usize,
     /// Most connections held open at once; further ones wait in the listener's queue.
     pub max_connections: usize,
     /// How long a request may take in all.
@@ -32,6 +34,8 @@ pub struct HttpConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<OriginPattern>,
+    /// Lines that the requests of one address may write into the log in a second; 0 for no bound.
+    pub log_requests_per_second: u32,
     /// `None` switches the limit off.
     pub rate_limit: Option<RateLimitConfig>,
 }
@@ -61,6 +65,7 @@ impl HttpConfig {
             host,
             port,
             max_body_bytes: reader.number("API_MAX_BODY_BYTES", 1 << 20, 1_024, 1 << 26),
+            body_memory_bytes: reader.number("API_BODY_MEMORY_BYTES", 1 << 24, 1 << 16, 1 << 32),
             max_connections: reader.number("API_MAX_CONNECTIONS", 16_384, 1, 1 << 20),
             request_timeout: reader.seconds("API_REQUEST_TIMEOUT_SECONDS", 30, 1, 600),
             header_read_timeout: reader.seconds("API_HEADER_READ_TIMEOUT_SECONDS", 15, 1, 600),
@@ -78,6 +83,7 @@ impl HttpConfig {
                 "https://dev.azure.com,https://*.gallerycdn.vsassets.io",
                 OriginPattern::parse,
             ),
+            log_requests_per_second: reader.number("LOG_REQUESTS_PER_SECOND", 100, 0, 1_000_000),
             rate_limit: read_rate_limit(reader),
         }
     }

@@ -38,10 +38,11 @@ const SECRETS: [(&str, &str); 14] = [
 ];
 
 /// Variables without secrets.
-const PLAIN: [&str; 37] = [
+const PLAIN: [&str; 39] = [
     "ENVIRONMENT",
     "API_HOST",
     "API_PORT",
+    "API_BODY_MEMORY_BYTES",
     "API_MAX_BODY_BYTES",
     "API_MAX_CONNECTIONS",
     "API_REQUEST_TIMEOUT_SECONDS",
@@ -73,6 +74,7 @@ const PLAIN: [&str; 37] = [
     "WRITEBACK_ORG_MODES",
     "WRITEBACK_BUDGET",
     "LOG_FORMAT",
+    "LOG_REQUESTS_PER_SECOND",
     "RUST_LOG",
     "METRICS_ADDR",
     "OTEL_TRACES_SAMPLER_ARG",

@@ -126,11 +126,17 @@ impl ValidateRange<i64> for Field<i64> {
     }
 }
 
-/// Most failures that an answer lists: an input with more is not a mistake but an attack on the answer's size.
+/// Most failures that are kept of a list and that an answer lists. An input with more is an attack, not a mistake.
 pub const MOST_FAILURES: usize = 100;
+
+/// Longest list that a body may hold.
+pub const MOST_ELEMENTS: u64 = super::body::MOST_ELEMENTS as u64;
 
 /// The fields of a request struct in the order of declaration, which is the order of reported failures.
 pub trait Fields {
+    /// Names of the fields, which are keys on the wire.
+    const NAMES: &'static [&'static str];
+
     /// Name of each field and what is wrong with its type.
     fn fields(&self) -> Vec<(&'static str, &[Failure])>;
 }
@@ -140,6 +146,8 @@ pub trait Fields {
 macro_rules! fields {
     ($name:ident { $($field:ident),+ $(,)? }) => {
         impl $crate::http::fields::Fields for $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
+
             fn fields(&self) -> Vec<(&'static str, &[$crate::http::fields::Failure])> {
                 vec![$((stringify!($field), self.$field.failures())),+]
             }

@@ -18,6 +18,7 @@ use futures_util::future::{Either, Ready, ready};
 use tower::Service;
 
 use super::observe::{Observer, logs_probes, set_common_headers};
+use super::rate_limit::AddressBudgets;
 use crate::telemetry::metrics::{self, Answered};
 use crate::telemetry::trace;
 
@@ -31,6 +32,7 @@ pub struct Liveness {
 #[derive(Debug)]
 struct Answer {
     observer: Observer,
+    budgets: Option<AddressBudgets>,
     paths: Vec<(&'static str, OnceLock<Answered>)>,
     headers: HeaderMap,
     /// JSON.
@@ -40,7 +42,13 @@ struct Answer {
 impl Liveness {
     /// Answers `body`, which is JSON, at `paths`; `rest` does so, too, and whatever else there is.
     #[must_use]
-    pub fn new(paths: &[&'static str], body: Bytes, observer: Observer, rest: Router) -> Self {
+    pub fn new(
+        paths: &[&'static str],
+        body: Bytes,
+        observer: Observer,
+        budgets: Option<AddressBudgets>,
+        rest: Router,
+    ) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -49,6 +57,7 @@ impl Liveness {
         Self {
             answer: Arc::new(Answer {
                 observer,
+                budgets,
                 paths: paths.iter().map(|path| (*path, OnceLock::new())).collect(),
                 headers,
                 body,
@@ -71,6 +80,15 @@ impl Answer {
             .find(|(path, _)| *path == request.uri().path())?;
         let plain = !request.headers().contains_key(ORIGIN) && request.body().is_end_stream();
         if !plain || trace::is_exporting() || logs_probes() {
+            return None;
+        }
+        let client = self.observer.client_ip(request);
+        if self
+            .budgets
+            .as_ref()
+            .is_some_and(|budgets| !budgets.admit(client))
+        {
+            // The routes share the budget, so they refuse the request, in the form of all refusals.
             return None;
         }
         let mut response = Response::new(Body::from(self.body.clone()));

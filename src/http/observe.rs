@@ -1,6 +1,7 @@
 //! What surrounds every request: its id, whom it comes from, how long it takes. How its answer leaves is in `answer`.
 
 mod answer;
+mod line_budget;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -18,12 +19,14 @@ use ipnet::IpNet;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
-use answer::{elapsed_ms, log, set_own_headers, take_problem, write_problem};
+use answer::{Line, elapsed_ms, log, set_own_headers, take_problem, write_problem};
+use line_budget::LineBudget;
 
 pub(super) use answer::{logs_probes, set_common_headers};
 
 use super::client_ip::{client_ip, network_of};
 use super::problem::Problem;
+use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
 use crate::telemetry::metrics::{self, ActiveRequests};
 use crate::telemetry::request::{self, RequestContext};
@@ -47,20 +50,27 @@ struct Watch {
     probes: Vec<&'static str>,
     warned_of_proxy: AtomicBool,
     active: ActiveRequests,
+    lines: Arc<LineBudget>,
 }
 
 impl Observer {
-    /// Believes `trusted_proxies`; closes connections once `draining`. Routes of `probes` are asked every few seconds, by everything that
+    /// Believes the trusted proxies; closes connections once `draining`. Routes of `probes` are asked every few seconds, by everything that
     /// watches: what they answer is worth a line only when it is bad news.
     #[must_use]
-    pub fn new(trusted_proxies: &[IpNet], draining: Draining, probes: Vec<&'static str>) -> Self {
+    pub fn new(config: &HttpConfig, draining: Draining, probes: Vec<&'static str>) -> Self {
         Self(Arc::new(Watch {
-            trusted_proxies: trusted_proxies.into(),
+            trusted_proxies: config.trusted_proxies.as_slice().into(),
             draining,
             probes,
             warned_of_proxy: AtomicBool::default(),
             active: ActiveRequests::default(),
+            lines: LineBudget::new(config.log_requests_per_second),
         }))
+    }
+
+    /// The address that the request comes from.
+    pub(super) fn client_ip(&self, request: &Request) -> IpAddr {
+        self.0.client_ip(request)
     }
 
     /// Sets the headers in which answers differ, for one that is given without the layer: the request's id, and that the connection closes.
@@ -152,6 +162,7 @@ impl Arrived {
                 route,
                 span,
                 network: network_of(client),
+                caller: Arc::default(),
             },
         }
     }
@@ -168,11 +179,17 @@ impl Arrived {
             method,
             route,
             span,
-            ..
+            caller,
+            network,
         } = self.context.clone();
         request::scope(self.context, async move {
             let _active = watch.active.enter(&method);
-            let unanswered = Unanswered { client, started };
+            let unanswered = Unanswered {
+                lines: &watch.lines,
+                network,
+                client,
+                started,
+            };
             let Ok(response) = work.await;
             let mut response = response.into_response();
             std::mem::forget(unanswered);
@@ -183,7 +200,17 @@ impl Arrived {
             set_common_headers(response.headers_mut());
             set_own_headers(response.headers_mut(), &id, watch.draining.is_set());
             let is_probe = watch.probes.contains(&&*route);
-            log(&response, problem.as_ref(), is_probe, client, started);
+            if let Some(omitted) = watch.lines.admit(network, Instant::now()) {
+                log(&Line {
+                    response: &response,
+                    problem: problem.as_ref(),
+                    is_probe,
+                    client,
+                    started,
+                    caller: caller.get(),
+                    omitted,
+                });
+            }
             let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
             metrics::request(&method, route, status, code, started.elapsed());
             span.end(Some(status), code);
@@ -194,15 +221,21 @@ impl Arrived {
 }
 
 /// Logs a request whose client went away: hyper then drops the work in the middle, and nobody would know of it.
-struct Unanswered {
+struct Unanswered<'a> {
+    lines: &'a LineBudget,
+    network: IpAddr,
     client: IpAddr,
     started: Instant,
 }
 
-impl Drop for Unanswered {
+impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
+        let Some(omitted) = self.lines.admit(self.network, Instant::now()) else {
+            return;
+        };
+        let omitted = (omitted > 0).then_some(omitted);
         let (client, elapsed_ms) = (self.client, elapsed_ms(self.started));
-        tracing::info!(elapsed_ms, %client, "the client went away before the answer");
+        tracing::info!(elapsed_ms, %client, omitted, "the client went away before the answer");
     }
 }
 

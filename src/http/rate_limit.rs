@@ -1,13 +1,14 @@
 //! A token bucket per caller, a larger one per address, and one per IPv6 site above its addresses.
 //!
 //! The caller is the credential, unproved at this point, else the address. Because made-up credentials would each
-//! have a bucket of their own, all requests of one address share a second one, `ADDRESS_FACTOR` times as large:
-//! an office behind one address fits in, a flood does not. A site (/48) that owns 65,536 networks has one bucket of
-//! `SITE_FACTOR` addresses. Headers: draft-ietf-httpapi-ratelimit-headers-10.
+//! have a bucket of their own, all requests of one address share a second one, twenty times as large: an office
+//! behind one address fits in, a flood does not. A site (/48) that owns 65,536 networks has one bucket of sixteen
+//! addresses. Documents and probes have budgets of addresses and sites of their own. Headers: draft-ietf-httpapi-ratelimit-headers-10.
+
+mod addresses;
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -16,25 +17,20 @@ use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
-use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
+use governor::middleware::StateInformationMiddleware;
 use secrecy::ExposeSecret;
 use tower::ServiceBuilder;
 use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
 use tower_governor::key_extractor::KeyExtractor;
 use tower_governor::{GovernorError, GovernorLayer};
 
-use super::client_ip::{network_of, site_of};
-use super::observe::ClientIp;
 use super::problem::Problem;
 use crate::config::RateLimitConfig;
 use crate::models::authorization::Authorization;
 use crate::telemetry::metrics;
 
-/// How many callers of full appetite one address may hold.
-const ADDRESS_FACTOR: NonZeroU32 = NonZeroU32::new(20).unwrap();
-
-/// How many addresses of full appetite one IPv6 site may hold.
-const SITE_FACTOR: NonZeroU32 = NonZeroU32::new(16).unwrap();
+pub use addresses::AddressBudgets;
+use addresses::ByAddress;
 
 /// How often buckets that are full again are forgotten, which bounds the memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
@@ -71,66 +67,35 @@ impl KeyExtractor for ByCaller {
     }
 }
 
-/// Finds the site of a request: the /48 of an IPv6 address, else the address.
-#[derive(Debug, Clone, Copy)]
-struct BySite;
-
-impl KeyExtractor for BySite {
-    type Key = IpAddr;
-
-    fn extract<T>(&self, request: &Request<T>) -> Result<IpAddr, GovernorError> {
-        ByAddress.extract(request).map(site_of)
-    }
-}
-
-/// Finds the address of a request.
-#[derive(Debug, Clone, Copy)]
-struct ByAddress;
-
-impl KeyExtractor for ByAddress {
-    type Key = IpAddr;
-
-    fn extract<T>(&self, request: &Request<T>) -> Result<IpAddr, GovernorError> {
-        let ip = request
-            .extensions()
-            .get::<ClientIp>()
-            .ok_or(GovernorError::UnableToExtractKey)?;
-        Ok(network_of(ip.0))
-    }
-}
-
-/// Puts the limits around the routes of `router`.
+/// Puts the limits of callers, addresses and sites around the routes of `router`.
 pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLimitConfig) -> Router<S> {
-    let per_address = RateLimitConfig {
-        per_second: config.per_second.saturating_mul(ADDRESS_FACTOR),
-        burst: config.burst.saturating_mul(ADDRESS_FACTOR),
-    };
-    let per_site = RateLimitConfig {
-        per_second: per_address.per_second.saturating_mul(SITE_FACTOR),
-        burst: per_address.burst.saturating_mul(SITE_FACTOR),
-    };
-    let (Some(by_caller), Some(by_address), Some(by_site)) = (
-        caller_buckets(config),
-        plain_buckets(per_address, ByAddress),
-        plain_buckets(per_site, BySite),
-    ) else {
+    let (Some(addresses), Some(by_caller)) = (AddressBudgets::new(config), caller_buckets(config)) else {
         // All numbers are positive, so the builders have nothing to refuse.
         return router;
     };
-    let (by_caller, by_address, by_site) = (Arc::new(by_caller), Arc::new(by_address), Arc::new(by_site));
-    let buckets = Arc::clone(by_site.limiter());
-    sweep(&buckets, governor::RateLimiter::retain_recent);
-    let buckets = Arc::clone(by_caller.limiter());
-    sweep(&buckets, governor::RateLimiter::retain_recent);
-    let buckets = Arc::clone(by_address.limiter());
-    sweep(&buckets, governor::RateLimiter::retain_recent);
-    let refuse = move |error| refusal(&error, config);
+    let by_caller = Arc::new(by_caller);
+    sweep(by_caller.limiter(), governor::RateLimiter::retain_recent);
+    let refuse = move |error| refusal(&error, Some(config));
+    let (site, address) = addresses.layers();
     // One stack: a router copies all that is below each layer that it is given, with every request.
     let limits = ServiceBuilder::new()
-        .layer(GovernorLayer::new(by_site).error_handler(refuse))
-        .layer(GovernorLayer::new(by_address).error_handler(refuse))
+        .layer(site.error_handler(refuse))
+        .layer(address.error_handler(refuse))
         .map_response(move |response| with_standard_headers(response, config))
         .layer(GovernorLayer::new(by_caller).error_handler(refuse));
+    router.layer(limits)
+}
+
+/// Puts the limits of addresses and sites around routes that nobody proves themselves for: documents and probes.
+pub fn apply_to_open<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    budgets: &AddressBudgets,
+) -> Router<S> {
+    let refuse = |error| refusal(&error, None);
+    let (site, address) = budgets.layers();
+    let limits = ServiceBuilder::new()
+        .layer(site.error_handler(refuse))
+        .layer(address.error_handler(refuse));
     router.layer(limits)
 }
 
@@ -140,17 +105,6 @@ fn caller_buckets(config: RateLimitConfig) -> Option<GovernorConfig<ByCaller, St
         .burst_size(config.burst.get())
         .key_extractor(ByCaller)
         .use_headers()
-        .finish()
-}
-
-fn plain_buckets<K: KeyExtractor>(
-    config: RateLimitConfig,
-    key: K,
-) -> Option<GovernorConfig<K, NoOpMiddleware>> {
-    GovernorConfigBuilder::default()
-        .period(period(config))
-        .burst_size(config.burst.get())
-        .key_extractor(key)
         .finish()
 }
 
@@ -173,7 +127,8 @@ fn sweep<L: Send + Sync + 'static>(limiter: &Arc<L>, forget: impl Fn(&L) + Send 
     });
 }
 
-fn refusal(error: &GovernorError, config: RateLimitConfig) -> Response<Body> {
+/// The answer to a request beyond a budget; `config` where the answer tells the caller's own budget.
+fn refusal(error: &GovernorError, config: Option<RateLimitConfig>) -> Response<Body> {
     let GovernorError::TooManyRequests { wait_time, .. } = error else {
         return Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response();
     };
@@ -182,7 +137,9 @@ fn refusal(error: &GovernorError, config: RateLimitConfig) -> Response<Body> {
     let mut response = Problem::of_status(StatusCode::TOO_MANY_REQUESTS)
         .retry_after(wait)
         .into_response();
-    set_headers(response.headers_mut(), config, 0, wait.as_secs());
+    if let Some(config) = config {
+        set_headers(response.headers_mut(), config, 0, wait.as_secs());
+    }
     response
 }
 
@@ -229,13 +186,5 @@ mod tests {
             burst: largest,
         };
         assert!(caller_buckets(config).is_some());
-        for factor in [ADDRESS_FACTOR, ADDRESS_FACTOR.saturating_mul(SITE_FACTOR)] {
-            let rate = largest.saturating_mul(factor);
-            let config = RateLimitConfig {
-                per_second: rate,
-                burst: rate,
-            };
-            assert!(plain_buckets(config, ByAddress).is_some());
-        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use reqwest::Method;
 use tracing::{Event, Subscriber};
@@ -32,6 +32,17 @@ pub struct RequestContext {
     pub span: Span,
     /// Address of the client, or the /64 of an IPv6 subscriber.
     pub network: IpAddr,
+    /// The caller, once proved.
+    pub caller: Arc<OnceLock<Caller>>,
+}
+
+/// What log lines say of a proved caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Identity GUID.
+    pub id: String,
+    /// Names of the organisations that the caller belongs to, with commas between them.
+    pub organizacoes: String,
 }
 
 /// The span of the request that this task works for, if it works for one.
@@ -61,6 +72,13 @@ pub fn current_id() -> Option<Arc<str>> {
 #[must_use]
 pub fn current_network() -> Option<IpAddr> {
     CURRENT.try_with(|context| context.network).ok()
+}
+
+/// Notes who makes the request that this task works for. The first caller stays; a request has only one.
+pub fn name_caller(caller: impl FnOnce() -> Caller) {
+    let _ = CURRENT.try_with(|context| {
+        context.caller.get_or_init(caller);
+    });
 }
 
 /// Runs `work` as part of a request.
@@ -170,6 +188,7 @@ mod tests {
             id: "r-1".into(),
             method: Method::GET,
             network: IpAddr::from([127, 0, 0, 1]),
+            caller: Arc::default(),
             route: "/{id}".into(),
             span: Span::of_request("GET", "/{id}", &headers),
         };

@@ -6,7 +6,7 @@ mod interrupted;
 mod reset;
 mod restart;
 mod shutdown;
-mod slow_clients;
+pub mod slow_clients;
 mod slow_database;
 mod unread_log;
 

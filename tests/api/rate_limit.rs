@@ -119,7 +119,7 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
 }
 
 #[tokio::test]
-async fn health_and_docs_are_exempt_and_unknown_paths_are_not() {
+async fn health_and_docs_have_only_the_budget_of_an_address() {
     let app = app(&[]).await;
     for path in [
         "/",
@@ -132,6 +132,22 @@ async fn health_and_docs_are_exempt_and_unknown_paths_are_not() {
     ] {
         let seen = statuses(&app, 6, || Request::get(path).from("192.0.2.1:1")).await;
         assert_eq!(seen, [200; 6], "{path}");
+    }
+    // An address has twenty callers' worth, which come back twenty a second.
+    for (path, peer) in [("/health", "192.0.2.2:1"), ("/docs", "192.0.2.3:1")] {
+        let mut answered = 0;
+        let refused = loop {
+            let reply = app.send(Request::get(path).from(peer)).await;
+            if reply.status != 200 {
+                break reply;
+            }
+            answered += 1;
+            assert!(answered < 500, "{path} is never refused");
+        };
+        assert!(answered >= 60, "{path}: {answered}");
+        assert_eq!(refused.problem(429)["code"], "muitas_requisicoes");
+        assert_eq!(refused.header("ratelimit"), "", "it is not the caller's budget");
+        assert_ne!(refused.header("retry-after"), "");
     }
     assert_eq!(
         statuses(&app, 4, || Request::get("/nada").from("192.0.2.1:1")).await,

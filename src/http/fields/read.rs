@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::MOST_FAILURES;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::duracao::{Duracao, DuracaoInvalida};
 use crate::models::organizacao::NomeOrganizacao;
@@ -307,9 +308,12 @@ impl<T: Read> Read for Vec<T> {
         let Value::Array(elements) = value else {
             return Err(vec![Failure::new("list_type", "deve ser uma lista")]);
         };
-        let mut read = Self::with_capacity(elements.len());
+        let mut read = Self::new();
         let mut failures = Vec::new();
         for (index, element) in elements.iter().enumerate() {
+            if failures.len() >= MOST_FAILURES {
+                break;
+            }
             match T::read(element) {
                 Ok(value) => read.push(value),
                 Err(wrong) => failures.extend(wrong.into_iter().map(|f| Failure {

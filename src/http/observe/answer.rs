@@ -13,6 +13,7 @@ use axum::response::Response;
 
 use super::REQUEST_ID;
 use crate::http::problem::{CONTENT_TYPE_PROBLEM, Problem};
+use crate::telemetry::request::Caller;
 
 /// Headers that every answer has: room for them is made at once.
 const COMMON_HEADERS: usize = 7;
@@ -73,29 +74,42 @@ pub(super) fn set_own_headers(headers: &mut HeaderMap, id: &str, draining: bool)
     }
 }
 
-pub(super) fn log(
-    response: &Response,
-    problem: Option<&Problem>,
-    is_probe: bool,
-    client: IpAddr,
-    started: Instant,
-) {
-    let status = response.status().as_u16();
-    let elapsed_ms = elapsed_ms(started);
-    let code = problem.map(|p| p.code);
-    match problem.and_then(|p| p.cause.as_deref()) {
-        Some(cause) if status >= 500 => {
+/// What a line in the log says of a request and its answer.
+pub(super) struct Line<'a> {
+    pub(super) response: &'a Response,
+    pub(super) problem: Option<&'a Problem>,
+    pub(super) is_probe: bool,
+    pub(super) client: IpAddr,
+    pub(super) started: Instant,
+    /// Only of refused requests, where one looks for who was refused.
+    pub(super) caller: Option<&'a Caller>,
+    /// Lines of the address that were left out before this one.
+    pub(super) omitted: u64,
+}
+
+/// Writes the line.
+pub(super) fn log(line: &Line<'_>) {
+    let client = line.client;
+    let status = line.response.status().as_u16();
+    let elapsed_ms = elapsed_ms(line.started);
+    let code = line.problem.map(|p| p.code);
+    let omitted = (line.omitted > 0).then_some(line.omitted);
+    let refused = line.caller.filter(|_| status >= 400);
+    let caller = refused.map(|caller| caller.id.as_str());
+    let organizacoes = refused.map(|caller| caller.organizacoes.as_str());
+    match line.problem.and_then(|p| p.cause.as_deref()) {
+        Some(cause) if status == 500 => {
             let cause = chain(cause);
-            if status == 500 {
-                tracing::error!(status, code, elapsed_ms, %client, cause, "request failed");
-            } else {
-                tracing::warn!(status, code, elapsed_ms, %client, cause, "request failed");
-            }
+            tracing::error!(status, code, elapsed_ms, %client, caller, organizacoes, omitted, cause, "request failed");
         }
-        _ if status < 400 && is_probe => {
-            tracing::debug!(status, elapsed_ms, %client, "request");
+        Some(cause) if status > 500 => {
+            let cause = chain(cause);
+            tracing::warn!(status, code, elapsed_ms, %client, caller, organizacoes, omitted, cause, "request failed");
         }
-        _ => tracing::info!(status, code, elapsed_ms, %client, "request"),
+        _ if status < 400 && line.is_probe => {
+            tracing::debug!(status, elapsed_ms, %client, omitted, "request");
+        }
+        _ => tracing::info!(status, code, elapsed_ms, %client, caller, organizacoes, omitted, "request"),
     }
 }
 

@@ -8,7 +8,7 @@ use validator::{Validate, ValidationError};
 use super::examples;
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
-use crate::http::fields::{Field, Trimmed, missing};
+use crate::http::fields::{Field, MOST_ELEMENTS, Trimmed, missing};
 use crate::http::instant::Instant;
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade, NomeAtividade};
 use crate::models::page::{Page, Paged};
@@ -16,8 +16,6 @@ use crate::models::projeto::ProjetoRef;
 
 /// Most characters of a description.
 const DESCRICAO_MAX: u64 = 100_000;
-/// Most projects of one activity.
-const PROJETOS_MAX: u64 = 1_000;
 
 /// Path of one activity.
 #[derive(Debug, IntoParams)]
@@ -73,7 +71,7 @@ pub(super) struct AtividadeCreate {
     #[serde(default)]
     ativo: Field<bool>,
     /// Projects, each by `id` or Azure DevOps GUID.
-    #[validate(length(min = 1, max = "PROJETOS_MAX"))]
+    #[validate(length(min = 1, max = "MOST_ELEMENTS"))]
     #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 1_000)]
     #[serde(default)]
     ids_projetos: Field<Option<Vec<Uuid>>>,
@@ -133,7 +131,7 @@ pub(super) struct AtividadeUpdate {
     #[serde(default)]
     ativo: Field<bool>,
     /// The new set of projects, each by `id` or Azure DevOps GUID; null changes nothing.
-    #[validate(length(min = 1, max = "PROJETOS_MAX"))]
+    #[validate(length(min = 1, max = "MOST_ELEMENTS"))]
     #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 1_000)]
     #[serde(default)]
     ids_projetos: Field<Option<Vec<Uuid>>>,

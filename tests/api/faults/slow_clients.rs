@@ -38,7 +38,7 @@ fn idle_connections() -> usize {
 }
 
 /// The program over the database, and where it listens.
-pub(super) async fn serve(url: &str, folder: &Path, variables: &[(&str, &str)]) -> (Running, String) {
+pub async fn serve(url: &str, folder: &Path, variables: &[(&str, &str)]) -> (Running, String) {
     let mut command = aponta(folder, &["serve"]);
     command
         .env("DATABASE_URL", crate::support::pooler::through_pooler(url))

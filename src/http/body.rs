@@ -1,0 +1,209 @@
+//! Reading of request bodies in bounded memory (issue 21, field report 7.1).
+//!
+//! A body is refused while it is read: it may not be longer than `API_MAX_BODY_BYTES`, and all large bodies that
+//! are being read share `API_BODY_MEMORY_BYTES`. What its JSON becomes is in [`pruned`].
+
+mod pruned;
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use http_body_util::{BodyExt, LengthLimitError};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::problem::Problem;
+use crate::error::FieldError;
+use crate::telemetry::metrics;
+
+pub(in crate::http) use pruned::MOST_ELEMENTS;
+
+/// A body up to this many bytes takes nothing from the budget: an entry of hours has 300, an activity with 400
+/// projects 16,000. So large bodies never keep small ones out.
+const SMALL: usize = 16 * 1_024;
+
+/// When a refused client may try again. A body that arrives at once is read within milliseconds.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The memory that large bodies share while they are read and parsed. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct BodyMemory {
+    free: Arc<Semaphore>,
+    total: usize,
+}
+
+impl BodyMemory {
+    /// A budget of `bytes`.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        let total = bytes.min(Semaphore::MAX_PERMITS);
+        Self {
+            free: Arc::new(Semaphore::new(total)),
+            total,
+        }
+    }
+
+    /// Takes `bytes` from the budget, or all of it for a body that is larger.
+    fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let permits = u32::try_from(bytes.min(self.total)).unwrap_or(u32::MAX);
+        Arc::clone(&self.free)
+            .try_acquire_many_owned(permits)
+            .map_err(|_| {
+                metrics::body_refused();
+                let detail =
+                    "O serviço está recebendo muitos dados ao mesmo tempo; tente novamente em instantes";
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "servico_ocupado", detail)
+                    .retry_after(RETRY_AFTER)
+            })
+    }
+}
+
+/// A body in memory.
+#[derive(Debug)]
+pub(super) struct ReadBody {
+    pub(super) bytes: Vec<u8>,
+    /// Holds the body's part of the budget.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads a body to its end.
+///
+/// # Errors
+/// 413 when it is longer than a body may be, 503 when the budget is used up, 400 when it ends early.
+pub(super) async fn read(mut body: Body, memory: &BodyMemory) -> Result<ReadBody, Problem> {
+    use axum::body::HttpBody;
+    let hint = body.size_hint();
+    let exact = hint.exact().and_then(|bytes| usize::try_from(bytes).ok());
+    let mut permit = exact
+        .filter(|bytes| *bytes > SMALL)
+        .map(|bytes| memory.reserve(bytes))
+        .transpose()?;
+    let mut bytes = Vec::with_capacity(exact.unwrap_or(0));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| unreadable(&error))?;
+        let data = frame.into_data().unwrap_or_else(|_| Bytes::new());
+        if permit.is_none() && bytes.len() + data.len() > SMALL {
+            // A chunked body says nothing of its length, so it may become as long as a body may be.
+            let most = hint.upper().and_then(|bytes| usize::try_from(bytes).ok());
+            permit = Some(memory.reserve(most.unwrap_or(usize::MAX))?);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(ReadBody {
+        bytes,
+        _permit: permit,
+    })
+}
+
+fn unreadable(error: &axum::Error) -> Problem {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        cause = error.source();
+    }
+    Problem::of_status(StatusCode::BAD_REQUEST)
+}
+
+/// The values of the `known` keys of a JSON object; see [`pruned`].
+///
+/// # Errors
+/// `missing` for an empty body, else `json_invalid` with the place; the body is not quoted.
+pub(super) fn parse_json(bytes: &[u8], known: &'static [&'static str]) -> Result<Value, FieldError> {
+    // RFC 8259, 8.1: a byte order mark may be ignored.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.trim_ascii().is_empty() {
+        return Err(FieldError {
+            loc: vec!["body".into()],
+            kind: "missing",
+            message: "o corpo é obrigatório".to_owned(),
+        });
+    }
+    pruned::from_slice(bytes, known).map_err(|error| FieldError {
+        loc: vec!["body".into()],
+        kind: "json_invalid",
+        message: format!(
+            "JSON inválido (linha {}, coluna {})",
+            error.line(),
+            error.column()
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arbitrary;
+
+    proptest! {
+        #[test]
+        fn a_body_is_json_or_refused_without_being_quoted(body in arbitrary::body(&json!({"canary": ["c4n4ry"]}))) {
+            let bare = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
+            match (parse_json(&body, &["canary"]), serde_json::from_slice::<Value>(bare)) {
+                (Ok(_), Ok(_)) => {}
+                (Err(failure), Err(_)) => {
+                    prop_assert!(["missing", "json_invalid"].contains(&failure.kind));
+                    prop_assert!(!failure.message.contains("c4n4ry"));
+                }
+                (found, _) => prop_assert!(false, "{:?}", found),
+            }
+        }
+    }
+
+    const KIB: usize = 1_024;
+
+    #[tokio::test]
+    async fn large_bodies_share_the_budget_and_small_ones_need_none() {
+        let memory = BodyMemory::new(100 * KIB);
+        let first = read(Body::from(vec![b' '; 60 * KIB]), &memory).await.unwrap();
+        let refused = read(Body::from(vec![b' '; 60 * KIB]), &memory).await.unwrap_err();
+        assert_eq!(refused.code, "servico_ocupado");
+        let small = read(Body::from(vec![b' '; SMALL]), &memory).await.unwrap();
+        assert_eq!(small.bytes.len(), SMALL);
+        drop(first);
+        assert!(read(Body::from(vec![b' '; 60 * KIB]), &memory).await.is_ok());
+        assert_eq!(memory.free.available_permits(), 100 * KIB);
+    }
+
+    #[tokio::test]
+    async fn a_chunked_body_pays_once_it_is_large() {
+        let chunks = |n: usize| {
+            let chunk = || Ok::<_, std::io::Error>(Bytes::from(vec![b' '; KIB]));
+            Body::from_stream(futures_util::stream::iter((0..n).map(move |_| chunk())))
+        };
+        let memory = BodyMemory::new(100 * KIB);
+        let _small = read(chunks(16), &memory).await.unwrap();
+        assert_eq!(memory.free.available_permits(), 100 * KIB);
+        let large = read(chunks(17), &memory).await.unwrap();
+        assert_eq!(
+            memory.free.available_permits(),
+            0,
+            "it could have become any length"
+        );
+        assert_eq!(
+            read(chunks(17), &memory).await.unwrap_err().code,
+            "servico_ocupado"
+        );
+        drop(large);
+        assert!(read(chunks(17), &memory).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_limit_is_413_and_one_cut_short_400() {
+        let memory = BodyMemory::new(KIB);
+        let limited = http_body_util::Limited::new(Body::from(vec![b' '; 3 * KIB]), KIB);
+        let refused = read(Body::new(limited), &memory).await.unwrap_err();
+        assert_eq!(refused.code, "corpo_grande_demais");
+        let cut =
+            futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut"))]);
+        let refused = read(Body::from_stream(cut), &memory).await.unwrap_err();
+        assert_eq!(refused.code, "requisicao_invalida");
+    }
+}

@@ -1,0 +1,209 @@
+//! The part of a JSON body that a request struct can read, as a [`Value`]; the rest is checked and dropped.
+//!
+//! A [`Value`] of a whole body takes up to 32 times the body's size (`[1,1,1,…]`). So unknown keys are skipped, a
+//! list keeps [`MOST_ELEMENTS`] elements and one more, and what is nested deeper than any field is left empty.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Longest list that a field may have. One element more is kept, so that its constraint finds it too long.
+pub(in crate::http) const MOST_ELEMENTS: usize = 1_000;
+
+/// Reads a body whose object has the `known` keys. Of equal keys the last one counts, as for `serde_json`.
+///
+/// # Errors
+/// Exactly when the bytes are not JSON, or nested deeper than `serde_json` reads (128 levels).
+pub(super) fn from_slice(bytes: &[u8], known: &'static [&'static str]) -> serde_json::Result<Value> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = Part::Body(known).deserialize(&mut json)?;
+    json.end()?;
+    Ok(value)
+}
+
+/// What a value is in a body, which says how much of it is kept.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// The whole: the known keys of an object.
+    Body(&'static [&'static str]),
+    /// The value of a known key: a scalar, or the first elements of a list.
+    Field,
+    /// An element of a list: a scalar.
+    Element,
+    /// Nothing. It is read all the same, because the body must be JSON as a whole; `IgnoredAny` would not look at
+    /// numbers, UTF-8 and depth.
+    Skipped,
+}
+
+impl<'de> DeserializeSeed<'de> for Part {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Part {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(match self {
+            Self::Skipped => Value::Null,
+            _ => Value::String(value.to_owned()),
+        })
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut kept = Vec::new();
+        loop {
+            let keeps = matches!(self, Self::Field) && kept.len() <= MOST_ELEMENTS;
+            let part = if keeps { Self::Element } else { Self::Skipped };
+            match elements.next_element_seed(part)? {
+                Some(element) if keeps => kept.push(element),
+                Some(_) => {}
+                None => return Ok(Value::Array(kept)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let known = match self {
+            Self::Body(known) => known,
+            _ => &[],
+        };
+        let mut kept = Map::new();
+        while let Some(key) = entries.next_key_seed(Key(known))? {
+            match key {
+                Some(key) => {
+                    let value = entries.next_value_seed(Self::Field)?;
+                    kept.insert(key.to_owned(), value);
+                }
+                None => {
+                    entries.next_value_seed(Self::Skipped)?;
+                }
+            }
+        }
+        Ok(Value::Object(kept))
+    }
+}
+
+/// Reads a key without copying it: the known one that it is, if any.
+struct Key(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Option<&'static str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = Option<&'static str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().copied().find(|known| *known == key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arbitrary;
+
+    const KNOWN: [&str; 3] = ["a", "ids", "é"];
+
+    /// What must be left of `value`, the slow way.
+    fn expected(value: Value) -> Value {
+        let scalar = |value: Value| match value {
+            Value::Array(_) => json!([]),
+            Value::Object(_) => json!({}),
+            scalar => scalar,
+        };
+        let field = |value: Value| match value {
+            Value::Array(list) => list.into_iter().take(MOST_ELEMENTS + 1).map(scalar).collect(),
+            other => scalar(other),
+        };
+        match value {
+            Value::Object(map) => {
+                let known = map.into_iter().filter(|(key, _)| KNOWN.contains(&key.as_str()));
+                known.map(|(key, value)| (key, field(value))).collect()
+            }
+            other => scalar(other),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_as_serde_json_reads_it_and_pruned(
+            body in arbitrary::body(&json!({"a": [1, [2], {"b": 3}], "b": {"a": 1}, "é": "x", "ids": {"a": []}})),
+        ) {
+            match (from_slice(&body, &KNOWN), serde_json::from_slice::<Value>(&body)) {
+                (Ok(found), Ok(whole)) => prop_assert_eq!(found, expected(whole)),
+                (Err(found), Err(told)) => {
+                    prop_assert_eq!((found.line(), found.column()), (told.line(), told.column()));
+                }
+                (found, told) => prop_assert!(false, "{:?} {:?}", found, told),
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_ends_at_its_maximum_and_the_rest_is_still_json() {
+        let body = format!(r#"{{"ids":[{}1],"a":2}}"#, "1,".repeat(5_000));
+        let value = from_slice(body.as_bytes(), &KNOWN).unwrap();
+        assert_eq!(value["ids"].as_array().unwrap().len(), MOST_ELEMENTS + 1);
+        assert_eq!(value["a"], 2);
+        let broken = format!(r#"{{"ids":[{}1e999]}}"#, "1,".repeat(5_000));
+        assert!(from_slice(broken.as_bytes(), &KNOWN).is_err());
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_one_counts() {
+        let value = from_slice(br#"{"a":1,"b":9,"a":[2]}"#, &KNOWN).unwrap();
+        assert_eq!(value, json!({"a": [2]}));
+    }
+
+    #[test]
+    fn nesting_ends_where_that_of_serde_json_does() {
+        for depth in [126, 127, 128, 129, 5_000] {
+            for key in ["a", "b"] {
+                let body = format!(r#"{{"{key}":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+                let told = serde_json::from_str::<Value>(&body).is_ok();
+                assert_eq!(from_slice(body.as_bytes(), &KNOWN).is_ok(), told, "{depth}");
+            }
+        }
+    }
+}
