@@ -2,6 +2,7 @@
 how they run."""
 
 import http.client
+import json
 import ssl
 import subprocess
 import time
@@ -9,7 +10,7 @@ import uuid
 import warnings
 
 from stack import EDGE, NAME, OTHER_EDGE, STRANGER
-from world import ORIGIN, Answer, a_client, expect
+from world import ORIGIN, PROBLEM, Answer, a_client, expect
 
 
 # --- what a client meets at the door
@@ -88,6 +89,69 @@ def metrics_stay_inside(w):
 def ambiguous_bodies_are_refused(w):
     headers = [("Transfer-Encoding", "chunked"), ("Content-Length", "5")]
     w.ask("POST", "/api/v1/atividades", a_client(), headers=headers).problem(400, "requisicao_invalida")
+
+
+# --- requests that nginx cannot read
+
+HOST = f"Host: {NAME}\r\n"
+# Bytes, and the statuses that may answer them where that is not 400.
+MALFORMED = {
+    # Newer versions of nginx read the address of CONNECT and say 405.
+    "CONNECT": (f"CONNECT host:443 HTTP/1.1\r\n{HOST}\r\n", 400, 405),
+    "U+0000 in the path": (f"GET /api/%00 HTTP/1.1\r\n{HOST}\r\n",),
+    "a path that leaves the root": (f"GET /..%2f..%2fetc/passwd HTTP/1.1\r\n{HOST}\r\n",),
+    "half an escape": (f"GET /%4 HTTP/1.1\r\n{HOST}\r\n",),
+    "a space in the path": (f"GET /a b HTTP/1.1\r\n{HOST}\r\n",),
+    "no request line": ("\x01\x02 nonsense\r\n\r\n",),
+    "a method in lower case": (f"get / HTTP/1.1\r\n{HOST}\r\n",),
+    "an asterisk for a path": (f"OPTIONS * HTTP/1.1\r\n{HOST}\r\n",),
+    "another protocol": (f"GET / ICY/1.1\r\n{HOST}\r\n",),
+    "an unknown version": (f"GET / HTTP/9.9\r\n{HOST}\r\n",),
+    "a path without end": (f"GET /{'a' * 20_000} HTTP/1.1\r\n{HOST}\r\n", 414),
+    "TRACE": (f"TRACE / HTTP/1.1\r\n{HOST}\r\n", 405),
+    "no host": ("GET / HTTP/1.1\r\n\r\n",),
+    "two hosts": (f"GET / HTTP/1.1\r\n{HOST}{HOST}\r\n",),
+    "a host that is none": ("GET / HTTP/1.1\r\nHost: a..b\r\n\r\n",),
+    "U+0000 in a header": (f"GET / HTTP/1.1\r\n{HOST}X-A: a\0b\r\n\r\n",),
+    "a space before a colon": (f"GET / HTTP/1.1\r\n{HOST}X-A : a\r\n\r\n",),
+    "a header without end": (f"GET / HTTP/1.1\r\n{HOST}X-A: {'a' * 20_000}\r\n\r\n",),
+    "too many headers": (f"GET / HTTP/1.1\r\n{HOST}" + f"X-A: {'a' * 15_000}\r\n" * 5 + "\r\n",),
+    "two lengths": (f"POST / HTTP/1.1\r\n{HOST}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{{}}",),
+    "a length that is none": (f"POST / HTTP/1.1\r\n{HOST}Content-Length: -1\r\n\r\n",),
+    "an unknown transfer coding": (f"POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",),
+    "a precondition for /nginx-health": (f'GET /nginx-health HTTP/1.1\r\n{HOST}If-Match: "a"\r\n\r\n', 412),
+}
+
+
+def malformed_requests_get_a_problem_document(w):
+    codes = {405: "metodo_nao_permitido"}
+    for way, how in {"TLS": {}, "port 80": {"tls": False}, "plain HTTP on the TLS port": {"tls": False, "port": w.nginx.https}}.items():
+        for name, (request, *statuses) in MALFORMED.items():
+            # Plain HTTP on the TLS port is a 400 of its own, once nginx has read the head.
+            statuses = (statuses or [400]) + [400] * (way not in ("TLS", "port 80"))
+            try:
+                answer = w.send(request.encode("latin-1"), **how)
+                expect(answer.status in statuses, "status", answer.status, answer.body[:200])
+                answer.problem(answer.status, codes.get(answer.status, "requisicao_invalida"))
+                expect((answer.headers["Allow"] is not None) == (answer.status == 405), "Allow", answer.headers["Allow"])
+            except Exception as error:
+                raise AssertionError(f"{name}, {way}: {error!r}") from error
+    plain = w.send(b"GET /api/v1 HTTP/1.1\r\nHost: evil.example\r\n\r\n", tls=False, port=w.nginx.https)
+    plain.problem(400, "requisicao_invalida")
+    # The location that answers them is internal.
+    w.ask("GET", "/nginx-problem", a_client()).problem(404, "rota_nao_encontrada")
+
+
+def malformed_http_2_requests_get_a_problem_document(w):
+    for path, method, status, code in (("/%00", "GET", 400, "requisicao_invalida"), ("/..%2f..%2fetc", "GET", 400, "requisicao_invalida"),
+                                       ("/", "TRACE", 405, "metodo_nao_permitido")):
+        done = subprocess.run(
+            ["curl", "-sS", "--http2", "--path-as-is", "-X", method, "--max-time", "10", "--cacert", w.nginx.certificate, "--resolve",
+             f"{NAME}:{w.nginx.https}:127.0.0.1", "-w", "\n%{http_version} %{response_code} %{content_type}",
+             f"https://{NAME}:{w.nginx.https}{path}"], capture_output=True, text=True, timeout=20)
+        body, _, told = done.stdout.rpartition("\n")
+        expect(told == f"2 {status} {PROBLEM}", method, path, told, done.stderr)
+        expect(json.loads(body)["code"] == code, body)
 
 
 # --- the limit
@@ -217,7 +281,9 @@ def origin_only_refuses_strangers(w):
         w.nginx.reload()
         for peer, claimed in ((STRANGER, None), (STRANGER, "203.0.113.8"), (EDGE, None)):
             w.ask("GET", "/api/v1", claimed, peer).problem(403, "acesso_negado")
-            expect(w.ask("GET", "/api/v1", claimed, peer, tls=False).status == 403, "port 80 answers a stranger")
+            w.ask("GET", "/api/v1", claimed, peer, tls=False).problem(403, "acesso_negado")
+            for tls in (True, False):
+                w.send(f"GET /%00 HTTP/1.1\r\n{HOST}\r\n".encode(), tls, peer=peer).problem(403, "acesso_negado")
         expect(w.ask("GET", "/api/v1", "203.0.113.8").status == 200, "Cloudflare is refused")
         for path in ("/nginx-health", "/health", "/ready"):
             expect(w.ask("GET", path, peer=STRANGER).status == 200, "a private health check is refused", path)
