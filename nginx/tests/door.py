@@ -15,8 +15,15 @@ from world import ORIGIN, PROBLEM, Answer, a_client, expect
 
 # --- what a client meets at the door
 
-def port_80_redirects_everything_but_health(w):
-    for method, path in (("GET", "/api/v1/projetos?skip=1"), ("POST", "/api/v1/apontamentos"), ("GET", "/"), ("GET", "/ready")):
+def port_80_refuses_the_api_and_redirects_pages(w):
+    # A redirected client would send its credential in plain text each time.
+    credential = [("Authorization", "Bearer x")]
+    for method, path in (("GET", "/api/v1/projetos?skip=1"), ("POST", "/api/v1/apontamentos"), ("OPTIONS", "/api/v1"), ("GET", "/api"),
+                         ("GET", "//api/v1"), ("GET", "/%61pi/v1"), ("GET", "/docs/../api/v1"), ("GET", "/API/v1"), ("PUT", "/docs")):
+        answer = w.ask(method, path, tls=False, headers=credential).problem(403, "https_obrigatorio")
+        expect("HTTPS" in answer.json()["detail"], answer.json())
+        expect("Location" not in answer.headers and "Strict-Transport-Security" not in answer.headers, answer.headers.items())
+    for method, path in (("GET", "/"), ("GET", "/docs"), ("HEAD", "/docs"), ("GET", "/openapi.json?a=1"), ("GET", "/ready"), ("GET", "/apis")):
         answer = w.ask(method, path, tls=False)
         expect((answer.status, answer.headers["Location"]) == (308, f"https://{NAME}{path}"), path, answer.status)
         expect("Strict-Transport-Security" not in answer.headers, "HSTS over plain HTTP")
