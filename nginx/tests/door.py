@@ -1,7 +1,9 @@
 """What a client meets before the service: ports, TLS, the limit, and who it is taken for. A promise each; the docstring of e2e.py says
 how they run."""
 
+import concurrent.futures
 import http.client
+import itertools
 import json
 import ssl
 import subprocess
@@ -9,7 +11,7 @@ import time
 import uuid
 import warnings
 
-from stack import EDGE, NAME, OTHER_EDGE, STRANGER
+from stack import EDGE, NAME, OTHER_EDGE, STRANGER, replace_once
 from world import ORIGIN, PROBLEM, Answer, a_client, expect
 
 
@@ -237,6 +239,36 @@ def an_ipv6_network_is_one_client(w):
     statuses = [w.ask("GET", "/api/v1", address).status for address in addresses]
     expect(429 in statuses, "29 addresses of a /64 have 29 limits")
     expect(w.ask("GET", "/api/v1", "2001:db8:7:a::1").status == 200, "the neighbouring /64 is refused")
+
+
+def requests_at_once_of_an_address_are_bounded(w):
+    path = w.nginx.folder / "nginx.conf"
+    configured = path.read_text()
+    path.write_text(replace_once(configured, "limit_conn connections 256;", "limit_conn connections 8;"))
+    w.echo_instead()
+    try:
+        # Addresses of one IPv6 /64; each request takes a second.
+        addresses = [f"2001:db8:8:1:{n:x}::1" for n in range(1, 13)]
+        with concurrent.futures.ThreadPoolExecutor(len(addresses)) as pool:
+            asked = [pool.submit(w.ask, "GET", "/slow", address) for address in addresses]
+            refused = [done.result() for done in itertools.islice(concurrent.futures.as_completed(asked), 4)]
+            expect([a.status for a in refused] == [429] * 4, "not refused:", [a.status for a in refused])
+            for check in ("/health", "/healthz", "/ready", "/nginx-health"):
+                expect(w.ask("GET", check, addresses[0]).status == 200, "a health check is refused", check)
+            expect(w.ask("GET", "/slow", "2001:db8:8:2::1").status == 200, "another client is refused")
+        statuses = sorted(done.result().status for done in asked)
+        expect(statuses == [200] * 8 + [429] * 4, statuses)
+        for answer in refused:
+            answer.problem(429, "muitas_requisicoes")
+            expect("ao mesmo tempo" in answer.json()["detail"], answer.json())
+            # RateLimit describes the rate, which is not used up.
+            expect(answer.headers["Retry-After"] == "1" and "RateLimit" not in answer.headers, answer.headers.items())
+        line, = w.logged(refused[0].headers["X-Request-Id"], "nginx")
+        expect((line["connections"], line["replica"]) == ("REJECTED", ""), line)
+        expect(w.ask("GET", "/slow", addresses[0]).status == 200, "still refused when all are done")
+    finally:
+        path.write_text(configured)
+        w.replicas_again()
 
 
 # --- who the client is
