@@ -1,21 +1,31 @@
 """What a client meets before the service: ports, TLS, the limit, and who it is taken for. A promise each; the docstring of e2e.py says
 how they run."""
 
+import concurrent.futures
 import http.client
+import itertools
+import json
 import ssl
 import subprocess
 import time
 import uuid
 import warnings
 
-from stack import EDGE, NAME, OTHER_EDGE, STRANGER
-from world import ORIGIN, Answer, a_client, expect
+from stack import EDGE, NAME, OTHER_EDGE, STRANGER, replace_once
+from world import ORIGIN, PROBLEM, Answer, a_client, expect
 
 
 # --- what a client meets at the door
 
-def port_80_redirects_everything_but_health(w):
-    for method, path in (("GET", "/api/v1/projetos?skip=1"), ("POST", "/api/v1/apontamentos"), ("GET", "/"), ("GET", "/ready")):
+def port_80_refuses_the_api_and_redirects_pages(w):
+    # A redirected client would send its credential in plain text each time.
+    credential = [("Authorization", "Bearer x")]
+    for method, path in (("GET", "/api/v1/projetos?skip=1"), ("POST", "/api/v1/apontamentos"), ("OPTIONS", "/api/v1"), ("GET", "/api"),
+                         ("GET", "//api/v1"), ("GET", "/%61pi/v1"), ("GET", "/docs/../api/v1"), ("GET", "/API/v1"), ("PUT", "/docs")):
+        answer = w.ask(method, path, tls=False, headers=credential).problem(403, "https_obrigatorio")
+        expect("HTTPS" in answer.json()["detail"], answer.json())
+        expect("Location" not in answer.headers and "Strict-Transport-Security" not in answer.headers, answer.headers.items())
+    for method, path in (("GET", "/"), ("GET", "/docs"), ("HEAD", "/docs"), ("GET", "/openapi.json?a=1"), ("GET", "/ready"), ("GET", "/apis")):
         answer = w.ask(method, path, tls=False)
         expect((answer.status, answer.headers["Location"]) == (308, f"https://{NAME}{path}"), path, answer.status)
         expect("Strict-Transport-Security" not in answer.headers, "HSTS over plain HTTP")
@@ -88,6 +98,69 @@ def metrics_stay_inside(w):
 def ambiguous_bodies_are_refused(w):
     headers = [("Transfer-Encoding", "chunked"), ("Content-Length", "5")]
     w.ask("POST", "/api/v1/atividades", a_client(), headers=headers).problem(400, "requisicao_invalida")
+
+
+# --- requests that nginx cannot read
+
+HOST = f"Host: {NAME}\r\n"
+# Bytes, and the statuses that may answer them where that is not 400.
+MALFORMED = {
+    # Newer versions of nginx read the address of CONNECT and say 405.
+    "CONNECT": (f"CONNECT host:443 HTTP/1.1\r\n{HOST}\r\n", 400, 405),
+    "U+0000 in the path": (f"GET /api/%00 HTTP/1.1\r\n{HOST}\r\n",),
+    "a path that leaves the root": (f"GET /..%2f..%2fetc/passwd HTTP/1.1\r\n{HOST}\r\n",),
+    "half an escape": (f"GET /%4 HTTP/1.1\r\n{HOST}\r\n",),
+    "a space in the path": (f"GET /a b HTTP/1.1\r\n{HOST}\r\n",),
+    "no request line": ("\x01\x02 nonsense\r\n\r\n",),
+    "a method in lower case": (f"get / HTTP/1.1\r\n{HOST}\r\n",),
+    "an asterisk for a path": (f"OPTIONS * HTTP/1.1\r\n{HOST}\r\n",),
+    "another protocol": (f"GET / ICY/1.1\r\n{HOST}\r\n",),
+    "an unknown version": (f"GET / HTTP/9.9\r\n{HOST}\r\n",),
+    "a path without end": (f"GET /{'a' * 20_000} HTTP/1.1\r\n{HOST}\r\n", 414),
+    "TRACE": (f"TRACE / HTTP/1.1\r\n{HOST}\r\n", 405),
+    "no host": ("GET / HTTP/1.1\r\n\r\n",),
+    "two hosts": (f"GET / HTTP/1.1\r\n{HOST}{HOST}\r\n",),
+    "a host that is none": ("GET / HTTP/1.1\r\nHost: a..b\r\n\r\n",),
+    "U+0000 in a header": (f"GET / HTTP/1.1\r\n{HOST}X-A: a\0b\r\n\r\n",),
+    "a space before a colon": (f"GET / HTTP/1.1\r\n{HOST}X-A : a\r\n\r\n",),
+    "a header without end": (f"GET / HTTP/1.1\r\n{HOST}X-A: {'a' * 20_000}\r\n\r\n",),
+    "too many headers": (f"GET / HTTP/1.1\r\n{HOST}" + f"X-A: {'a' * 15_000}\r\n" * 5 + "\r\n",),
+    "two lengths": (f"POST / HTTP/1.1\r\n{HOST}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{{}}",),
+    "a length that is none": (f"POST / HTTP/1.1\r\n{HOST}Content-Length: -1\r\n\r\n",),
+    "an unknown transfer coding": (f"POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",),
+    "a precondition for /nginx-health": (f'GET /nginx-health HTTP/1.1\r\n{HOST}If-Match: "a"\r\n\r\n', 412),
+}
+
+
+def malformed_requests_get_a_problem_document(w):
+    codes = {405: "metodo_nao_permitido"}
+    for way, how in {"TLS": {}, "port 80": {"tls": False}, "plain HTTP on the TLS port": {"tls": False, "port": w.nginx.https}}.items():
+        for name, (request, *statuses) in MALFORMED.items():
+            # Plain HTTP on the TLS port is a 400 of its own, once nginx has read the head.
+            statuses = (statuses or [400]) + [400] * (way not in ("TLS", "port 80"))
+            try:
+                answer = w.send(request.encode("latin-1"), **how)
+                expect(answer.status in statuses, "status", answer.status, answer.body[:200])
+                answer.problem(answer.status, codes.get(answer.status, "requisicao_invalida"))
+                expect((answer.headers["Allow"] is not None) == (answer.status == 405), "Allow", answer.headers["Allow"])
+            except Exception as error:
+                raise AssertionError(f"{name}, {way}: {error!r}") from error
+    plain = w.send(b"GET /api/v1 HTTP/1.1\r\nHost: evil.example\r\n\r\n", tls=False, port=w.nginx.https)
+    plain.problem(400, "requisicao_invalida")
+    # The location that answers them is internal.
+    w.ask("GET", "/nginx-problem", a_client()).problem(404, "rota_nao_encontrada")
+
+
+def malformed_http_2_requests_get_a_problem_document(w):
+    for path, method, status, code in (("/%00", "GET", 400, "requisicao_invalida"), ("/..%2f..%2fetc", "GET", 400, "requisicao_invalida"),
+                                       ("/", "TRACE", 405, "metodo_nao_permitido")):
+        done = subprocess.run(
+            ["curl", "-sS", "--http2", "--path-as-is", "-X", method, "--max-time", "10", "--cacert", w.nginx.certificate, "--resolve",
+             f"{NAME}:{w.nginx.https}:127.0.0.1", "-w", "\n%{http_version} %{response_code} %{content_type}",
+             f"https://{NAME}:{w.nginx.https}{path}"], capture_output=True, text=True, timeout=20)
+        body, _, told = done.stdout.rpartition("\n")
+        expect(told == f"2 {status} {PROBLEM}", method, path, told, done.stderr)
+        expect(json.loads(body)["code"] == code, body)
 
 
 # --- the limit
@@ -168,6 +241,36 @@ def an_ipv6_network_is_one_client(w):
     expect(w.ask("GET", "/api/v1", "2001:db8:7:a::1").status == 200, "the neighbouring /64 is refused")
 
 
+def requests_at_once_of_an_address_are_bounded(w):
+    path = w.nginx.folder / "nginx.conf"
+    configured = path.read_text()
+    path.write_text(replace_once(configured, "limit_conn connections 256;", "limit_conn connections 8;"))
+    w.echo_instead()
+    try:
+        # Addresses of one IPv6 /64; each request takes a second.
+        addresses = [f"2001:db8:8:1:{n:x}::1" for n in range(1, 13)]
+        with concurrent.futures.ThreadPoolExecutor(len(addresses)) as pool:
+            asked = [pool.submit(w.ask, "GET", "/slow", address) for address in addresses]
+            refused = [done.result() for done in itertools.islice(concurrent.futures.as_completed(asked), 4)]
+            expect([a.status for a in refused] == [429] * 4, "not refused:", [a.status for a in refused])
+            for check in ("/health", "/healthz", "/ready", "/nginx-health"):
+                expect(w.ask("GET", check, addresses[0]).status == 200, "a health check is refused", check)
+            expect(w.ask("GET", "/slow", "2001:db8:8:2::1").status == 200, "another client is refused")
+        statuses = sorted(done.result().status for done in asked)
+        expect(statuses == [200] * 8 + [429] * 4, statuses)
+        for answer in refused:
+            answer.problem(429, "muitas_requisicoes")
+            expect("ao mesmo tempo" in answer.json()["detail"], answer.json())
+            # RateLimit describes the rate, which is not used up.
+            expect(answer.headers["Retry-After"] == "1" and "RateLimit" not in answer.headers, answer.headers.items())
+        line, = w.logged(refused[0].headers["X-Request-Id"], "nginx")
+        expect((line["connections"], line["replica"]) == ("REJECTED", ""), line)
+        expect(w.ask("GET", "/slow", addresses[0]).status == 200, "still refused when all are done")
+    finally:
+        path.write_text(configured)
+        w.replicas_again()
+
+
 # --- who the client is
 
 def forged_addresses_are_not_believed(w):
@@ -217,7 +320,9 @@ def origin_only_refuses_strangers(w):
         w.nginx.reload()
         for peer, claimed in ((STRANGER, None), (STRANGER, "203.0.113.8"), (EDGE, None)):
             w.ask("GET", "/api/v1", claimed, peer).problem(403, "acesso_negado")
-            expect(w.ask("GET", "/api/v1", claimed, peer, tls=False).status == 403, "port 80 answers a stranger")
+            w.ask("GET", "/api/v1", claimed, peer, tls=False).problem(403, "acesso_negado")
+            for tls in (True, False):
+                w.send(f"GET /%00 HTTP/1.1\r\n{HOST}\r\n".encode(), tls, peer=peer).problem(403, "acesso_negado")
         expect(w.ask("GET", "/api/v1", "203.0.113.8").status == 200, "Cloudflare is refused")
         for path in ("/nginx-health", "/health", "/ready"):
             expect(w.ask("GET", path, peer=STRANGER).status == 200, "a private health check is refused", path)

@@ -116,6 +116,16 @@ class World:
         finally:
             connection.close()
 
+    def send(self, request, tls=True, port=None, peer=EDGE):
+        """Returns the answer to bytes that an HTTP library would not send."""
+        port = port or (self.nginx.https if tls else self.nginx.http)
+        raw = socket.create_connection(("127.0.0.1", port), 10, source_address=(peer, 0))
+        with self.context.wrap_socket(raw, server_hostname=NAME) if tls else raw as connection:
+            connection.sendall(request)
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            return Answer(response)
+
     def closed(self, **how):
         """Whether nginx hangs up without an answer."""
         try:
