@@ -9,6 +9,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::error::{Error, Result};
+use crate::telemetry::metrics;
 
 /// An address may show so many times its tokens of a second at once: people behind one address sign in together.
 const BURST_FACTOR: u32 = 4;
@@ -49,11 +50,12 @@ impl Strangers {
         if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             limiter.retain_recent();
         }
-        limiter
-            .check_key(&network)
-            .map_err(|not_until| Error::TooManyProofs {
+        limiter.check_key(&network).map_err(|not_until| {
+            metrics::proof_refused();
+            Error::TooManyProofs {
                 retry_after: not_until.wait_time_from(DefaultClock::default().now()),
-            })
+            }
+        })
     }
 }
 

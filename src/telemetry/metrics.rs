@@ -28,6 +28,8 @@ const AUTH_CACHE: &str = "aponta_auth_cache_total";
 const ORGANIZATION_REPLACED: &str = "aponta_organization_replaced_total";
 const RATE_LIMITED: &str = "aponta_ratelimit_rejected_total";
 const BODIES_REFUSED: &str = "aponta_bodies_refused_total";
+const PROOFS_REFUSED: &str = "aponta_proofs_refused_total";
+const LOG_LINES_OMITTED: &str = "aponta_log_lines_omitted_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
@@ -102,6 +104,14 @@ fn describe() {
         BODIES_REFUSED,
         "Request bodies refused because others used up API_BODY_MEMORY_BYTES"
     );
+    describe_counter!(
+        PROOFS_REFUSED,
+        "Unknown tokens refused because their address showed too many"
+    );
+    describe_counter!(
+        LOG_LINES_OMITTED,
+        "Lines of requests left out of the log because their address wrote too many"
+    );
     describe_counter!(ENTRIES, "Time entries written");
     describe_gauge!(
         BREAKERS_OPEN,
@@ -124,6 +134,8 @@ fn describe() {
 fn start_at_zero() {
     counter!(RATE_LIMITED).absolute(0);
     counter!(BODIES_REFUSED).absolute(0);
+    counter!(PROOFS_REFUSED).absolute(0);
+    counter!(LOG_LINES_OMITTED).absolute(0);
     counter!(ORGANIZATION_REPLACED).absolute(0);
     counter!(LOG_LINES_LOST).absolute(0);
     for result in ["hit", "miss", "refused"] {
@@ -343,6 +355,16 @@ pub fn auth_cache(result: &'static str) {
 /// The rate limit refused a request.
 pub fn rate_limited() {
     counter!(RATE_LIMITED).increment(1);
+}
+
+/// The budget of unknown tokens of an address refused a request.
+pub fn proof_refused() {
+    counter!(PROOFS_REFUSED).increment(1);
+}
+
+/// The log left out the line of a request.
+pub fn log_line_omitted() {
+    counter!(LOG_LINES_OMITTED).increment(1);
 }
 
 /// The budget of memory for bodies refused a request.

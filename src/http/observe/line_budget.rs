@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::telemetry::metrics;
+
 /// The span that lines are counted in.
 const WINDOW: Duration = Duration::from_secs(1);
 /// How often addresses that went quiet are reported and forgotten.
@@ -76,6 +78,7 @@ impl LineBudget {
         }
         if window.written >= self.per_second {
             window.omitted += 1;
+            metrics::log_line_omitted();
             return None;
         }
         window.written += 1;
