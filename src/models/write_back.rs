@@ -53,12 +53,16 @@ impl Estado {
     }
 }
 
+/// What the owner is told of hours that are written into a work item that was closed after they were logged.
+pub const CLOSED_BEFORE: &str =
+    "O Work Item foi fechado antes da gravação das horas; elas foram gravadas assim mesmo";
+
 /// What an entry tells of its way to Azure DevOps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Situacao {
     /// Where it stands.
     pub estado: Estado,
-    /// Why it is not there yet, or will not be; a sentence for people.
+    /// Why it is not there yet, or will not be; or what to know of it. A sentence for people.
     pub motivo: Option<String>,
 }
 

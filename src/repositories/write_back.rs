@@ -263,15 +263,27 @@ pub async fn intend(tx: &mut Tx, alvo: &Alvo, lease: Uuid, intencao: &Intencao) 
     Ok(done.rows_affected() > 0)
 }
 
+/// What Azure DevOps knows now.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled {
+    /// State of the entries that it was told.
+    pub versao: i64,
+    /// What of its figures is ours.
+    pub participacao: Participacao,
+    /// Revision that our last change made.
+    pub rev: i32,
+    /// Whether the work item was closed before it got hours that are new.
+    pub closed_before: bool,
+}
+
 /// The intention was applied, or there was nothing to apply: Azure DevOps knows the entries up to `versao`, and so much of
-/// its figures is ours; no revision older than `rev` may be planned with. `None` when the lease is not ours any more, else whether more is to be written; when not, the lease is free again.
+/// its figures is ours; no revision older than `rev` may be planned with. `None` when the lease is not ours any more,
+/// else whether more is to be written; when not, the lease is free again.
 pub async fn settle(
     tx: &mut Tx,
     alvo: &Alvo,
     lease: Uuid,
-    versao: i64,
-    participacao: Participacao,
-    rev: i32,
+    settled: &Settled,
 ) -> Result<Option<bool>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"UPDATE write_back
@@ -279,6 +291,8 @@ pub async fn settle(
                   rev_escrita = $7, considerado = $8,
                   estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'sincronizado' END,
                   pendente_desde = now(), proxima_em = now(), tentativas = 0, motivo = NULL,
+                  fechado_de = CASE WHEN $9 AND $4 > versao_escrita THEN versao_escrita ELSE fechado_de END,
+                  fechado_ate = CASE WHEN $9 AND $4 > versao_escrita THEN $4 ELSE fechado_ate END,
                   lease_ate = CASE WHEN versao > $4 THEN lease_ate END,
                   intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
                   intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
@@ -287,11 +301,12 @@ pub async fn settle(
         alvo.organizacao.as_str(),
         alvo.work_item_id,
         lease,
-        versao,
-        participacao.contribuicao.millionths(),
-        participacao.descontado.millionths(),
-        rev,
-        participacao.considerado.millionths(),
+        settled.versao,
+        settled.participacao.contribuicao.millionths(),
+        settled.participacao.descontado.millionths(),
+        settled.rev,
+        settled.participacao.considerado.millionths(),
+        settled.closed_before,
     )
     .fetch_optional(tx.conn())
     .await

@@ -1,5 +1,6 @@
 //! How hours get into Azure DevOps: figures, faults, modes, many writers at once.
 
+mod closed;
 mod faults;
 mod processes;
 mod reconcile;

@@ -7,7 +7,7 @@ use crate::models::apontamento::{Apontamento, AtividadeRef, Pessoa};
 use crate::models::duracao::Duracao;
 use crate::models::ids::{ApontamentoId, AtividadeId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::write_back::{Estado, Situacao};
+use crate::models::write_back::{CLOSED_BEFORE, Estado, Situacao};
 
 /// An entry with the names that go with it.
 pub(super) struct Row {
@@ -31,6 +31,7 @@ pub(super) struct Row {
     pub(super) atualizado_em: DateTime<Utc>,
     pub(super) estado: Option<String>,
     pub(super) motivo: Option<String>,
+    pub(super) fechado_antes: Option<bool>,
     /// Of a page: how many entries match in all.
     pub(super) count: Option<i64>,
     /// Of a page: minutes of all entries that match.
@@ -71,7 +72,10 @@ impl TryFrom<Row> for Apontamento {
             atualizado_em: row.atualizado_em,
             sincronizacao: row.estado.map(|estado| Situacao {
                 estado: Estado::parse(&estado),
-                motivo: row.motivo,
+                motivo: row.motivo.or_else(|| {
+                    let closed = row.fechado_antes.unwrap_or_default();
+                    closed.then(|| CLOSED_BEFORE.to_owned())
+                }),
             }),
         })
     }
@@ -102,6 +106,8 @@ macro_rules! select_entries {
                        WHEN a.versao_escrita <= w.versao_escrita THEN 'sincronizado'
                        ELSE w.estado END AS estado,
                   CASE WHEN a.versao_escrita > w.versao_escrita THEN w.motivo END AS motivo,
+                  a.versao_escrita <= w.versao_escrita AND a.versao_escrita > w.fechado_de
+                       AND a.versao_escrita <= w.fechado_ate AS fechado_antes,
                   "# + $count + " AS count, " + $total + " AS total
              FROM " + $from + "
              JOIN atividades t ON t.id = a.id_atividade

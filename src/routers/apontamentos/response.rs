@@ -82,7 +82,8 @@ pub(super) struct SituacaoResponse {
     /// `pendente`, `sincronizado` or `falhou`.
     #[schema(example = "sincronizado")]
     estado: &'static str,
-    /// Why they are not there yet, or will not be.
+    /// Why they are not there yet, or will not be; with `sincronizado` what to know of them: that the work item was
+    /// closed before they were written.
     #[schema(required = true)]
     motivo: Option<String>,
 }

@@ -21,7 +21,7 @@ use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::Scope;
 use crate::models::write_back::{Alvo, Apontado, Intencao, Mode, Participacao, Tomado};
-use crate::repositories::write_back as repo;
+use crate::repositories::write_back::{self as repo, Settled};
 
 /// Looks at one work item before giving up for now: each one that fails found it changed by somebody else.
 const ROUNDS: u32 = 6;
@@ -134,7 +134,14 @@ impl<'a> Attempt<'a> {
                 Ok(after) => {
                     let nome = self.organizacao.nome();
                     self.inner.work_items.note_written(nome, &after).await;
-                    if !self.settle(intencao.versao, intencao.depois, after.rev).await? {
+                    let closed_before = self.closed_before(&after, intencao.depois).await;
+                    let settled = Settled {
+                        versao: intencao.versao,
+                        participacao: intencao.depois,
+                        rev: after.rev,
+                        closed_before,
+                    };
+                    if !self.settle(settled).await? {
                         return Ok(());
                     }
                     seen = Some(after);
@@ -195,7 +202,14 @@ impl<'a> Attempt<'a> {
             && same(old.remaining, after.scheduling.remaining_work);
         let author = old.por.is_none() || after.changed_by.is_none() || old.por == after.changed_by;
         if figures && author {
-            return self.settle(old.versao, old.depois, next).await;
+            let closed_before = self.closed_before(&after, old.depois).await;
+            let settled = Settled {
+                versao: old.versao,
+                participacao: old.depois,
+                rev: next,
+                closed_before,
+            };
+            return self.settle(settled).await;
         }
         self.forget().await?;
         Ok(true)
@@ -208,7 +222,13 @@ impl<'a> Attempt<'a> {
             let situation = self.situation(item, total).await?;
             let plan = situation.plan();
             if !plan.changes_something() {
-                if self.settle(versao, plan.depois, self.rev_escrita).await? {
+                let settled = Settled {
+                    versao,
+                    participacao: plan.depois,
+                    rev: self.rev_escrita,
+                    closed_before: false,
+                };
+                if self.settle(settled).await? {
                     continue;
                 }
                 return Ok(None);
@@ -272,12 +292,25 @@ impl<'a> Attempt<'a> {
     }
 
     /// Notes what Azure DevOps knows now; whether there is more to write.
-    async fn settle(&mut self, versao: i64, depois: Participacao, rev: i32) -> Result<bool, Failure> {
+    async fn settle(&mut self, settled: Settled) -> Result<bool, Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let more = repo::settle(&mut tx, self.alvo, self.lease, versao, depois, rev).await?;
+        let more = repo::settle(&mut tx, self.alvo, self.lease, &settled).await?;
         tx.commit().await?;
-        (self.intencao, self.ours, self.rev_escrita) = (None, depois, rev);
+        (self.intencao, self.ours, self.rev_escrita) = (None, settled.participacao, settled.rev);
         more.ok_or(Failure::LeaseLost)
+    }
+
+    /// Whether the work item was open when new hours were logged, and is closed in the revision that has them. The
+    /// hours stay, because they were worked; their owners are told.
+    async fn closed_before(&self, after: &WorkItem, depois: Participacao) -> bool {
+        if depois.considerado <= self.ours.considerado {
+            return false;
+        }
+        let work_items = &self.inner.work_items;
+        let categoria = work_items
+            .categoria(self.organizacao, self.credential, &after.project, after)
+            .await;
+        categoria.is_ok_and(|categoria| !categoria.is_open())
     }
 
     async fn forget(&mut self) -> Result<(), Failure> {

@@ -60,6 +60,8 @@ pub enum Fault {
     HumanEdit(f64),
     /// A moment before, somebody adds so much to `CompletedWork`.
     HumanAdds(f64),
+    /// A moment before, somebody closes the work item.
+    HumanCloses,
     /// 400: the query selects more than 20,000.
     TooManyResults,
     /// 400: a rule of the process wants this field filled in.
@@ -151,7 +153,7 @@ impl Fault {
             ),
             Self::RuleViolation(field) => rule_violation(field, "required, invalidEmpty"),
             Self::Applied(then) => return then.outcome(),
-            Self::HumanEdit(_) | Self::HumanAdds(_) => return Outcome::Right,
+            Self::HumanEdit(_) | Self::HumanAdds(_) | Self::HumanCloses => return Outcome::Right,
         })
     }
 }

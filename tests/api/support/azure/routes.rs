@@ -150,6 +150,10 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
         };
         org.work_items.set_hours(id, "CompletedWork", before + hours);
     }
+    if let Some(Fault::HumanCloses) = fault {
+        let id = segments.last().unwrap().parse().unwrap();
+        org.work_items.edit(id, "System.State", "Closed".into());
+    }
     let mut right = || respond(org, person.as_ref(), operation, segments, &query, request);
     if let Some(Fault::Applied(_)) = fault {
         right();
