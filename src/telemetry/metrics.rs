@@ -27,6 +27,7 @@ const OUTBOX_ATTEMPTS: &str = "aponta_outbox_attempts_total";
 const AUTH_CACHE: &str = "aponta_auth_cache_total";
 const ORGANIZATION_REPLACED: &str = "aponta_organization_replaced_total";
 const RATE_LIMITED: &str = "aponta_ratelimit_rejected_total";
+const CONNECTIONS_REFUSED: &str = "aponta_connections_refused_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
@@ -97,6 +98,10 @@ fn describe() {
         "Answers of another organisation under a name that is known here"
     );
     describe_counter!(RATE_LIMITED, "Requests refused because of the rate limit");
+    describe_counter!(
+        CONNECTIONS_REFUSED,
+        "Connections refused because their address held as many as it may"
+    );
     describe_counter!(ENTRIES, "Time entries written");
     describe_gauge!(
         BREAKERS_OPEN,
@@ -118,6 +123,7 @@ fn describe() {
 /// Events that have not happened yet are zero, not unknown: an alert on their rate would miss the first.
 fn start_at_zero() {
     counter!(RATE_LIMITED).absolute(0);
+    counter!(CONNECTIONS_REFUSED).absolute(0);
     counter!(ORGANIZATION_REPLACED).absolute(0);
     counter!(LOG_LINES_LOST).absolute(0);
     for result in ["hit", "miss", "refused"] {
@@ -337,6 +343,11 @@ pub fn auth_cache(result: &'static str) {
 /// The rate limit refused a request.
 pub fn rate_limited() {
     counter!(RATE_LIMITED).increment(1);
+}
+
+/// A connection was refused because of its address.
+pub fn connection_refused() {
+    counter!(CONNECTIONS_REFUSED).increment(1);
 }
 
 /// What was done with a time entry.
