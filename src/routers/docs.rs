@@ -138,3 +138,15 @@ fn swagger_files() -> io::Result<HashMap<&'static str, Stored>> {
     }
     Ok(stored)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_swagger_ui_is_found_by_its_name() {
+        let stored = swagger_files().unwrap();
+        let lacking = SWAGGER_FILES.iter().filter(|name| !stored.contains_key(*name));
+        assert_eq!(lacking.collect::<Vec<_>>(), Vec::<&&str>::new());
+    }
+}

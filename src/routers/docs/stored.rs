@@ -143,6 +143,10 @@ fn is_zero_weight(parameter: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::extract::FromRequestParts;
+    use axum::http::Request;
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn accepts(lines: &[&str]) -> bool {
@@ -181,5 +185,24 @@ mod tests {
         ] {
             assert!(!accepts(lines), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn answers_share_the_bytes_of_the_file() {
+        let about = About {
+            content_type: "text/plain",
+            cache: "no-cache",
+            policy: None,
+        };
+        let stored = Stored::compress(about, Bytes::from_static(b"text")).unwrap();
+        let mut parts = Request::new(()).into_parts().0;
+        let known = IfNoneMatch::from_request_parts(&mut parts, &()).now_or_never();
+        let known = known.unwrap().unwrap();
+        let body = || {
+            let body = stored.answer(&HeaderMap::new(), &known).into_body();
+            let read = axum::body::to_bytes(body, 100).now_or_never();
+            read.unwrap().unwrap()
+        };
+        assert_eq!(body().as_ptr(), body().as_ptr());
     }
 }
