@@ -7,6 +7,15 @@ use super::process::{Running, aponta};
 
 /// A server with metrics, and where its API and its metrics are.
 pub async fn start(database: &TestDatabase, folder: &Path) -> (Running, String, String) {
+    start_with(database, folder, &[]).await
+}
+
+/// The same with these variables besides.
+pub async fn start_with(
+    database: &TestDatabase,
+    folder: &Path,
+    variables: &[(&str, &str)],
+) -> (Running, String, String) {
     let mut serve = aponta(folder, &["serve"]);
     serve
         .env("DATABASE_URL", &database.url)
@@ -17,7 +26,8 @@ pub async fn start(database: &TestDatabase, folder: &Path) -> (Running, String, 
         .env("RATE_LIMIT_PER_SECOND", "1")
         .env("RATE_LIMIT_BURST", "5")
         .env("LOG_FORMAT", "json")
-        .env("SHUTDOWN_DELAY_SECONDS", "0");
+        .env("SHUTDOWN_DELAY_SECONDS", "0")
+        .envs(variables.iter().copied());
     let mut server = Running::start(serve);
     let address = |line: String| {
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
