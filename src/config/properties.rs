@@ -38,13 +38,15 @@ const SECRETS: [(&str, &str); 14] = [
 ];
 
 /// Variables without secrets.
-const PLAIN: [&str; 37] = [
+const PLAIN: [&str; 39] = [
     "ENVIRONMENT",
     "API_HOST",
     "API_PORT",
     "API_MAX_BODY_BYTES",
     "API_MAX_CONNECTIONS",
+    "API_MAX_CONNECTIONS_PER_ADDRESS",
     "API_REQUEST_TIMEOUT_SECONDS",
+    "API_WRITE_TIMEOUT_SECONDS",
     "SHUTDOWN_DELAY_SECONDS",
     "TRUSTED_PROXIES",
     "CORS_ORIGINS",
