@@ -2,6 +2,7 @@
 
 mod metrics;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,12 +197,8 @@ pub fn openapi() -> OpenApi {
 /// The whole application: routes, limits, CORS, error bodies.
 ///
 /// # Errors
-/// When the OpenAPI document cannot be written as JSON.
-pub fn build(
-    config: &HttpConfig,
-    state: AppState,
-    draining: &Draining,
-) -> Result<Liveness, serde_json::Error> {
+/// When the documentation pages cannot be prepared.
+pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::Result<Liveness> {
     let routes = Described::new();
     let mut limited = routes
         .limited
@@ -277,9 +274,9 @@ pub enum BuildError {
     /// Azure DevOps cannot be asked.
     #[error("Azure DevOps cannot be asked")]
     AzureDevOps(#[from] azure_devops::BuildError),
-    /// The OpenAPI document cannot be written.
-    #[error("the OpenAPI document cannot be written")]
-    Document(#[from] serde_json::Error),
+    /// The documentation pages cannot be prepared.
+    #[error("the documentation pages cannot be prepared")]
+    Documentation(#[from] io::Error),
 }
 
 /// The pieces that a running server needs.

@@ -2,6 +2,9 @@
 //!
 //! Not `axum::serve`: that has no deadline for the head of a request, so slow senders would hold sockets for ever.
 
+mod addresses;
+mod write_deadline;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -24,6 +28,8 @@ use tower::Service;
 
 use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
+use addresses::{Addresses, Place};
+use write_deadline::WriteDeadline;
 
 /// Pause after a failed accept: the process is out of file descriptors, and only time frees some.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -31,6 +37,10 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 /// Connections that may wait to be accepted; the kernel takes no more than `net.core.somaxconn`, which is as much on Linux. With
 /// the 128 that `TcpListener::bind` asks for, a burst of clients waits for its handshakes to be sent again, a second or more.
 const BACKLOG: u32 = 4_096;
+
+/// Most bytes that a connection holds of what its client sends, and so the longest head of a request. Access tokens of
+/// Entra have up to 16 KiB; hyper's own bound is 400 KiB, which a hundred clients turn into 40 MB.
+const READ_AHEAD: usize = 64 << 10;
 
 /// Listens for the connections that [`serve`] takes.
 ///
@@ -48,12 +58,18 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// How the server treats connections.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ServerOptions {
     /// Deadline for the head of a request, and life of an idle connection.
     pub header_read_timeout: Duration,
+    /// How long an answer may wait for its client to take more of it.
+    pub write_timeout: Duration,
     /// Most connections at once.
     pub max_connections: usize,
+    /// Most of them from one address.
+    pub max_connections_per_address: usize,
+    /// Networks whose addresses may hold any number.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long readiness is red before the listener closes.
     pub shutdown_delay: Duration,
     /// How long running requests may go on after that.
@@ -64,7 +80,10 @@ impl From<&HttpConfig> for ServerOptions {
     fn from(config: &HttpConfig) -> Self {
         Self {
             header_read_timeout: config.header_read_timeout,
+            write_timeout: config.write_timeout,
             max_connections: config.max_connections,
+            max_connections_per_address: config.max_connections_per_address,
+            trusted_proxies: config.trusted_proxies.clone(),
             shutdown_delay: config.shutdown_delay,
             shutdown_timeout: config.shutdown_timeout,
         }
@@ -93,11 +112,7 @@ pub async fn serve(
 ) -> usize {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    let acceptor = Acceptor {
-        service,
-        options,
-        slots: Arc::new(Semaphore::new(options.max_connections)),
-    };
+    let acceptor = Acceptor::new(service, &options);
     let close_listener = async {
         stop.cancelled().await;
         draining.begin();
@@ -137,25 +152,42 @@ struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
     /// Held for as long as the connection is open.
-    slot: OwnedSemaphorePermit,
+    held: (OwnedSemaphorePermit, Place),
 }
 
 struct Acceptor<S> {
     service: S,
-    options: ServerOptions,
+    header_read_timeout: Duration,
+    write_timeout: Duration,
     slots: Arc<Semaphore>,
+    addresses: Arc<Addresses>,
 }
 
 impl<S: Answers> Acceptor<S> {
-    /// The next connection, once there is room for it.
+    fn new(service: S, options: &ServerOptions) -> Self {
+        Self {
+            service,
+            header_read_timeout: options.header_read_timeout,
+            write_timeout: options.write_timeout,
+            slots: Arc::new(Semaphore::new(options.max_connections)),
+            addresses: Addresses::new(options.max_connections_per_address, &options.trusted_proxies),
+        }
+    }
+
+    /// The next connection, once there is room for it. A refused one takes no room: the slot waits for the next.
     async fn accept(&self, listener: &TcpListener) -> Accepted {
+        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+            // The semaphore is never closed.
+            std::future::pending().await
+        };
         loop {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
-                // Nobody closes the semaphore.
-                std::future::pending().await
-            };
             match listener.accept().await {
-                Ok((stream, peer)) => return Accepted { stream, peer, slot },
+                Ok((stream, peer)) => {
+                    if let Some((stream, place)) = self.admit(stream, peer) {
+                        let held = (slot, place);
+                        return Accepted { stream, peer, held };
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
@@ -167,20 +199,38 @@ impl<S: Answers> Acceptor<S> {
     /// A connection that already waits in the listener's queue.
     async fn accept_waiting(&self, listener: &TcpListener) -> Option<Accepted> {
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        let (stream, peer) = tokio::time::timeout(Duration::ZERO, listener.accept())
-            .await
-            .ok()?
-            .ok()?;
-        Some(Accepted { stream, peer, slot })
+        loop {
+            let (stream, peer) = tokio::time::timeout(Duration::ZERO, listener.accept())
+                .await
+                .ok()?
+                .ok()?;
+            if let Some((stream, place)) = self.admit(stream, peer) {
+                let held = (slot, place);
+                return Some(Accepted { stream, peer, held });
+            }
+        }
+    }
+
+    /// The connection with a place among those of its address; without one it is reset.
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, Place)> {
+        let Some(place) = self.addresses.admit(peer.ip()) else {
+            // A reset leaves nothing behind in the kernel, which an orderly end would.
+            if let Err(error) = stream.set_zero_linger() {
+                tracing::debug!(%error, "cannot set SO_LINGER");
+            }
+            return None;
+        };
+        Some((stream, place))
     }
 
     /// Serves one connection to its end.
     fn connection(&self, accepted: Accepted, watcher: Watcher) -> impl Future<Output = ()> + Send + use<S> {
-        let Accepted { stream, peer, slot } = accepted;
+        let Accepted { stream, peer, held } = accepted;
         // Answers are written whole; waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
+        let stream = WriteDeadline::new(stream, self.write_timeout);
         let service = self.service.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
@@ -189,14 +239,15 @@ impl<S: Answers> Acceptor<S> {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.options.header_read_timeout)
+            .max_buf_size(READ_AHEAD)
+            .header_read_timeout(self.header_read_timeout)
             .serve_connection(TokioIo::new(stream), service);
         let connection = watcher.watch(connection);
         async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %peer, "connection ended early");
             }
-            drop(slot);
+            drop(held);
         }
     }
 }

@@ -72,7 +72,10 @@ impl MetricsListener {
         let router = http::metrics::router(Scrape::new(self.handle, look));
         let options = ServerOptions {
             header_read_timeout: PATIENCE,
+            write_timeout: PATIENCE,
             max_connections: CONNECTIONS,
+            max_connections_per_address: CONNECTIONS,
+            trusted_proxies: Vec::new(),
             shutdown_delay: Duration::ZERO,
             shutdown_timeout: Duration::ZERO,
         };

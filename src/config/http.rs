@@ -22,15 +22,19 @@ pub struct HttpConfig {
     pub body_memory_bytes: usize,
     /// Most connections held open at once; further ones wait in the listener's queue.
     pub max_connections: usize,
+    /// Most of them from one address (IPv6: from one /64); further ones are closed at once.
+    pub max_connections_per_address: usize,
     /// How long a request may take in all.
     pub request_timeout: Duration,
     /// How long a client may take to send the head of a request; also how long an idle connection is kept.
     pub header_read_timeout: Duration,
+    /// How long an answer may wait for its client to take more of it.
+    pub write_timeout: Duration,
     /// How long readiness is red before the listener closes, so that balancers look away first.
     pub shutdown_delay: Duration,
     /// How long running requests may go on after the listener closed.
     pub shutdown_timeout: Duration,
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` is believed, and whose connections are not counted by address.
     pub trusted_proxies: Vec<IpNet>,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<OriginPattern>,
@@ -52,6 +56,9 @@ pub struct RateLimitConfig {
 /// Largest rate or burst that the limiter's arithmetic in nanoseconds keeps exact enough.
 pub(crate) const RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 
+/// More than the kernel gives a process.
+const MOST_CONNECTIONS: usize = 1 << 20;
+
 impl HttpConfig {
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
         let host = reader.parse(
@@ -66,9 +73,16 @@ impl HttpConfig {
             port,
             max_body_bytes: reader.number("API_MAX_BODY_BYTES", 1 << 20, 1_024, 1 << 26),
             body_memory_bytes: reader.number("API_BODY_MEMORY_BYTES", 1 << 24, 1 << 16, 1 << 32),
-            max_connections: reader.number("API_MAX_CONNECTIONS", 16_384, 1, 1 << 20),
+            max_connections: reader.number("API_MAX_CONNECTIONS", 16_384, 1, MOST_CONNECTIONS),
+            max_connections_per_address: reader.number(
+                "API_MAX_CONNECTIONS_PER_ADDRESS",
+                256,
+                1,
+                MOST_CONNECTIONS,
+            ),
             request_timeout: reader.seconds("API_REQUEST_TIMEOUT_SECONDS", 30, 1, 600),
             header_read_timeout: reader.seconds("API_HEADER_READ_TIMEOUT_SECONDS", 15, 1, 600),
+            write_timeout: reader.seconds("API_WRITE_TIMEOUT_SECONDS", 30, 1, 600),
             shutdown_delay: reader.seconds("SHUTDOWN_DELAY_SECONDS", 2, 0, 120),
             shutdown_timeout: reader.seconds("SHUTDOWN_TIMEOUT_SECONDS", 30, 1, 600),
             trusted_proxies: reader.list(

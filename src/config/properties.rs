@@ -38,14 +38,16 @@ const SECRETS: [(&str, &str); 14] = [
 ];
 
 /// Variables without secrets.
-const PLAIN: [&str; 39] = [
+const PLAIN: [&str; 41] = [
     "ENVIRONMENT",
     "API_HOST",
     "API_PORT",
     "API_BODY_MEMORY_BYTES",
     "API_MAX_BODY_BYTES",
     "API_MAX_CONNECTIONS",
+    "API_MAX_CONNECTIONS_PER_ADDRESS",
     "API_REQUEST_TIMEOUT_SECONDS",
+    "API_WRITE_TIMEOUT_SECONDS",
     "SHUTDOWN_DELAY_SECONDS",
     "TRUSTED_PROXIES",
     "CORS_ORIGINS",

@@ -85,7 +85,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
 
 impl IfNoneMatch {
     /// Whether the client has this answer (weak comparison: a proxy may have compressed it).
-    fn has(&self, etag: &str) -> bool {
+    #[must_use]
+    pub fn has(&self, etag: &str) -> bool {
         let same = |tag: &String| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
         self.0.as_ref().is_some_and(|tags| tags.iter().any(same))
     }
@@ -138,12 +139,9 @@ impl<T: Serialize> Tagged<T> {
 
     fn write(&self) -> Result<(Vec<u8>, String), Error> {
         let bytes = serde_json::to_vec(&self.body).map_err(|error| Error::Internal(Box::new(error)))?;
-        let hash = digest::digest(&digest::SHA256, &bytes);
-        let hash = hash.as_ref().iter().take(HASH_BYTES);
-        let hash = hash.fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         let etag = match self.version {
-            Some(version) => format!("\"{:x}-{hash:016x}\"", version.timestamp_micros()),
-            None => format!("\"{hash:016x}\""),
+            Some(version) => format!("\"{:x}-{:016x}\"", version.timestamp_micros(), hash(&bytes)),
+            None => etag_of(&bytes),
         };
         Ok((bytes, etag))
     }
@@ -156,6 +154,18 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
             Err(error) => error.into_response(),
         }
     }
+}
+
+/// The strong tag of an answer that has no version: the same bytes have the same tag in every process.
+#[must_use]
+pub fn etag_of(bytes: &[u8]) -> String {
+    format!("\"{:016x}\"", hash(bytes))
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let hash = digest::digest(&digest::SHA256, bytes);
+    let hash = hash.as_ref().iter().take(HASH_BYTES);
+    hash.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn with_tag(bytes: Vec<u8>, etag: &str) -> Response {

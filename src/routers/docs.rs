@@ -1,20 +1,23 @@
 //! `/openapi.json`, Swagger UI at `/docs`, ReDoc at `/redoc`: everything from the binary, nothing from a CDN.
 
+mod stored;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::Request;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
-};
-use axum::http::{Response, StatusCode};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use utoipa::openapi::OpenApi;
 
 use crate::app::AppState;
+use crate::http::conditional::IfNoneMatch;
 use crate::http::problem::Problem;
+use stored::{About, Stored};
 
 /// Scripts only from here, nothing from elsewhere; both tools write styles inline, ReDoc searches in a worker.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -23,92 +26,127 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 
 /// The pages and the document change with the binary.
 const FRESH: &str = "no-cache";
-/// The vendored files change only when somebody vendors others.
+/// The vendored files change only when a release vendors others.
 const VENDORED: &str = "public, max-age=3600";
 
-/// Routes that show `document`.
+const PAGE: About<'_> = About {
+    content_type: "text/html; charset=utf-8",
+    cache: FRESH,
+    policy: Some(POLICY),
+};
+const SCRIPT: About<'_> = About {
+    content_type: "text/javascript; charset=utf-8",
+    cache: FRESH,
+    policy: None,
+};
+const DOCUMENT: About<'_> = About {
+    content_type: "application/json",
+    cache: FRESH,
+    policy: None,
+};
+
+/// The files of `utoipa-swagger-ui`, which tells no list of its own.
+const SWAGGER_FILES: [&str; 13] = [
+    "favicon-16x16.png",
+    "favicon-32x32.png",
+    "index.css",
+    "index.html",
+    "oauth2-redirect.html",
+    "oauth2-redirect.js",
+    "swagger-initializer.js",
+    "swagger-ui-bundle.js",
+    "swagger-ui-es-bundle-core.js",
+    "swagger-ui-es-bundle.js",
+    "swagger-ui-standalone-preset.js",
+    "swagger-ui.css",
+    "swagger-ui.js",
+];
+
+/// Routes that show `document`. All that they answer is compressed here, once.
 ///
 /// # Errors
-/// When the document cannot be written as JSON.
-pub fn router(document: &OpenApi) -> Result<Router<AppState>, serde_json::Error> {
-    let json = Bytes::from(serde_json::to_vec(document)?);
-    let swagger = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"));
+/// When the document cannot be written as JSON, or a file cannot be compressed.
+pub fn router(document: &OpenApi) -> io::Result<Router<AppState>> {
+    let json = serde_json::to_vec(document)?;
+    let bundle = include_bytes!("docs/redoc.standalone.js.gz");
+    let bundle = Stored::compressed(
+        About {
+            cache: VENDORED,
+            ..SCRIPT
+        },
+        Bytes::from_static(bundle),
+    );
     Ok(Router::new()
-        .route(
-            "/openapi.json",
-            get(async move || file("application/json", json, FRESH)),
-        )
-        .route("/docs", get(async || page(include_bytes!("docs/swagger.html"))))
+        .route("/openapi.json", file(Stored::compress(DOCUMENT, json.into())?))
+        .route("/docs", text(PAGE, include_bytes!("docs/swagger.html"))?)
         .route(
             "/docs/init.js",
-            get(async || script(include_bytes!("docs/swagger-init.js"))),
+            text(SCRIPT, include_bytes!("docs/swagger-init.js"))?,
         )
-        .route(
-            "/docs/{*file}",
-            get(async move |request: Request| swagger_file(&request, swagger)),
-        )
-        .route("/redoc", get(async || page(include_bytes!("docs/redoc.html"))))
+        .route("/docs/{*file}", files(swagger_files()?))
+        .route("/redoc", text(PAGE, include_bytes!("docs/redoc.html"))?)
         .route(
             "/redoc/init.js",
-            get(async || script(include_bytes!("docs/redoc-init.js"))),
+            text(SCRIPT, include_bytes!("docs/redoc-init.js"))?,
         )
-        .route("/redoc/redoc.standalone.js", get(async || redoc_bundle())))
+        .route("/redoc/redoc.standalone.js", file(bundle)))
 }
 
-fn page(html: &'static [u8]) -> Response<Body> {
-    let mut response = file("text/html; charset=utf-8", Bytes::from_static(html), FRESH);
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    response
+fn text(about: About<'_>, source: &'static [u8]) -> io::Result<MethodRouter<AppState>> {
+    Ok(file(Stored::compress(about, Bytes::from_static(source))?))
 }
 
-fn script(source: &'static [u8]) -> Response<Body> {
-    file(
-        "text/javascript; charset=utf-8",
-        Bytes::from_static(source),
-        FRESH,
-    )
+fn file(stored: Stored) -> MethodRouter<AppState> {
+    let stored = Arc::new(stored);
+    get(async move |headers: HeaderMap, known: IfNoneMatch| stored.answer(&headers, &known))
 }
 
-fn redoc_bundle() -> Response<Body> {
-    let bundle = Bytes::from_static(include_bytes!("docs/redoc.standalone.js.gz"));
-    gzipped(file("text/javascript; charset=utf-8", bundle, VENDORED))
-}
-
-fn swagger_file(request: &Request, config: Arc<utoipa_swagger_ui::Config<'static>>) -> Response<Body> {
-    let name = request.uri().path().strip_prefix("/docs/").unwrap_or_default();
-    match utoipa_swagger_ui::serve(name, config) {
-        Ok(Some(found)) => {
-            let response = file(
-                &found.content_type,
-                Bytes::from(found.bytes.into_owned()),
-                VENDORED,
-            );
-            if found.gzpipped {
-                gzipped(response)
-            } else {
-                response
-            }
+fn files(stored: HashMap<&'static str, Stored>) -> MethodRouter<AppState> {
+    let stored = Arc::new(stored);
+    get(async move |uri: Uri, headers: HeaderMap, known: IfNoneMatch| {
+        let name = uri.path().strip_prefix("/docs/").unwrap_or_default();
+        match stored.get(name) {
+            Some(file) => file.answer(&headers, &known),
+            None => Problem::of_status(StatusCode::NOT_FOUND).into_response(),
         }
-        _ => Problem::of_status(StatusCode::NOT_FOUND).into_response(),
-    }
+    })
 }
 
-fn file(content_type: &str, bytes: Bytes, cache: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(bytes));
-    let headers = response.headers_mut();
-    if let Ok(content_type) = HeaderValue::from_str(content_type) {
-        headers.insert(CONTENT_TYPE, content_type);
+/// Swagger UI's files by name, as they stand in the binary.
+fn swagger_files() -> io::Result<HashMap<&'static str, Stored>> {
+    let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"));
+    let mut stored = HashMap::new();
+    for name in SWAGGER_FILES {
+        let found = utoipa_swagger_ui::serve(name, Arc::clone(&config));
+        let found = found.map_err(|error| io::Error::other(error.to_string()))?;
+        let Some(found) = found else { continue };
+        let about = About {
+            content_type: &found.content_type,
+            cache: VENDORED,
+            policy: None,
+        };
+        let bytes = match found.bytes {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => bytes.into(),
+        };
+        let file = if found.gzpipped {
+            Stored::compressed(about, bytes)
+        } else {
+            Stored::compress(about, bytes)?
+        };
+        stored.insert(name, file);
     }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-    response
+    Ok(stored)
 }
 
-/// Marks a file that is stored compressed. Every browser understands it; who does not, has no use for the file.
-fn gzipped(mut response: Response<Body>) -> Response<Body> {
-    response
-        .headers_mut()
-        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    response
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_swagger_ui_is_found_by_its_name() {
+        let stored = swagger_files().unwrap();
+        let lacking = SWAGGER_FILES.iter().filter(|name| !stored.contains_key(*name));
+        assert_eq!(lacking.collect::<Vec<_>>(), Vec::<&&str>::new());
+    }
 }

@@ -30,6 +30,7 @@ const RATE_LIMITED: &str = "aponta_ratelimit_rejected_total";
 const BODIES_REFUSED: &str = "aponta_bodies_refused_total";
 const PROOFS_REFUSED: &str = "aponta_proofs_refused_total";
 const LOG_LINES_OMITTED: &str = "aponta_log_lines_omitted_total";
+const CONNECTIONS_REFUSED: &str = "aponta_connections_refused_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
@@ -112,6 +113,10 @@ fn describe() {
         LOG_LINES_OMITTED,
         "Lines of requests left out of the log because their address wrote too many"
     );
+    describe_counter!(
+        CONNECTIONS_REFUSED,
+        "Connections refused because their address held as many as it may"
+    );
     describe_counter!(ENTRIES, "Time entries written");
     describe_gauge!(
         BREAKERS_OPEN,
@@ -136,6 +141,7 @@ fn start_at_zero() {
     counter!(BODIES_REFUSED).absolute(0);
     counter!(PROOFS_REFUSED).absolute(0);
     counter!(LOG_LINES_OMITTED).absolute(0);
+    counter!(CONNECTIONS_REFUSED).absolute(0);
     counter!(ORGANIZATION_REPLACED).absolute(0);
     counter!(LOG_LINES_LOST).absolute(0);
     for result in ["hit", "miss", "refused"] {
@@ -370,6 +376,11 @@ pub fn log_line_omitted() {
 /// The budget of memory for bodies refused a request.
 pub fn body_refused() {
     counter!(BODIES_REFUSED).increment(1);
+}
+
+/// A connection was refused because of its address.
+pub fn connection_refused() {
+    counter!(CONNECTIONS_REFUSED).increment(1);
 }
 
 /// What was done with a time entry.

@@ -1,8 +1,49 @@
 //! The documentation pages: complete, and from this binary alone.
 
-use axum::http::StatusCode;
+use std::io::Read;
 
-use crate::support::{AUTH_ON, TestApp};
+use axum::http::{Method, StatusCode};
+use flate2::read::GzDecoder;
+
+use crate::support::{AUTH_ON, Reply, Request, TestApp};
+
+/// Files of which the plain form is kept, too.
+const WRITTEN_HERE: [&str; 5] = [
+    "/openapi.json",
+    "/docs",
+    "/docs/init.js",
+    "/redoc",
+    "/redoc/init.js",
+];
+/// Files that are vendored compressed.
+const VENDORED: [&str; 4] = [
+    "/docs/swagger-ui-bundle.js",
+    "/docs/swagger-ui.css",
+    "/docs/favicon-32x32.png",
+    "/redoc/redoc.standalone.js",
+];
+
+async fn gzipped(app: &TestApp, path: &str) -> Reply {
+    app.send(Request::get(path).header("accept-encoding", "gzip, br"))
+        .await
+}
+
+fn unpacked(reply: &Reply) -> Vec<u8> {
+    assert_eq!(reply.header("content-encoding"), "gzip");
+    let mut plain = Vec::new();
+    GzDecoder::new(reply.bytes.as_slice())
+        .read_to_end(&mut plain)
+        .unwrap();
+    plain
+}
+
+fn varies_by_encoding(reply: &Reply) -> bool {
+    let lines = reply.headers.get_all("vary").iter();
+    lines
+        .filter(|line| line.to_str().unwrap().contains("accept-encoding"))
+        .count()
+        == 1
+}
 
 /// Paths in `src="…"`, `href="…"` and `from "…"`.
 fn references(text: &str) -> Vec<String> {
@@ -52,4 +93,71 @@ async fn the_document_is_that_of_the_command_line() {
     let printed = serde_json::to_value(aponta::app::openapi()).unwrap();
     assert_eq!(served, printed);
     assert_eq!(served["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn file_that_a_client_has_is_304_without_a_body() {
+    let app = TestApp::new().await;
+    for path in WRITTEN_HERE.into_iter().chain(VENDORED) {
+        let first = gzipped(&app, path).await;
+        assert_eq!(first.status, StatusCode::OK, "{path}");
+        assert!(
+            !unpacked(&first).is_empty() && varies_by_encoding(&first),
+            "{path}"
+        );
+        let etag = first.header("etag").to_owned();
+        assert!(etag.starts_with('"') && etag.ends_with('"'), "{path}: {etag}");
+        for known in [etag.clone(), format!("\"x\", W/{etag}"), "*".to_owned()] {
+            let again = Request::get(path).header("accept-encoding", "gzip");
+            let again = app.send(again.header("if-none-match", &known)).await;
+            assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path} {known}");
+            assert!(again.bytes.is_empty() && varies_by_encoding(&again), "{path}");
+            assert_eq!(again.header("etag"), etag);
+            assert_eq!(again.header("cache-control"), first.header("cache-control"));
+            assert_eq!(again.header("content-encoding"), "", "{path}");
+        }
+        let other = Request::get(path).header("if-none-match", "\"0123456789abcdef\"");
+        assert_eq!(app.send(other).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn client_that_refuses_gzip_gets_the_plain_file() {
+    let app = TestApp::new().await;
+    for path in WRITTEN_HERE {
+        let gzipped = gzipped(&app, path).await;
+        let etag = gzipped.header("etag");
+        for refusal in ["identity", "gzip;q=0, br", ""] {
+            let request = Request::get(path).header("if-none-match", etag);
+            let plain = app.send(request.header("accept-encoding", refusal)).await;
+            // The tag of the compressed form names other bytes.
+            assert_eq!(plain.status, StatusCode::OK, "{path} {refusal}");
+            assert_eq!(plain.header("content-encoding"), "", "{path} {refusal}");
+            assert_eq!(plain.bytes, unpacked(&gzipped), "{path} {refusal}");
+            assert!(
+                plain.header("etag") != etag && varies_by_encoding(&plain),
+                "{path}"
+            );
+            assert_eq!(plain.header("content-type"), gzipped.header("content-type"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn head_of_a_file_tells_what_get_would() {
+    let app = TestApp::new().await;
+    for path in WRITTEN_HERE.into_iter().chain(VENDORED) {
+        for encoding in ["gzip", "identity"] {
+            let ask = |method| Request::new(method, path).header("accept-encoding", encoding);
+            let head = app.send(ask(Method::HEAD)).await;
+            let get = app.send(ask(Method::GET)).await;
+            assert_eq!(head.status, StatusCode::OK, "{path}");
+            assert!(head.bytes.is_empty(), "{path}");
+            let length = head.header("content-length");
+            assert_eq!(length, get.bytes.len().to_string(), "{path} {encoding}");
+            for name in ["etag", "content-type", "content-encoding", "cache-control"] {
+                assert_eq!(head.header(name), get.header(name), "{path} {name}");
+            }
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! What Prometheus reads: its own listener, the right names, no ids, and who reads it from where.
 
-use crate::support::measured::{start, value};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use crate::support::measured::{start, start_with, value};
 use crate::support::process::{aponta, run};
 use crate::support::{TestDatabase, eventually};
 
@@ -87,6 +90,7 @@ async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() 
         ("aponta_upstream_breakers_open", ""),
         ("aponta_pat_expires_in_seconds", ""),
         ("aponta_log_lines_lost_total", ""),
+        ("aponta_connections_refused_total", ""),
         ("aponta_tasks", ""),
         ("process_resident_memory_bytes", ""),
         ("process_cpu_seconds_total", ""),
@@ -122,4 +126,29 @@ async fn an_address_that_somebody_chose_and_that_is_taken_is_a_mistake() {
     let (code, _, err) = run(serve).await;
     assert_eq!(code, 1);
     assert!(err.contains("(METRICS_ADDR)"), "{err}");
+}
+
+#[tokio::test]
+async fn refused_connections_are_counted_and_logged_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::new().await;
+    let bound = [("API_MAX_CONNECTIONS_PER_ADDRESS", "1")];
+    let (mut server, api, metrics) = start_with(&database, folder.path(), &bound).await;
+    let address = api.strip_prefix("http://").unwrap();
+    let _held = TcpStream::connect(address).await.unwrap();
+    for _ in 0..3 {
+        let mut refused = TcpStream::connect(address).await.unwrap();
+        assert!(
+            refused.read(&mut [0; 1]).await.is_err(),
+            "served beyond the bound"
+        );
+    }
+    let line = server.line_with("as many connections as it may").await;
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["address"], "127.0.0.1");
+    let text = reqwest::get(format!("{metrics}/metrics")).await.unwrap();
+    let text = text.text().await.unwrap();
+    assert_eq!(value(&text, &["aponta_connections_refused_total"]), Some(3.0));
+    assert_eq!(server.signal("TERM").await, 0);
 }

@@ -1,4 +1,7 @@
-//! The listener: slow clients, many clients, and a shutdown that drops nobody.
+//! The listener: slow clients, many clients, and a shutdown that drops no request.
+
+mod addresses;
+mod readers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

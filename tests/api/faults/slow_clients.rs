@@ -135,6 +135,8 @@ async fn clients_that_dawdle_keep_nobody_waiting_and_are_ended() {
     let settings = [
         ("API_HEADER_READ_TIMEOUT_SECONDS", DEADLINE),
         ("API_REQUEST_TIMEOUT_SECONDS", DEADLINE),
+        // All of them come from one address here.
+        ("API_MAX_CONNECTIONS_PER_ADDRESS", "1000000"),
     ];
     let (running, address) = serve(&database.url, folder.path(), &settings).await;
     let client = reqwest::Client::new();
