@@ -25,6 +25,9 @@ pub(in crate::http) use pruned::MOST_ELEMENTS;
 /// projects 16,000. So large bodies never keep small ones out.
 const SMALL: usize = 16 * 1_024;
 
+/// What a large body takes from the budget at a time.
+const STEP: usize = 64 * 1_024;
+
 /// When a refused client may try again. A body that arrives at once is read within milliseconds.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -46,18 +49,26 @@ impl BodyMemory {
         }
     }
 
-    /// Takes `bytes` from the budget, or all of it for a body that is larger.
-    fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let permits = u32::try_from(bytes.min(self.total)).unwrap_or(u32::MAX);
-        Arc::clone(&self.free)
-            .try_acquire_many_owned(permits)
-            .map_err(|_| {
-                metrics::body_refused();
-                let detail =
-                    "O serviço está recebendo muitos dados ao mesmo tempo; tente novamente em instantes";
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "servico_ocupado", detail)
-                    .retry_after(RETRY_AFTER)
-            })
+    /// Makes `held` cover a body that has `length` bytes so far; at the most the whole budget.
+    fn cover(&self, held: &mut Option<OwnedSemaphorePermit>, length: usize) -> Result<(), Problem> {
+        let covered = held.as_ref().map_or(SMALL, OwnedSemaphorePermit::num_permits);
+        if length <= covered.min(self.total) {
+            return Ok(());
+        }
+        let wanted = length.next_multiple_of(STEP).min(self.total);
+        let missing = wanted - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let permits = u32::try_from(missing).unwrap_or(u32::MAX);
+        let more = Arc::clone(&self.free).try_acquire_many_owned(permits);
+        let more = more.map_err(|_| {
+            metrics::body_refused();
+            let detail = "O serviço está recebendo muitos dados ao mesmo tempo; tente novamente em instantes";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "servico_ocupado", detail).retry_after(RETRY_AFTER)
+        })?;
+        match held {
+            Some(held) => held.merge(more),
+            None => *held = Some(more),
+        }
+        Ok(())
     }
 }
 
@@ -74,28 +85,16 @@ pub(super) struct ReadBody {
 /// # Errors
 /// 413 when it is longer than a body may be, 503 when the budget is used up, 400 when it ends early.
 pub(super) async fn read(mut body: Body, memory: &BodyMemory) -> Result<ReadBody, Problem> {
-    use axum::body::HttpBody;
-    let hint = body.size_hint();
-    let exact = hint.exact().and_then(|bytes| usize::try_from(bytes).ok());
-    let mut permit = exact
-        .filter(|bytes| *bytes > SMALL)
-        .map(|bytes| memory.reserve(bytes))
-        .transpose()?;
-    let mut bytes = Vec::with_capacity(exact.unwrap_or(0));
+    let mut held = None;
+    let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| unreadable(&error))?;
         let data = frame.into_data().unwrap_or_else(|_| Bytes::new());
-        if permit.is_none() && bytes.len() + data.len() > SMALL {
-            // A chunked body says nothing of its length, so it may become as long as a body may be.
-            let most = hint.upper().and_then(|bytes| usize::try_from(bytes).ok());
-            permit = Some(memory.reserve(most.unwrap_or(usize::MAX))?);
-        }
+        // By what has come, not by what is declared: a client that sends slowly holds little.
+        memory.cover(&mut held, bytes.len() + data.len())?;
         bytes.extend_from_slice(&data);
     }
-    Ok(ReadBody {
-        bytes,
-        _permit: permit,
-    })
+    Ok(ReadBody { bytes, _permit: held })
 }
 
 fn unreadable(error: &axum::Error) -> Problem {
@@ -159,10 +158,16 @@ mod tests {
 
     const KIB: usize = 1_024;
 
+    fn chunks(n: usize) -> Body {
+        let chunk = || Ok::<_, std::io::Error>(Bytes::from(vec![b' '; KIB]));
+        Body::from_stream(futures_util::stream::iter((0..n).map(move |_| chunk())))
+    }
+
     #[tokio::test]
     async fn large_bodies_share_the_budget_and_small_ones_need_none() {
         let memory = BodyMemory::new(100 * KIB);
         let first = read(Body::from(vec![b' '; 60 * KIB]), &memory).await.unwrap();
+        assert_eq!(memory.free.available_permits(), 36 * KIB);
         let refused = read(Body::from(vec![b' '; 60 * KIB]), &memory).await.unwrap_err();
         assert_eq!(refused.code, "servico_ocupado");
         let small = read(Body::from(vec![b' '; SMALL]), &memory).await.unwrap();
@@ -173,26 +178,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_chunked_body_pays_once_it_is_large() {
-        let chunks = |n: usize| {
-            let chunk = || Ok::<_, std::io::Error>(Bytes::from(vec![b' '; KIB]));
-            Body::from_stream(futures_util::stream::iter((0..n).map(move |_| chunk())))
-        };
-        let memory = BodyMemory::new(100 * KIB);
-        let _small = read(chunks(16), &memory).await.unwrap();
-        assert_eq!(memory.free.available_permits(), 100 * KIB);
-        let large = read(chunks(17), &memory).await.unwrap();
+    async fn a_body_takes_from_the_budget_as_it_arrives() {
+        let memory = BodyMemory::new(256 * KIB);
+        let small = read(chunks(16), &memory).await.unwrap();
         assert_eq!(
-            memory.free.available_permits(),
-            0,
-            "it could have become any length"
+            (small.bytes.len(), memory.free.available_permits()),
+            (SMALL, 256 * KIB)
         );
+        let large = read(chunks(65), &memory).await.unwrap();
+        assert_eq!(memory.free.available_permits(), 128 * KIB);
         assert_eq!(
-            read(chunks(17), &memory).await.unwrap_err().code,
+            read(chunks(129), &memory).await.unwrap_err().code,
             "servico_ocupado"
         );
+        assert_eq!(
+            memory.free.available_permits(),
+            128 * KIB,
+            "a refused body gives back what it held"
+        );
         drop(large);
-        assert!(read(chunks(17), &memory).await.is_ok());
+        assert!(
+            read(chunks(300), &memory).await.is_ok(),
+            "one body may have all of it"
+        );
     }
 
     #[tokio::test]

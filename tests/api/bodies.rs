@@ -85,10 +85,10 @@ async fn list_beyond_its_maximum_is_422_with_few_failures() {
 
 #[tokio::test]
 async fn large_body_beyond_the_budget_is_503_and_small_passes() {
-    let app = TestApp::with([("API_BODY_MEMORY_BYTES", "65536")]).await;
+    let app = TestApp::with([("API_BODY_MEMORY_BYTES", "131072")]).await;
     let (continues, waits) = tokio::sync::oneshot::channel::<()>();
     let (started, seen) = tokio::sync::oneshot::channel::<()>();
-    let first = stream::once(async { Bytes::from(vec![b' '; 20_000]) });
+    let first = stream::once(async { Bytes::from(vec![b' '; 70_000]) });
     // The second part is asked for when the first has been taken.
     let rest = stream::once(async move {
         let _ = started.send(());
@@ -99,7 +99,7 @@ async fn large_body_beyond_the_budget_is_503_and_small_passes() {
     let large = Request::post(PATH).body(body);
     let other = async {
         seen.await.unwrap();
-        let refused = app.send(Request::post(PATH).body(vec![b' '; 20_000])).await;
+        let refused = app.send(Request::post(PATH).body(vec![b' '; 70_000])).await;
         assert_eq!(refused.problem(503)["code"], "servico_ocupado");
         assert_eq!(refused.header("retry-after"), "1");
         let small = app.post(PATH, json!({"nome": ""})).await;
@@ -108,7 +108,7 @@ async fn large_body_beyond_the_budget_is_503_and_small_passes() {
     };
     let (reply, ()) = tokio::join!(app.send(large), other);
     assert_eq!(reply.problem(400)["code"], "referencia_invalida");
-    let next = app.send(Request::post(PATH).body(vec![b' '; 20_000])).await;
+    let next = app.send(Request::post(PATH).body(vec![b' '; 70_000])).await;
     assert_eq!(next.failures(), ["body missing"], "the budget is whole again");
 }
 

@@ -11,7 +11,9 @@ async fn item_closed_before_the_write_keeps_hours_and_tells_owner() {
     let logging = Logging::new().await;
     let early = logging.log("00:30").await;
     let closes = Fault::HumanCloses;
-    logging.azure().fault_times("contoso", "update_work_item", closes, 1);
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", closes, 1);
     let entry = logging.log("01:00").await;
     let told = json!({"estado": "sincronizado", "motivo": NOTICE});
     assert_eq!(entry["sincronizacao"], told);
@@ -25,11 +27,13 @@ async fn item_closed_before_the_write_keeps_hours_and_tells_owner() {
 async fn item_closed_while_hours_wait_tells_owner_once_written() {
     let logging = Logging::new().await;
     let away = Fault::Status(503, None);
-    logging.azure().fault_times("contoso", "update_work_item", away, 1);
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", away, 1);
     let entry = logging.log("01:00").await;
     assert_eq!(entry["sincronizacao"]["estado"], "pendente");
     let close = |items: &mut crate::support::azure::WorkItems| {
-        items.edit(logging.item, "System.State", json!("Closed"));
+        items.edit(logging.item, "System.State", json!("Done"));
     };
     logging.azure().edit_work_items("contoso", close);
     logging.write_due().await;
@@ -41,7 +45,9 @@ async fn item_closed_while_hours_wait_tells_owner_once_written() {
 async fn lost_answer_of_a_write_to_a_closed_item_tells_owner() {
     let logging = Logging::new().await;
     let lost = Fault::Applied(Box::new(Fault::Reset));
-    logging.azure().fault_times("contoso", "update_work_item", lost, 1);
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", lost, 1);
     let entry = logging.log("01:00").await;
     assert_eq!(entry["sincronizacao"]["estado"], "pendente");
     logging.write_due().await;

@@ -64,6 +64,22 @@ pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<R
     }
 }
 
+/// Changes the work item that a request is about to write, as people do in the web portal.
+fn people_are_faster(org: &mut Org, fault: &Fault, segments: &[&str]) {
+    let Some(id) = segments.last().and_then(|id| id.parse().ok()) else {
+        return;
+    };
+    match fault {
+        Fault::HumanEdit(hours) => org.work_items.set_hours(id, "CompletedWork", *hours),
+        Fault::HumanAdds(hours) => {
+            let before = org.work_items.hours(id, "CompletedWork").unwrap_or_default();
+            org.work_items.set_hours(id, "CompletedWork", before + hours);
+        }
+        Fault::HumanCloses => org.work_items.edit(id, "System.State", "Done".into()),
+        _ => {}
+    }
+}
+
 fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
@@ -142,17 +158,8 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
         .iter()
         .find(|person| person.active && ids.contains(&Some(&person.id)))
         .cloned();
-    if let Some(Fault::HumanEdit(hours) | Fault::HumanAdds(hours)) = fault {
-        let id = segments.last().unwrap().parse().unwrap();
-        let before = match fault {
-            Some(Fault::HumanAdds(_)) => org.work_items.hours(id, "CompletedWork").unwrap_or_default(),
-            _ => 0.0,
-        };
-        org.work_items.set_hours(id, "CompletedWork", before + hours);
-    }
-    if let Some(Fault::HumanCloses) = fault {
-        let id = segments.last().unwrap().parse().unwrap();
-        org.work_items.edit(id, "System.State", "Closed".into());
+    if let Some(fault) = &fault {
+        people_are_faster(org, fault, segments);
     }
     let mut right = || respond(org, person.as_ref(), operation, segments, &query, request);
     if let Some(Fault::Applied(_)) = fault {
