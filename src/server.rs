@@ -131,7 +131,7 @@ pub async fn serve(
         }
     }
     // Clients in the queue were told that they are connected; closing the listener would reset them.
-    while let Some(waiting) = acceptor.accept_waiting(&listener).await {
+    for waiting in acceptor.accept_waiting(&listener).await {
         connections.spawn(acceptor.connection(waiting, graceful.watcher()));
     }
     drop(listener);
@@ -174,7 +174,7 @@ impl<S: Answers> Acceptor<S> {
         }
     }
 
-    /// The next connection, once there is room for it. A refused one takes no room: the slot waits for the next.
+    /// The next connection, once there is room for it. A refused one takes no room: the slot waits on.
     async fn accept(&self, listener: &TcpListener) -> Accepted {
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
             // The semaphore is never closed.
@@ -196,19 +196,22 @@ impl<S: Answers> Acceptor<S> {
         }
     }
 
-    /// A connection that already waits in the listener's queue.
-    async fn accept_waiting(&self, listener: &TcpListener) -> Option<Accepted> {
-        let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        loop {
-            let (stream, peer) = tokio::time::timeout(Duration::ZERO, listener.accept())
-                .await
-                .ok()?
-                .ok()?;
+    /// The connections that already wait in the listener's queue. An address that is refused again and again must
+    /// not delay the shutdown, so no more are looked at than the queue holds.
+    async fn accept_waiting(&self, listener: &TcpListener) -> Vec<Accepted> {
+        let mut waiting = Vec::new();
+        for _ in 0..BACKLOG {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+                break;
+            };
+            let accepted = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+            let Ok(Ok((stream, peer))) = accepted else { break };
             if let Some((stream, place)) = self.admit(stream, peer) {
                 let held = (slot, place);
-                return Some(Accepted { stream, peer, held });
+                waiting.push(Accepted { stream, peer, held });
             }
         }
+        waiting
     }
 
     /// The connection with a place among those of its address; without one it is reset.

@@ -56,7 +56,7 @@ impl Addresses {
         })
     }
 
-    /// A place for a connection from this address. `None`: the address has no place left, which is counted and logged.
+    /// A place for a connection from this address. Without one left, the refusal is counted and logged.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let peer = peer.to_canonical();
         if self.exempt.iter().any(|net| net.contains(&peer)) {
@@ -69,8 +69,12 @@ impl Addresses {
         }
         metrics::connection_refused();
         if let Some(left_out) = self.counts().refused.line_at(Instant::now()) {
-            let most = self.most;
-            tracing::warn!(address = %network, most, left_out, "an address holds as many connections as it may");
+            tracing::warn!(
+                address = %network,
+                most = self.most,
+                left_out,
+                "an address holds as many connections as it may"
+            );
         }
         None
     }

@@ -1,7 +1,7 @@
 //! Ends a connection whose client does not read its answer.
 //!
-//! Such a client costs a connection and the buffers of the kernel for as long as it likes, because no other deadline
-//! runs while an answer is being written.
+//! Such a client costs a connection and buffers of the kernel for as long as it likes, because no other
+//! deadline runs while an answer is being written.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -16,8 +16,8 @@ use tokio::time::{Sleep, sleep};
 
 /// Bytes that the kernel takes ahead of what it has sent. It asks for more when half of them are gone.
 ///
-/// Without this bound the kernel asks when a third of its buffer is free, and that buffer grows to 4 MB. A slow client
-/// would then read for minutes before its progress could be seen.
+/// Without this bound the kernel asks when a third of its buffer is free, and that buffer grows to 4 MB. A slow
+/// client would then read for minutes before its progress could be seen.
 const UNSENT_BYTES: u32 = 32 << 10;
 
 /// A connection on which each write must make progress within the patience.

@@ -1,7 +1,7 @@
 //! A file of the documentation, compressed and tagged before the first request asks for it.
 //!
-//! Every connection that asks for a file shares the same bytes, so that a client that never reads its answer holds
-//! a pointer and not a copy.
+//! Every connection that asks for a file shares the same bytes, so that a client that never reads its answer
+//! holds a pointer and not a copy.
 
 use std::io::{self, Write};
 
