@@ -70,6 +70,8 @@ pub struct ServiceInfo {
     pub version: &'static str,
     /// Where it runs.
     pub environment: Environment,
+    /// Whether it serves the documentation pages.
+    pub docs_enabled: bool,
 }
 
 /// Declares the parts of [`AppState`], and how a handler gets one.
@@ -131,6 +133,7 @@ impl AppState {
             info: ServiceInfo {
                 version: VERSION,
                 environment: config.environment,
+                docs_enabled: config.http.docs_enabled,
             },
             authenticator: Authenticator::new(&config.auth, tenants.clone()),
             health: HealthService::new(db.clone(), tenants.azure().clone(), draining.clone()),
@@ -206,10 +209,11 @@ pub fn build(
     if let Some(rate) = config.rate_limit {
         limited = rate_limit::apply(limited, rate);
     }
-    let unlimited = routes
-        .unlimited
-        .merge(routers::docs::router(&routes.document)?)
-        .method_not_allowed_fallback(method_not_allowed);
+    let mut unlimited = routes.unlimited;
+    if config.docs_enabled {
+        unlimited = unlimited.merge(routers::docs::router(&routes.document)?);
+    }
+    let unlimited = unlimited.method_not_allowed_fallback(method_not_allowed);
     let observer = observer(config, draining);
     let alive = serde_json::to_vec(&routers::health::alive(state.0.info))?.into();
     let rest = surround(

@@ -34,6 +34,8 @@ pub struct HttpConfig {
     pub cors_origins: Vec<OriginPattern>,
     /// `None` switches the limit off.
     pub rate_limit: Option<RateLimitConfig>,
+    /// Whether `/docs`, `/redoc` and `/openapi.json` are served.
+    pub docs_enabled: bool,
 }
 
 /// A token bucket per caller.
@@ -79,6 +81,7 @@ impl HttpConfig {
                 OriginPattern::parse,
             ),
             rate_limit: read_rate_limit(reader),
+            docs_enabled: reader.boolean("DOCS_ENABLED", true),
         }
     }
 

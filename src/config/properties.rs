@@ -38,7 +38,7 @@ const SECRETS: [(&str, &str); 14] = [
 ];
 
 /// Variables without secrets.
-const PLAIN: [&str; 37] = [
+const PLAIN: [&str; 38] = [
     "ENVIRONMENT",
     "API_HOST",
     "API_PORT",
@@ -48,6 +48,7 @@ const PLAIN: [&str; 37] = [
     "SHUTDOWN_DELAY_SECONDS",
     "TRUSTED_PROXIES",
     "CORS_ORIGINS",
+    "DOCS_ENABLED",
     "RATE_LIMIT_ENABLED",
     "RATE_LIMIT_PER_SECOND",
     "RATE_LIMIT_BURST",
