@@ -146,11 +146,13 @@ fn read_url(reader: &mut Reader<'_>, environment: Environment) -> SecretString {
     } else if let Some(host) = reader.get("DATABASE_HOST") {
         ("DATABASE_HOST", url_from_parts(reader, host, port))
     } else {
-        reader.problem(
-            "DATABASE_URL",
-            "is required (or DATABASE_HOST and its companions)",
-            URL_EXAMPLE,
-        );
+        if !reader.is_given("DATABASE_URL") {
+            reader.problem(
+                "DATABASE_URL",
+                "is required (or DATABASE_HOST and its companions)",
+                URL_EXAMPLE,
+            );
+        }
         return SecretString::default();
     };
     check_url(reader, variable, &url, environment);

@@ -55,6 +55,43 @@ async fn the_environment_wins_over_the_file() {
 }
 
 #[tokio::test]
+async fn check_config_takes_secrets_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n";
+    fs::write(folder.path().join("key"), key).unwrap();
+    fs::write(folder.path().join("url"), "postgres://ana:segredo@db/aponta\r\n").unwrap();
+    // A path below the current folder, named in .env.
+    fs::write(folder.path().join(".env"), "PAT_ENCRYPTION_KEYS_FILE=key\n").unwrap();
+    let check = || {
+        let mut check = aponta(folder.path(), &["check-config"]);
+        check
+            .env("DATABASE_URL_FILE", folder.path().join("url"))
+            .env("AZURE_DEVOPS_ORG_URL", ORG);
+        check
+    };
+    let (code, out, err) = run(check()).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(!format!("{out}{err}").contains("segredo"), "{out}{err}");
+
+    fs::write(folder.path().join("key"), "").unwrap();
+    let mut wrong = check();
+    wrong
+        .env("DATABASE_URL", "postgres://ana:segredo@db/aponta")
+        .env("AZURE_DEVOPS_PAT_FILE", "segredo");
+    let (code, _, err) = run(wrong).await;
+    assert_eq!(code, 2);
+    for told in [
+        "3 problem(s)",
+        "  DATABASE_URL_FILE: is set, and so is DATABASE_URL",
+        "  PAT_ENCRYPTION_KEYS_FILE: names an empty file",
+        "  AZURE_DEVOPS_PAT_FILE: names a file that cannot be read",
+    ] {
+        assert!(err.contains(told), "{err}");
+    }
+    assert!(!err.contains("segredo"), "{err}");
+}
+
+#[tokio::test]
 async fn openapi_prints_the_document_without_any_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, err) = run(aponta(folder.path(), &["openapi"])).await;

@@ -17,7 +17,8 @@ fn known() -> BTreeMap<String, String> {
     let (serve, _dev) = example.split_once("# --- Only for `aponta dev`").unwrap();
     let lines = serve.lines().map(|line| line.trim_start_matches('#'));
     let pairs = lines.filter_map(|line| line.split_once('='));
-    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let is_name =
+        |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_') && !name.ends_with("_FILE");
     pairs
         .filter(|(name, _)| is_name(name))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
