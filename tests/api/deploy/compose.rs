@@ -110,23 +110,28 @@ fn a_way_in_is_noticed() {
 fn a_secret_in_the_file_is_noticed() {
     assert_all_noticed(&[
         (
-            "${DATABASE_PASSWORD:?run deploy/make-env}",
-            "postgres",
+            "DATABASE_PASSWORD_FILE: /run/secrets/database_password",
+            "DATABASE_PASSWORD: postgres",
             "DATABASE_PASSWORD stands in the file",
         ),
         (
-            "${POSTGRES_PASSWORD:?run deploy/make-env}",
-            "${POSTGRES_PASSWORD:-postgres}",
-            "POSTGRES_PASSWORD has a default",
+            "POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password",
+            "POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?run deploy/make-env}",
+            "POSTGRES_PASSWORD stands in the file",
         ),
         (
-            "${GRAFANA_ADMIN_PASSWORD:?run deploy/make-env}",
-            "admin",
+            "REVISION: ${APONTA_REVISION:-unknown}",
+            "REVISION: ${GIT_TOKEN:-none}",
+            "GIT_TOKEN has a default",
+        ),
+        (
+            "GF_SECURITY_ADMIN_PASSWORD__FILE: /run/secrets/grafana_admin_password",
+            "GF_SECURITY_ADMIN_PASSWORD: admin",
             "stands in the file",
         ),
         (
-            "PAT_ENCRYPTION_KEY:\n",
-            "PAT_ENCRYPTION_KEY: AAAA\n",
+            "AZURE_DEVOPS_PAT:\n",
+            "AZURE_DEVOPS_PAT: AAAA\n",
             "stands in the file",
         ),
         (
@@ -138,6 +143,42 @@ fn a_secret_in_the_file_is_noticed() {
             "REVISION: ${APONTA_REVISION:-unknown}",
             "REVISION: ${GIT_TOKEN:?}",
             "shows GIT_TOKEN",
+        ),
+    ]);
+}
+
+#[test]
+fn secret_that_does_not_come_from_its_file_is_noticed() {
+    assert_all_noticed(&[
+        (
+            "    secrets: [database_password]\n",
+            "",
+            "migrate gets other secrets than it uses",
+        ),
+        (
+            "secrets: [postgres_password, database_password]",
+            "secrets: [postgres_password, database_password, pat_encryption_keys]",
+            "postgres gets other secrets than it uses",
+        ),
+        (
+            "{file: ./secrets/database_password}",
+            "{environment: DATABASE_PASSWORD}",
+            "database_password of api is no file",
+        ),
+        (
+            "{file: ./secrets/pat_encryption_keys}",
+            "{file: ./deploy/key}",
+            "pat_encryption_keys of api is no file",
+        ),
+        (
+            "${AZURE_DEVOPS_PAT_FILE:+/run/secrets/azure_devops_pat}",
+            "/run/secrets/azure_devops_pat",
+            "azure_devops_pat of api is no file",
+        ),
+        (
+            "${DATABASE_READ_URL_FILE:-/dev/null}",
+            "./secrets/database_read_url",
+            "database_read_url of api is no file",
         ),
     ]);
 }
