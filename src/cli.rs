@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App, MetricsListener, VERSION};
@@ -172,10 +173,23 @@ fn refuse_huge_pages() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
+/// A core dump is a file with every secret that the process knows.
+fn refuse_core_dumps() -> rustix::io::Result<()> {
+    let nothing = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, nothing)
+}
+
 fn run_serve(env: &Env) -> anyhow::Result<()> {
     refuse_huge_pages();
+    let refused = refuse_core_dumps();
     let config = Config::load(env)?;
     let log = Arc::new(telemetry::init_server(&config.log).context("cannot log")?);
+    if let Err(error) = refused {
+        tracing::debug!(%error, "the system may write core dumps");
+    }
     if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
     } else {

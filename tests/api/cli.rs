@@ -242,6 +242,35 @@ async fn serve_gives_up_on_a_database_that_never_answers() {
 }
 
 #[tokio::test]
+async fn serve_leaves_no_core_dump() {
+    let folder = tempfile::tempdir().unwrap();
+    // From the highest limit that this machine allows: where it is 0, the test shows nothing.
+    let raised = r#"ulimit -c unlimited 2>/dev/null || ulimit -S -c "$(ulimit -H -c)"; exec "$0" serve"#;
+    let mut serve = tokio::process::Command::new("sh");
+    serve
+        .args(["-c", raised, env!("CARGO_BIN_EXE_aponta")])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("DATABASE_URL", "postgres://a:segredo@127.0.0.1:1/a")
+        .env("AZURE_DEVOPS_ORG_URL", ORG);
+    serve
+        .env("API_PORT", "0")
+        .env("API_HOST", "127.0.0.1")
+        .kill_on_drop(true);
+    let mut server = Running::start(serve);
+    server.line_with("waiting for the database").await;
+    if let Ok(limits) = fs::read_to_string(format!("/proc/{}/limits", server.pid())) {
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"))
+            .unwrap();
+        let words: Vec<&str> = core.split_whitespace().collect();
+        assert_eq!(words[4..6], ["0", "0"], "{core}");
+    }
+    assert_eq!(server.signal("TERM").await, 0);
+}
+
+#[tokio::test]
 async fn a_password_that_is_wrong_ends_serve_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;

@@ -194,6 +194,12 @@ fn a_container_that_may_more_is_noticed() {
         ),
         ("read_only: true", "read_only: false", "can write to its root"),
         ("no-new-privileges:true", "no-new-privileges:false", "could gain"),
+        ("ulimits: {core: 0}", "ulimits: {core: -1}", "leaves core dumps"),
+        (
+            "ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}",
+            "ulimits: {nofile: {soft: 65536, hard: 65536}}",
+            "nginx: leaves core dumps",
+        ),
         ("shm_size: 256m", "privileged: true", "has privileged"),
         ("shm_size: 256m", "network_mode: host", "has network_mode"),
         ("path: backup.env", "path: .env", "has env_file"),
@@ -280,8 +286,8 @@ fn a_service_that_nobody_looks_after_is_noticed() {
             "api does not wait",
         ),
         (
-            "stop_grace_period: 40s\n    ulimits: {nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
-            "stop_grace_period: 30s\n    ulimits: {nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
+            "stop_grace_period: 40s\n    ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
+            "stop_grace_period: 30s\n    ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
             "killed while requests run",
         ),
         (

@@ -97,6 +97,7 @@ fn is_contained(name: &str, service: &Value) -> Vec<String> {
         strings(&service["cap_add"]) == adds,
         "has other capabilities",
     ));
+    broken.extend(unless(service["ulimits"]["core"] == 0, "leaves core dumps"));
     let options = strings(&service["security_opt"]);
     broken.extend(unless(
         options == ["no-new-privileges:true"],
