@@ -92,6 +92,34 @@ async fn check_config_takes_secrets_from_files() {
 }
 
 #[tokio::test]
+async fn check_config_warns_of_a_database_without_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = async |environment: &str, parameters: &str| {
+        let mut check = aponta(folder.path(), &["check-config"]);
+        check
+            .env("ENVIRONMENT", environment)
+            .env(
+                "DATABASE_URL",
+                format!("postgres://a:segredo@db.example/a{parameters}"),
+            )
+            .env("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/contoso");
+        let (code, out, err) = run(check).await;
+        assert_eq!(code, 0, "{err}");
+        assert!(!out.contains("segredo"), "{out}");
+        out
+    };
+    let warned = check("production", "").await;
+    assert!(
+        warned.contains("warning: db.example: ") && warned.contains("sslmode=verify-full"),
+        "{warned}"
+    );
+    for (environment, parameters) in [("production", "?sslmode=verify-full"), ("staging", "")] {
+        let out = check(environment, parameters).await;
+        assert!(!out.contains("warning"), "{environment} {parameters}: {out}");
+    }
+}
+
+#[tokio::test]
 async fn openapi_prints_the_document_without_any_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, err) = run(aponta(folder.path(), &["openapi"])).await;

@@ -18,6 +18,7 @@ mod conditional;
 mod contract;
 mod cors;
 mod crash;
+mod database_tls;
 mod deploy;
 mod dev;
 mod docs;
