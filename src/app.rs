@@ -73,6 +73,8 @@ pub struct ServiceInfo {
     pub version: &'static str,
     /// Where it runs.
     pub environment: Environment,
+    /// Whether it serves the documentation pages.
+    pub docs_enabled: bool,
 }
 
 /// Declares the parts of [`AppState`], and how a handler gets one.
@@ -135,6 +137,7 @@ impl AppState {
             info: ServiceInfo {
                 version: VERSION,
                 environment: config.environment,
+                docs_enabled: config.http.docs_enabled,
             },
             body_memory: BodyMemory::new(config.http.body_memory_bytes),
             authenticator: Authenticator::new(&config.auth, tenants.clone()),
@@ -207,10 +210,11 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::R
     if let Some(rate) = config.rate_limit {
         limited = rate_limit::apply(limited, rate);
     }
-    let mut unlimited = routes
-        .unlimited
-        .merge(routers::docs::router(&routes.document)?)
-        .method_not_allowed_fallback(method_not_allowed);
+    let mut unlimited = routes.unlimited;
+    if config.docs_enabled {
+        unlimited = unlimited.merge(routers::docs::router(&routes.document)?);
+    }
+    let mut unlimited = unlimited.method_not_allowed_fallback(method_not_allowed);
     let budgets = config.rate_limit.and_then(AddressBudgets::new);
     if let Some(budgets) = &budgets {
         unlimited = rate_limit::apply_to_open(unlimited, budgets);

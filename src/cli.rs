@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App, MetricsListener, VERSION};
 use crate::auth;
 use crate::azure_devops::AzureDevOps;
-use crate::config::{AuthMode, Config, DatabaseConfig, Env, Problems};
+use crate::config::{AuthMode, Config, DatabaseConfig, Env, Environment, Problems};
 use crate::db::{self, Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
 use crate::lifecycle::StopSignals;
@@ -172,14 +173,42 @@ fn refuse_huge_pages() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
+/// What is said of a database that passwords and rows may reach in clear.
+const IN_CLEAR: &str =
+    "the address of the database does not demand TLS: set sslmode=verify-full (docs/database.md)";
+
+/// Outside production a database without TLS is nothing unusual.
+fn hosts_in_clear(config: &Config) -> Vec<String> {
+    match config.environment {
+        Environment::Production => config.database.hosts_in_clear(),
+        _ => Vec::new(),
+    }
+}
+
+/// A core dump is a file with every secret that the process knows.
+fn refuse_core_dumps() -> rustix::io::Result<()> {
+    let nothing = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, nothing)
+}
+
 fn run_serve(env: &Env) -> anyhow::Result<()> {
     refuse_huge_pages();
+    let refused = refuse_core_dumps();
     let config = Config::load(env)?;
     let log = Arc::new(telemetry::init_server(&config.log).context("cannot log")?);
+    if let Err(error) = refused {
+        tracing::debug!(%error, "the system may write core dumps");
+    }
     if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
     } else {
         auth::announce(&config.auth, config.azure_devops.organizacoes.len());
+    }
+    for host in hosts_in_clear(&config) {
+        tracing::warn!(host, "{IN_CLEAR}");
     }
     let traces = config.telemetry.traces.as_ref();
     let exporter = traces
@@ -312,6 +341,9 @@ fn check_config(env: &Env) -> anyhow::Result<()> {
     } else {
         "OFF"
     };
+    for host in hosts_in_clear(&config) {
+        print(&format!("warning: {host}: {IN_CLEAR}"))?;
+    }
     print(&format!(
         "the configuration is complete: environment {}, listening on {}, schema {}, authentication {auth}",
         config.environment,

@@ -19,7 +19,7 @@ pub use apontamentos::{ApontamentosConfig, WhenUpstreamDown, WriteBackConfig};
 pub use auth::{AdminEntry, AdminName, AuthConfig, AuthMode};
 pub use azure_devops::{AzureDevOpsConfig, OrganizacaoConfig};
 pub use database::{DatabaseConfig, Identifier, postgres_url};
-pub use env::{Env, Problem, Problems};
+pub use env::{Env, Problem, Problems, SECRETS};
 pub use http::{HttpConfig, RateLimitConfig};
 pub use log::{LogConfig, LogFormat};
 pub use telemetry::{TelemetryConfig, TraceConfig};
@@ -59,6 +59,7 @@ impl Config {
     /// All problems found, in the order in which the variables are read.
     pub fn load(env: &Env) -> Result<Self, Problems> {
         let mut reader = Reader::new(env);
+        reader.check_files("");
         let environment = read_environment(&mut reader);
         let http = HttpConfig::read(&mut reader, environment);
         let database = DatabaseConfig::read(&mut reader, environment);
@@ -89,6 +90,7 @@ impl Config {
     /// All problems found.
     pub fn load_database(env: &Env) -> Result<(DatabaseConfig, LogConfig), Problems> {
         let mut reader = Reader::new(env);
+        reader.check_files("DATABASE_");
         let environment = read_environment(&mut reader);
         let database = DatabaseConfig::read(&mut reader, environment);
         let log = LogConfig::read(&mut reader, environment);

@@ -11,6 +11,7 @@ mod roles;
 mod session;
 mod tx;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,6 +176,7 @@ impl std::fmt::Display for Unreachable {
 pub async fn probe(config: &DatabaseConfig) -> Result<(), Unreachable> {
     let explain = |error: &sqlx::Error| match error {
         sqlx::Error::Database(e) => e.message().to_owned(),
+        sqlx::Error::Io(e) if is_tls(e) => format!("TLS failed: {e}"),
         other => other.to_string(),
     };
     let attempt = async {
@@ -192,22 +194,35 @@ pub async fn probe(config: &DatabaseConfig) -> Result<(), Unreachable> {
             may_pass: true,
             text: format!("{place}: no answer in time"),
         }),
-        Ok((place, Err(error))) => {
-            // 28: authentication; 3D: no such database.
-            let code = error
-                .as_database_error()
-                .and_then(sqlx::error::DatabaseError::code);
-            let final_word = code.is_some_and(|code| code.starts_with("28") || code.starts_with("3D"));
-            Err(Unreachable {
-                may_pass: !final_word,
-                text: format!("{place}: {}", explain(&error)),
-            })
-        }
+        Ok((place, Err(error))) => Err(Unreachable {
+            may_pass: !is_final(&error),
+            text: format!("{place}: {}", explain(&error)),
+        }),
         Err(error) => Err(Unreachable {
             may_pass: false,
             text: explain(&error),
         }),
     }
+}
+
+/// Whether no waiting mends it: a refused login, an unknown database, a server without TLS or with a certificate that
+/// is not accepted.
+fn is_final(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => is_tls(error),
+        other => {
+            // 28: authentication; 3D: no such database.
+            let error = other.as_database_error();
+            let code = error.and_then(sqlx::error::DatabaseError::code);
+            code.is_some_and(|code| code.starts_with("28") || code.starts_with("3D"))
+        }
+    }
+}
+
+/// Whether TLS failed: sqlx passes on what rustls says as an error of this kind, and makes no other of it.
+fn is_tls(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
 }
 
 /// How every connection of the service to the server at `url` is set up.

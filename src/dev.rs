@@ -174,7 +174,7 @@ async fn serve(
         prepared = prepare => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
-    greet(config, listener.local_addr()?, data, psql);
+    say(&greeting(config, listener.local_addr()?, data, psql));
     let metrics = MetricsListener::bind(&config.telemetry).await?;
     app.run(listener, metrics, ServerOptions::from(&config.http), stop.clone())
         .await;
@@ -217,14 +217,19 @@ async fn listen(port: u16) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on port {port}; choose another one with --port"))
 }
 
-fn greet(config: &Config, address: SocketAddr, data: &str, psql: Option<&str>) {
+/// Where everything is.
+fn greeting(config: &Config, address: SocketAddr, data: &str, psql: Option<&str>) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         format!("API Aponta {VERSION}, development server"),
         format!("  API      http://{address}/api/v1"),
-        format!("  Docs     http://{address}/docs  (Swagger UI), http://{address}/redoc"),
-        format!("  Data     {data}"),
     ];
+    if config.http.docs_enabled {
+        lines.push(format!(
+            "  Docs     http://{address}/docs  (Swagger UI), http://{address}/redoc"
+        ));
+    }
+    lines.push(format!("  Data     {data}"));
     lines.extend(psql.map(|psql| format!("  psql     {psql}")));
     let names: Vec<&str> = config
         .azure_devops
@@ -241,7 +246,7 @@ fn greet(config: &Config, address: SocketAddr, data: &str, psql: Option<&str>) {
     }
     lines.push("  Stop     Ctrl-C".to_owned());
     lines.push(String::new());
-    say(&lines);
+    lines
 }
 
 /// Lines for the person at the terminal.
@@ -250,5 +255,25 @@ fn say(lines: &[impl AsRef<str>]) {
     for line in lines {
         // A closed terminal is no reason to stop.
         let _ = writeln!(out, "{}", line.as_ref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_announced_only_when_they_are_served() {
+        let env = overlay(&Env::default(), false).with("DATABASE_URL", "postgres://db/a");
+        let announced = |env: &Env| {
+            let config = Config::load(env).unwrap();
+            greeting(&config, config.http.address(), "here", None).join("\n")
+        };
+        assert!(announced(&env).contains("/docs"));
+        let without = announced(&env.with("DOCS_ENABLED", "false"));
+        assert!(
+            !without.contains("/docs") && without.contains("/api/v1"),
+            "{without}"
+        );
     }
 }

@@ -51,11 +51,12 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
+    // First, because it tells when `LEGACY_DATABASE_URL_FILE` or `LEGACY_KEY_FILE` leads to no secret.
+    let mut config = Config::load(env)?;
     let secret = |name| env.get(name).map(SecretString::from);
     let Some(from) = args.from.or_else(|| secret(FROM)) else {
         bail!("where from? Give --from or {FROM}");
     };
-    let mut config = Config::load(env)?;
     telemetry::init(&config.log);
     config.database.statement_timeout = PATIENCE;
     config.database.pool_min = 0;

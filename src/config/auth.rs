@@ -116,7 +116,7 @@ impl AuthConfig {
         let mode = read_mode(reader, environment, http);
         if mode == AuthMode::Required && azure.organizacoes.is_empty() {
             // A malformed one was reported as such.
-            if reader.get("AZURE_DEVOPS_ORG_URL").is_none() && reader.get("AZURE_DEVOPS_ORG_PATS").is_none() {
+            if !reader.is_given("AZURE_DEVOPS_ORG_URL") && !reader.is_given("AZURE_DEVOPS_ORG_PATS") {
                 reader.problem(
                     "AZURE_DEVOPS_ORG_URL",
                     "is required: callers are members of an organisation (or set AUTH_ENABLED=false)",

@@ -1,12 +1,13 @@
 //! Where the database is and how its pool behaves.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::ConnectOptions;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::Environment;
 use super::env::Reader;
@@ -90,6 +91,33 @@ impl DatabaseConfig {
     }
 }
 
+impl DatabaseConfig {
+    /// Hosts of databases that are reached over a network although their address does not demand TLS.
+    #[must_use]
+    pub fn hosts_in_clear(&self) -> Vec<String> {
+        let urls = std::iter::once(&self.url).chain(&self.read_url);
+        let read = urls.filter_map(|url| PgConnectOptions::from_str(url.expose_secret()).ok());
+        let in_clear = read.filter(|options| crosses_a_network(options) && !demands_tls(options));
+        in_clear.map(|options| options.get_host().to_owned()).collect()
+    }
+}
+
+/// A name without a dot is this machine or a container on it: the network of `docker-compose.yml` has no way out.
+fn crosses_a_network(options: &PgConnectOptions) -> bool {
+    let host = options.get_host().trim_matches(['[', ']']);
+    let elsewhere = match host.parse::<IpAddr>() {
+        Ok(address) => !address.is_loopback(),
+        Err(_) => host.contains('.'),
+    };
+    options.get_socket().is_none() && elsewhere
+}
+
+/// The default, `prefer`, goes on in clear with a server that offers no TLS, or with whoever says so in its place.
+fn demands_tls(options: &PgConnectOptions) -> bool {
+    use PgSslMode::{Require, VerifyCa, VerifyFull};
+    matches!(options.get_ssl_mode(), Require | VerifyCa | VerifyFull)
+}
+
 /// A PostgreSQL identifier that needs no quoting: `[a-z_][a-z0-9_]*`, at most 63 bytes, not `pg_*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifier(String);
@@ -146,11 +174,13 @@ fn read_url(reader: &mut Reader<'_>, environment: Environment) -> SecretString {
     } else if let Some(host) = reader.get("DATABASE_HOST") {
         ("DATABASE_HOST", url_from_parts(reader, host, port))
     } else {
-        reader.problem(
-            "DATABASE_URL",
-            "is required (or DATABASE_HOST and its companions)",
-            URL_EXAMPLE,
-        );
+        if !reader.is_given("DATABASE_URL") {
+            reader.problem(
+                "DATABASE_URL",
+                "is required (or DATABASE_HOST and its companions)",
+                URL_EXAMPLE,
+            );
+        }
         return SecretString::default();
     };
     check_url(reader, variable, &url, environment);
@@ -226,8 +256,6 @@ fn has_well_known_password(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::super::{Config, Env};
     use super::*;
 
@@ -282,6 +310,27 @@ mod tests {
     fn debug_output_hides_the_password() {
         let database = load(&[("DATABASE_URL", "postgres://ana:hunter2@db/a")]).unwrap();
         assert!(!format!("{database:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn address_in_a_network_without_tls_is_in_clear() {
+        for (url, in_clear) in [
+            ("postgres://ana@db.example/a", true),
+            ("postgres://ana@10.0.0.7/a?sslmode=prefer", true),
+            ("postgres://ana@[2001:db8::7]/a?sslmode=disable", true),
+            ("postgres://ana@db.example/a?sslmode=require", false),
+            ("postgres://ana@db.example/a?sslmode=verify-full", false),
+            ("postgres://ana@postgres/a", false),
+            ("postgres://ana@localhost/a", false),
+            ("postgres://ana@127.0.0.1/a", false),
+            ("postgres://ana@[::1]/a", false),
+            ("postgres://ana@db.example/a?host=/run/postgresql", false),
+        ] {
+            let hosts = |pairs: &[(&str, &str)]| load(pairs).unwrap().hosts_in_clear().len();
+            let primary = hosts(&[("DATABASE_URL", url)]);
+            let replica = hosts(&[("DATABASE_HOST", "db"), ("DATABASE_READ_URL", url)]);
+            assert_eq!((primary, replica), (in_clear.into(), in_clear.into()), "{url}");
+        }
     }
 
     #[test]

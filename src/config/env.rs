@@ -1,10 +1,15 @@
 //! The only reader of the environment and of `.env`, and the collector of what is wrong with them.
 
+mod files;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use files::SECRETS;
+use files::Unusable;
 
 /// Where variables may stand that the environment lacks.
 const FILE: &str = ".env";
@@ -13,12 +18,17 @@ const FILE: &str = ".env";
 #[derive(Clone, Default)]
 pub struct Env {
     variables: HashMap<String, String>,
+    /// Secrets that `NAME_FILE` led to, by `NAME`. They are not trimmed: a blank may be part of a password.
+    from_files: HashMap<&'static str, String>,
+    /// Secrets whose `NAME_FILE` led to none.
+    unusable: Vec<Unusable>,
     /// Why `.env` could not be read to its end.
     broken_file: Option<String>,
 }
 
 impl Env {
-    /// The process environment, and for what it lacks the `.env` of the current folder.
+    /// The process environment, and for what it lacks the `.env` of the current folder. Then the files that
+    /// both name are read.
     #[must_use]
     pub fn from_process() -> Self {
         let mut env = Self::from_file(Path::new(FILE));
@@ -27,6 +37,7 @@ impl Env {
                 env.variables.insert(name, value);
             }
         }
+        files::resolve(&mut env);
         env
     }
 
@@ -39,7 +50,7 @@ impl Env {
             .collect();
         Self {
             variables,
-            broken_file: None,
+            ..Self::default()
         }
     }
 
@@ -47,23 +58,30 @@ impl Env {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
+        self.from_files.remove(name);
         self
     }
 
-    /// The same without variables whose name begins so.
+    /// The same without variables whose name begins so, and without their files.
     #[must_use]
     pub fn without_prefix(mut self, prefix: &str) -> Self {
         self.variables.retain(|name, _| !name.starts_with(prefix));
+        self.from_files.retain(|name, _| !name.starts_with(prefix));
+        self.unusable.retain(|file| !file.secret.starts_with(prefix));
         self
     }
 
-    /// The value, trimmed; `None` when unset or blank (compose files pass `NAME=` for unset ones).
+    /// The value, trimmed unless it stood in a file; `None` when unset or blank (compose files pass `NAME=`
+    /// for unset ones).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(|v| v.trim())
-            .filter(|v| !v.is_empty())
+        let from_file = self.from_files.get(name).map(String::as_str);
+        from_file.or_else(|| {
+            self.variables
+                .get(name)
+                .map(|v| v.trim())
+                .filter(|v| !v.is_empty())
+        })
     }
 
     fn from_file(path: &Path) -> Self {
@@ -159,6 +177,19 @@ impl<'a> Reader<'a> {
 
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.env.get(name)
+    }
+
+    /// Whether the variable has a value, or a file that cannot be used. Such a file is reported as such; a
+    /// second problem that calls the variable missing would mislead the operator.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.get(name).is_some() || self.env.unusable.iter().any(|file| file.secret == name)
+    }
+
+    /// Remembers what is wrong with the files of the secrets whose name begins with `prefix`.
+    pub(super) fn check_files(&mut self, prefix: &str) {
+        let ours = self.env.unusable.iter();
+        let ours = ours.filter(|file| file.secret.starts_with(prefix));
+        self.problems.extend(ours.map(Unusable::problem));
     }
 
     pub(super) fn problem(&mut self, variable: &str, problem: &str, example: &str) {

@@ -42,6 +42,8 @@ pub struct HttpConfig {
     pub log_requests_per_second: u32,
     /// `None` switches the limit off.
     pub rate_limit: Option<RateLimitConfig>,
+    /// Whether `/docs`, `/redoc` and `/openapi.json` are served.
+    pub docs_enabled: bool,
 }
 
 /// A token bucket per caller.
@@ -99,6 +101,7 @@ impl HttpConfig {
             ),
             log_requests_per_second: reader.number("LOG_REQUESTS_PER_SECOND", 100, 0, 1_000_000),
             rate_limit: read_rate_limit(reader),
+            docs_enabled: reader.boolean("DOCS_ENABLED", true),
         }
     }
 

@@ -38,7 +38,7 @@ const SECRETS: [(&str, &str); 14] = [
 ];
 
 /// Variables without secrets.
-const PLAIN: [&str; 41] = [
+const PLAIN: [&str; 42] = [
     "ENVIRONMENT",
     "API_HOST",
     "API_PORT",
@@ -51,6 +51,7 @@ const PLAIN: [&str; 41] = [
     "SHUTDOWN_DELAY_SECONDS",
     "TRUSTED_PROXIES",
     "CORS_ORIGINS",
+    "DOCS_ENABLED",
     "RATE_LIMIT_ENABLED",
     "RATE_LIMIT_PER_SECOND",
     "RATE_LIMIT_BURST",

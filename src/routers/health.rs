@@ -103,8 +103,8 @@ async fn get_api_info(State(info): State<ServiceInfo>) -> ApiJson<ApiInfoRespons
     ApiJson(ApiInfoResponse {
         name: "API Aponta",
         version: info.version,
-        docs: "/docs",
-        redoc: "/redoc",
+        docs: info.docs_enabled.then_some("/docs"),
+        redoc: info.docs_enabled.then_some("/redoc"),
     })
 }
 
@@ -182,10 +182,10 @@ struct ApiInfoResponse {
     /// Version of the service.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// Path of Swagger UI.
-    #[schema(example = "/docs")]
-    docs: &'static str,
-    /// Path of `ReDoc`.
-    #[schema(example = "/redoc")]
-    redoc: &'static str,
+    /// Path of Swagger UI; `null` where the service has it switched off.
+    #[schema(required = true, example = "/docs")]
+    docs: Option<&'static str>,
+    /// Path of `ReDoc`; `null` where the service has it switched off.
+    #[schema(required = true, example = "/redoc")]
+    redoc: Option<&'static str>,
 }

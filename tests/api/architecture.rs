@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aponta::config::SECRETS;
+
+use crate::deploy::is_secret;
+
 /// Layer, modules of ours that it must not use, crates that it must not use. `src/lib.rs` says why.
 const RULES: &[(&str, &[&str], &[&str])] = &[
     (
@@ -335,7 +339,8 @@ fn variables() -> std::collections::BTreeSet<String> {
     let mut found = std::collections::BTreeSet::new();
     for (path, text) in source_files() {
         let reads = path.starts_with("config") || path == Path::new("config.rs") || path.starts_with("dev");
-        if !reads || path == Path::new("config/env.rs") {
+        // The reader itself names variables only to tell which ones are secrets.
+        if !reads || path == Path::new("config/env.rs") || path.starts_with("config/env") {
             continue;
         }
         for literal in production_code(&text).split('"').skip(1).step_by(2) {
@@ -349,7 +354,32 @@ fn variables() -> std::collections::BTreeSet<String> {
     for foreign in ["XDG_DATA_HOME", "PG_VERSION", "LC_ALL", "DATABASE_"] {
         found.remove(foreign);
     }
+    let files: Vec<String> = SECRETS
+        .iter()
+        .filter(|name| found.contains(**name))
+        .map(|name| format!("{name}_FILE"))
+        .collect();
+    found.extend(files);
     found
+}
+
+#[test]
+fn every_secret_can_come_from_a_file_that_is_documented() {
+    let variables = variables();
+    let secret = |name: &&String| is_secret(name);
+    for name in variables.iter().filter(secret) {
+        assert!(SECRETS.contains(&name.as_str()), "{name} cannot come from a file");
+    }
+    // Those of one command stand on its page, all others where the next test looks.
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/import-legacy.md")).unwrap();
+    for name in SECRETS {
+        let file = format!("{name}_FILE");
+        assert!(
+            variables.contains(&file) || page.contains(&format!("`{file}`")),
+            "{file}"
+        );
+    }
 }
 
 #[test]

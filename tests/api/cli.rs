@@ -55,6 +55,71 @@ async fn the_environment_wins_over_the_file() {
 }
 
 #[tokio::test]
+async fn check_config_takes_secrets_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n";
+    fs::write(folder.path().join("key"), key).unwrap();
+    fs::write(folder.path().join("url"), "postgres://ana:segredo@db/aponta\r\n").unwrap();
+    // A path below the current folder, named in .env.
+    fs::write(folder.path().join(".env"), "PAT_ENCRYPTION_KEYS_FILE=key\n").unwrap();
+    let check = || {
+        let mut check = aponta(folder.path(), &["check-config"]);
+        check
+            .env("DATABASE_URL_FILE", folder.path().join("url"))
+            .env("AZURE_DEVOPS_ORG_URL", ORG);
+        check
+    };
+    let (code, out, err) = run(check()).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(!format!("{out}{err}").contains("segredo"), "{out}{err}");
+
+    fs::write(folder.path().join("key"), "").unwrap();
+    let mut wrong = check();
+    wrong
+        .env("DATABASE_URL", "postgres://ana:segredo@db/aponta")
+        .env("AZURE_DEVOPS_PAT_FILE", "segredo");
+    let (code, _, err) = run(wrong).await;
+    assert_eq!(code, 2);
+    for told in [
+        "3 problem(s)",
+        "  DATABASE_URL_FILE: is set, and so is DATABASE_URL",
+        "  PAT_ENCRYPTION_KEYS_FILE: names an empty file",
+        "  AZURE_DEVOPS_PAT_FILE: names a file that cannot be read",
+    ] {
+        assert!(err.contains(told), "{err}");
+    }
+    assert!(!err.contains("segredo"), "{err}");
+}
+
+#[tokio::test]
+async fn check_config_warns_of_a_database_without_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = async |environment: &str, parameters: &str| {
+        let mut check = aponta(folder.path(), &["check-config"]);
+        check
+            .env("ENVIRONMENT", environment)
+            .env(
+                "DATABASE_URL",
+                format!("postgres://a:segredo@db.example/a{parameters}"),
+            )
+            .env("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/contoso");
+        let (code, out, err) = run(check).await;
+        assert_eq!(code, 0, "{err}");
+        assert!(!out.contains("segredo"), "{out}");
+        out
+    };
+    let warned = check("production", "").await;
+    assert!(
+        warned.contains("warning: db.example: ") && warned.contains("sslmode=verify-full"),
+        "{warned}"
+    );
+    for (environment, parameters) in [("production", "?sslmode=verify-full"), ("staging", "")] {
+        let out = check(environment, parameters).await;
+        assert!(!out.contains("warning"), "{environment} {parameters}: {out}");
+    }
+}
+
+#[tokio::test]
 async fn openapi_prints_the_document_without_any_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, err) = run(aponta(folder.path(), &["openapi"])).await;
@@ -202,6 +267,35 @@ async fn serve_gives_up_on_a_database_that_never_answers() {
         "{err}"
     );
     assert!(!format!("{out}{err}").contains("segredo"), "{out}{err}");
+}
+
+#[tokio::test]
+async fn serve_leaves_no_core_dump() {
+    let folder = tempfile::tempdir().unwrap();
+    // From the highest limit that this machine allows: where it is 0, the test shows nothing.
+    let raised = r#"ulimit -c unlimited 2>/dev/null || ulimit -S -c "$(ulimit -H -c)"; exec "$0" serve"#;
+    let mut serve = tokio::process::Command::new("sh");
+    serve
+        .args(["-c", raised, env!("CARGO_BIN_EXE_aponta")])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("DATABASE_URL", "postgres://a:segredo@127.0.0.1:1/a")
+        .env("AZURE_DEVOPS_ORG_URL", ORG);
+    serve
+        .env("API_PORT", "0")
+        .env("API_HOST", "127.0.0.1")
+        .kill_on_drop(true);
+    let mut server = Running::start(serve);
+    server.line_with("waiting for the database").await;
+    if let Ok(limits) = fs::read_to_string(format!("/proc/{}/limits", server.pid())) {
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"))
+            .unwrap();
+        let words: Vec<&str> = core.split_whitespace().collect();
+        assert_eq!(words[4..6], ["0", "0"], "{core}");
+    }
+    assert_eq!(server.signal("TERM").await, 0);
 }
 
 #[tokio::test]

@@ -50,12 +50,18 @@ fn is_pinned(image: &str) -> bool {
     digest_ok && numbers.len() > 1 && numeric
 }
 
-/// Whether a variable of this name holds something that nobody may read.
-fn is_secret(name: &str) -> bool {
+/// Whether a variable of this name holds a secret. The path of a file that holds one is none.
+pub fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 8] = [
         "PASSWORD", "SECRET", "SECRETS", "TOKEN", "KEY", "KEYS", "PAT", "PATS",
     ];
-    name.split('_').any(|word| WORDS.contains(&word))
+    !name.ends_with("_FILE") && name.split('_').any(|word| WORDS.contains(&word))
+}
+
+#[test]
+fn path_of_a_secret_is_no_secret() {
+    assert!(is_secret("DATABASE_PASSWORD") && is_secret("AZURE_DEVOPS_ORG_PATS"));
+    assert!(!is_secret("DATABASE_PASSWORD_FILE") && !is_secret("GF_SECURITY_ADMIN_PASSWORD__FILE"));
 }
 
 /// Breaks a text in one place, applies the rules and expects a broken promise that says `complaint`.

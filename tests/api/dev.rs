@@ -193,7 +193,8 @@ async fn the_environment_cannot_point_dev_at_another_database() {
     let folder = open_folder();
     std::fs::write(
         folder.path().join(".env"),
-        "ENVIRONMENT=production\nAUTH_ENABLED=true\nDATABASE_URL=postgres://a@db.example/producao\nAPI_HOST=0.0.0.0\n",
+        "ENVIRONMENT=production\nAUTH_ENABLED=true\nDATABASE_URL=postgres://a@db.example/producao\nAPI_HOST=0.0.0.0\n\
+         DATABASE_URL_FILE=/nowhere\nDATABASE_PASSWORD_FILE=/nowhere\n",
     )
     .unwrap();
     let (server, address) = start(folder.path(), &folder.path().join("d"), &[]).await;

@@ -87,6 +87,31 @@ async fn every_file_that_the_pages_need_is_served_from_here() {
 }
 
 #[tokio::test]
+async fn disabled_docs_answer_as_an_unknown_address() {
+    let off = [("DOCS_ENABLED", "false")];
+    let app = TestApp::with(AUTH_ON.into_iter().chain(off)).await;
+    for path in [
+        "/docs",
+        "/docs/",
+        "/docs/init.js",
+        "/docs/swagger-ui.css",
+        "/redoc",
+        "/redoc/redoc.standalone.js",
+        "/openapi.json",
+    ] {
+        let hidden = app.get(path).await.problem(404);
+        let unknown = app.get("/nada").await.problem(404);
+        for field in ["type", "title", "detail", "code"] {
+            assert_eq!(hidden[field], unknown[field], "{path}");
+        }
+        let posted = app.post(path, serde_json::json!({})).await;
+        assert_eq!(posted.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let info = app.get("/api/v1").await.expect(200);
+    assert!(info["docs"].is_null() && info["redoc"].is_null(), "{info}");
+}
+
+#[tokio::test]
 async fn the_document_is_that_of_the_command_line() {
     let app = TestApp::new().await;
     let served = app.get("/openapi.json").await.expect(200);

@@ -19,6 +19,7 @@ mod conditional;
 mod contract;
 mod cors;
 mod crash;
+mod database_tls;
 mod deploy;
 mod dev;
 mod docs;

@@ -3,6 +3,10 @@
 # past row-level security, which the image's superuser could. The roles are what docs/tenants.md asks to prepare.
 set -euo pipefail
 
+if [ -n "${DATABASE_PASSWORD_FILE:-}" ]; then
+    DATABASE_PASSWORD=$(<"$DATABASE_PASSWORD_FILE")
+fi
+export DATABASE_PASSWORD=${DATABASE_PASSWORD:?}
 schema=${DATABASE_SCHEMA:-api_aponta}
 psql --no-psqlrc --set ON_ERROR_STOP=1 --quiet --username "$POSTGRES_USER" --dbname postgres \
     --set name="$DATABASE_NAME" --set login="$DATABASE_USER" \

@@ -110,23 +110,28 @@ fn a_way_in_is_noticed() {
 fn a_secret_in_the_file_is_noticed() {
     assert_all_noticed(&[
         (
-            "${DATABASE_PASSWORD:?run deploy/make-env}",
-            "postgres",
+            "DATABASE_PASSWORD_FILE: /run/secrets/database_password",
+            "DATABASE_PASSWORD: postgres",
             "DATABASE_PASSWORD stands in the file",
         ),
         (
-            "${POSTGRES_PASSWORD:?run deploy/make-env}",
-            "${POSTGRES_PASSWORD:-postgres}",
-            "POSTGRES_PASSWORD has a default",
+            "POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password",
+            "POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?run deploy/make-env}",
+            "POSTGRES_PASSWORD stands in the file",
         ),
         (
-            "${GRAFANA_ADMIN_PASSWORD:?run deploy/make-env}",
-            "admin",
+            "REVISION: ${APONTA_REVISION:-unknown}",
+            "REVISION: ${GIT_TOKEN:-none}",
+            "GIT_TOKEN has a default",
+        ),
+        (
+            "GF_SECURITY_ADMIN_PASSWORD__FILE: /run/secrets/grafana_admin_password",
+            "GF_SECURITY_ADMIN_PASSWORD: admin",
             "stands in the file",
         ),
         (
-            "PAT_ENCRYPTION_KEY:\n",
-            "PAT_ENCRYPTION_KEY: AAAA\n",
+            "AZURE_DEVOPS_PAT:\n",
+            "AZURE_DEVOPS_PAT: AAAA\n",
             "stands in the file",
         ),
         (
@@ -143,6 +148,42 @@ fn a_secret_in_the_file_is_noticed() {
 }
 
 #[test]
+fn secret_that_does_not_come_from_its_file_is_noticed() {
+    assert_all_noticed(&[
+        (
+            "    secrets: [database_password]\n",
+            "",
+            "migrate gets other secrets than it uses",
+        ),
+        (
+            "secrets: [postgres_password, database_password]",
+            "secrets: [postgres_password, database_password, pat_encryption_keys]",
+            "postgres gets other secrets than it uses",
+        ),
+        (
+            "{file: ./secrets/database_password}",
+            "{environment: DATABASE_PASSWORD}",
+            "database_password of api is no file",
+        ),
+        (
+            "{file: ./secrets/pat_encryption_keys}",
+            "{file: ./deploy/key}",
+            "pat_encryption_keys of api is no file",
+        ),
+        (
+            "${AZURE_DEVOPS_PAT_FILE:+/run/secrets/azure_devops_pat}",
+            "/run/secrets/azure_devops_pat",
+            "azure_devops_pat of api is no file",
+        ),
+        (
+            "${DATABASE_READ_URL_FILE:-/dev/null}",
+            "./secrets/database_read_url",
+            "database_read_url of api is no file",
+        ),
+    ]);
+}
+
+#[test]
 fn a_container_that_may_more_is_noticed() {
     assert_all_noticed(&[
         ("cap_drop: [ALL]", "cap_drop: [NET_RAW]", "keeps capabilities"),
@@ -153,6 +194,12 @@ fn a_container_that_may_more_is_noticed() {
         ),
         ("read_only: true", "read_only: false", "can write to its root"),
         ("no-new-privileges:true", "no-new-privileges:false", "could gain"),
+        ("ulimits: {core: 0}", "ulimits: {core: -1}", "leaves core dumps"),
+        (
+            "ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}",
+            "ulimits: {nofile: {soft: 65536, hard: 65536}}",
+            "nginx: leaves core dumps",
+        ),
         ("shm_size: 256m", "privileged: true", "has privileged"),
         ("shm_size: 256m", "network_mode: host", "has network_mode"),
         ("path: backup.env", "path: .env", "has env_file"),
@@ -239,8 +286,8 @@ fn a_service_that_nobody_looks_after_is_noticed() {
             "api does not wait",
         ),
         (
-            "stop_grace_period: 40s\n    ulimits: {nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
-            "stop_grace_period: 30s\n    ulimits: {nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
+            "stop_grace_period: 40s\n    ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
+            "stop_grace_period: 30s\n    ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
             "killed while requests run",
         ),
         (

@@ -281,6 +281,7 @@ fn the_build_sees_the_sources_and_no_secret() {
         ".env",
         "nginx/ssl/privkey.pem",
         "backup.env",
+        "secrets/pat_encryption_keys",
         "docs/openapi.json",
         "docker-compose.yml",
     ] {

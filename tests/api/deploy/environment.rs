@@ -1,15 +1,27 @@
 //! The variables that docker-compose.yml gives to the service: known to it, complete, and a configuration that it takes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
+use aponta::config::SECRETS;
 use serde_json::{Map, Value};
 
-use super::rules::services;
-use super::{is_secret, read};
+use super::read;
+use super::rules::{MOUNTS, secret_files, services};
 use crate::support::process::{aponta, run};
 
-/// Those that an installation by docker-compose.yml cannot set: callers must prove who they are.
-const LEFT_OUT: [&str; 2] = ["ALLOW_INSECURE_AUTH", "AUTH_ENABLED"];
+/// Those that an installation by docker-compose.yml cannot set: callers must prove who they are, and what is always
+/// there of secrets has one place.
+const LEFT_OUT: [&str; 7] = [
+    "ALLOW_INSECURE_AUTH",
+    "AUTH_ENABLED",
+    "DATABASE_PASSWORD",
+    "DATABASE_URL_FILE",
+    "PAT_ENCRYPTION_KEY",
+    "PAT_ENCRYPTION_KEYS",
+    "PAT_ENCRYPTION_KEY_FILE",
+];
 
 /// Names of `.env.example` that `aponta serve` reads, with what stands there.
 fn known() -> BTreeMap<String, String> {
@@ -42,7 +54,22 @@ pub fn resolve(
     Ok(resolved)
 }
 
-/// `${NAME}`, `${NAME:-default}` and `${NAME:?message}`.
+/// What `service` would be given: its environment, in which each secret is the file in `folder` that would be mounted.
+pub fn given(service: &str, env: &BTreeMap<String, String>, folder: &Path) -> BTreeMap<String, String> {
+    let text = read("docker-compose.yml");
+    let files = secret_files(&text);
+    let mut given = resolve(&services(&text)[service]["environment"], env)
+        .unwrap_or_else(|missing| panic!("{service}: {missing}"));
+    for value in given.values_mut() {
+        if let Some(name) = value.strip_prefix(MOUNTS) {
+            let file = folder.join(interpolate(&files[name], env).unwrap());
+            file.to_str().unwrap().clone_into(value);
+        }
+    }
+    given
+}
+
+/// `${NAME}`, `${NAME:-default}`, `${NAME:+replacement}` and `${NAME:?message}`.
 fn interpolate(text: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
     let mut parts = text.split("${");
     let mut result = parts.next().unwrap().to_owned();
@@ -51,6 +78,7 @@ fn interpolate(text: &str, env: &BTreeMap<String, String>) -> Result<String, Str
         let name = inside.split(':').next().unwrap();
         let value = env.get(name).filter(|value| !value.is_empty());
         match (value, &inside[name.len()..]) {
+            (given, other) if other.starts_with(":+") => result.push_str(given.map_or("", |_| &other[2..])),
             (Some(value), _) => result.push_str(value),
             (None, other) if other.starts_with(":-") => result.push_str(&other[2..]),
             (None, other) => return Err(format!("{name}{other}")),
@@ -64,13 +92,23 @@ fn environment_of(service: &str) -> Value {
     services(&read("docker-compose.yml"))[service]["environment"].clone()
 }
 
-/// `.env.example` as somebody would fill it in.
-fn filled_in() -> BTreeMap<String, String> {
+/// Does for a key, a password and a PAT.
+const SECRET: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+/// `.env.example` filled in for the compose file, with all secrets in files of `folder`.
+fn filled_in(folder: &Path) -> BTreeMap<String, String> {
     let mut env = known();
-    for (name, value) in &mut env {
-        if is_secret(name) && value.is_empty() {
-            "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".clone_into(value);
-        }
+    fs::create_dir_all(folder.join("secrets")).unwrap();
+    for name in SECRETS {
+        // What the example shows, if it shows anything.
+        let value = env.remove(name).filter(|value| !value.is_empty());
+        let file = format!("./secrets/{}", name.to_ascii_lowercase());
+        let content = match name {
+            "OTEL_EXPORTER_OTLP_HEADERS" => "api-key=segredo".to_owned(),
+            _ => value.unwrap_or_else(|| SECRET.to_owned()),
+        };
+        fs::write(folder.join(&file), content + "\n").unwrap();
+        env.insert(format!("{name}_FILE"), file);
     }
     env.insert("DATABASE_HOST".to_owned(), "pgbouncer".to_owned());
     env
@@ -125,10 +163,10 @@ async fn the_service_takes_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let check = async |env: &BTreeMap<String, String>| {
         let mut command = aponta(folder.path(), &["check-config"]);
-        command.envs(resolve(&environment_of("api"), env).unwrap());
+        command.envs(given("api", env, folder.path()));
         run(command).await
     };
-    let (code, out, err) = check(&filled_in()).await;
+    let (code, out, err) = check(&filled_in(folder.path())).await;
     assert_eq!(code, 0, "{err}");
     for part in [
         "environment production",
@@ -138,7 +176,14 @@ async fn the_service_takes_its_configuration() {
         assert!(out.contains(part), "{out}");
     }
 
-    let mut wrong = filled_in();
+    // Optional secrets may also stand in .env, or nowhere.
+    let mut few = filled_in(folder.path());
+    few.retain(|name, _| !name.ends_with("_FILE"));
+    few.insert("AZURE_DEVOPS_PAT".to_owned(), "segredo".to_owned());
+    let (code, _, err) = check(&few).await;
+    assert_eq!(code, 0, "{err}");
+
+    let mut wrong = filled_in(folder.path());
     wrong.insert("RATE_LIMIT_BURST".to_owned(), "many".to_owned());
     wrong.insert("APONTA_SUBNET".to_owned(), "172.28.0.0/99".to_owned());
     let (code, _, err) = check(&wrong).await;
@@ -148,14 +193,24 @@ async fn the_service_takes_its_configuration() {
     );
 }
 
-#[test]
-fn what_is_required_is_missed() {
-    for name in ["DATABASE_PASSWORD", "PAT_ENCRYPTION_KEYS", "AZURE_DEVOPS_ORG_URL"] {
-        let mut env = filled_in();
-        env.insert(name.to_owned(), String::new());
-        let missed = resolve(&environment_of("api"), &env).unwrap_err();
-        assert!(missed.starts_with(name), "{missed}");
+#[tokio::test]
+async fn what_is_required_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut env = filled_in(folder.path());
+    for secret in ["database_password", "pat_encryption_keys"] {
+        // The engine refuses a file that is not there; an empty one is refused here.
+        fs::write(folder.path().join("secrets").join(secret), "").unwrap();
     }
+    let mut check = aponta(folder.path(), &["check-config"]);
+    check.envs(given("api", &env, folder.path()));
+    let (code, _, err) = run(check).await;
+    assert_eq!(code, 2);
+    for name in ["DATABASE_PASSWORD_FILE", "PAT_ENCRYPTION_KEYS_FILE"] {
+        assert!(err.contains(&format!("{name}: names an empty file")), "{err}");
+    }
+    env.insert("AZURE_DEVOPS_ORG_URL".to_owned(), String::new());
+    let missed = resolve(&environment_of("api"), &env).unwrap_err();
+    assert!(missed.starts_with("AZURE_DEVOPS_ORG_URL"), "{missed}");
 }
 
 #[test]
@@ -163,5 +218,6 @@ fn values_are_put_in_as_compose_does_it() {
     let env = BTreeMap::from([("A".to_owned(), "1".to_owned()), ("E".to_owned(), String::new())]);
     assert_eq!(interpolate("x${A}y${B:-2}z", &env).unwrap(), "x1y2z");
     assert_eq!(interpolate("${E:-default}", &env).unwrap(), "default");
+    assert_eq!(interpolate("${A:+x}${B:+y}${E:+z}", &env).unwrap(), "x");
     assert_eq!(interpolate("${E:?say so}", &env).unwrap_err(), "E:?say so");
 }

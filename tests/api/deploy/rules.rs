@@ -1,6 +1,7 @@
 //! The promises of docker-compose.yml: `broken` names those that a text breaks. Which variables the services get:
 //! `environment.rs`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -10,6 +11,16 @@ use super::{is_pinned, is_secret};
 /// The services by name.
 pub fn services(text: &str) -> Map<String, Value> {
     parse(text)["services"].as_object().unwrap().clone()
+}
+
+/// Where each secret comes from, as the file has it: a path, or a path that `.env` decides.
+pub fn secret_files(text: &str) -> BTreeMap<String, String> {
+    let compose = parse(text);
+    let secrets = compose["secrets"].as_object().unwrap().iter();
+    let path = |source: &Value| source["file"].as_str().unwrap().to_owned();
+    secrets
+        .map(|(name, source)| (name.clone(), path(source)))
+        .collect()
 }
 
 /// Anchors and merge keys are resolved.
@@ -47,6 +58,7 @@ pub fn broken(text: &str) -> Vec<String> {
         );
     }
     broken.extend(fits_together(&compose));
+    broken.extend(has_secrets_in_files(&compose));
     broken
 }
 
@@ -85,6 +97,7 @@ fn is_contained(name: &str, service: &Value) -> Vec<String> {
         strings(&service["cap_add"]) == adds,
         "has other capabilities",
     ));
+    broken.extend(unless(service["ulimits"]["core"] == 0, "leaves core dumps"));
     let options = strings(&service["security_opt"]);
     broken.extend(unless(
         options == ["no-new-privileges:true"],
@@ -183,10 +196,9 @@ fn keeps_secrets(service: &Value) -> Vec<String> {
     let mut broken = Vec::new();
     for (variable, value) in service["environment"].as_object().into_iter().flatten() {
         let text = value.as_str().unwrap_or_default();
-        // Without a value it comes from .env, or is unset.
-        let required = text.starts_with("${") && text.contains(":?") && text.ends_with('}');
+        // Without a value it comes from .env, or is unset; the secrets that are always there are files.
         broken.extend(unless(
-            !is_secret(variable) || value.is_null() || required,
+            !is_secret(variable) || value.is_null(),
             &format!("{variable} stands in the file"),
         ));
         broken.extend(unless(
@@ -210,6 +222,56 @@ fn keeps_secrets(service: &Value) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Where the engine mounts secrets.
+pub const MOUNTS: &str = "/run/secrets/";
+
+/// The secrets that the environment of a service names, each once.
+fn secrets_in_use(service: &Value) -> BTreeSet<&str> {
+    let values = service["environment"].as_object().into_iter().flatten();
+    let values = values.filter_map(|(_, value)| value.as_str()?.split_once(MOUNTS));
+    values.map(|(_, name)| name.trim_end_matches('}')).collect()
+}
+
+/// Each service gets the secrets that it uses and no other, from files that it can read.
+fn has_secrets_in_files(compose: &Value) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (name, service) in compose["services"].as_object().unwrap() {
+        let given: BTreeSet<&str> = strings(&service["secrets"]).into_iter().collect();
+        broken.extend(unless(
+            given == secrets_in_use(service),
+            &format!("{name} gets other secrets than it uses"),
+        ));
+        for secret in given {
+            broken.extend(unless(
+                comes_from_a_file(compose, service, secret),
+                &format!("{secret} of {name} is no file"),
+            ));
+        }
+    }
+    broken
+}
+
+/// A secret that is always there is a file of `secrets/`. Of any other, `.env` names the file, and the service is told
+/// of it only then. A variable is no source: the engine cannot write it into a container whose root is read-only.
+fn comes_from_a_file(compose: &Value, service: &Value, secret: &str) -> bool {
+    let source = &compose["secrets"][secret];
+    let Some(file) = source["file"]
+        .as_str()
+        .filter(|_| source["environment"].is_null())
+    else {
+        return false;
+    };
+    let variable = format!("{}_FILE", secret.to_ascii_uppercase());
+    let told = format!("${{{variable}:+{MOUNTS}{secret}}}");
+    let optional = service["environment"][&variable] == told;
+    let expected = if optional {
+        format!("${{{variable}:-/dev/null}}")
+    } else {
+        format!("./secrets/{secret}")
+    };
+    file == expected
 }
 
 /// Who reaches whom, and what must be equal.

@@ -1,4 +1,4 @@
-//! `deploy/make-env` and `deploy/pin-images`, in copies of the files that they read.
+//! The scripts of `deploy/` that need no engine, in copies of the files that they read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use super::environment::resolve;
+use super::environment::given;
 use super::rules::services;
 use super::{dockerfiles_of_deploy, is_pinned, read, root};
 use crate::support::process::{aponta, run};
@@ -42,7 +42,9 @@ async fn make_env_writes_all_that_is_required() {
     let (code, _, err) = run(make()).await;
     assert_eq!(code, 0, "{err}");
     let file = folder.path().join(".env");
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let secrets = folder.path().join("secrets");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(&secrets)), (0o600, 0o700));
 
     let text = fs::read_to_string(&file).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -50,37 +52,130 @@ async fn make_env_writes_all_that_is_required() {
     let env: BTreeMap<String, String> = pairs
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let mut api = BTreeMap::new();
     for (name, service) in services(&read("docker-compose.yml")) {
-        if !service["environment"].is_null() {
-            let resolved =
-                resolve(&service["environment"], &env).unwrap_or_else(|missing| panic!("{name}: {missing}"));
-            if name == "api" {
-                api = resolved;
-            }
+        if service["environment"].is_null() {
+            continue;
+        }
+        for (variable, value) in given(&name, &env, folder.path()) {
+            // Users of containers are others than the operator.
+            assert!(
+                !variable.ends_with("_FILE") || value.is_empty() || mode(Path::new(&value)) == 0o444,
+                "{name}: {variable}"
+            );
         }
     }
     let empty = tempfile::tempdir().unwrap();
     let mut check = aponta(empty.path(), &["check-config"]);
-    check.envs(api);
+    check.envs(given("api", &env, folder.path()));
     let (code, out, err) = run(check).await;
     assert_eq!(code, 0, "{out}{err}");
 
+    let all = || MADE.map(|secret| fs::read_to_string(secrets.join(secret)).unwrap());
+    let first = all();
     let (code, ..) = run(make()).await;
     assert_eq!(code, 1, "it replaces no .env");
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
     fs::remove_file(&file).unwrap();
     assert_eq!(run(make()).await.0, 0);
-    let other = fs::read_to_string(&file).unwrap();
-    for secret in [
-        "DATABASE_PASSWORD",
-        "POSTGRES_PASSWORD",
-        "GRAFANA_ADMIN_PASSWORD",
-        "PAT_ENCRYPTION_KEYS",
-    ] {
-        let value = &env[secret];
-        assert!(value.len() >= 44 && !other.contains(value.as_str()), "{secret}");
+    assert_eq!(all(), first, "it replaces no secret");
+    fs::remove_file(&file).unwrap();
+    fs::remove_dir_all(&secrets).unwrap();
+    assert_eq!(run(make()).await.0, 0);
+    for (one, other) in first.iter().zip(all()) {
+        assert!(one.trim().len() >= 44 && *one != other);
+        assert!(!text.contains(one.trim()));
     }
+}
+
+/// The secrets that `deploy/make-env` makes.
+const MADE: [&str; 4] = [
+    "database_password",
+    "postgres_password",
+    "grafana_admin_password",
+    "pat_encryption_keys",
+];
+
+#[tokio::test]
+async fn make_env_with_an_older_env_makes_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_to(folder.path(), "deploy/make-env");
+    fs::write(folder.path().join(".env"), "DATABASE_PASSWORD=segredo\n").unwrap();
+    let (code, ..) = run(script(folder.path(), "deploy/make-env", &["https://x"])).await;
+    assert_eq!(code, 1);
+    assert!(!folder.path().join("secrets").exists());
+}
+
+/// Puts a program into the folder that the scripts look for programs in.
+fn program(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test]
+async fn login_of_a_new_database_has_the_password_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = "deploy/postgres/initdb.d/10-login.sh";
+    copy_to(folder.path(), path);
+    let password = folder.path().join("password");
+    fs::write(&password, "se gredo\n").unwrap();
+    program(
+        folder.path(),
+        "psql",
+        r#"echo "[$DATABASE_PASSWORD]"; echo "arguments: $*""#,
+    );
+    let login = || {
+        let mut login = script(folder.path(), path, &[]);
+        login
+            .env("POSTGRES_USER", "postgres")
+            .env("DATABASE_NAME", "aponta_db")
+            .env("DATABASE_USER", "aponta");
+        login
+    };
+    for (variable, value) in [
+        ("DATABASE_PASSWORD_FILE", password.to_str().unwrap()),
+        ("DATABASE_PASSWORD", "se gredo"),
+    ] {
+        let mut login = login();
+        login.env(variable, value);
+        let (code, out, err) = run(login).await;
+        assert_eq!(code, 0, "{err}");
+        let (told, arguments) = out.split_once('\n').unwrap();
+        assert!(told == "[se gredo]" && !arguments.contains("gredo"), "{out}");
+    }
+    let mut wrong = login();
+    wrong.env("DATABASE_PASSWORD_FILE", "/nowhere");
+    assert_ne!(run(wrong).await.0, 0);
+    assert_ne!(run(login()).await.0, 0);
+}
+
+#[tokio::test]
+async fn pooler_has_the_password_of_the_file_in_no_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().to_str().unwrap();
+    // The folder in memory that the script writes to.
+    let text = read("deploy/pgbouncer/entrypoint").replace("/run/pgbouncer", work);
+    let text = text.strip_prefix("#!/bin/sh\n").unwrap();
+    program(folder.path(), "entrypoint", text);
+    program(folder.path(), "pgbouncer", "env");
+    fs::write(folder.path().join("password"), "se\"gredo\n").unwrap();
+    let pooler = |file: &str| {
+        let mut pooler = script(folder.path(), "entrypoint", &[]);
+        for (name, value) in [("HOST", "postgres"), ("NAME", "aponta_db"), ("USER", "aponta")] {
+            pooler.env(format!("DATABASE_{name}"), value);
+        }
+        pooler.env("DATABASE_PASSWORD_FILE", folder.path().join(file));
+        pooler
+    };
+    let (code, out, err) = run(pooler("password")).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("DATABASE_USER=aponta") && !out.contains("gredo"),
+        "{out}"
+    );
+    let users = fs::read_to_string(folder.path().join("userlist.txt")).unwrap();
+    assert_eq!(users, "\"aponta\" \"se\"\"gredo\"\n");
+    assert_ne!(run(pooler("nothing")).await.0, 0);
 }
 
 #[tokio::test]
