@@ -205,8 +205,8 @@ pub async fn probe(config: &DatabaseConfig) -> Result<(), Unreachable> {
     }
 }
 
-/// Whether no waiting mends it: a refused login, an unknown database, a server without TLS or with a certificate that
-/// is not accepted.
+/// Whether no waiting mends it: a refused login, an unknown database, a server without TLS or with a
+/// certificate that is not accepted.
 fn is_final(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Tls(_) => true,

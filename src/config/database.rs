@@ -102,7 +102,8 @@ impl DatabaseConfig {
     }
 }
 
-/// A name without a dot is this machine or a container on it: the network of `docker-compose.yml` has no way out.
+/// A name without a dot is this machine or a container on it: the network of `docker-compose.yml` has no way
+/// out.
 fn crosses_a_network(options: &PgConnectOptions) -> bool {
     let host = options.get_host().trim_matches(['[', ']']);
     let elsewhere = match host.parse::<IpAddr>() {
@@ -112,7 +113,8 @@ fn crosses_a_network(options: &PgConnectOptions) -> bool {
     options.get_socket().is_none() && elsewhere
 }
 
-/// The default, `prefer`, goes on in clear with a server that offers no TLS, or with whoever says so in its place.
+/// The default, `prefer`, goes on in clear with a server that offers no TLS, or with an attacker who says so
+/// in its place.
 fn demands_tls(options: &PgConnectOptions) -> bool {
     use PgSslMode::{Require, VerifyCa, VerifyFull};
     matches!(options.get_ssl_mode(), Require | VerifyCa | VerifyFull)

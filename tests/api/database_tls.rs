@@ -40,7 +40,8 @@ fn openssl(folder: &Path, arguments: &str) {
     assert!(output.status.success(), "openssl {arguments}: {said}");
 }
 
-/// `root.pem`, the certificate that it signed for `localhost` (`server.pem`, `server.key`), and `other.pem`, which signed none.
+/// `root.pem`, the certificate that it signed for `localhost` (`server.pem`, `server.key`), and `other.pem`,
+/// which signed none.
 fn make_certificates(folder: &Path) {
     fs::write(folder.join("openssl.cnf"), OPENSSL_CONFIG).unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -config openssl.cnf";
@@ -70,7 +71,8 @@ struct TlsServer {
 }
 
 impl TlsServer {
-    /// Makes the data with the server of `aponta dev`, which listens on no port, and starts another one over them.
+    /// Makes the data with the server of `aponta dev`, which listens on no port, and starts another one over
+    /// them.
     async fn start(folder: &Path) -> Self {
         make_certificates(folder);
         let (durability, quiet) = (Durability::Disposable, Progress::quiet());

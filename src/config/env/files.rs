@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn largest_file_is_read() {
-        let (_folder, path) = folder_with(&vec![b'x'; 64 * 1024]);
+        let (_folder, path) = folder_with("x".repeat(64 * 1024).as_bytes());
         let env = env_with("DATABASE_PASSWORD_FILE", &path);
         assert_eq!(env.get("DATABASE_PASSWORD").unwrap().len(), 64 * 1024);
     }

@@ -11,8 +11,8 @@ use super::read;
 use super::rules::{MOUNTS, secret_files, services};
 use crate::support::process::{aponta, run};
 
-/// Those that an installation by docker-compose.yml cannot set: callers must prove who they are, and what is always
-/// there of secrets has one place.
+/// Those that an installation by docker-compose.yml cannot set: callers must prove who they are, and what is
+/// always there of secrets has one place.
 const LEFT_OUT: [&str; 7] = [
     "ALLOW_INSECURE_AUTH",
     "AUTH_ENABLED",
@@ -54,7 +54,8 @@ pub fn resolve(
     Ok(resolved)
 }
 
-/// What `service` would be given: its environment, in which each secret is the file in `folder` that would be mounted.
+/// What `service` would be given: its environment, in which each secret is the file in `folder` that would be
+/// mounted.
 pub fn given(service: &str, env: &BTreeMap<String, String>, folder: &Path) -> BTreeMap<String, String> {
     let text = read("docker-compose.yml");
     let files = secret_files(&text);

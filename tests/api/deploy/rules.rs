@@ -253,8 +253,9 @@ fn has_secrets_in_files(compose: &Value) -> Vec<String> {
     broken
 }
 
-/// A secret that is always there is a file of `secrets/`. Of any other, `.env` names the file, and the service is told
-/// of it only then. A variable is no source: the engine cannot write it into a container whose root is read-only.
+/// A secret that is always there is a file of `secrets/`. Of any other, `.env` names the file, and the
+/// service is told of it only then. A variable is no source: the engine cannot write it into a container
+/// whose root is read-only.
 fn comes_from_a_file(compose: &Value, service: &Value, secret: &str) -> bool {
     let source = &compose["secrets"][secret];
     let Some(file) = source["file"]
