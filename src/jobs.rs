@@ -124,7 +124,11 @@ impl Jobs {
             running.spawn(every(period, move || {
                 let azure = self.tenants.azure().clone();
                 async move {
-                    join_all(azure.tenants().iter().map(|tenant| tenant.organizacao.probe())).await;
+                    let tenants = azure.tenants();
+                    let probes = tenants
+                        .iter()
+                        .map(|tenant| tenant.organizacao.probe(tenant.pat.as_ref()));
+                    join_all(probes).await;
                 }
             }));
         }
