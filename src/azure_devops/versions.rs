@@ -82,13 +82,15 @@ struct Range {
 }
 
 impl Range {
-    /// The wanted version or the highest below it. A preview is asked for where no version that we read is released.
-    fn offer(self) -> Offer {
-        let wanted = WANTED.max(self.lowest);
+    /// The wanted version or the highest below it. A preview is asked for where no version that we read is
+    /// released, at the level of its server: above that, other previews may have changed it.
+    fn offer(self, server: ApiVersion) -> Offer {
         if self.released >= LOWEST {
+            let wanted = WANTED.max(self.lowest);
             return Offer::Version(self.released.min(wanted).to_string());
         }
-        let preview = self.highest.min(wanted);
+        let level = if server < LOWEST { WANTED } else { server };
+        let preview = self.highest.min(level.max(self.lowest));
         if preview < LOWEST {
             return Offer::TooOld;
         }
@@ -132,7 +134,7 @@ impl Versions {
         let server = newest(ranges.iter().flatten())?;
         let mut places = PLACES.iter();
         let offers = ranges.map(|range| match (range, places.next()) {
-            (Some(range), _) => range.offer(),
+            (Some(range), _) => range.offer(server),
             (None, _) if server < LOWEST => Offer::TooOld,
             (None, Some(place)) => Offer::Unlisted(plain_or_preview(place, server)),
             (None, None) => Offer::TooOld,
@@ -227,6 +229,18 @@ mod tests {
         assert_eq!(offer("8.0", "9.0", "9.0"), version("8.0"));
         assert_eq!(offer("1.0", "5.0", "5.0"), Offer::TooOld);
         assert_eq!(offer("1.0", "5.0", "0.0"), Offer::TooOld);
+    }
+
+    #[test]
+    fn preview_is_asked_for_at_the_level_of_its_server() {
+        let list = [
+            location(&PLACES[Resource::Projects as usize], "1.0", "6.1", "6.0"),
+            location(&PLACES[Resource::ConnectionData as usize], "1.0", "6.1", "0.0"),
+            location(&PLACES[Resource::ProcessStates as usize], "6.1", "6.1", "0.0"),
+        ];
+        let read = Versions::read(&list).unwrap();
+        assert_eq!(read.api_version(Resource::ConnectionData), Ok("6.0-preview.1"));
+        assert_eq!(read.api_version(Resource::ProcessStates), Ok("6.1-preview.1"));
     }
 
     #[test]

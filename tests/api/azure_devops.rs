@@ -1,5 +1,7 @@
 //! The client of Azure DevOps against a service that misbehaves in every way we know of.
 
+mod versions;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
