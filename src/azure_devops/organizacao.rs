@@ -154,10 +154,9 @@ impl Organizacao {
         if !outcome.as_ref().is_err_and(Error::is_version_refused) {
             return outcome;
         }
-        match self.other_versions(&call, &versions).await {
-            Some(others) => self.send_in_version(&call, &others).await,
-            None => outcome,
-        }
+        Box::pin(self.send_again(&call, &versions))
+            .await
+            .unwrap_or(outcome)
     }
 
     pub(super) fn url(&self, host: Host, segments: &[&str], query: &[(&str, &str)]) -> Url {

@@ -43,7 +43,8 @@ impl Organizacao {
     pub(super) async fn find_versions(&self, host: Host, credential: Option<&Credential>) -> Arc<Versions> {
         let known = self.host_versions(host);
         let Some(versions) = known.current() else {
-            self.ask_versions(host, credential).await;
+            // On the heap: calls without this question are the rule.
+            Box::pin(self.ask_versions(host, credential)).await;
             return known.current_or_assumed();
         };
         if known.take_refresh() {
@@ -56,13 +57,20 @@ impl Organizacao {
         versions
     }
 
-    /// Other versions for a call whose version was refused; `None` if the host still tells the same one. The
-    /// credential was accepted, or else the version would not have been looked at.
-    pub(super) async fn other_versions(
+    /// Sends a call whose version was refused once more, in the one that its host tells now; `None` if that is
+    /// the same.
+    pub(super) async fn send_again(
         &self,
         call: &Call<'_>,
         refused: &Arc<Versions>,
-    ) -> Option<Arc<Versions>> {
+    ) -> Option<Result<Answer, Error>> {
+        let others = self.other_versions(call, refused).await?;
+        Some(self.send_in_version(call, &others).await)
+    }
+
+    /// Other versions for a call whose version was refused; `None` if the host still tells the same one. The
+    /// credential was accepted, or else the version would not have been looked at.
+    async fn other_versions(&self, call: &Call<'_>, refused: &Arc<Versions>) -> Option<Arc<Versions>> {
         let known = self.host_versions(call.host);
         known.forget(refused);
         let others = self.find_versions(call.host, call.credential).await;

@@ -41,23 +41,20 @@ pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<R
     let request = Request::from_parts(parts, body);
     let (outcome, held) = {
         let mut world = shared.world();
-        match version_question(&request) {
-            Some(nome) => {
-                let held = world
-                    .orgs
-                    .get(&nome)
-                    .and_then(|org| org.held.get(LIST_VERSIONS))
-                    .cloned();
-                (versions::tell(&mut world, &nome, &request), held)
-            }
-            None => {
-                let outcome = answer(&mut world, &request);
-                let held = world.seen.last().and_then(|seen| {
-                    let held = &world.orgs.get(&seen.org)?.held;
-                    held.get(seen.operation).or_else(|| held.get("*")).cloned()
-                });
-                (outcome, held)
-            }
+        if let Some(nome) = version_question(&request) {
+            let held = world
+                .orgs
+                .get(&nome)
+                .and_then(|org| org.held.get(LIST_VERSIONS))
+                .cloned();
+            (versions::tell(&mut world, &nome, &request), held)
+        } else {
+            let outcome = answer(&mut world, &request);
+            let held = world.seen.last().and_then(|seen| {
+                let held = &world.orgs.get(&seen.org)?.held;
+                held.get(seen.operation).or_else(|| held.get("*")).cloned()
+            });
+            (outcome, held)
         }
     };
     if let Some(mut held) = held {

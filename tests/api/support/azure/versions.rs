@@ -156,7 +156,8 @@ impl Server {
         let always_preview = matches!(operation, "connection_data" | "read_avatar");
         let preview_below_7 = matches!(operation, "list_iteration_work_items" | "list_process_states");
         let released = self.released();
-        (!always_preview && !(preview_below_7 && released < (7, 0))).then_some(released)
+        let preview = always_preview || preview_below_7 && released < (7, 0);
+        (!preview).then_some(released)
     }
 
     /// Servers of one's own know no Graph, and tell their versions to members only.
