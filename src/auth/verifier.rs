@@ -13,10 +13,10 @@ use super::administrators::{Administration, Administrators};
 use super::app_token::{AppTokens, Rejected};
 use super::membership::{Memberships, Proved, Question, Verdict};
 use super::presented::{Presented, Shown};
-use super::strangers::Strangers;
+use super::strangers::{Strangers, Turn};
 use super::user::{CurrentUser, Membership};
 use crate::azure_devops::identities::Identity;
-use crate::azure_devops::{Credential, Error as AzureError, Scheme, Tenant};
+use crate::azure_devops::{Credential, Error as AzureError, Fingerprint, Scheme, Tenant};
 use crate::config::{AuthConfig, AuthMode};
 use crate::error::{Error, Result};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
@@ -275,13 +275,10 @@ impl Inner {
     /// [`Error::TooManyProofs`] when the address showed too many unknown tokens.
     async fn ask(&self, question: Question<'_>) -> Result<Verdicts> {
         let tenants = self.tenants.azure().tenants();
-        if let Question::Token(token) = question
-            && tenants
-                .iter()
-                .any(|tenant| self.memberships.is_new(token, tenant))
-        {
-            self.strangers.admit(request::current_network())?;
-        }
+        let _turn = match question {
+            Question::Token(token) => self.turn(token, &tenants).await?,
+            Question::Person(_) => None,
+        };
         let mut answers: Vec<Option<Answer>> = vec![None; tenants.len()];
         let mut open: FuturesUnordered<_> = tenants
             .iter()
@@ -339,6 +336,31 @@ impl Inner {
                 .retain(|(_, error)| !matches!(error, AzureError::NotFound));
         }
         Ok(verdicts)
+    }
+
+    /// A turn to ask about a token that some organisation does not know; one for all simultaneous requests that show it.
+    async fn turn(&self, token: &Presented, tenants: &[Tenant]) -> Result<Option<Turn>> {
+        let is_new = || {
+            tenants
+                .iter()
+                .any(|tenant| self.memberships.is_new(token, tenant))
+        };
+        if !is_new() {
+            return Ok(None);
+        }
+        let first = self
+            .strangers
+            .first_of(Fingerprint::of(token.token().expose_secret()))
+            .await;
+        // Another request may have asked meanwhile.
+        if !is_new() {
+            return Ok(None);
+        }
+        let turn = self.strangers.turn(request::current_network()).await?;
+        Ok(Some(Turn {
+            _first: first,
+            _turn: turn,
+        }))
     }
 
     /// Asks one organisation, and makes sure that it is the one that its name stands for here.

@@ -79,6 +79,9 @@ pub struct WorkItem {
     pub url: String,
     /// Its hours.
     pub scheduling: Scheduling,
+    /// Whether `CompletedWork` holds something that hours cannot be: a text, a negative or an absurd number.
+    /// `scheduling` says `None` then, which is not to be taken for an empty field.
+    pub completed_is_unreadable: bool,
     /// Identity that made this revision.
     pub changed_by: Option<Uuid>,
 }
@@ -157,7 +160,14 @@ impl Raw {
     /// Without project, type and state nothing can be decided.
     fn read(self) -> Option<WorkItem> {
         let text = |name: &str| Some(self.fields.get(name)?.as_str()?.to_owned());
-        let hours = |name: &str| Horas::from_f64(self.fields.get(name)?.as_f64()?);
+        let hours = |name: &str| {
+            let hours = Horas::from_f64(self.fields.get(name)?.as_f64()?)?;
+            (hours >= Horas::ZERO).then_some(hours)
+        };
+        let told = self
+            .fields
+            .get(COMPLETED_WORK)
+            .is_some_and(|value| !value.is_null());
         let changed_by = self.fields.get(CHANGED_BY).and_then(|who| who.get("id"));
         Some(WorkItem {
             id: self.id,
@@ -178,6 +188,7 @@ impl Raw {
                 remaining_work: hours(REMAINING_WORK),
                 completed_work: hours(COMPLETED_WORK),
             },
+            completed_is_unreadable: told && hours(COMPLETED_WORK).is_none(),
             changed_by: changed_by.and_then(|id| Uuid::parse_str(id.as_str()?).ok()),
             url: self.url,
         })

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::StatusCode;
@@ -50,6 +50,7 @@ struct Watch {
     probes: Vec<&'static str>,
     warned_of_proxy: AtomicBool,
     active: ActiveRequests,
+    request_timeout: Duration,
     lines: Arc<LineBudget>,
 }
 
@@ -64,6 +65,7 @@ impl Observer {
             probes,
             warned_of_proxy: AtomicBool::default(),
             active: ActiveRequests::default(),
+            request_timeout: config.request_timeout,
             lines: LineBudget::new(config.log_requests_per_second),
         }))
     }
@@ -162,6 +164,7 @@ impl Arrived {
                 route,
                 span,
                 network: network_of(client),
+                deadline: started + watch.request_timeout,
                 caller: Arc::default(),
             },
         }
@@ -181,6 +184,7 @@ impl Arrived {
             span,
             caller,
             network,
+            ..
         } = self.context.clone();
         request::scope(self.context, async move {
             let _active = watch.active.enter(&method);
