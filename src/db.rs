@@ -22,6 +22,7 @@ use tracing::log::LevelFilter;
 
 use crate::config::DatabaseConfig;
 use crate::models::organizacao::Scope;
+use crate::supervisor::Job;
 use crate::telemetry::metrics::PoolState;
 use pool::{Pool, Settings};
 use replica::Replica;
@@ -32,8 +33,17 @@ pub use constraint::OnConstraint;
 pub use sqlx::Error as DbError;
 pub use tx::{ReadTx, Tx};
 
+/// PostgreSQL manual, appendix A.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// Statements slower than this are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
+
+/// How much longer than a statement may take the answer of the server is awaited, which says that it took too long.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a statement for `/ready` may take; a slower database is as good as none.
+const READINESS_PATIENCE: Duration = Duration::from_millis(900);
 
 /// How long the end of the process may wait for the database.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -42,6 +52,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Db {
     primary: Pool,
+    /// One connection for `/ready` alone: a pool whose connections are all busy is no dead database.
+    readiness: Pool,
     replica: Option<Replica>,
     roles: Arc<Roles>,
 }
@@ -54,13 +66,18 @@ impl Db {
     pub fn connect_lazy(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
         let settings = Settings {
             name: "primary",
+            keeper: Job::PoolKeeper,
             min: config.pool_min,
+            max: config.pool_max,
             acquire_timeout: config.acquire_timeout,
+            patience: config.statement_timeout + GRACE,
             ping_after: config.idle_ping_after,
+            only_standby: false,
         };
         let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings)?;
         Ok(Self {
             replica: Replica::connect_lazy(config, &primary)?,
+            readiness: connect_for_readiness(config)?,
             primary,
             roles: Arc::new(Roles::of(&config.schema)),
         })
@@ -88,6 +105,14 @@ impl Db {
     /// As for [`acquire`](Self::acquire).
     pub async fn begin_read(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
         ReadTx::begin(&self.primary, &self.roles, scope).await
+    }
+
+    /// A transaction that only reads, on the connection that is kept for `/ready`.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire), and when a statement takes longer than a look may.
+    pub async fn begin_readiness(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
+        ReadTx::begin(&self.readiness, &self.roles, scope).await
     }
 
     /// Does `work`, which only reads and may be a second or two behind, with a transaction that sees the rows of `scope`: on the
@@ -125,6 +150,7 @@ impl Db {
     pub async fn close(&self) {
         let pools = async {
             self.primary.close().await;
+            self.readiness.close().await;
             if let Some(replica) = &self.replica {
                 replica.pool.close().await;
             }
@@ -145,6 +171,40 @@ impl Db {
         let replica = self.replica.as_ref().map(|replica| replica.pool.state());
         std::iter::once(self.primary.state()).chain(replica)
     }
+}
+
+/// The pool of one connection for `/ready`. Its name in `pg_stat_activity` tells it from the others.
+fn connect_for_readiness(config: &DatabaseConfig) -> Result<Pool, sqlx::Error> {
+    let name = format!("{}-ready", config.application_name);
+    let options = connect_options(config, &config.url)?.application_name(&name);
+    let settings = Settings {
+        name: "readiness",
+        keeper: Job::ReadinessKeeper,
+        min: config.pool_min.min(1),
+        max: 1,
+        acquire_timeout: config.acquire_timeout,
+        patience: READINESS_PATIENCE,
+        ping_after: config.idle_ping_after,
+        only_standby: false,
+    };
+    Pool::connect_lazy(config, options, settings)
+}
+
+/// Whether a statement waited in vain for a lock that another transaction held.
+#[must_use]
+pub fn is_locked_out(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let database = error
+            .downcast_ref::<sqlx::Error>()
+            .and_then(sqlx::Error::as_database_error);
+        let code = database.and_then(sqlx::error::DatabaseError::code);
+        if code.as_deref() == Some(LOCK_NOT_AVAILABLE) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// Whether the server ended a statement at its time limit.
@@ -228,6 +288,7 @@ fn is_tls(error: &io::Error) -> bool {
 /// How every connection of the service to the server at `url` is set up.
 fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
     let statement_timeout = config.statement_timeout.as_millis().to_string();
+    let lock_timeout = config.lock_timeout.as_millis().to_string();
     Ok(url
         .expose_secret()
         .parse::<PgConnectOptions>()?
@@ -237,7 +298,12 @@ fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConn
             ("statement_timeout", &statement_timeout),
             // A transaction of ours that rests has lost its owner.
             ("idle_in_transaction_session_timeout", &statement_timeout),
+            // A table that an import or an administrator locked must not hold every connection of the pool.
+            ("lock_timeout", &lock_timeout),
             ("timezone", "UTC"),
+            // A role or a database may have it off. An intention whose hours are at Azure DevOps already would then
+            // be lost in a crash of the server.
+            ("synchronous_commit", "on"),
             // Whatever the database's own is: reads that share a transaction count on a snapshot for each statement, changes on locks.
             ("default_transaction_isolation", "read committed"),
             // Arrays of few keys make PostgreSQL plan anew each time: up to 0.7 ms for a plan that is always the same.
