@@ -39,7 +39,8 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// Statements slower than this are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
 
-/// How much longer than a statement may take the answer of the server is awaited, which says that it took too long.
+/// How much longer than a statement may take the answer of the server is awaited, which says that it took too
+/// long.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a statement for `/ready` may take; a slower database is as good as none.
@@ -301,8 +302,8 @@ fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConn
             // A table that an import or an administrator locked must not hold every connection of the pool.
             ("lock_timeout", &lock_timeout),
             ("timezone", "UTC"),
-            // A role or a database may have it off. An intention whose hours are at Azure DevOps already would then
-            // be lost in a crash of the server.
+            // A role or a database may have it off. An intention whose hours are at Azure DevOps already
+            // would then be lost in a crash of the server.
             ("synchronous_commit", "on"),
             // Whatever the database's own is: reads that share a transaction count on a snapshot for each statement, changes on locks.
             ("default_transaction_isolation", "read committed"),

@@ -1,5 +1,6 @@
-//! What goes on beside requests: looking into the vault, looking whether Azure DevOps answers, writing hours back,
-//! forgetting old answers, and the optional refresh of projects. [`crate::supervisor`] restarts what panics.
+//! What goes on beside requests: looking into the vault, looking whether Azure DevOps answers, writing hours
+//! back, forgetting old answers, and the optional refresh of projects. [`crate::supervisor`] restarts what
+//! panics.
 
 use std::sync::Arc;
 use std::time::Duration;

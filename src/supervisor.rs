@@ -1,5 +1,5 @@
-//! The one place where background work begins, and where it begins anew after a panic. A defect must not end a job for the
-//! life of the process. `tests/api/architecture.rs` holds that every job goes through here.
+//! The one place where background work begins, and where it begins anew after a panic. A defect must not end
+//! a job for the life of the process. `tests/api/architecture.rs` holds that every job goes through here.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -89,7 +89,8 @@ impl Supervisor {
         }
     }
 
-    /// Runs `job` in a task of its own: `begin` makes it, once and after each panic. It is cut short at the stop.
+    /// Runs `job` in a task of its own: `begin` makes it, once and after each panic. It is cut short at the
+    /// stop.
     pub fn spawn<F>(&self, job: Job, begin: impl FnMut() -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send,

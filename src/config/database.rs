@@ -95,8 +95,9 @@ impl DatabaseConfig {
     }
 }
 
-/// Below the wait for a connection: statements that wait for one locked table give their connections back before
-/// requests that need other tables give up. Where that wait was shortened, the default shrinks with it.
+/// Below the wait for a connection: statements that wait for one locked table give their connections back
+/// before requests that need other tables give up. Where that wait was shortened, the default shrinks with
+/// it.
 fn read_lock_timeout(reader: &mut Reader<'_>, acquire_timeout: Duration) -> Duration {
     let usual = LOCK_TIMEOUT.min(acquire_timeout * 2 / 3);
     let usual_millis = u64::try_from(usual.as_millis()).unwrap_or(u64::MAX);

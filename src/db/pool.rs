@@ -79,7 +79,8 @@ impl Manager for Connector {
 }
 
 impl Connector {
-    /// The address of a replica may lead to another server with each connection, and to one that was promoted.
+    /// The address of a replica may lead to another server with each connection, and to one that was
+    /// promoted.
     async fn checked(&self, mut conn: PgConnection) -> Result<Session, sqlx::Error> {
         if self.only_standby {
             replica::require_standby(&mut conn).await?;

@@ -1,5 +1,5 @@
-//! A second server that lists and reports may read from: used while it is a standby that answers and lags behind by no
-//! more than a watch's turn, otherwise the primary is asked.
+//! A second server that lists and reports may read from: used while it is a standby that answers and lags
+//! behind by no more than a watch's turn, otherwise the primary is asked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -145,8 +145,8 @@ async fn position(primary: &Pool) -> Result<String, sqlx::Error> {
         .await
 }
 
-/// Whether the replica is a standby, and shows what the primary held at `position`. A standby that was promoted keeps its
-/// connections, so each look asks again.
+/// Whether the replica is a standby, and shows what the primary held at `position`. A standby that was
+/// promoted keeps its connections, so each look asks again.
 async fn look(replica: &Pool, position: Option<&str>) -> Result<Seen, sqlx::Error> {
     let (is_standby, has_reached): (bool, bool) = sqlx::query_as(
         "SELECT pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, true)",

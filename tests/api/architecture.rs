@@ -149,8 +149,8 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("app", &["repositories", "cli", "dev"], &["sqlx"]),
 ];
 
-/// Files that may start a task, and what kind of task that is. None of them is a job: those that last as long as the process
-/// are started by the supervisor, which begins them anew after a panic.
+/// Files that may start a task, and what kind of task that is. None of them is a job: those that last as long
+/// as the process are started by the supervisor, which begins them anew after a panic.
 const STARTS_TASKS: &[(&str, &str)] = &[
     ("supervisor.rs", "jobs"),
     ("app.rs", "the jobs together, and the listener of the metrics"),

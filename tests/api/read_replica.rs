@@ -1,5 +1,5 @@
-//! Lists and reports read the replica only while it is a standby. `.ci/read-replica` has a real one, which lags, dies,
-//! comes back and is promoted; here the address names servers that are none.
+//! Lists and reports read the replica only while it is a standby. `.ci/read-replica` has a real one, which
+//! lags, dies, comes back and is promoted; here the address names servers that are none.
 
 use reqwest::StatusCode;
 

@@ -1,5 +1,5 @@
-//! The rotation of docs/operations.md, step by step: two replicas of neighbouring steps share the vault, as they do while
-//! a restart rolls through.
+//! The rotation of docs/operations.md, step by step: two replicas of neighbouring steps share the vault, as
+//! they do while a restart rolls through.
 
 use super::PATH;
 use crate::support::process::{aponta, run};
