@@ -6,6 +6,7 @@ mod constraint;
 mod keeper;
 pub mod migrate;
 mod pool;
+mod readiness;
 mod replica;
 mod roles;
 mod session;
@@ -29,12 +30,9 @@ use replica::Replica;
 use roles::Roles;
 
 pub use conn::Conn;
-pub use constraint::OnConstraint;
+pub use constraint::{OnConstraint, is_locked_out};
 pub use sqlx::Error as DbError;
 pub use tx::{ReadTx, Tx};
-
-/// PostgreSQL manual, appendix A.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Statements slower than this are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
@@ -42,9 +40,6 @@ const SLOW_STATEMENT: Duration = Duration::from_millis(250);
 /// How much longer than a statement may take the answer of the server is awaited, which says that it took too
 /// long.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// How long a statement for `/ready` may take; a slower database is as good as none.
-const READINESS_PATIENCE: Duration = Duration::from_millis(900);
 
 /// How long the end of the process may wait for the database.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -78,7 +73,7 @@ impl Db {
         let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings)?;
         Ok(Self {
             replica: Replica::connect_lazy(config, &primary)?,
-            readiness: connect_for_readiness(config)?,
+            readiness: readiness::connect_lazy(config)?,
             primary,
             roles: Arc::new(Roles::of(&config.schema)),
         })
@@ -172,40 +167,6 @@ impl Db {
         let replica = self.replica.as_ref().map(|replica| replica.pool.state());
         std::iter::once(self.primary.state()).chain(replica)
     }
-}
-
-/// The pool of one connection for `/ready`. Its name in `pg_stat_activity` tells it from the others.
-fn connect_for_readiness(config: &DatabaseConfig) -> Result<Pool, sqlx::Error> {
-    let name = format!("{}-ready", config.application_name);
-    let options = connect_options(config, &config.url)?.application_name(&name);
-    let settings = Settings {
-        name: "readiness",
-        keeper: Job::ReadinessKeeper,
-        min: config.pool_min.min(1),
-        max: 1,
-        acquire_timeout: config.acquire_timeout,
-        patience: READINESS_PATIENCE,
-        ping_after: config.idle_ping_after,
-        only_standby: false,
-    };
-    Pool::connect_lazy(config, options, settings)
-}
-
-/// Whether a statement waited in vain for a lock that another transaction held.
-#[must_use]
-pub fn is_locked_out(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let database = error
-            .downcast_ref::<sqlx::Error>()
-            .and_then(sqlx::Error::as_database_error);
-        let code = database.and_then(sqlx::error::DatabaseError::code);
-        if code.as_deref() == Some(LOCK_NOT_AVAILABLE) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 /// Whether the server ended a statement at its time limit.

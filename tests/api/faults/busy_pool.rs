@@ -61,10 +61,11 @@ async fn writers_of_a_locked_table_leave_the_others_alone() {
     let logging = Logging::new().await;
     // Straight to the server: a pooler between them has fewer connections than this pool.
     let direct = logging.tenants.app.pool.connect_options().to_url_lossy();
-    let app = logging
-        .tenants
-        .app
-        .replica_as(&[("DATABASE_URL", direct.as_str()), ("DATABASE_POOL_MIN", "10")]);
+    let app = logging.tenants.app.replica_as(&[
+        ("DATABASE_URL", direct.as_str()),
+        ("DATABASE_POOL_MAX", "10"),
+        ("DATABASE_POOL_MIN", "10"),
+    ]);
     eventually("the pool fills", async || app.app.db.size() == 10).await;
     let member = &logging.tenants.member;
     let mut locking = app.pool.begin().await.unwrap();
