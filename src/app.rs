@@ -53,6 +53,7 @@ use crate::services::timesheet::TimesheetService;
 use crate::services::user::UserService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
+use crate::supervisor::Supervisor;
 use crate::tenants::Tenants;
 
 pub use metrics::MetricsListener;
@@ -347,10 +348,10 @@ impl App {
         stop: CancellationToken,
     ) -> usize {
         self.jobs.prepare().await;
+        let looking = Supervisor::default();
         let measuring = metrics.map(|metrics| {
-            let looking = self.jobs.look();
-            let serving = metrics.serve(self.db.clone());
-            tokio::spawn(async move { tokio::join!(looking, serving) })
+            self.jobs.look(&looking);
+            tokio::spawn(metrics.serve(self.db.clone(), looking.clone()))
         });
         let jobs = tokio::spawn(self.jobs.run(stop.clone()));
         let cut = server::serve(listener, self.service, options, self.draining, stop).await;
@@ -362,6 +363,7 @@ impl App {
             // The end of a drain is worth measuring, too, so this goes last.
             measuring.abort();
         }
+        looking.stop();
         self.db.close().await;
         cut
     }
