@@ -12,6 +12,7 @@ mod error;
 pub mod identities;
 pub mod iterations;
 mod lenient;
+mod negotiation;
 mod operation;
 mod organizacao;
 mod pages;
@@ -21,6 +22,8 @@ pub mod scopes;
 pub mod teams;
 mod throttle;
 mod transport;
+mod versioned;
+mod versions;
 pub mod work_item_types;
 pub mod work_items;
 
@@ -38,6 +41,7 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::models::sincronizacao::Origem;
 use crate::telemetry::metrics;
 use breaker::Breaker;
+use negotiation::Hosts;
 use throttle::Throttle;
 use transport::{Limits, Transport};
 
@@ -45,6 +49,7 @@ pub use credential::{Credential, Fingerprint, Scheme};
 pub use error::{Error, Unavailability};
 pub use organizacao::Organizacao;
 pub use transport::{CallRecord, Hook};
+pub use versions::ApiVersion;
 
 const USER_AGENT: &str = concat!("aponta/", env!("CARGO_PKG_VERSION"));
 
@@ -70,6 +75,7 @@ struct Inner {
     config: AzureDevOpsConfig,
     client: Client,
     hook: Hook,
+    hosts: Hosts,
     tenants: RwLock<Arc<[Tenant]>>,
 }
 
@@ -92,6 +98,7 @@ impl AzureDevOps {
             config: config.clone(),
             client: client(config)?,
             hook: Arc::clone(hook),
+            hosts: Hosts::default(),
             tenants: RwLock::default(),
         }));
         azure.set_vault(Vec::new());
@@ -161,14 +168,13 @@ impl AzureDevOps {
             config: limits,
             client,
             hook,
+            hosts,
             ..
         } = &*self.0;
-        Organizacao::new(
-            config.nome.clone(),
-            config.base_url.clone(),
-            config.identity_url.clone(),
-            transport(limits, config, client, hook),
-        )
+        let urls = [config.base_url.clone(), config.identity_url.clone()];
+        let versions = urls.each_ref().map(|url| hosts.of(url));
+        let transport = transport(limits, config, client, hook);
+        Organizacao::new(config.nome.clone(), urls, transport, versions)
     }
 }
 

@@ -120,6 +120,14 @@ impl From<azure_devops::Error> for Error {
             azure_devops::Error::Replaced => {
                 "Outra organização responde por este nome no Azure DevOps; avise o administrador do servidor"
             }
+            azure_devops::Error::OutdatedServer => {
+                "O servidor Azure DevOps desta organização é anterior à versão 2019.1 (API 5.1) e não é \
+                 suportado; avise o administrador do servidor"
+            }
+            azure_devops::Error::NotOffered => {
+                "O servidor Azure DevOps desta organização não oferece este recurso; ele existe em versões mais \
+                 novas"
+            }
             azure_devops::Error::InvalidCredential { .. } | azure_devops::Error::Forbidden => {
                 "O Azure DevOps recusou a credencial: ela não vale mais ou não tem o escopo necessário"
             }

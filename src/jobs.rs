@@ -139,7 +139,11 @@ impl Jobs {
             repeat(supervisor, Job::UpstreamProbe, period, move || {
                 let azure = tenants.azure().clone();
                 async move {
-                    join_all(azure.tenants().iter().map(|tenant| tenant.organizacao.probe())).await;
+                    let tenants = azure.tenants();
+                    let probes = tenants
+                        .iter()
+                        .map(|tenant| tenant.organizacao.probe(tenant.pat.as_ref()));
+                    join_all(probes).await;
                 }
             });
         }

@@ -17,6 +17,12 @@ pub enum Error {
     /// Another organisation answers under this name: its `instanceId` is not the one that was pinned.
     #[error("another organisation answers under this name")]
     Replaced,
+    /// The server is older than the oldest that is served.
+    #[error("the server is older than Azure DevOps Server 2019.1")]
+    OutdatedServer,
+    /// The server does not have what is asked for; newer ones do.
+    #[error("the server does not have this resource")]
+    NotOffered,
     /// The object does not exist, or is hidden from this identity (404).
     #[error("not found (status 404)")]
     NotFound,
@@ -96,6 +102,8 @@ impl Error {
             Self::InvalidCredential { .. } => "invalid_credential",
             Self::Forbidden => "forbidden",
             Self::Replaced => "replaced",
+            Self::OutdatedServer => "outdated_server",
+            Self::NotOffered => "not_offered",
             Self::NotFound => "not_found",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { reason, .. } => match reason {
@@ -129,8 +137,23 @@ impl Error {
             Self::Unavailable {
                 reason: Unavailability::BreakerOpen | Unavailability::Busy,
                 ..
-            }
+            } | Self::OutdatedServer
         )
+    }
+
+    /// Whether the server refused the `api-version`, and so did nothing of what was asked.
+    pub(super) fn is_version_refused(&self) -> bool {
+        let Self::Rejected {
+            status: 400,
+            type_key,
+            ..
+        } = self
+        else {
+            return false;
+        };
+        ["VssVersionOutOfRange", "VssInvalidPreviewVersion"]
+            .iter()
+            .any(|refusal| type_key.contains(refusal))
     }
 
     /// Whether the object was changed in the meantime: the revision asked for is not there any more. Two writers who pass

@@ -134,7 +134,8 @@ impl Organizacao {
             .get(&READ_AVATAR, Host::Identity, &path, &query, credential)
             .await
         {
-            Err(Error::NotFound) => return Ok(None),
+            // Servers of one's own have no pictures at this address.
+            Err(Error::NotFound | Error::NotOffered) => return Ok(None),
             answer => answer?.json::<Value>()?,
         };
         Ok(answer["value"].as_str().and_then(data_uri))

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use reqwest::Url;
 use serde_json::Value;
@@ -10,19 +11,22 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
+use super::negotiation::HostVersions;
 use super::operation::{self, Operation};
 use super::transport::{Body, Call, Transport};
 use crate::models::organizacao::NomeOrganizacao;
 
 /// The client of one organisation. Clones share limits, breaker and connections.
 #[derive(Clone)]
-pub struct Organizacao(Arc<Inner>);
+pub struct Organizacao(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     nome: NomeOrganizacao,
     base_url: Url,
     identity_url: Url,
-    transport: Transport,
+    pub(super) transport: Transport,
+    /// Versions of the two hosts, in the order of [`Host`].
+    pub(super) versions: [Arc<HostVersions>; 2],
     /// What the last probe found.
     reachable: AtomicBool,
 }
@@ -37,12 +41,18 @@ pub(super) enum Host {
 }
 
 impl Organizacao {
-    pub(super) fn new(nome: NomeOrganizacao, base_url: Url, identity_url: Url, transport: Transport) -> Self {
+    pub(super) fn new(
+        nome: NomeOrganizacao,
+        [base_url, identity_url]: [Url; 2],
+        transport: Transport,
+        versions: [Arc<HostVersions>; 2],
+    ) -> Self {
         Self(Arc::new(Inner {
             nome,
             base_url,
             identity_url,
             transport,
+            versions,
             reachable: AtomicBool::new(true),
         }))
     }
@@ -67,9 +77,11 @@ impl Organizacao {
     }
 
     /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows then.
-    pub async fn probe(&self) {
+    /// The PAT signs the question for the API versions of a host that wants that.
+    pub async fn probe(&self, pat: Option<&Credential>) {
+        self.find_versions(Host::Api, pat).await;
         let operation = &operation::PROBE;
-        let url = self.url(Host::Api, &["_apis", "connectionData"], &[], operation);
+        let url = self.url(Host::Api, &["_apis", "connectionData"], &[]);
         let outcome = self.send(operation, Host::Api, url, None, None).await;
         let reachable = match &outcome {
             Err(error) => !error.is_outage(),
@@ -87,7 +99,7 @@ impl Organizacao {
         query: &[(&str, &str)],
         credential: &Credential,
     ) -> Result<Answer, Error> {
-        let url = self.url(host, segments, query, operation);
+        let url = self.url(host, segments, query);
         self.send(operation, host, url, None, Some(credential)).await
     }
 
@@ -99,7 +111,7 @@ impl Organizacao {
         body: Body,
         credential: &Credential,
     ) -> Result<Answer, Error> {
-        let url = self.url(Host::Api, segments, &[], operation);
+        let url = self.url(Host::Api, segments, &[]);
         self.send(operation, Host::Api, url, Some(body), Some(credential))
             .await
     }
@@ -114,11 +126,13 @@ impl Organizacao {
         body: Body,
         credential: &Credential,
     ) -> Result<Answer, Error> {
-        let url = self.url(host, segments, query, operation);
+        let url = self.url(host, segments, query);
         self.send(operation, host, url, Some(body), Some(credential))
             .await
     }
 
+    /// Sends a call in the version that its host knows. A host that refuses the version is asked anew for those
+    /// that it has; a refused call had no effect, so that it may be sent once more.
     async fn send(
         &self,
         operation: &'static Operation,
@@ -131,21 +145,30 @@ impl Organizacao {
             operation,
             host,
             url,
-            body,
+            body: body.as_ref(),
             credential,
+            started: Instant::now(),
         };
-        self.0.transport.send(call).await
+        let versions = self.versions_for(&call).await;
+        let outcome = self.send_in_version(&call, &versions).await;
+        if !outcome.as_ref().is_err_and(Error::is_version_refused) {
+            return outcome;
+        }
+        match self.other_versions(&call, &versions).await {
+            Some(others) => self.send_in_version(&call, &others).await,
+            None => outcome,
+        }
     }
 
-    fn url(&self, host: Host, segments: &[&str], query: &[(&str, &str)], operation: &Operation) -> Url {
+    pub(super) fn url(&self, host: Host, segments: &[&str], query: &[(&str, &str)]) -> Url {
         let mut url = match host {
             Host::Api => self.0.base_url.clone(),
             Host::Identity => self.0.identity_url.clone(),
         };
         extend(&mut url, segments);
-        url.query_pairs_mut()
-            .extend_pairs(query)
-            .append_pair("api-version", operation.api_version);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         url
     }
 }

@@ -76,14 +76,16 @@ pub(super) struct Transport {
 }
 
 /// What is asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Call<'a> {
     pub(super) operation: &'static Operation,
     pub(super) host: Host,
     pub(super) url: Url,
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<&'a Body>,
     /// `None`: unsigned.
     pub(super) credential: Option<&'a Credential>,
+    /// Begin of the time limit.
+    pub(super) started: Instant,
 }
 
 /// What is sent along.
@@ -111,8 +113,8 @@ impl Transport {
     }
 
     async fn send_with_retries(&self, call: Call<'_>) -> Result<Answer, Error> {
-        let started = Instant::now();
-        let deadline = started + self.limits.timeout;
+        let sent = Instant::now();
+        let deadline = call.started + self.limits.timeout;
         let mut attempts = 0;
         let outcome = loop {
             attempts += 1;
@@ -131,7 +133,7 @@ impl Transport {
             organizacao: &self.organizacao,
             outcome: outcome.as_ref().map_or_else(Error::kind, |_| "ok"),
             attempts,
-            elapsed: started.elapsed(),
+            elapsed: sent.elapsed(),
         });
         outcome
     }
@@ -191,7 +193,7 @@ impl Transport {
         self.breaker(call.host)
     }
 
-    fn breaker(&self, host: Host) -> &Breaker {
+    pub(super) fn breaker(&self, host: Host) -> &Breaker {
         let [api, identity] = &self.breakers;
         match host {
             Host::Api => api,
@@ -208,7 +210,7 @@ impl Transport {
             .headers(trace)
             .header(ACCEPT, HeaderValue::from_static(call.operation.media_type))
             .header(SUPPRESS_REDIRECT, HeaderValue::from_static("Suppress"));
-        if let Some(body) = &call.body {
+        if let Some(body) = call.body {
             request = request
                 .header(CONTENT_TYPE, body.content_type.clone())
                 .body(body.text.clone());

@@ -195,6 +195,9 @@ fn upstream(error: &azure_devops::Error) -> (StatusCode, &'static str) {
     match error {
         azure_devops::Error::Timeout => (StatusCode::GATEWAY_TIMEOUT, "azure_devops_tempo_esgotado"),
         azure_devops::Error::Replaced => (StatusCode::SERVICE_UNAVAILABLE, "organizacao_trocada"),
+        azure_devops::Error::OutdatedServer | azure_devops::Error::NotOffered => {
+            (StatusCode::SERVICE_UNAVAILABLE, "azure_devops_nao_suportado")
+        }
         azure_devops::Error::Unavailable {
             reason: Unavailability::Status(500),
             ..

@@ -141,10 +141,26 @@ struct ReadyChecks {
     /// `ok`, `pending` or `unknown`.
     #[schema(example = "ok")]
     migrations: &'static str,
-    /// `ok`, `degraded` (an organisation does not answer) or `not_configured`.
+    /// `ok`, `degraded` (an organisation does not answer), `unsupported` (a server is older than Azure DevOps
+    /// Server 2019.1) or `not_configured`.
     #[schema(example = "ok")]
     azure_devops: &'static str,
+    /// Lowest API version of the Azure DevOps servers, at most `7.1`. Absent until one of them has told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, example = "7.1")]
+    versao_api: Option<String>,
+    /// Why `azure_devops` is `unsupported`; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        required = false,
+        nullable = false,
+        example = "Um servidor Azure DevOps é anterior à versão 2019.1 (API 5.1) e não é suportado"
+    )]
+    motivo: Option<&'static str>,
 }
+
+/// Why a server of Azure DevOps is not served.
+const OUTDATED: &str = "Um servidor Azure DevOps é anterior à versão 2019.1 (API 5.1) e não é suportado";
 
 impl From<Readiness> for ReadyResponse {
     fn from(readiness: Readiness) -> Self {
@@ -157,6 +173,8 @@ impl From<Readiness> for ReadyResponse {
             database: word(readiness.database),
             migrations: word(readiness.migrations),
             azure_devops: word(readiness.azure_devops),
+            versao_api: readiness.azure_devops_version.map(|version| version.to_string()),
+            motivo: (readiness.azure_devops == Check::Unsupported).then_some(OUTDATED),
         };
         Self { status, checks }
     }
@@ -169,6 +187,7 @@ fn word(check: Check) -> &'static str {
         Check::Degraded => "degraded",
         Check::Pending => "pending",
         Check::Unknown => "unknown",
+        Check::Unsupported => "unsupported",
         Check::NotConfigured => "not_configured",
     }
 }

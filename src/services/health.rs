@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::azure_devops::AzureDevOps;
+use crate::azure_devops::{ApiVersion, AzureDevOps, Tenant};
 use crate::db::{Db, DbError, migrate};
 use crate::lifecycle::Draining;
 use crate::repositories::migrations;
@@ -29,6 +29,8 @@ pub enum Check {
     Pending,
     /// Could not be looked at.
     Unknown,
+    /// A server is too old to be served.
+    Unsupported,
     /// Not part of this configuration.
     NotConfigured,
 }
@@ -42,6 +44,8 @@ pub struct Readiness {
     pub migrations: Check,
     /// Azure DevOps; never decides readiness, or an outage there would take every replica away.
     pub azure_devops: Check,
+    /// Lowest API version of the servers of Azure DevOps; `None`: none has told it.
+    pub azure_devops_version: Option<ApiVersion>,
     /// The process is about to stop.
     pub draining: bool,
 }
@@ -72,6 +76,19 @@ struct Seen {
     migrations: Check,
 }
 
+/// What calls and probes have seen; no organisation is asked here.
+fn azure_devops(tenants: &[Tenant]) -> Check {
+    if tenants.is_empty() {
+        Check::NotConfigured
+    } else if tenants.iter().any(|tenant| tenant.organizacao.is_outdated()) {
+        Check::Unsupported
+    } else if tenants.iter().all(|tenant| tenant.organizacao.is_healthy()) {
+        Check::Ok
+    } else {
+        Check::Degraded
+    }
+}
+
 impl HealthService {
     /// Looks at `db` and at what `azure` knows; `draining` is shared with the server.
     #[must_use]
@@ -96,23 +113,16 @@ impl HealthService {
             }
         };
         let Seen { database, migrations } = seen;
+        let tenants = self.azure.tenants();
         Readiness {
             database,
             migrations,
-            azure_devops: self.azure_devops(),
+            azure_devops: azure_devops(&tenants),
+            azure_devops_version: tenants
+                .iter()
+                .filter_map(|tenant| tenant.organizacao.api_version())
+                .min(),
             draining: self.draining.is_set(),
-        }
-    }
-
-    /// What calls and probes have seen; nobody is asked here.
-    fn azure_devops(&self) -> Check {
-        let tenants = self.azure.tenants();
-        if tenants.is_empty() {
-            Check::NotConfigured
-        } else if tenants.iter().all(|tenant| tenant.organizacao.is_healthy()) {
-            Check::Ok
-        } else {
-            Check::Degraded
         }
     }
 

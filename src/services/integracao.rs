@@ -422,6 +422,8 @@ fn describe(error: &azure_devops::Error) -> String {
         E::InvalidCredential { status } => format!("credencial recusada (status {status})"),
         E::Forbidden => "sem permissão (status 403)".to_owned(),
         E::Replaced => "outra organização responde por este nome".to_owned(),
+        E::OutdatedServer => "servidor anterior ao Azure DevOps Server 2019.1".to_owned(),
+        E::NotOffered => "recurso ausente nesta versão do servidor".to_owned(),
         E::NotFound => "não encontrado (status 404)".to_owned(),
         E::Throttled { .. } => "limite de requisições atingido (status 429)".to_owned(),
         E::Unavailable {

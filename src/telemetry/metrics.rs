@@ -33,6 +33,7 @@ const LOG_LINES_OMITTED: &str = "aponta_log_lines_omitted_total";
 const CONNECTIONS_REFUSED: &str = "aponta_connections_refused_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
+const UPSTREAM_VERSION: &str = "aponta_upstream_api_version";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
 const LOG_LINES_LOST: &str = "aponta_log_lines_lost_total";
 const JOB_RESTARTS: &str = "aponta_job_restarts_total";
@@ -126,6 +127,10 @@ fn describe() {
         "Ways to Azure DevOps that are left alone at the moment"
     );
     describe_gauge!(
+        UPSTREAM_VERSION,
+        "API version of a host of Azure DevOps, at most 7.1; 0 while it has not told it"
+    );
+    describe_gauge!(
         PAT_EXPIRES,
         seconds,
         "Time left to the PAT of the vault that expires first"
@@ -163,6 +168,11 @@ fn start_at_zero() {
 /// Counts an answer of another organisation under a known name.
 pub fn organization_replaced() {
     counter!(ORGANIZATION_REPLACED).increment(1);
+}
+
+/// Notes the API version of a host; `None`: the host did not tell it.
+pub fn upstream_version(server: &str, version: Option<f64>) {
+    gauge!(UPSTREAM_VERSION, SERVER => server.to_owned()).set(version.unwrap_or_default());
 }
 
 /// A line of the log found no room.

@@ -1,5 +1,7 @@
 //! The client of Azure DevOps against a service that misbehaves in every way we know of.
 
+mod versions;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -327,7 +329,10 @@ async fn the_hook_is_told_of_every_call() {
         .unwrap_err();
     let contoso = || "contoso".to_owned();
     let expected = [
+        (contoso(), "list_versions", "ok", 1),
         (contoso(), "list_projects", "ok", 1),
+        // Identities have a host of their own.
+        (contoso(), "list_versions", "ok", 1),
         (contoso(), "read_identity", "ok", 2),
         (contoso(), "connection_data", "invalid_credential", 1),
     ];

@@ -186,6 +186,9 @@ fn told(nome: &NomeOrganizacao, asked: Asked) -> Validation {
             "PAT não tem acesso a esta organização (302 Redirect).".to_owned()
         }
         Err(AzureError::Replaced) => "Outra organização responde por este nome.".to_owned(),
+        Err(AzureError::OutdatedServer | AzureError::NotOffered) => {
+            "O servidor Azure DevOps é de uma versão que não é suportada.".to_owned()
+        }
         Err(AzureError::Forbidden) => "Erro inesperado: HTTP 403".to_owned(),
         Err(AzureError::NotFound) => "Erro inesperado: HTTP 404".to_owned(),
         Err(AzureError::Throttled { .. }) => "Erro inesperado: HTTP 429".to_owned(),

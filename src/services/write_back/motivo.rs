@@ -11,6 +11,9 @@ pub(super) fn passing(error: &Error) -> String {
                 .to_owned()
         }
         Error::Replaced => "Outra organização responde por este nome no Azure DevOps".to_owned(),
+        Error::OutdatedServer | Error::NotOffered => {
+            "O servidor Azure DevOps é de uma versão que não é suportada".to_owned()
+        }
         Error::Forbidden => "A credencial usada não tem permissão para gravar neste Work Item".to_owned(),
         Error::Throttled { .. } => "O Azure DevOps limitou as requisições".to_owned(),
         Error::Timeout => "O Azure DevOps não respondeu a tempo".to_owned(),

@@ -4,6 +4,7 @@
 mod fault;
 mod planning;
 mod routes;
+mod versions;
 mod wiql;
 mod work_items;
 mod world;
@@ -26,6 +27,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 pub use fault::Fault;
+pub use versions::Server;
 pub use work_items::{NewWorkItem, WorkItems};
 use world::{Org, World};
 pub use world::{Person, Project, Seen};
@@ -79,6 +81,16 @@ impl FakeAzure {
     /// An organisation without people and projects.
     pub fn organizacao(&self, nome: &str) {
         self.shared.world().orgs.insert(nome.to_owned(), Org::default());
+    }
+
+    /// From now on the fake is a server of this version.
+    pub fn play(&self, server: Server) {
+        self.shared.world().server = server;
+    }
+
+    /// Tokens of the questions for the versions so far, in order; `None`: without one.
+    pub fn version_questions(&self) -> Vec<Option<String>> {
+        self.shared.world().version_questions.clone()
     }
 
     /// An organisation is called otherwise from now on; its old name is free.
@@ -324,17 +336,16 @@ impl FakeAzure {
 
     /// The configuration that points at this fake, `default` being the default organisation.
     pub fn variables(&self, default: &str) -> HashMap<&'static str, String> {
-        HashMap::from([
+        let address = self.address;
+        let mut variables = HashMap::from([
             ("AUTH_ENABLED", "true".to_owned()),
-            (
-                "AZURE_DEVOPS_ORG_URL",
-                format!("http://{}/{default}", self.address),
-            ),
-            (
-                "AZURE_DEVOPS_IDENTITY_URL",
-                format!("http://{}/vssps", self.address),
-            ),
-        ])
+            ("AZURE_DEVOPS_ORG_URL", format!("http://{address}/{default}")),
+        ]);
+        // A server of one's own serves identities itself.
+        if self.shared.world().server == Server::Hosted {
+            variables.insert("AZURE_DEVOPS_IDENTITY_URL", format!("http://{address}/vssps"));
+        }
+        variables
     }
 
     fn with_org<T>(&self, nome: &str, edit: impl FnOnce(&mut Org) -> T) -> T {

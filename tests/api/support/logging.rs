@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::azure::Server;
 use super::{FakeAzure, NewWorkItem, Reply, Request, Tenants};
 
 pub const APONTAMENTOS: &str = "/api/v1/apontamentos";
@@ -24,10 +25,15 @@ impl Logging {
 
     /// Patient with slow machines, unless a test says otherwise.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::on(Server::default(), variables).await
+    }
+
+    /// On a server of Azure DevOps of this version.
+    pub async fn on(server: Server, variables: &[(&str, &str)]) -> Self {
         let mut all = vec![("WRITEBACK_BUDGET", "5")];
         all.extend_from_slice(variables);
         // On the heap: every test waits for this.
-        let tenants = Box::pin(Tenants::with(&all)).await;
+        let tenants = Box::pin(Tenants::on(server, &all)).await;
         let atividade = tenants
             .atividade(&tenants.member, "Codificação", &[tenants.projeto])
             .await;

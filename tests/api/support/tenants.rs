@@ -3,6 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::azure::Server;
 use super::{FakeAzure, Request, TestApp};
 
 /// Base64 of 32 bytes.
@@ -39,7 +40,13 @@ impl Tenants {
     }
 
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::on(Server::default(), variables).await
+    }
+
+    /// On a server of Azure DevOps of this version.
+    pub async fn on(server: Server, variables: &[(&str, &str)]) -> Self {
         let azure = FakeAzure::contoso().await;
+        azure.play(server);
         azure.organizacao("fabrikam");
         let projeto = azure.projects("contoso", 1)[0].id;
         let foreign = azure.projects("fabrikam", 1)[0].id;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::fault::{Fault, Outcome};
+use super::versions::{self, LIST_VERSIONS, Server};
 use super::world::{Org, Person, Seen, World};
 use super::{planning, work_items};
 
@@ -40,12 +41,24 @@ pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<R
     let request = Request::from_parts(parts, body);
     let (outcome, held) = {
         let mut world = shared.world();
-        let outcome = answer(&mut world, &request);
-        let held = world.seen.last().and_then(|seen| {
-            let held = &world.orgs.get(&seen.org)?.held;
-            held.get(seen.operation).or_else(|| held.get("*")).cloned()
-        });
-        (outcome, held)
+        match version_question(&request) {
+            Some(nome) => {
+                let held = world
+                    .orgs
+                    .get(&nome)
+                    .and_then(|org| org.held.get(LIST_VERSIONS))
+                    .cloned();
+                (versions::tell(&mut world, &nome, &request), held)
+            }
+            None => {
+                let outcome = answer(&mut world, &request);
+                let held = world.seen.last().and_then(|seen| {
+                    let held = &world.orgs.get(&seen.org)?.held;
+                    held.get(seen.operation).or_else(|| held.get("*")).cloned()
+                });
+                (outcome, held)
+            }
+        }
     };
     if let Some(mut held) = held {
         // Ends with an error when the sender goes.
@@ -62,6 +75,14 @@ pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<R
         }
         Outcome::Broken => Err(io::Error::other("reset")),
     }
+}
+
+/// The organisation that is asked for its versions.
+fn version_question(request: &Request<Bytes>) -> Option<String> {
+    let path = request.uri().path().trim_matches('/');
+    let path = path.strip_prefix("vssps/").unwrap_or(path);
+    let nome = path.strip_suffix("/_apis").filter(|nome| !nome.contains('/'))?;
+    (request.method() == Method::OPTIONS).then(|| percent_decode(nome))
 }
 
 /// Changes the work item that a request is about to write, as people do in the web portal.
@@ -118,8 +139,8 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
             "list_iteration_work_items"
         }
         (false, [.., "_apis", "work", "teamsettings", "teamfieldvalues"]) => "read_team_areas",
-        (true, ["_apis", "identities"]) => "read_identity",
-        (true, ["_apis", "graph", "Subjects", _, "avatars"]) => "read_avatar",
+        (_, ["_apis", "identities"]) => "read_identity",
+        (_, ["_apis", "graph", "Subjects", _, "avatars"]) => "read_avatar",
         _ => "unknown",
     };
     let header = |name: &str| {
@@ -144,24 +165,16 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
         .as_ref()
         .and_then(|(_, token)| world.token_faults.get(token))
         .cloned();
+    let person = person(world, nome, token.as_ref());
+    let server = world.server;
     let Some(org) = world.orgs.get_mut(*nome) else {
         return not_found();
     };
     let fault = fault.or_else(|| take_fault(org, operation));
-    let ids = match &token {
-        Some((true, token)) => vec![world.pats.get(token), world.aliases.get(token)],
-        Some((false, token)) => vec![world.access_tokens.get(token)],
-        None => Vec::new(),
-    };
-    let person = org
-        .people
-        .iter()
-        .find(|person| person.active && ids.contains(&Some(&person.id)))
-        .cloned();
     if let Some(fault) = &fault {
         people_are_faster(org, fault, segments);
     }
-    let mut right = || respond(org, person.as_ref(), operation, segments, &query, request);
+    let mut right = || respond(server, org, person.as_ref(), operation, segments, &query, request);
     if let Some(Fault::Applied(_)) = fault {
         right();
     }
@@ -176,7 +189,19 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
     }
 }
 
-fn take_fault(org: &mut Org, operation: &str) -> Option<Fault> {
+/// The active member of an organisation behind a token.
+pub fn person(world: &World, nome: &str, token: Option<&(bool, String)>) -> Option<Person> {
+    let ids = match token? {
+        (true, token) => vec![world.pats.get(token), world.aliases.get(token)],
+        (false, token) => vec![world.access_tokens.get(token)],
+    };
+    let mut people = world.orgs.get(nome)?.people.iter();
+    people
+        .find(|person| person.active && ids.contains(&Some(&person.id)))
+        .cloned()
+}
+
+pub fn take_fault(org: &mut Org, operation: &str) -> Option<Fault> {
     let key = if org.faults.contains_key(operation) {
         operation
     } else {
@@ -192,7 +217,7 @@ fn take_fault(org: &mut Org, operation: &str) -> Option<Fault> {
 }
 
 /// Whether it came as a PAT, and the token.
-fn token(headers: &HeaderMap) -> Option<(bool, String)> {
+pub fn token(headers: &HeaderMap) -> Option<(bool, String)> {
     let (scheme, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if scheme == "Bearer" {
         return Some((false, rest.to_owned()));
@@ -202,6 +227,7 @@ fn token(headers: &HeaderMap) -> Option<(bool, String)> {
 }
 
 fn respond(
+    server: Server,
     org: &mut Org,
     person: Option<&Person>,
     operation: &str,
@@ -214,17 +240,15 @@ fn respond(
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
     };
-    let version = parameter("api-version").unwrap_or_default();
-    let preview = matches!(operation, "connection_data" | "read_avatar");
-    if version != if preview { "7.1-preview.1" } else { "7.1" } {
-        let body = json!({ "typeKey": "VssInvalidPreviewVersionException", "message": version });
-        return with_status(400, &body);
-    }
     if person.is_none() && !(org.public && matches!(operation, "connection_data" | "list_projects")) {
         return match Fault::Unauthorized.outcome() {
             Outcome::Answer(response) => response,
             _ => unreachable!(),
         };
+    }
+    let version = parameter("api-version").unwrap_or_default();
+    if let Some(objection) = server.objection(operation, request.method(), &version) {
+        return objection;
     }
     let by = person.map_or(Uuid::nil(), |person| person.id);
     match operation {
@@ -342,7 +366,7 @@ fn percent_decode(path: &str) -> String {
         .into_owned()
 }
 
-fn not_found() -> Outcome {
+pub fn not_found() -> Outcome {
     Outcome::Answer(with_status(
         404,
         &json!({ "message": "The organisation does not exist" }),

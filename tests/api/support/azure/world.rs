@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::planning::{Iteration, Team};
+use super::versions::Server;
 use super::work_items::WorkItems;
 
 #[derive(Debug, Default)]
@@ -21,6 +22,10 @@ pub struct World {
     pub access_tokens: HashMap<String, Uuid>,
     pub token_faults: HashMap<String, Fault>,
     pub seen: Vec<Seen>,
+    /// Which server the organisations are on.
+    pub server: Server,
+    /// Tokens of the questions for the versions.
+    pub version_questions: Vec<Option<String>>,
 }
 
 #[derive(Debug)]

@@ -1,0 +1,104 @@
+//! What many callers, failures and time make of a negotiation.
+
+use std::sync::atomic::AtomicUsize;
+
+use futures_util::future::join_all;
+
+use super::*;
+
+fn url(text: &str) -> Url {
+    Url::parse(text).unwrap()
+}
+
+#[test]
+fn organisations_of_one_address_share_their_host() {
+    let hosts = Hosts::default();
+    let contoso = hosts.of(&url("https://dev.azure.com/contoso"));
+    assert!(Arc::ptr_eq(
+        &contoso,
+        &hosts.of(&url("https://dev.azure.com/fabrikam"))
+    ));
+    for other in [
+        "https://vssps.dev.azure.com/contoso",
+        "https://dev.azure.com/tfs/contoso",
+    ] {
+        assert!(!Arc::ptr_eq(&contoso, &hosts.of(&url(other))), "{other}");
+    }
+    assert_eq!(contoso.server(), "dev.azure.com");
+}
+
+#[tokio::test]
+async fn find_out_of_many_callers_asks_once() {
+    let host = HostVersions::new("tfs");
+    let asked = AtomicUsize::new(0);
+    let ask = || async {
+        asked.fetch_add(1, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        Told::Versions(Arc::new(Versions::assumed()))
+    };
+    join_all((0..50).map(|_| host.find_out(false, ask()))).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert!(host.current().is_some());
+    host.find_out(false, ask()).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "a flight ends with its answer");
+}
+
+#[tokio::test]
+async fn find_out_survives_a_caller_who_goes_away() {
+    let host = HostVersions::new("tfs");
+    let gone = host.find_out(false, std::future::pending());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(5), gone)
+            .await
+            .is_err()
+    );
+    host.find_out(false, async { Told::Failed("timeout") }).await;
+    assert!(host.current().is_some());
+}
+
+#[tokio::test]
+async fn find_out_turned_away_decides_nothing_unless_it_was_signed() {
+    let host = HostVersions::new("tfs");
+    host.find_out(false, async { Told::Refused }).await;
+    assert!(host.wants_credential() && host.current().is_none());
+    host.find_out(true, async { Told::NotAsked }).await;
+    assert!(host.current().is_none());
+    host.find_out(true, async { Told::Refused }).await;
+    assert_eq!(host.current().unwrap().server(), None);
+}
+
+#[tokio::test]
+async fn failed_refresh_keeps_the_versions_and_waits_a_minute() {
+    let host = HostVersions::new("tfs");
+    let versions = Arc::new(Versions::assumed());
+    *host.write() = Some(Known::new(Arc::clone(&versions), Duration::ZERO));
+    assert!(host.take_refresh());
+    assert!(!host.take_refresh(), "one call refreshes");
+    host.find_out(false, async { Told::Failed("timeout") }).await;
+    assert!(Arc::ptr_eq(&versions, &host.current().unwrap()));
+    assert!(!host.take_refresh(), "it waits");
+}
+
+#[tokio::test]
+async fn refresh_that_was_not_sent_ends_all_the_same() {
+    let host = HostVersions::new("tfs");
+    *host.write() = Some(Known::new(Arc::new(Versions::assumed()), Duration::ZERO));
+    assert!(host.take_refresh());
+    host.find_out(false, async { Told::NotAsked }).await;
+    host.end_refresh();
+    assert!(!host.take_refresh());
+    let known = host.read().unwrap();
+    assert!(!known.refreshing.load(Ordering::Relaxed));
+    assert!(known.until > Instant::now() + RETRY / 2);
+}
+
+#[test]
+fn forget_spares_versions_that_are_newer() {
+    let host = HostVersions::new("tfs");
+    let (old, new) = (Arc::new(Versions::assumed()), Arc::new(Versions::assumed()));
+    host.learn(&new);
+    host.forget(&old);
+    assert!(host.current().is_some());
+    host.forget(&new);
+    assert!(host.current().is_none());
+}

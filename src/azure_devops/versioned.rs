@@ -1,0 +1,143 @@
+//! Calls in the version that their host knows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::answer::Answer;
+use super::credential::Credential;
+use super::error::Error;
+use super::lenient::List;
+use super::negotiation::{HostVersions, Told};
+use super::operation::LIST_VERSIONS;
+use super::organizacao::{Host, Organizacao};
+use super::transport::Call;
+use super::versions::{ApiVersion, Location, Offer, Versions};
+
+/// Longest wait of a call for the versions of its host.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+impl Organizacao {
+    /// Version of its REST API, at most the one that we want; `None` while the server has not told it.
+    #[must_use]
+    pub fn api_version(&self) -> Option<ApiVersion> {
+        self.host_versions(Host::Api).current()?.server()
+    }
+
+    /// Whether its server is older than those that are served.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let versions = self.host_versions(Host::Api).current();
+        versions.is_some_and(|versions| versions.is_too_old())
+    }
+
+    /// Versions for a call. Known ones cost no wait: expired ones are asked for anew beside the call.
+    pub(super) async fn versions_for(&self, call: &Call<'_>) -> Arc<Versions> {
+        // A token that nobody proved must not speak for the host.
+        let credential = call.credential.filter(|_| !call.operation.unproved);
+        self.find_versions(call.host, credential).await
+    }
+
+    /// The same outside a call.
+    pub(super) async fn find_versions(&self, host: Host, credential: Option<&Credential>) -> Arc<Versions> {
+        let known = self.host_versions(host);
+        let Some(versions) = known.current() else {
+            self.ask_versions(host, credential).await;
+            return known.current_or_assumed();
+        };
+        if known.take_refresh() {
+            let (organizacao, credential) = (self.clone(), credential.cloned());
+            tokio::spawn(async move {
+                organizacao.ask_versions(host, credential.as_ref()).await;
+                organizacao.host_versions(host).end_refresh();
+            });
+        }
+        versions
+    }
+
+    /// Other versions for a call whose version was refused; `None` if the host still tells the same one. The
+    /// credential was accepted, or else the version would not have been looked at.
+    pub(super) async fn other_versions(
+        &self,
+        call: &Call<'_>,
+        refused: &Arc<Versions>,
+    ) -> Option<Arc<Versions>> {
+        let known = self.host_versions(call.host);
+        known.forget(refused);
+        let others = self.find_versions(call.host, call.credential).await;
+        let resource = call.operation.resource?;
+        (others.of(resource) != refused.of(resource)).then_some(others)
+    }
+
+    pub(super) async fn send_in_version(
+        &self,
+        call: &Call<'_>,
+        versions: &Versions,
+    ) -> Result<Answer, Error> {
+        let mut call = call.clone();
+        let Some(resource) = call.operation.resource else {
+            return self.0.transport.send(call).await;
+        };
+        let api_version = versions.api_version(resource)?;
+        call.url.query_pairs_mut().append_pair("api-version", api_version);
+        match (self.0.transport.send(call).await, versions.of(resource)) {
+            (Err(Error::NotFound), Offer::Unlisted(_)) => Err(Error::NotOffered),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Has the host tell its versions, within the time that a call can spare.
+    async fn ask_versions(&self, host: Host, credential: Option<&Credential>) {
+        let wait = LONGEST_WAIT.min(self.0.transport.limits.timeout / 4);
+        // Another call's question may have begun earlier, or end without an answer and leave the turn to this one.
+        let _too_late = timeout(wait * 2, self.ask_once_or_twice(host, credential, wait)).await;
+    }
+
+    async fn ask_once_or_twice(&self, host: Host, credential: Option<&Credential>, wait: Duration) {
+        let known = self.host_versions(host);
+        if !known.wants_credential() {
+            let told = known.find_out(false, self.list_versions(host, None, wait)).await;
+            if !matches!(told, Told::Refused) {
+                return;
+            }
+        }
+        if credential.is_some() {
+            known
+                .find_out(true, self.list_versions(host, credential, wait))
+                .await;
+        }
+    }
+
+    async fn list_versions(&self, host: Host, credential: Option<&Credential>, wait: Duration) -> Told {
+        if !self.0.transport.breaker(host).is_closed() {
+            return Told::NotAsked;
+        }
+        let call = Call {
+            operation: &LIST_VERSIONS,
+            host,
+            url: self.url(host, &["_apis"], &[]),
+            body: None,
+            credential,
+            started: Instant::now(),
+        };
+        let answer = timeout(wait, self.0.transport.send(call)).await;
+        let list = answer
+            .unwrap_or(Err(Error::Timeout))
+            .and_then(|answer| answer.json::<List<Location>>());
+        match list {
+            Ok(list) => Versions::read(&list.value.good).map_or(Told::Failed("nonsense"), |versions| {
+                Told::Versions(Arc::new(versions))
+            }),
+            Err(error) => Told::of_error(&error),
+        }
+    }
+
+    fn host_versions(&self, host: Host) -> &HostVersions {
+        let [api, identity] = &self.0.versions;
+        match host {
+            Host::Api => api,
+            Host::Identity => identity,
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! API versions of the fake: which server it plays, what that tells of itself and which versions it refuses.
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, Request, Response};
+use serde_json::{Value, json};
+
+use super::fault::{Fault, Outcome};
+use super::routes::{self, with_status};
+use super::world::World;
+
+/// Name of the question for the versions among faults.
+pub const LIST_VERSIONS: &str = "list_versions";
+
+/// A server, by its version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Server {
+    /// Team Foundation Server 2018: API 4.1.
+    V2018,
+    /// Azure DevOps Server 2019.1: API 5.1.
+    V2019,
+    /// Azure DevOps Server 2020: API 6.0, 6.1 is a preview.
+    V2020,
+    /// Azure DevOps Server 2022: API 7.0.
+    V2022,
+    /// Azure DevOps Server 2022.2: API 7.1.
+    V2022Update2,
+    /// Azure DevOps Services: API 7.1, 7.2 is a preview.
+    #[default]
+    Hosted,
+}
+
+/// `(7, 1)` is 7.1.
+type Version = (u32, u32);
+
+/// Operations with the area, name and id of what they ask for.
+const PLACES: [(&[&str], &str, &str, &str); 16] = [
+    (
+        &["connection_data"],
+        "Location",
+        "ConnectionData",
+        "00D9565F-ED9C-4A06-9A50-00E7896CCAB4",
+    ),
+    (
+        &["read_identity"],
+        "IMS",
+        "Identities",
+        "28010c54-d0c0-4c89-a5b0-1c9e188b9fb7",
+    ),
+    (
+        &["read_avatar"],
+        "Graph",
+        "Avatars",
+        "801eaf9c-0585-4be8-9cdb-b0efa074de91",
+    ),
+    (
+        &["list_projects", "read_project"],
+        "core",
+        "projects",
+        "603fe2ac-9723-48b9-88ad-09305aa6c6e1",
+    ),
+    (
+        &["list_teams"],
+        "core",
+        "teams",
+        "d30a3dd1-f8ba-442a-b86a-bd0c0c383e59",
+    ),
+    (
+        &["list_team_members"],
+        "core",
+        "members",
+        "294c494c-2600-4d7e-b76c-3dd50c3c95be",
+    ),
+    (
+        &["read_work_item", "update_work_item", "validate_work_item"],
+        "wit",
+        "workItems",
+        "72c7ddf8-2cdc-4f60-90cd-ab71c14a399b",
+    ),
+    (
+        &["read_work_items"],
+        "wit",
+        "workItemsBatch",
+        "908509b6-4248-4475-a1cd-829139ba419f",
+    ),
+    (
+        &["read_revision", "list_revisions"],
+        "wit",
+        "revisions",
+        "a00c85a5-80fa-4565-99c3-bcd2181434bb",
+    ),
+    (
+        &["list_types"],
+        "wit",
+        "workItemTypes",
+        "7c8d7a76-4a09-43e8-b5df-bd792f4ac6aa",
+    ),
+    (
+        &["read_icon"],
+        "wit",
+        "workItemIcons",
+        "4e1eb4a5-1970-4228-a682-ec48eb2dca30",
+    ),
+    (
+        &["query_work_items"],
+        "wit",
+        "wiql",
+        "1a9c53f7-f243-4447-b110-35ef023636e4",
+    ),
+    (
+        &["list_process_states"],
+        "processes",
+        "states",
+        "31015d57-2dff-4a46-adb3-2fb4ee3dcec9",
+    ),
+    (
+        &["list_iterations"],
+        "work",
+        "iterations",
+        "c9175577-28a1-4b06-9197-8636af9f64ad",
+    ),
+    (
+        &["list_iteration_work_items"],
+        "work",
+        "workitems",
+        "5b3ef1a6-d3ab-44cd-bafd-c7f45db850fa",
+    ),
+    (
+        &["read_team_areas"],
+        "work",
+        "teamfieldvalues",
+        "07ced576-58ed-49e6-9c1e-5cb53ab8bf2a",
+    ),
+];
+
+impl Server {
+    fn released(self) -> Version {
+        match self {
+            Self::V2018 => (4, 1),
+            Self::V2019 => (5, 1),
+            Self::V2020 => (6, 0),
+            Self::V2022 => (7, 0),
+            Self::V2022Update2 | Self::Hosted => (7, 1),
+        }
+    }
+
+    fn highest(self) -> Version {
+        match self {
+            Self::V2020 => (6, 1),
+            Self::Hosted => (7, 2),
+            _ => self.released(),
+        }
+    }
+
+    /// Highest released version of what an operation asks for; `None`: it is a preview in all of them.
+    fn released_of(self, operation: &str) -> Option<Version> {
+        let always_preview = matches!(operation, "connection_data" | "read_avatar");
+        let preview_below_7 = matches!(operation, "list_iteration_work_items" | "list_process_states");
+        let released = self.released();
+        (!always_preview && !(preview_below_7 && released < (7, 0))).then_some(released)
+    }
+
+    /// Servers of one's own know no Graph, and tell their versions to members only.
+    fn is_own(self) -> bool {
+        self != Self::Hosted
+    }
+
+    fn has(self, operation: &str) -> bool {
+        !(self.is_own() && operation == "read_avatar")
+    }
+
+    /// What the server says to the version of a request; `None`: go on.
+    pub fn objection(self, operation: &str, method: &Method, version: &str) -> Option<Response<Body>> {
+        if !self.has(operation) {
+            return Some(with_status(
+                404,
+                &json!({ "typeKey": "VssResourceNotFoundException" }),
+            ));
+        }
+        let (number, preview) = match version.split_once("-preview") {
+            Some((number, _)) => (number, true),
+            None => (version, false),
+        };
+        let Some(asked) = parse(number) else {
+            // A read without a version gets the newest; this fake wants one of every call.
+            assert!(
+                version.is_empty(),
+                "{method} {operation} with api-version {version:?}"
+            );
+            return Some(refusal("VssVersionNotSpecifiedException", version, self));
+        };
+        if asked > self.highest() {
+            return Some(refusal("VssVersionOutOfRangeException", number, self));
+        }
+        let released = self
+            .released_of(operation)
+            .is_some_and(|released| asked <= released);
+        (released == preview).then(|| refusal("VssInvalidPreviewVersionException", version, self))
+    }
+
+    /// The answer to `OPTIONS _apis`.
+    fn locations(self) -> Value {
+        let known = PLACES.iter().filter(|(operations, ..)| self.has(operations[0]));
+        let value: Vec<Value> = known
+            .map(|(operations, area, name, id)| {
+                json!({
+                    "id": id, "area": area, "resourceName": name,
+                    "routeTemplate": "{project}/_apis/{area}/{resource}", "resourceVersion": 1,
+                    "minVersion": "1.0", "maxVersion": text(self.highest()),
+                    "releasedVersion": text(self.released_of(operations[0]).unwrap_or_default())
+                })
+            })
+            // Another resource of the same area and name, which is older.
+            .chain([json!({
+                "id": "62d3d110-0047-428c-ad3c-4fe872c91c74", "area": "wit", "resourceName": "workItems",
+                "routeTemplate": "{project}/_apis/{area}/{resource}/${type}", "resourceVersion": 3,
+                "minVersion": "1.0", "maxVersion": "1.0", "releasedVersion": "1.0"
+            })])
+            .collect();
+        json!({ "count": value.len(), "value": value })
+    }
+}
+
+/// Answers the question of an organisation for the versions. Not among the requests seen: those are calls.
+pub fn tell(world: &mut World, nome: &str, request: &Request<Bytes>) -> Outcome {
+    let token = routes::token(request.headers());
+    world
+        .version_questions
+        .push(token.as_ref().map(|(_, token)| token.clone()));
+    let server = world.server;
+    let fault = world.orgs.get_mut(nome).and_then(|org| {
+        let known = org.faults.contains_key(LIST_VERSIONS);
+        known.then(|| routes::take_fault(org, LIST_VERSIONS)).flatten()
+    });
+    if let Some(fault) = fault {
+        return fault.outcome();
+    }
+    if !world.orgs.contains_key(nome) {
+        return routes::not_found();
+    }
+    if server.is_own() && routes::person(world, nome, token.as_ref()).is_none() {
+        return Fault::Unauthorized.outcome();
+    }
+    Outcome::Answer(with_status(200, &server.locations()))
+}
+
+fn refusal(type_key: &str, version: &str, server: Server) -> Response<Body> {
+    let latest = text(server.highest());
+    let message = format!(
+        "The requested REST API version of {version} is out of range for this server. \
+         The latest REST API version this server supports is {latest}."
+    );
+    with_status(
+        400,
+        &json!({ "$id": "1", "innerException": null, "message": message, "typeKey": type_key, "errorCode": 0, "eventId": 3000 }),
+    )
+}
+
+fn parse(text: &str) -> Option<Version> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+fn text((major, minor): Version) -> String {
+    format!("{major}.{minor}")
+}
