@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::Url;
 use serde_json::Value;
 
+use super::absent_fields::AbsentFields;
 use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
@@ -25,6 +26,7 @@ struct Inner {
     transport: Transport,
     /// What the last probe found.
     reachable: AtomicBool,
+    absent_fields: AbsentFields,
 }
 
 /// Which of an organisation's two addresses.
@@ -44,6 +46,7 @@ impl Organizacao {
             identity_url,
             transport,
             reachable: AtomicBool::new(true),
+            absent_fields: AbsentFields::default(),
         }))
     }
 
@@ -51,6 +54,11 @@ impl Organizacao {
     #[must_use]
     pub fn nome(&self) -> &NomeOrganizacao {
         &self.0.nome
+    }
+
+    /// What is known of the fields of its collection.
+    pub(super) fn known_fields(&self) -> &AbsentFields {
+        &self.0.absent_fields
     }
 
     /// Whether it answered when last asked, and is not being left alone.

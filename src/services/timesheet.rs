@@ -4,6 +4,7 @@
 //! Categories come from the process, never from names of states.
 
 pub mod assemble;
+mod avisos;
 mod selection;
 
 use std::collections::HashMap;
@@ -144,7 +145,9 @@ impl TimesheetService {
             let here = categorias.is_here(&item).await?;
             items.push(self.item(item, categoria, here, icon));
         }
-        Ok(assemble::assemble(semana, hoje, items, lancamentos))
+        let mut folha = assemble::assemble(semana, hoje, items, lancamentos);
+        folha.avisos = avisos::absent_fields(membership.organizacao());
+        Ok(folha)
     }
 
     /// A state whose category nobody knows is shown as under way, and allows nothing.
