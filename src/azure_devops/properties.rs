@@ -209,6 +209,7 @@ async fn call(azure: &Organizacao, operation: &str) -> Result<Value, Error> {
             azure
                 .team_areas(mine, "p", "t")
                 .await?
+                .areas
                 .iter()
                 .map(|a| &a.value)
                 .collect::<Vec<_>>()

@@ -146,7 +146,8 @@ impl TimesheetService {
             items.push(self.item(item, categoria, here, icon));
         }
         let mut folha = assemble::assemble(semana, hoje, items, lancamentos);
-        folha.avisos = avisos::absent_fields(membership.organizacao());
+        folha.avisos = selected.avisos;
+        folha.avisos.extend(avisos::absent_fields(membership.organizacao()));
         Ok(folha)
     }
 

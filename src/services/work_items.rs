@@ -12,7 +12,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 
 use crate::auth::{CurrentUser, Membership};
-use crate::azure_devops::iterations::TeamArea;
+use crate::azure_devops::iterations::TeamAreas;
 use crate::azure_devops::work_item_types::TypeDescription;
 use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, Revision, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
@@ -233,7 +233,7 @@ impl WorkItemService {
         membership: &Membership,
         project: &str,
         team: &str,
-    ) -> Result<Arc<Vec<TeamArea>>> {
+    ) -> Result<Arc<TeamAreas>> {
         let found = for_caller(membership, |credential| async move {
             let organizacao = membership.organizacao();
             self.caches

@@ -2,6 +2,7 @@
 //! product says what it left out.
 
 mod fields;
+mod teams;
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,6 +1,7 @@
 //! What a sheet says that it left out.
 
 use crate::azure_devops::Organizacao;
+use crate::azure_devops::iterations::TeamAreas;
 use crate::models::timesheet::Aviso;
 
 /// Fields that the collection does not have.
@@ -10,4 +11,20 @@ pub(super) fn absent_fields(organizacao: &Organizacao) -> Vec<Aviso> {
         detail: format!("A coleção do Azure DevOps não tem o campo {field}; a folha não o mostra"),
     };
     organizacao.absent_fields().into_iter().map(aviso).collect()
+}
+
+/// A team without areas, or with areas that cannot be read.
+pub(super) fn of_team(areas: &TeamAreas) -> Vec<Aviso> {
+    let (code, detail) = match (areas.areas.len(), areas.unreadable) {
+        (0, 0) => (
+            "time_sem_areas",
+            "O time não tem áreas no Azure DevOps; por isso a folha só mostra Work Items com horas".to_owned(),
+        ),
+        (_, 0) => return Vec::new(),
+        (_, unreadable) => (
+            "area_ilegivel",
+            format!("O Azure DevOps informou {unreadable} área(s) do time de forma ilegível; a folha não as mostra"),
+        ),
+    };
+    vec![Aviso { code, detail }]
 }

@@ -1,16 +1,16 @@
 //! Which work items a sheet shows.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{FolhaPedida, TimesheetService};
+use super::{FolhaPedida, TimesheetService, avisos};
 use crate::auth::{CurrentUser, Membership};
+use crate::azure_devops::iterations::{AREA_PATH, TeamArea, TeamAreas};
 use crate::azure_devops::queries::{Literal, Literals};
 use crate::azure_devops::work_items::WorkItem;
 use crate::error::Result;
-use crate::models::timesheet::Semana;
+use crate::models::timesheet::{Aviso, Semana};
 use crate::services::work_items::{Types, wiql_date};
 
 /// What was selected.
@@ -18,6 +18,8 @@ pub(super) struct Selected {
     pub(super) ids: Vec<i32>,
     /// Of these, only the caller's are to be shown, with what is above them.
     pub(super) mine: Option<Mine>,
+    /// What was left out.
+    pub(super) avisos: Vec<Aviso>,
 }
 
 /// How to recognise the caller's work items.
@@ -63,12 +65,21 @@ impl TimesheetService {
             return Ok(Selected {
                 ids: ids.to_vec(),
                 mine,
+                avisos: Vec::new(),
             });
         }
         let areas = match team {
-            Some(team) => self.work_items.team_areas(membership, project, team).await?,
-            None => Arc::default(),
+            Some(team) => Some(self.work_items.team_areas(membership, project, team).await?),
+            None => None,
         };
+        let avisos = areas.as_deref().map(avisos::of_team).unwrap_or_default();
+        if areas.as_deref().is_some_and(|areas| areas.areas.is_empty()) {
+            return Ok(Selected {
+                ids: Vec::new(),
+                mine: None,
+                avisos,
+            });
+        }
         let since = wiql_date(semana.first());
         let mut target = vec![
             "[Target].[System.TeamProject] = @project".to_owned(),
@@ -78,22 +89,10 @@ impl TimesheetService {
         if let Some(email) = mine.as_ref().and_then(|mine| mine.email.as_deref()) {
             target.push(format!("[Target].[System.AssignedTo] = {}", Literal(email)));
         }
-        if !areas.is_empty() {
-            let under: Vec<String> = areas
-                .iter()
-                .map(|area| {
-                    let operator = if area.include_children { "UNDER" } else { "=" };
-                    format!("[Target].[System.AreaPath] {operator} {}", Literal(&area.value))
-                })
-                .collect();
-            target.push(format!("({})", under.join(" OR ")));
+        if let Some(areas) = &areas {
+            target.push(of_team(areas));
         }
-        let target = target.join(" AND ");
-        let wiql = format!(
-            "SELECT [System.Id] FROM WorkItemLinks WHERE ([Source].[System.TeamProject] = @project) AND \
-             ([System.Links.LinkType] = 'System.LinkTypes.Hierarchy-Forward') AND ({target}) \
-             MODE (Recursive, ReturnMatchingChildren)"
-        );
+        let wiql = wiql(&target);
         let ids = self
             .work_items
             .query(membership, Some(project), &wiql, None)
@@ -101,8 +100,31 @@ impl TimesheetService {
         Ok(Selected {
             ids: ids.to_vec(),
             mine: mine.filter(|mine| mine.email.is_none()),
+            avisos,
         })
     }
+}
+
+/// Work items that meet all these conditions, with all that is above them.
+fn wiql(target: &[String]) -> String {
+    let target = target.join(" AND ");
+    format!(
+        "SELECT [System.Id] FROM WorkItemLinks WHERE ([Source].[System.TeamProject] = @project) AND \
+         ([System.Links.LinkType] = 'System.LinkTypes.Hierarchy-Forward') AND ({target}) \
+         MODE (Recursive, ReturnMatchingChildren)"
+    )
+}
+
+/// The field of the team has one of the team's values. Only the area path is a tree, in which values lie below others.
+fn of_team(areas: &TeamAreas) -> String {
+    let field = &areas.field;
+    let is_tree = field.eq_ignore_ascii_case(AREA_PATH);
+    let one = |area: &TeamArea| {
+        let operator = if is_tree && area.include_children { "UNDER" } else { "=" };
+        format!("[Target].[{field}] {operator} {}", Literal(&area.value))
+    };
+    let all: Vec<String> = areas.areas.iter().map(one).collect();
+    format!("({})", all.join(" OR "))
 }
 
 /// A state that its own type does not call closed; the same name may be open in another type.
