@@ -6,6 +6,7 @@
 pub mod assemble;
 mod avisos;
 mod selection;
+mod wiql;
 
 use std::collections::HashMap;
 use std::sync::Arc;

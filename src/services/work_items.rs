@@ -13,6 +13,7 @@ use chrono::NaiveDate;
 
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::iterations::TeamAreas;
+use crate::azure_devops::queries::LONGEST_QUERY;
 use crate::azure_devops::work_item_types::TypeDescription;
 use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, Revision, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
@@ -148,7 +149,7 @@ impl WorkItemService {
     /// Ids that a query selects for a caller, at the most 20 s old.
     ///
     /// # Errors
-    /// [`Error::Rule`] when it selects more than Azure DevOps tells.
+    /// [`Error::Rule`] when it is too long, or selects more than Azure DevOps tells.
     pub async fn query(
         &self,
         membership: &Membership,
@@ -156,6 +157,9 @@ impl WorkItemService {
         wiql: &str,
         most: Option<usize>,
     ) -> Result<Arc<Vec<i32>>> {
+        if wiql.len() > LONGEST_QUERY {
+            return Err(too_many());
+        }
         let found = for_caller(membership, |credential| async move {
             let credential = &credential;
             let organizacao = membership.organizacao();

@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::{FolhaPedida, TimesheetService, avisos};
+use super::{FolhaPedida, TimesheetService, avisos, wiql};
 use crate::auth::{CurrentUser, Membership};
-use crate::azure_devops::iterations::{AREA_PATH, TeamArea, TeamAreas};
-use crate::azure_devops::queries::{Literal, Literals};
+use crate::azure_devops::queries::Literal;
 use crate::azure_devops::work_items::WorkItem;
 use crate::error::Result;
 use crate::models::timesheet::{Aviso, Semana};
@@ -83,77 +82,23 @@ impl TimesheetService {
         let since = wiql_date(semana.first());
         let mut target = vec![
             "[Target].[System.TeamProject] = @project".to_owned(),
-            format!("({} OR [Target].[System.ChangedDate] >= {since})", is_open(types)),
+            format!("({} OR [Target].[System.ChangedDate] >= {since})", wiql::is_open(types)),
         ];
         // Without an e-mail the caller's are told from others' afterwards.
         if let Some(email) = mine.as_ref().and_then(|mine| mine.email.as_deref()) {
             target.push(format!("[Target].[System.AssignedTo] = {}", Literal(email)));
         }
-        if let Some(areas) = &areas {
-            target.push(of_team(areas));
+        let mut ids = Vec::new();
+        for wiql in wiql::queries(&target, areas.as_deref())? {
+            let found = self.work_items.query(membership, Some(project), &wiql, None).await?;
+            ids.extend_from_slice(&found);
         }
-        let wiql = wiql(&target);
-        let ids = self
-            .work_items
-            .query(membership, Some(project), &wiql, None)
-            .await?;
         Ok(Selected {
-            ids: ids.to_vec(),
+            ids,
             mine: mine.filter(|mine| mine.email.is_none()),
             avisos,
         })
     }
-}
-
-/// Work items that meet all these conditions, with all that is above them.
-fn wiql(target: &[String]) -> String {
-    let target = target.join(" AND ");
-    format!(
-        "SELECT [System.Id] FROM WorkItemLinks WHERE ([Source].[System.TeamProject] = @project) AND \
-         ([System.Links.LinkType] = 'System.LinkTypes.Hierarchy-Forward') AND ({target}) \
-         MODE (Recursive, ReturnMatchingChildren)"
-    )
-}
-
-/// The field of the team has one of the team's values. Only the area path is a tree, in which values lie below others.
-fn of_team(areas: &TeamAreas) -> String {
-    let field = &areas.field;
-    let is_tree = field.eq_ignore_ascii_case(AREA_PATH);
-    let one = |area: &TeamArea| {
-        let operator = if is_tree && area.include_children { "UNDER" } else { "=" };
-        format!("[Target].[{field}] {operator} {}", Literal(&area.value))
-    };
-    let all: Vec<String> = areas.areas.iter().map(one).collect();
-    format!("({})", all.join(" OR "))
-}
-
-/// A state that its own type does not call closed; the same name may be open in another type.
-fn is_open(types: &Types) -> String {
-    let groups = types.by_closed_states();
-    let all: Vec<String> = groups.values().flatten().cloned().collect();
-    let mut clauses: Vec<String> = groups
-        .iter()
-        .map(|(closed, types)| {
-            let of_type = format!("[Target].[System.WorkItemType] IN {}", Literals(types));
-            if closed.is_empty() {
-                of_type
-            } else {
-                format!(
-                    "({of_type} AND [Target].[System.State] NOT IN {})",
-                    Literals(closed)
-                )
-            }
-        })
-        .collect();
-    if all.is_empty() {
-        clauses.push("[Target].[System.Id] > 0".to_owned());
-    } else {
-        clauses.push(format!(
-            "[Target].[System.WorkItemType] NOT IN {}",
-            Literals(&all)
-        ));
-    }
-    clauses.join(" OR ")
 }
 
 /// Keeps the caller's work items, those with their entries, and all that is above them.

@@ -41,3 +41,26 @@ async fn sheet_team_of_a_malformed_field_is_refused() {
     let team = member.team("x] OR [System.Id", &["1".to_owned()]);
     member.get("", &format!("&team_id={team}")).await.problem(502);
 }
+
+#[tokio::test]
+async fn sheet_team_of_300_areas_is_complete() {
+    let member = Member::new().await;
+    let area = |n: usize| format!("{PROJECT}\\{}\\{n:03}", "Área de nome comprido ".repeat(8).trim());
+    let areas: Vec<String> = (0..300).map(area).collect();
+    let team = member.team("System.AreaPath", &areas);
+    let expected: Vec<i64> = [0, 150, 299]
+        .map(|n| i64::from(member.add(member.task().area(&area(n)))))
+        .to_vec();
+    member.add(member.task().area(&area(300)));
+    let sheet = member.sheet(&format!("&team_id={team}")).await;
+    assert_eq!(ids(&sheet), expected);
+    assert!(member.logging.azure().count("query_work_items") > 1);
+}
+
+#[tokio::test]
+async fn sheet_area_longer_than_a_query_is_422() {
+    let member = Member::new().await;
+    let team = member.team("System.AreaPath", &[format!("{PROJECT}\\{}", "x".repeat(33_000))]);
+    let refused = member.get("", &format!("&team_id={team}")).await;
+    assert_eq!(refused.problem(422)["code"], "consulta_grande_demais");
+}
