@@ -29,13 +29,26 @@ pub use search::{Found, Search};
 /// What is known of a type.
 #[derive(Debug, Default)]
 pub struct WorkItemType {
+    /// Name by which processes know it.
+    reference_name: Option<String>,
     states: HashMap<String, Categoria>,
+    /// Whether Azure DevOps told its fields.
+    fields_told: bool,
     /// Whether it has `CompletedWork`.
     pub has_completed: bool,
     /// Whether it has `RemainingWork`.
     pub has_remaining: bool,
     icon: Option<String>,
     color: Option<String>,
+}
+
+/// The value under a name. Azure DevOps does not tell `Doing` from `doing`; the exact name goes first.
+fn any_case<'a, T>(map: &'a HashMap<String, T>, name: &str) -> Option<&'a T> {
+    map.get(name).or_else(|| {
+        let lower = name.to_lowercase();
+        let same = |(known, _): &(&String, &T)| known.to_lowercase() == lower;
+        map.iter().find(same).map(|(_, value)| value)
+    })
 }
 
 /// The types of a project by name.
@@ -46,7 +59,11 @@ impl Types {
     /// The category of a state of a type, where both are known.
     #[must_use]
     pub fn categoria(&self, tipo: &str, state: &str) -> Option<Categoria> {
-        self.0.get(tipo)?.states.get(state).copied()
+        any_case(&self.find(tipo)?.states, state).copied()
+    }
+
+    fn find(&self, tipo: &str) -> Option<&Arc<WorkItemType>> {
+        any_case(&self.0, tipo)
     }
 
     /// Types that have the same closed states, with those states; every type once.
@@ -67,10 +84,14 @@ impl Types {
 
     fn read(types: Vec<TypeDescription>) -> Self {
         let read = |tipo: TypeDescription| {
-            let has = |name: &str| tipo.fields.iter().any(|field| field.eq_ignore_ascii_case(name));
+            let fields_told = tipo.fields.is_some();
+            let fields = tipo.fields.unwrap_or_default();
+            let has = |name: &str| fields.iter().any(|field| field.eq_ignore_ascii_case(name));
             let (has_completed, has_remaining) = (has(COMPLETED_WORK), has(REMAINING_WORK));
             let read = WorkItemType {
+                reference_name: tipo.reference_name,
                 states: tipo.states,
+                fields_told,
                 has_completed,
                 has_remaining,
                 icon: tipo.icon,
@@ -248,10 +269,10 @@ impl WorkItemService {
         found.await.map_err(|error| missing_is(error, missing))
     }
 
-    /// The category of a work item's state; `project`: its project, by whatever it is remembered.
+    /// The category of a work item's state, as [`known_categoria`](Self::known_categoria) tells it.
     ///
     /// # Errors
-    /// When Azure DevOps does not tell it.
+    /// Also when the process does not know the state.
     pub async fn categoria(
         &self,
         organizacao: &Organizacao,
@@ -259,23 +280,38 @@ impl WorkItemService {
         project: &str,
         item: &WorkItem,
     ) -> Result<Categoria, AzureError> {
-        let types = self.caches.types(organizacao, credential, project).await?;
-        if let Some(categoria) = types.categoria(&item.tipo, &item.state) {
-            return Ok(categoria);
-        }
-        // A state that is newer than what is remembered.
-        self.caches.forget_types(organizacao, project).await;
-        let types = self.caches.types(organizacao, credential, project).await?;
-        let known = types.categoria(&item.tipo, &item.state);
+        let known = self.known_categoria(organizacao, credential, project, item).await?;
         known.ok_or(AzureError::Nonsense(
             "the work item is in a state that its type does not know",
         ))
     }
 
+    /// The category of a work item's state; `None` when the process does not know the state. `project`: its project, by
+    /// the name or id under which the types are remembered.
+    ///
+    /// # Errors
+    /// When Azure DevOps does not tell its types.
+    pub async fn known_categoria(
+        &self,
+        organizacao: &Organizacao,
+        credential: &Credential,
+        project: &str,
+        item: &WorkItem,
+    ) -> Result<Option<Categoria>, AzureError> {
+        let types = self.caches.types(organizacao, credential, project).await?;
+        if let Some(categoria) = types.categoria(&item.tipo, &item.state) {
+            return Ok(Some(categoria));
+        }
+        // A state that is newer than what is remembered.
+        self.caches.forget_types(organizacao, project).await;
+        let types = self.caches.types(organizacao, credential, project).await?;
+        Ok(types.categoria(&item.tipo, &item.state))
+    }
+
     /// What is known of a work item's type.
     ///
     /// # Errors
-    /// When Azure DevOps does not tell it.
+    /// When Azure DevOps does not tell it, or not its fields: a field that is not told may be there.
     pub async fn work_item_type(
         &self,
         organizacao: &Organizacao,
@@ -283,9 +319,13 @@ impl WorkItemService {
         item: &WorkItem,
     ) -> Result<Arc<WorkItemType>, AzureError> {
         let types = self.caches.types(organizacao, credential, &item.project).await?;
-        types.0.get(&item.tipo).cloned().ok_or(AzureError::Nonsense(
+        let tipo = types.find(&item.tipo).ok_or(AzureError::Nonsense(
             "the work item has a type that its project does not know",
-        ))
+        ))?;
+        if !tipo.fields_told {
+            return Err(AzureError::Nonsense("the type does not tell its fields"));
+        }
+        Ok(Arc::clone(tipo))
     }
 
     /// The hours of a work item that were just written, for those who read it next.

@@ -3,6 +3,7 @@
 
 mod fields;
 mod teams;
+mod types;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
