@@ -8,7 +8,7 @@ mod avisos;
 mod selection;
 mod wiql;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -58,6 +58,42 @@ pub struct FolhaPedida {
     pub team: Option<String>,
     /// Only those that are the caller's.
     pub only_mine: bool,
+}
+
+/// What is known of the category of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// The process says which.
+    Known(Categoria),
+    /// The process does not have the state (any more).
+    NotInProcess,
+    /// Azure DevOps does not let us read it.
+    Untold,
+}
+
+impl From<Option<Categoria>> for Told {
+    fn from(known: Option<Categoria>) -> Self {
+        known.map_or(Self::NotInProcess, Self::Known)
+    }
+}
+
+impl Told {
+    /// What is shown; a state of which nothing is known is shown as under way.
+    fn shown(self) -> Categoria {
+        match self {
+            Self::Known(categoria) => categoria,
+            Self::NotInProcess | Self::Untold => Categoria::InProgress,
+        }
+    }
+
+    /// Whether entries can be deleted, as `DELETE /apontamentos` decides it.
+    fn may_delete(self) -> bool {
+        match self {
+            Self::Known(categoria) => categoria.is_open(),
+            Self::NotInProcess => true,
+            Self::Untold => false,
+        }
+    }
 }
 
 /// A state and what it allows.
@@ -148,21 +184,21 @@ impl TimesheetService {
         }
         let mut folha = assemble::assemble(semana, hoje, items, lancamentos);
         folha.avisos = selected.avisos;
+        folha.avisos.extend(avisos::unknown_states(categorias.not_in_process()));
         folha.avisos.extend(avisos::absent_fields(membership.organizacao()));
         Ok(folha)
     }
 
-    /// A state whose category nobody knows is shown as under way, and allows nothing.
-    fn item(&self, item: WorkItem, categoria: Option<Categoria>, here: bool, icon: Arc<str>) -> Item {
+    fn item(&self, item: WorkItem, told: Told, here: bool, icon: Arc<str>) -> Item {
         Item {
             // Hours are logged on work items of the project that is named.
-            pode_editar: here && categoria.is_some_and(|categoria| self.may_log(categoria, &item.tipo)),
-            pode_excluir: categoria.is_some_and(Categoria::is_open),
+            pode_editar: here && self.may_log(told, &item.tipo),
+            pode_excluir: told.may_delete(),
             id: item.id,
             title: item.title,
             tipo: item.tipo,
             state: item.state,
-            categoria: categoria.unwrap_or(Categoria::InProgress),
+            categoria: told.shown(),
             icon,
             assigned_to: item.assigned_to.map(|who| who.nome),
             scheduling: item.scheduling,
@@ -171,8 +207,8 @@ impl TimesheetService {
     }
 
     /// Agrees with what `POST /apontamentos` allows (D-36).
-    fn may_log(&self, categoria: Categoria, tipo: &str) -> bool {
-        self.types.has(tipo) && categoria.is_open()
+    fn may_log(&self, told: Told, tipo: &str) -> bool {
+        self.types.has(tipo) && matches!(told, Told::Known(categoria) if categoria.is_open())
     }
 
     /// What may be done on a work item of a project.
@@ -190,16 +226,17 @@ impl TimesheetService {
             .await?;
         let credential = membership.service_credential()?;
         let upstream = membership.organizacao();
-        let categoria = self
+        let known = self
             .work_items
-            .categoria(upstream, credential, &item.project, &item)
+            .known_categoria(upstream, credential, &item.project, &item)
             .await?;
+        let told = Told::from(known);
         Ok(Estado {
             work_item_id: item.id,
-            pode_editar: self.may_log(categoria, &item.tipo),
-            pode_excluir: categoria.is_open(),
+            pode_editar: self.may_log(told, &item.tipo),
+            pode_excluir: told.may_delete(),
             state: item.state,
-            categoria,
+            categoria: told.shown(),
         })
     }
 
@@ -307,7 +344,7 @@ impl<'a> Places<'a> {
 struct Categorias<'a> {
     places: Places<'a>,
     types: &'a Types,
-    asked: HashMap<(String, String, String), Option<Categoria>>,
+    asked: HashMap<(String, String, String), Told>,
 }
 
 impl<'a> Categorias<'a> {
@@ -328,10 +365,16 @@ impl<'a> Categorias<'a> {
         self.places.is_here(item).await
     }
 
-    async fn of(&mut self, item: &WorkItem) -> Result<Option<Categoria>> {
+    /// Names of the states that were found not to be in the process.
+    fn not_in_process(&self) -> BTreeSet<&str> {
+        let asked = self.asked.iter().filter(|(_, told)| **told == Told::NotInProcess);
+        asked.map(|((_, _, state), _)| state.as_str()).collect()
+    }
+
+    async fn of(&mut self, item: &WorkItem) -> Result<Told> {
         let here = self.is_here(item).await?;
         if let Some(known) = self.types.categoria(&item.tipo, &item.state).filter(|_| here) {
-            return Ok(Some(known));
+            return Ok(Told::Known(known));
         }
         let key = (item.project.clone(), item.tipo.clone(), item.state.clone());
         if let Some(asked) = self.asked.get(&key) {
@@ -346,11 +389,11 @@ impl<'a> Categorias<'a> {
             item.project.clone()
         };
         let work_items = &self.places.service.work_items;
-        let asked = work_items.categoria(membership.organizacao(), credential, &project, item);
+        let asked = work_items.known_categoria(membership.organizacao(), credential, &project, item);
         let found = match asked.await {
-            Ok(found) => Some(found),
+            Ok(found) => Told::from(found),
             Err(error) if error.is_away() => return Err(error.into()),
-            Err(_) => None,
+            Err(_) => Told::Untold,
         };
         self.asked.insert(key, found);
         Ok(found)

@@ -1,5 +1,7 @@
 //! What a sheet says that it left out.
 
+use std::collections::BTreeSet;
+
 use crate::azure_devops::Organizacao;
 use crate::azure_devops::iterations::TeamAreas;
 use crate::models::timesheet::Aviso;
@@ -27,4 +29,13 @@ pub(super) fn of_team(areas: &TeamAreas) -> Vec<Aviso> {
         ),
     };
     vec![Aviso { code, detail }]
+}
+
+/// States that work items are in though the process does not have them.
+pub(super) fn unknown_states(states: BTreeSet<&str>) -> Vec<Aviso> {
+    let aviso = |state: &str| Aviso {
+        code: "estado_desconhecido",
+        detail: format!("O estado {state} não existe no processo do Azure DevOps; nada novo pode ser lançado nele"),
+    };
+    states.into_iter().map(aviso).collect()
 }
