@@ -228,6 +228,7 @@ async fn call(azure: &Organizacao, operation: &str) -> Result<Value, Error> {
         "revisions" => azure
             .revisions(mine, 4711)
             .await?
+            .revisions
             .iter()
             .map(|r| json!(r.rev))
             .collect(),

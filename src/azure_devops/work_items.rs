@@ -19,7 +19,7 @@ use crate::models::work_item::Scheduling;
 
 /// Ids a batch may hold; more are refused (VS403474).
 const BATCH: usize = 200;
-/// More pages of revisions than a work item has: after 10,000 it takes no more.
+/// Pages of revisions that are read. REST stops at 10,000 revisions of a work item; people in the web portal do not.
 const MOST_PAGES: usize = 60;
 
 const PROJECT: &str = "System.TeamProject";
@@ -95,6 +95,15 @@ pub struct Revision {
     pub state: Option<String>,
     /// Identity that it is assigned to, as it was told.
     pub assigned_to: Option<Value>,
+}
+
+/// Revisions of a work item, the oldest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revisions {
+    /// Those that were read.
+    pub revisions: Vec<Revision>,
+    /// Whether there may be later ones that were not read.
+    pub truncado: bool,
 }
 
 /// A change of hours; `None` leaves a field alone.
@@ -217,17 +226,20 @@ impl Organizacao {
         Ok(all)
     }
 
-    /// Every revision of a work item, the oldest first.
+    /// The first 12,000 revisions of a work item, the oldest first.
     ///
     /// # Errors
     /// As for [`work_item`](Self::work_item).
-    pub async fn revisions(&self, credential: &Credential, id: i32) -> Result<Vec<Revision>, Error> {
+    pub async fn revisions(&self, credential: &Credential, id: i32) -> Result<Revisions, Error> {
         let id = id.to_string();
         let segments = ["_apis", "wit", "workItems", &id, "revisions"];
         let found = self
-            .every_page(&LIST_REVISIONS, &segments, &[], MOST_PAGES, credential)
+            .first_pages(&LIST_REVISIONS, &segments, &[], MOST_PAGES, credential)
             .await?;
-        Ok(found.into_iter().map(RawRevision::read).collect())
+        Ok(Revisions {
+            revisions: found.rows.into_iter().map(RawRevision::read).collect(),
+            truncado: found.more,
+        })
     }
 
     /// A work item as a revision left it.

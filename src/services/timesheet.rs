@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::Error as AzureError;
-use crate::azure_devops::work_items::{Revision, WorkItem};
+use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::clock::Clock;
 use crate::config::ApontamentosConfig;
 use crate::db::{Db, ReadTx};
@@ -240,14 +240,14 @@ impl TimesheetService {
         })
     }
 
-    /// Every revision of a work item of a project.
+    /// The revisions of a work item of a project, as many as are read.
     pub async fn revisions(
         &self,
         user: &CurrentUser,
         organizacao: &NomeOrganizacao,
         projeto: &ProjetoNomeado,
         id: i32,
-    ) -> Result<Vec<Revision>> {
+    ) -> Result<Revisions> {
         let membership = membership_of(user, organizacao)?;
         self.work_items
             .in_project(user, membership, &self.projetos, projeto, id)

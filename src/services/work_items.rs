@@ -15,7 +15,7 @@ use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::iterations::TeamAreas;
 use crate::azure_devops::queries::LONGEST_QUERY;
 use crate::azure_devops::work_item_types::TypeDescription;
-use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, Revision, WorkItem};
+use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, Revisions, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
@@ -219,11 +219,11 @@ impl WorkItemService {
         found.await.map_err(|error| missing_is(error, missing))
     }
 
-    /// Every revision of a work item.
+    /// The revisions of a work item, as many as are read.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
-    pub async fn revisions(&self, membership: &Membership, id: i32) -> Result<Vec<Revision>> {
+    pub async fn revisions(&self, membership: &Membership, id: i32) -> Result<Revisions> {
         let found = for_caller(membership, |credential| async move {
             let credential = &credential;
             membership.organizacao().revisions(credential, id).await
