@@ -200,10 +200,18 @@ fn split_org_url(url: &Url) -> Result<(Url, NomeOrganizacao), String> {
     let last = segments
         .pop()
         .ok_or_else(|| "lacks the organisation".to_owned())?;
-    let name = NomeOrganizacao::parse(&last.replace("%20", " "))?;
+    let name = NomeOrganizacao::parse(&decoded(last))?;
     let mut api = url.clone();
     api.set_path(&segments.join("/"));
     Ok((api, name))
+}
+
+/// A segment of a path as people write it.
+fn decoded(segment: &str) -> String {
+    // Of a form's text only `&` and `+` mean something else in a path.
+    let query = format!("={}", segment.replace('+', "%2B").replace('&', "%26"));
+    let decoded = url::form_urlencoded::parse(query.as_bytes()).next();
+    decoded.map(|(_, text)| text.into_owned()).unwrap_or_default()
 }
 
 fn child(parent: &Url, segment: &str) -> Url {
@@ -312,6 +320,9 @@ mod tests {
         assert_eq!(own.0, "default collection");
         assert_eq!(own.1, "http://tfs.example:8080/tfs/default%20collection");
         assert_eq!(own.2, own.1, "a collection serves its identities itself");
+        let accented = only("https://tfs.example/tfs/Cole%C3%A7%C3%A3o%20(BR)");
+        assert_eq!(accented.0, "coleção (br)");
+        assert_eq!(accented.1, "https://tfs.example/tfs/cole%C3%A7%C3%A3o%20(br)");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod assemble;
 mod avisos;
+mod process_states;
 mod selection;
 mod wiql;
 
@@ -14,12 +15,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::auth::{CurrentUser, Membership};
-use crate::azure_devops::Error as AzureError;
 use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::clock::Clock;
 use crate::config::ApontamentosConfig;
 use crate::db::{Db, ReadTx};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::timesheet::{Folha, Item, Semana};
@@ -28,7 +28,7 @@ use crate::repositories::apontamentos::lists;
 use crate::repositories::projetos::Located;
 use crate::services::integracao::membership_of;
 use crate::services::projetos::ProjetoService;
-use crate::services::work_items::{Types, WorkItemService, for_caller, missing_is, no_project, too_many};
+use crate::services::work_items::{Types, WorkItemService, too_many};
 
 /// More work items than anybody looks at.
 const MOST_ITEMS: usize = 4_000;
@@ -253,39 +253,6 @@ impl TimesheetService {
             .in_project(user, membership, &self.projetos, projeto, id)
             .await?;
         self.work_items.revisions(membership, id).await
-    }
-
-    /// States of a type of a process, by the type's reference name; the project's process when none is named.
-    pub async fn process_states(
-        &self,
-        user: &CurrentUser,
-        organizacao: &NomeOrganizacao,
-        projeto: &ProjetoNomeado,
-        process: Option<&str>,
-        tipo: &str,
-    ) -> Result<HashMap<String, Categoria>> {
-        let membership = membership_of(user, organizacao)?;
-        let upstream = membership.organizacao();
-        let process = if let Some(process) = process {
-            process.to_owned()
-        } else {
-            let chave = membership.chave();
-            let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
-            let project = &located.external_id.to_string();
-            let settings = for_caller(membership, |credential| async move {
-                upstream.project_settings(&credential, project).await
-            });
-            let settings = settings.await.map_err(|error| missing_is(error, no_project))?;
-            let process = settings.process;
-            process.ok_or(AzureError::Nonsense("the project does not tell its process"))?
-        };
-        let process = &process;
-        let states = for_caller(membership, |credential| async move {
-            let credential = &credential;
-            upstream.process_states(credential, process, tipo).await
-        });
-        let missing = || Error::NotFound(format!("Tipo de Work Item {tipo} não encontrado no processo"));
-        states.await.map_err(|error| missing_is(error, missing))
     }
 
     /// Work items of a project as they are; those that are not there are left out.

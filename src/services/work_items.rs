@@ -62,6 +62,17 @@ impl Types {
         any_case(&self.find(tipo)?.states, state).copied()
     }
 
+    /// The states of a type, by the name that processes know it by or by its own.
+    #[must_use]
+    pub fn states_of(&self, tipo: &str) -> Option<HashMap<String, Categoria>> {
+        let is_it = |known: &&Arc<WorkItemType>| {
+            let name = known.reference_name.as_ref();
+            name.is_some_and(|name| name.eq_ignore_ascii_case(tipo))
+        };
+        let found = self.0.values().find(is_it).or_else(|| self.find(tipo))?;
+        Some(found.states.clone())
+    }
+
     fn find(&self, tipo: &str) -> Option<&Arc<WorkItemType>> {
         any_case(&self.0, tipo)
     }

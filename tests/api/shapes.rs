@@ -2,6 +2,7 @@
 //! product says what it left out.
 
 mod fields;
+mod people;
 mod revisions;
 mod states;
 mod teams;

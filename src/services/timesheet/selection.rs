@@ -9,6 +9,7 @@ use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::queries::Literal;
 use crate::azure_devops::work_items::WorkItem;
 use crate::error::Result;
+use crate::models::apontamento::Pessoa;
 use crate::models::timesheet::{Aviso, Semana};
 use crate::services::work_items::{Types, wiql_date};
 
@@ -25,14 +26,27 @@ pub(super) struct Selected {
 pub(super) struct Mine {
     id: Option<Uuid>,
     email: Option<String>,
+    /// Every e-mail and account that the organisation knows the caller by, in lower case.
+    accounts: Vec<String>,
 }
 
 impl Mine {
+    fn new(person: &Pessoa, membership: &Membership) -> Self {
+        let email = person.email.as_ref().map(|email| email.to_lowercase());
+        let told = membership.identity().into_iter();
+        let told = told.flat_map(|identity| identity.emails.iter().chain(&identity.accounts));
+        Self {
+            id: Uuid::parse_str(&person.id).ok(),
+            accounts: told.map(|account| account.to_lowercase()).chain(email.clone()).collect(),
+            email,
+        }
+    }
+
     fn owns(&self, item: &WorkItem) -> bool {
         item.assigned_to.as_ref().is_some_and(|who| {
             let same_id = who.id.is_some() && who.id == self.id;
-            let unique = who.unique_name.as_ref().map(|name| name.to_lowercase());
-            same_id || (unique.is_some() && unique == self.email)
+            let account = who.unique_name.as_ref().map(|name| name.to_lowercase());
+            same_id || account.is_some_and(|account| self.accounts.contains(&account))
         })
     }
 }
@@ -50,10 +64,7 @@ impl TimesheetService {
         semana: Semana,
     ) -> Result<Selected> {
         let person = user.as_known_in(membership.chave());
-        let mine = (pedida.only_mine && !user.is_everybody()).then(|| Mine {
-            id: Uuid::parse_str(&person.id).ok(),
-            email: person.email.as_ref().map(|email| email.to_lowercase()),
-        });
+        let mine = (pedida.only_mine && !user.is_everybody()).then(|| Mine::new(&person, membership));
         let team = pedida.team.as_deref();
         if let Some(iteration) = pedida.iteration {
             let iteration = &iteration.to_string();
