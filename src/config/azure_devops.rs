@@ -15,6 +15,9 @@ const SERVICES_HOST: &str = "dev.azure.com";
 const SERVICES_IDENTITY: &str = "https://vssps.dev.azure.com";
 const LEGACY_SUFFIX: &str = ".visualstudio.com";
 
+/// The path below which most servers of one's own have their collections.
+const SERVER_PATH: &str = "tfs";
+
 const URL_EXAMPLE: &str = "https://dev.azure.com/contoso";
 const PATS_EXAMPLE: &str = "contoso=pat-of-contoso,fabrikam=pat-of-fabrikam";
 
@@ -200,6 +203,9 @@ fn split_org_url(url: &Url) -> Result<(Url, NomeOrganizacao), String> {
     let last = segments
         .pop()
         .ok_or_else(|| "lacks the organisation".to_owned())?;
+    if host != SERVICES_HOST && segments.is_empty() && last.eq_ignore_ascii_case(SERVER_PATH) {
+        return Err("lacks the collection, as in https://server/tfs/DefaultCollection".to_owned());
+    }
     let name = NomeOrganizacao::parse(&decoded(last))?;
     let mut api = url.clone();
     api.set_path(&segments.join("/"));
@@ -323,6 +329,16 @@ mod tests {
         let accented = only("https://tfs.example/tfs/Cole%C3%A7%C3%A3o%20(BR)");
         assert_eq!(accented.0, "coleção (br)");
         assert_eq!(accented.1, "https://tfs.example/tfs/cole%C3%A7%C3%A3o%20(br)");
+    }
+
+    #[test]
+    fn load_server_without_collection_is_a_problem() {
+        for url in ["https://server.example/tfs", "https://server.example:8443/TFS/"] {
+            let problems = load(&[("AZURE_DEVOPS_ORG_URL", url)]).unwrap_err();
+            assert!(problems.contains("AZURE_DEVOPS_ORG_URL") && problems.contains("lacks the collection"), "{problems}");
+        }
+        assert!(load(&[("AZURE_DEVOPS_ORG_URL", "https://server.example/Vendas")]).is_ok());
+        assert!(load(&[("AZURE_DEVOPS_ORG_URL", "https://server.example/tfs/tfs")]).is_ok());
     }
 
     #[test]
