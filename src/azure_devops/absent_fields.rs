@@ -1,5 +1,5 @@
-//! Fields that a collection does not have. A read that names one of them is refused as a whole (TF51535), so they are
-//! left out of reads.
+//! Fields that a collection does not have. A read that names one of them is refused as a whole (TF51535), so
+//! they are left out of reads.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,8 +53,8 @@ impl Organizacao {
         FIELDS.into_iter().filter(|field| !absent.has(field)).collect()
     }
 
-    /// The answer to `ask` for the fields that the collection has. The refusal does not say in a form that is fit for
-    /// programs which field is absent, so each optional field is asked for alone, once an hour.
+    /// The answer to `ask` for the fields that the collection has. The refusal does not say in a form that is
+    /// fit for programs which field is absent, so each optional field is asked for alone, once an hour.
     ///
     /// # Errors
     /// Those of `ask`.
@@ -90,7 +90,7 @@ impl Organizacao {
     fn leave_out(&self, field: &'static str) {
         self.known_fields().remember(field);
         let organizacao = self.nome();
-        tracing::warn!(%organizacao, field, "the collection does not have this field; reads leave it out for an hour");
+        tracing::warn!(%organizacao, field, "the collection lacks this field; reads leave it out for an hour");
     }
 }
 

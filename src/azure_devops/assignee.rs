@@ -1,5 +1,5 @@
-//! The person that a work item is assigned to. Most answers tell an object; old servers, and some answers of new ones,
-//! tell text: `Name <account>`.
+//! The person that a work item is assigned to. Most answers tell an object; old servers, and some answers of
+//! new ones, tell text: `Name <account>`.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -59,12 +59,27 @@ mod tests {
             Some((found.nome, found.unique_name.unwrap_or_default()))
         };
         let pair = |nome: &str, account: &str| Some((nome.to_owned(), account.to_owned()));
-        assert_eq!(read("Ana Exemplo <ana@contoso.example>"), pair("Ana Exemplo", "ana@contoso.example"));
-        assert_eq!(read("Ana <Vendas> <CONTOSO\\ana>"), pair("Ana <Vendas>", "CONTOSO\\ana"));
-        assert_eq!(read("<ana@contoso.example>"), pair("ana@contoso.example", "ana@contoso.example"));
-        assert_eq!(read("ana@contoso.example"), pair("ana@contoso.example", "ana@contoso.example"));
+        assert_eq!(
+            read("Ana Exemplo <ana@contoso.example>"),
+            pair("Ana Exemplo", "ana@contoso.example")
+        );
+        assert_eq!(
+            read("Ana <Vendas> <CONTOSO\\ana>"),
+            pair("Ana <Vendas>", "CONTOSO\\ana")
+        );
+        assert_eq!(
+            read("<ana@contoso.example>"),
+            pair("ana@contoso.example", "ana@contoso.example")
+        );
+        assert_eq!(
+            read("ana@contoso.example"),
+            pair("ana@contoso.example", "ana@contoso.example")
+        );
         assert_eq!(read(" Ana Exemplo "), pair("Ana Exemplo", ""));
         assert_eq!(read("Ana <>"), pair("Ana", ""));
-        assert_eq!((read(""), read("<>"), Assignee::read(&json!(7))), (None, None, None));
+        assert_eq!(
+            (read(""), read("<>"), Assignee::read(&json!(7))),
+            (None, None, None)
+        );
     }
 }

@@ -119,7 +119,8 @@ impl Organizacao {
     /// By which values of which field work items are a team's.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such team, [`Error::Nonsense`] when the field has no name of a field.
+    /// [`Error::NotFound`] when there is no such team, [`Error::Nonsense`] when the field has no name of a
+    /// field.
     pub async fn team_areas(
         &self,
         credential: &Credential,

@@ -94,8 +94,8 @@ fn unless_away<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 impl Organizacao {
-    /// All types of a project in one answer, which is large: it holds their forms. Types of which the list does not tell
-    /// fields or states are asked for by themselves.
+    /// All types of a project in one answer, which is large: it holds their forms. Types of which the list
+    /// does not tell fields or states are asked for by themselves.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such project.
@@ -106,7 +106,9 @@ impl Organizacao {
             .await?;
         let types: List<Value> = answer.json()?;
         let types = types.value.good.iter().filter_map(type_of);
-        let whole: Vec<_> = types.map(|tipo| self.completed(credential, project, tipo)).collect();
+        let whole: Vec<_> = types
+            .map(|tipo| self.completed(credential, project, tipo))
+            .collect();
         stream::iter(whole).buffered(AT_ONCE).try_collect().await
     }
 

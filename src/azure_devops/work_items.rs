@@ -19,7 +19,8 @@ use crate::models::work_item::Scheduling;
 
 /// Ids a batch may hold; more are refused (VS403474).
 const BATCH: usize = 200;
-/// Pages of revisions that are read. REST stops at 10,000 revisions of a work item; people in the web portal do not.
+/// Pages of revisions that are read. REST stops at 10,000 revisions of a work item; people in the web portal
+/// do not.
 const MOST_PAGES: usize = 60;
 
 const PROJECT: &str = "System.TeamProject";

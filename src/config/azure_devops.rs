@@ -335,7 +335,10 @@ mod tests {
     fn load_server_without_collection_is_a_problem() {
         for url in ["https://server.example/tfs", "https://server.example:8443/TFS/"] {
             let problems = load(&[("AZURE_DEVOPS_ORG_URL", url)]).unwrap_err();
-            assert!(problems.contains("AZURE_DEVOPS_ORG_URL") && problems.contains("lacks the collection"), "{problems}");
+            assert!(
+                problems.contains("AZURE_DEVOPS_ORG_URL") && problems.contains("lacks the collection"),
+                "{problems}"
+            );
         }
         assert!(load(&[("AZURE_DEVOPS_ORG_URL", "https://server.example/Vendas")]).is_ok());
         assert!(load(&[("AZURE_DEVOPS_ORG_URL", "https://server.example/tfs/tfs")]).is_ok());

@@ -5,8 +5,8 @@
 mod cache;
 mod icons;
 mod search;
+mod types;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -14,8 +14,7 @@ use chrono::NaiveDate;
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::iterations::TeamAreas;
 use crate::azure_devops::queries::LONGEST_QUERY;
-use crate::azure_devops::work_item_types::TypeDescription;
-use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, Revisions, WorkItem};
+use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
@@ -25,94 +24,7 @@ use crate::services::projetos::ProjetoService;
 use cache::Caches;
 
 pub use search::{Found, Search};
-
-/// What is known of a type.
-#[derive(Debug, Default)]
-pub struct WorkItemType {
-    /// Name by which processes know it.
-    reference_name: Option<String>,
-    states: HashMap<String, Categoria>,
-    /// Whether Azure DevOps told its fields.
-    fields_told: bool,
-    /// Whether it has `CompletedWork`.
-    pub has_completed: bool,
-    /// Whether it has `RemainingWork`.
-    pub has_remaining: bool,
-    icon: Option<String>,
-    color: Option<String>,
-}
-
-/// The value under a name. Azure DevOps does not tell `Doing` from `doing`; the exact name goes first.
-fn any_case<'a, T>(map: &'a HashMap<String, T>, name: &str) -> Option<&'a T> {
-    map.get(name).or_else(|| {
-        let lower = name.to_lowercase();
-        let same = |(known, _): &(&String, &T)| known.to_lowercase() == lower;
-        map.iter().find(same).map(|(_, value)| value)
-    })
-}
-
-/// The types of a project by name.
-#[derive(Debug, Default)]
-pub struct Types(HashMap<String, Arc<WorkItemType>>);
-
-impl Types {
-    /// The category of a state of a type, where both are known.
-    #[must_use]
-    pub fn categoria(&self, tipo: &str, state: &str) -> Option<Categoria> {
-        any_case(&self.find(tipo)?.states, state).copied()
-    }
-
-    /// The states of a type, by the name that processes know it by or by its own.
-    #[must_use]
-    pub fn states_of(&self, tipo: &str) -> Option<HashMap<String, Categoria>> {
-        let is_it = |known: &&Arc<WorkItemType>| {
-            let name = known.reference_name.as_ref();
-            name.is_some_and(|name| name.eq_ignore_ascii_case(tipo))
-        };
-        let found = self.0.values().find(is_it).or_else(|| self.find(tipo))?;
-        Some(found.states.clone())
-    }
-
-    fn find(&self, tipo: &str) -> Option<&Arc<WorkItemType>> {
-        any_case(&self.0, tipo)
-    }
-
-    /// Types that have the same closed states, with those states; every type once.
-    #[must_use]
-    pub fn by_closed_states(&self) -> BTreeMap<Vec<String>, Vec<String>> {
-        let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-        for (name, tipo) in &self.0 {
-            let closed = tipo.states.iter().filter(|(_, categoria)| !categoria.is_open());
-            let mut closed: Vec<String> = closed.map(|(state, _)| state.clone()).collect();
-            closed.sort_unstable();
-            groups.entry(closed).or_default().push(name.clone());
-        }
-        for types in groups.values_mut() {
-            types.sort_unstable();
-        }
-        groups
-    }
-
-    fn read(types: Vec<TypeDescription>) -> Self {
-        let read = |tipo: TypeDescription| {
-            let fields_told = tipo.fields.is_some();
-            let fields = tipo.fields.unwrap_or_default();
-            let has = |name: &str| fields.iter().any(|field| field.eq_ignore_ascii_case(name));
-            let (has_completed, has_remaining) = (has(COMPLETED_WORK), has(REMAINING_WORK));
-            let read = WorkItemType {
-                reference_name: tipo.reference_name,
-                states: tipo.states,
-                fields_told,
-                has_completed,
-                has_remaining,
-                icon: tipo.icon,
-                color: tipo.color,
-            };
-            (tipo.nome, Arc::new(read))
-        };
-        Self(types.into_iter().map(read).collect())
-    }
-}
+pub use types::{Types, WorkItemType};
 
 /// Use cases of work items.
 #[derive(Debug, Clone, Default)]
@@ -291,14 +203,16 @@ impl WorkItemService {
         project: &str,
         item: &WorkItem,
     ) -> Result<Categoria, AzureError> {
-        let known = self.known_categoria(organizacao, credential, project, item).await?;
+        let known = self
+            .known_categoria(organizacao, credential, project, item)
+            .await?;
         known.ok_or(AzureError::Nonsense(
             "the work item is in a state that its type does not know",
         ))
     }
 
-    /// The category of a work item's state; `None` when the process does not know the state. `project`: its project, by
-    /// the name or id under which the types are remembered.
+    /// The category of a work item's state; `None` when the process does not know the state. `project`: its
+    /// project, by the name or id under which the types are remembered.
     ///
     /// # Errors
     /// When Azure DevOps does not tell its types.

@@ -1,5 +1,5 @@
-//! Answers of Azure DevOps in unusual shapes: what is missing or cannot be read costs itself and nothing else, and the
-//! product says what it left out.
+//! Answers of Azure DevOps in unusual shapes: what is missing or cannot be read costs itself and nothing
+//! else, and the product says what it left out.
 
 mod fields;
 mod people;

@@ -50,7 +50,9 @@ pub(super) struct AvisoResponse {
     #[schema(example = "time_sem_areas")]
     code: &'static str,
     /// Sentence to show to a person.
-    #[schema(example = "O time não tem áreas no Azure DevOps; por isso a folha só mostra Work Items com horas")]
+    #[schema(
+        example = "O time não tem áreas no Azure DevOps; por isso a folha só mostra Work Items com horas"
+    )]
     detail: String,
 }
 

@@ -196,8 +196,8 @@ impl Rules {
         }
     }
 
-    /// The state of the work item allows the change. A state that is not in the process any more allows nothing new; it
-    /// leaves an entry to be shortened or deleted.
+    /// The state of the work item allows the change. A state that is not in the process any more allows
+    /// nothing new; it leaves an entry to be shortened or deleted.
     async fn check_open(
         &self,
         membership: &Membership,
@@ -217,7 +217,9 @@ impl Rules {
             None if matches!(change, Change::Shorten | Change::Delete) => return Ok(()),
             None => (
                 "estado_desconhecido",
-                format!("O estado {state} do Work Item não existe no processo do Azure DevOps; nada novo pode ser lançado"),
+                format!(
+                    "O estado {state} não existe no processo do Azure DevOps; nada novo pode ser lançado"
+                ),
             ),
             Some(Categoria::Completed) => (
                 "work_item_fechado",

@@ -20,12 +20,13 @@ pub(super) fn of_team(areas: &TeamAreas) -> Vec<Aviso> {
     let (code, detail) = match (areas.areas.len(), areas.unreadable) {
         (0, 0) => (
             "time_sem_areas",
-            "O time não tem áreas no Azure DevOps; por isso a folha só mostra Work Items com horas".to_owned(),
+            "O time não tem áreas no Azure DevOps; por isso a folha só mostra Work Items com horas"
+                .to_owned(),
         ),
         (_, 0) => return Vec::new(),
         (_, unreadable) => (
             "area_ilegivel",
-            format!("O Azure DevOps informou {unreadable} área(s) do time de forma ilegível; a folha não as mostra"),
+            format!("{unreadable} área(s) do time são ilegíveis no Azure DevOps; a folha não as mostra"),
         ),
     };
     vec![Aviso { code, detail }]
@@ -35,7 +36,9 @@ pub(super) fn of_team(areas: &TeamAreas) -> Vec<Aviso> {
 pub(super) fn unknown_states(states: BTreeSet<&str>) -> Vec<Aviso> {
     let aviso = |state: &str| Aviso {
         code: "estado_desconhecido",
-        detail: format!("O estado {state} não existe no processo do Azure DevOps; nada novo pode ser lançado nele"),
+        detail: format!(
+            "O estado {state} não existe no processo do Azure DevOps; nada novo pode ser lançado nele"
+        ),
     };
     states.into_iter().map(aviso).collect()
 }

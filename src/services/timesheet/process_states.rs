@@ -1,5 +1,5 @@
-//! The states of a type, as its process tells them. Processes that are kept as XML are not told by the process API; their
-//! states are those that the project tells of its types.
+//! The states of a type, as its process tells them. Processes that are kept as XML are not told by the
+//! process API; their states are those that the project tells of its types.
 
 use std::collections::HashMap;
 

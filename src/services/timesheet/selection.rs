@@ -37,7 +37,10 @@ impl Mine {
         let told = told.flat_map(|identity| identity.emails.iter().chain(&identity.accounts));
         Self {
             id: Uuid::parse_str(&person.id).ok(),
-            accounts: told.map(|account| account.to_lowercase()).chain(email.clone()).collect(),
+            accounts: told
+                .map(|account| account.to_lowercase())
+                .chain(email.clone())
+                .collect(),
             email,
         }
     }
@@ -93,7 +96,10 @@ impl TimesheetService {
         let since = wiql_date(semana.first());
         let mut target = vec![
             "[Target].[System.TeamProject] = @project".to_owned(),
-            format!("({} OR [Target].[System.ChangedDate] >= {since})", wiql::is_open(types)),
+            format!(
+                "({} OR [Target].[System.ChangedDate] >= {since})",
+                wiql::is_open(types)
+            ),
         ];
         // Without an e-mail the caller's are told from others' afterwards.
         if let Some(email) = mine.as_ref().and_then(|mine| mine.email.as_deref()) {
@@ -101,7 +107,10 @@ impl TimesheetService {
         }
         let mut ids = Vec::new();
         for wiql in wiql::queries(&target, areas.as_deref())? {
-            let found = self.work_items.query(membership, Some(project), &wiql, None).await?;
+            let found = self
+                .work_items
+                .query(membership, Some(project), &wiql, None)
+                .await?;
             ids.extend_from_slice(&found);
         }
         Ok(Selected {

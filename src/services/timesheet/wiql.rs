@@ -5,8 +5,8 @@ use crate::azure_devops::queries::{LONGEST_QUERY, Literal, Literals};
 use crate::error::Result;
 use crate::services::work_items::{Types, too_many};
 
-/// Queries for work items that meet all `conditions` and are in one of the areas, with all that is above them. A team
-/// may have more areas than one query holds; then each query asks for some of them.
+/// Queries for work items that meet all `conditions` and are in one of the areas, with all that is above
+/// them. A team may have more areas than one query holds; then each query asks for some of them.
 ///
 /// # Errors
 /// `consulta_grande_demais` when not even one area fits.
@@ -30,7 +30,10 @@ pub(super) fn queries(conditions: &[String], areas: Option<&TeamAreas>) -> Resul
             _ => groups.push(clause),
         }
     }
-    Ok(groups.iter().map(|group| query(conditions, Some(group))).collect())
+    Ok(groups
+        .iter()
+        .map(|group| query(conditions, Some(group)))
+        .collect())
 }
 
 const OR: &str = " OR ";
@@ -50,7 +53,11 @@ fn query(conditions: &[String], areas: Option<&str>) -> String {
 /// Only the area path is a tree, in which values lie below others.
 fn in_area(field: &str, area: &TeamArea) -> String {
     let is_tree = field.eq_ignore_ascii_case(AREA_PATH);
-    let operator = if is_tree && area.include_children { "UNDER" } else { "=" };
+    let operator = if is_tree && area.include_children {
+        "UNDER"
+    } else {
+        "="
+    };
     format!("[Target].[{field}] {operator} {}", Literal(&area.value))
 }
 

@@ -20,7 +20,10 @@ async fn reads_absent_fields_are_left_out() {
     let sheet = member.sheet("").await;
     assert_eq!(ids(&sheet), [i64::from(item)]);
     assert_eq!(
-        (&sheet["work_items"][0]["remaining_work"], &sheet["work_items"][0]["completed_work"]),
+        (
+            &sheet["work_items"][0]["remaining_work"],
+            &sheet["work_items"][0]["completed_work"]
+        ),
         (&json!(2.0), &Value::Null)
     );
     assert_eq!(hints(&sheet), ["campo_ausente"; 3]);
@@ -39,8 +42,13 @@ async fn reads_absent_fields_are_remembered() {
     member.post(first).await.expect(201);
     azure.forget_requests();
     member.post(second).await.expect(201);
-    let reads = azure.seen().into_iter().filter(|seen| seen.operation == "read_work_item");
-    let refused = reads.filter(|seen| seen.query.contains("OriginalEstimate")).count();
+    let reads = azure
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.operation == "read_work_item");
+    let refused = reads
+        .filter(|seen| seen.query.contains("OriginalEstimate"))
+        .count();
     assert_eq!(refused, 0, "the second read does not ask for the field again");
 }
 

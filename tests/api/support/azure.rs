@@ -230,7 +230,10 @@ impl FakeAzure {
             project: project.id,
             members: members.to_vec(),
             field: "System.AreaPath".to_owned(),
-            areas: vec![(format!("{}\\{name}", project.json["name"].as_str().unwrap()), true)],
+            areas: vec![(
+                format!("{}\\{name}", project.json["name"].as_str().unwrap()),
+                true,
+            )],
         };
         self.with_org(org, |org| org.teams.push(team));
         id

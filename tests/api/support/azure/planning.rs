@@ -107,10 +107,11 @@ pub fn areas(org: &Org, place: &[&str]) -> Response<Body> {
             let value = |(value, below): &(String, bool)| json!({ "value": value, "includeChildren": below });
             let values: Vec<Value> = team.areas.iter().map(value).collect();
             let default = team.areas.first().map(|(value, _)| value);
-            let field = json!({ "referenceName": team.field, "url": format!("u/_apis/wit/fields/{}", team.field) });
+            let field =
+                json!({ "referenceName": team.field, "url": format!("u/_apis/wit/fields/{}", team.field) });
             let body = json!({
                 "field": field, "defaultValue": default, "values": values, "url": "u",
-                "_links": { "areaPathClassificationNodes": { "href": "u/_apis/wit/classificationNodes/Areas" } }
+                "_links": { "areaPathClassificationNodes": { "href": "u/classificationNodes/Areas" } }
             });
             with_status(200, &body)
         }

@@ -136,7 +136,9 @@ impl Query {
     /// Area paths that it compares with.
     pub fn areas(&self) -> impl Iterator<Item = &str> {
         self.tokens.windows(3).filter_map(|three| match three {
-            [Token::Field(_, field), _, Token::Text(path)] if field == "System.AreaPath" => Some(path.as_str()),
+            [Token::Field(_, field), _, Token::Text(path)] if field == "System.AreaPath" => {
+                Some(path.as_str())
+            }
             _ => None,
         })
     }

@@ -277,9 +277,15 @@ impl WorkItems {
 
     /// TF51535, where a field is asked for that the collection does not have.
     fn absent(&self, wanted: &[&str]) -> Option<Response<Body>> {
-        let absent = wanted.iter().find(|field| self.absent_fields.iter().any(|name| name == *field))?;
+        let absent = wanted
+            .iter()
+            .find(|field| self.absent_fields.iter().any(|name| name == *field))?;
         let message = format!("TF51535: Cannot find field {absent}.");
-        Some(error(400, "WorkItemTrackingFieldDefinitionNotFoundException", &message))
+        Some(error(
+            400,
+            "WorkItemTrackingFieldDefinitionNotFoundException",
+            &message,
+        ))
     }
 
     fn category(&self, fields: &Map<String, Value>) -> Option<&str> {
@@ -296,13 +302,7 @@ impl WorkItems {
 }
 
 /// A work item as it goes over the wire. Hosted organisations tell the project's GUID in the address.
-fn as_json(
-    org: &Org,
-    id: i32,
-    rev: i32,
-    fields: &Map<String, Value>,
-    wanted: Option<&[&str]>,
-) -> Value {
+fn as_json(org: &Org, id: i32, rev: i32, fields: &Map<String, Value>, wanted: Option<&[&str]>) -> Value {
     let project = org
         .projects
         .iter()
@@ -313,7 +313,13 @@ fn as_json(
         "https://dev.azure.com/contoso/{}_apis/wit/workItems/{id}",
         project.unwrap_or_default()
     );
-    let told = |value: &Value| if org.work_items.people_as_text { as_text(value) } else { value.clone() };
+    let told = |value: &Value| {
+        if org.work_items.people_as_text {
+            as_text(value)
+        } else {
+            value.clone()
+        }
+    };
     let fields: Map<String, Value> = fields
         .iter()
         .filter(|(name, _)| wanted.is_none_or(|wanted| wanted.contains(&name.as_str())))
@@ -362,10 +368,7 @@ pub fn revision(org: &Org, by: Uuid, id: &str, rev: &str) -> Response<Body> {
     let (id, rev): (i32, usize) = (id.parse().unwrap(), rev.parse().unwrap());
     let item = org.work_items.readable(id, by);
     match item.and_then(|item| item.revisions.get(rev.checked_sub(1)?)) {
-        Some(fields) => with_status(
-            200,
-            &as_json(org, id, i32::try_from(rev).unwrap(), fields, None),
-        ),
+        Some(fields) => with_status(200, &as_json(org, id, i32::try_from(rev).unwrap(), fields, None)),
         None => gone(id),
     }
 }
@@ -487,7 +490,11 @@ pub fn query(org: &Org, project: Option<&str>, top: Option<String>, body: &[u8])
     };
     let known = |area: &&str| project_of(org, area.split('\\').next().unwrap()).is_some();
     if !query.areas().all(|area| known(&area)) {
-        return error(400, "WorkItemTrackingQueryException", "TF51011: The area path does not exist");
+        return error(
+            400,
+            "WorkItemTrackingQueryException",
+            "TF51011: The area path does not exist",
+        );
     }
     let items = &org.work_items.items;
     let mut found: Vec<i32> = items
@@ -567,7 +574,11 @@ fn tell_type(name: &str, tipo: &Type, listed: bool) -> Value {
         json!({ "name": name, "color": "b2b2b2", "category": category })
     };
     let states: Vec<Value> = tipo.states.iter().map(state).collect();
-    let fields: Vec<Value> = tipo.fields.iter().map(|field| json!({ "referenceName": field })).collect();
+    let fields: Vec<Value> = tipo
+        .fields
+        .iter()
+        .map(|field| json!({ "referenceName": field }))
+        .collect();
     let icon = format!("icon_{}", name.to_lowercase());
     let mut told = json!({
         "name": name, "referenceName": format!("Custom.{name}"), "color": "F2CB1D", "isDisabled": false,
@@ -597,7 +608,11 @@ pub fn types(org: &Org) -> Response<Body> {
 }
 
 fn no_type(name: &str) -> Response<Body> {
-    error(404, "WorkItemTypeNotFoundException", &format!("VS402323: Work item type {name} does not exist"))
+    error(
+        404,
+        "WorkItemTypeNotFoundException",
+        &format!("VS402323: Work item type {name} does not exist"),
+    )
 }
 
 pub fn one_type(org: &Org, name: &str) -> Response<Body> {
