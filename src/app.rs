@@ -32,6 +32,7 @@ use crate::http::framing::FramingLayer;
 use crate::http::liveness::Liveness;
 use crate::http::observe::{Observer, panic_response};
 use crate::http::openapi::BaseDocument;
+use crate::http::partial;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{self, AddressBudgets};
 use crate::jobs::Jobs;
@@ -181,9 +182,10 @@ impl Described {
     fn new() -> Self {
         let (limited, of_limited) = routers::limited().split_for_parts();
         let (unlimited, of_unlimited) = routers::unlimited().split_for_parts();
-        let document = [of_limited, of_unlimited]
+        let mut document = [of_limited, of_unlimited]
             .into_iter()
             .fold(BaseDocument::openapi(), OpenApi::merge_from);
+        partial::describe(&mut document);
         Self {
             limited,
             unlimited,

@@ -43,6 +43,8 @@ struct Inner {
 struct Verdicts {
     members: Vec<Member>,
     undecided: Vec<(NomeOrganizacao, AzureError)>,
+    /// Organisations that the token proved a member of within the last hours.
+    familiar: Vec<NomeOrganizacao>,
     /// Status of the last refusal.
     refused: u16,
 }
@@ -189,6 +191,7 @@ impl Inner {
             self.same_person(&shown, Some(person), |_| false).await?;
             let mut user = self.current_user(&shown, Some(token));
             user.undecided = shown.undecided;
+            user.familiar = shown.familiar;
             return Ok(user);
         }
         let mut user = self.current_user(&verdicts, None);
@@ -263,6 +266,7 @@ impl Inner {
             };
             user.memberships.extend(joined);
         }
+        user.familiar.extend_from_slice(&shown.familiar);
         user.undecided
             .retain(|(nome, _)| user.memberships.iter().all(|m| m.organizacao.nome() != nome));
         Ok(())
@@ -302,6 +306,7 @@ impl Inner {
         let mut verdicts = Verdicts {
             members: Vec::with_capacity(1),
             undecided: Vec::new(),
+            familiar: Vec::new(),
             refused: 401,
         };
         let mut decided = false;
@@ -335,6 +340,9 @@ impl Inner {
                 .undecided
                 .retain(|(_, error)| !matches!(error, AzureError::NotFound));
         }
+        if !verdicts.undecided.is_empty() {
+            verdicts.familiar = self.familiar(&question, &tenants);
+        }
         Ok(verdicts)
     }
 
@@ -361,6 +369,18 @@ impl Inner {
             _first: first,
             _turn: turn,
         }))
+    }
+
+    /// Organisations that knew the caller a while ago. Of a person that an app token names nothing is
+    /// remembered.
+    fn familiar(&self, question: &Question<'_>, tenants: &[Tenant]) -> Vec<NomeOrganizacao> {
+        let Question::Token(token) = question else {
+            return Vec::new();
+        };
+        let proved = tenants
+            .iter()
+            .filter(|tenant| self.memberships.was_proved(token, tenant));
+        proved.map(|tenant| tenant.organizacao.nome().clone()).collect()
     }
 
     /// Asks one organisation, and makes sure that it is the one that its name stands for here.
@@ -400,6 +420,7 @@ impl Inner {
                 .map(|member| membership(member, token.map(|token| credential(member, token))))
                 .collect(),
             undecided: verdicts.undecided.clone(),
+            familiar: verdicts.familiar.clone(),
             default: self.tenants.default_chave(),
             default_nome: default,
             names: self.tenants.names(),

@@ -190,6 +190,8 @@ impl Error {
             Self::Forbidden
             | Self::NotFound
             | Self::Replaced
+            | Self::OutdatedServer
+            | Self::NotOffered
             | Self::Throttled { .. }
             | Self::Rejected { .. } => true,
             Self::Unavailable { .. } => !self.was_sent(),

@@ -209,6 +209,7 @@ async fn call(azure: &Organizacao, operation: &str) -> Result<Value, Error> {
             azure
                 .team_areas(mine, "p", "t")
                 .await?
+                .areas
                 .iter()
                 .map(|a| &a.value)
                 .collect::<Vec<_>>()
@@ -227,6 +228,7 @@ async fn call(azure: &Organizacao, operation: &str) -> Result<Value, Error> {
         "revisions" => azure
             .revisions(mine, 4711)
             .await?
+            .revisions
             .iter()
             .map(|r| json!(r.rev))
             .collect(),

@@ -25,6 +25,7 @@ use line_budget::LineBudget;
 pub(super) use answer::{logs_probes, set_common_headers};
 
 use super::client_ip::{client_ip, network_of};
+use super::partial;
 use super::problem::Problem;
 use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
@@ -142,6 +143,8 @@ impl Watch {
 struct Arrived {
     started: Instant,
     client: IpAddr,
+    /// Whether the request is about one organisation.
+    names_one: bool,
     context: RequestContext,
 }
 
@@ -158,6 +161,7 @@ impl Arrived {
         Self {
             started,
             client,
+            names_one: partial::names_one(request.uri().query()),
             context: RequestContext {
                 id: request_id(request.headers()),
                 method,
@@ -176,7 +180,7 @@ impl Arrived {
         watch: Arc<Watch>,
         work: impl Future<Output = Result<R, Infallible>>,
     ) -> Result<Response, Infallible> {
-        let (client, started) = (self.client, self.started);
+        let (client, started, names_one) = (self.client, self.started, self.names_one);
         let RequestContext {
             id,
             method,
@@ -203,6 +207,10 @@ impl Arrived {
             }
             set_common_headers(response.headers_mut());
             set_own_headers(response.headers_mut(), &id, watch.draining.is_set());
+            let lacking = caller.get().and_then(|caller| caller.lacking.as_deref());
+            if let Some(lacking) = lacking.filter(|_| !names_one) {
+                partial::mark(response.headers_mut(), lacking);
+            }
             let is_probe = watch.probes.contains(&&*route);
             if let Some(omitted) = watch.lines.admit(network, Instant::now()) {
                 log(&Line {

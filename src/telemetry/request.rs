@@ -46,6 +46,9 @@ pub struct Caller {
     pub id: String,
     /// Names of the organisations that the caller belongs to, with commas between them.
     pub organizacoes: String,
+    /// Organisations that could not say whether they know the caller, as the answer names them; `None`
+    /// without any.
+    pub lacking: Option<String>,
 }
 
 /// The span of the request that this task works for, if it works for one.
