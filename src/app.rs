@@ -32,6 +32,7 @@ use crate::http::framing::FramingLayer;
 use crate::http::liveness::Liveness;
 use crate::http::observe::{Observer, panic_response};
 use crate::http::openapi::BaseDocument;
+use crate::http::partial;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{self, AddressBudgets};
 use crate::jobs::Jobs;
@@ -53,6 +54,7 @@ use crate::services::timesheet::TimesheetService;
 use crate::services::user::UserService;
 use crate::services::work_items::WorkItemService;
 use crate::services::write_back::WriteBackService;
+use crate::supervisor::Supervisor;
 use crate::tenants::Tenants;
 
 pub use metrics::MetricsListener;
@@ -180,9 +182,10 @@ impl Described {
     fn new() -> Self {
         let (limited, of_limited) = routers::limited().split_for_parts();
         let (unlimited, of_unlimited) = routers::unlimited().split_for_parts();
-        let document = [of_limited, of_unlimited]
+        let mut document = [of_limited, of_unlimited]
             .into_iter()
             .fold(BaseDocument::openapi(), OpenApi::merge_from);
+        partial::describe(&mut document);
         Self {
             limited,
             unlimited,
@@ -347,10 +350,10 @@ impl App {
         stop: CancellationToken,
     ) -> usize {
         self.jobs.prepare().await;
+        let looking = Supervisor::default();
         let measuring = metrics.map(|metrics| {
-            let looking = self.jobs.look();
-            let serving = metrics.serve(self.db.clone());
-            tokio::spawn(async move { tokio::join!(looking, serving) })
+            self.jobs.look(&looking);
+            tokio::spawn(metrics.serve(self.db.clone(), looking.clone()))
         });
         let jobs = tokio::spawn(self.jobs.run(stop.clone()));
         let cut = server::serve(listener, self.service, options, self.draining, stop).await;
@@ -362,6 +365,7 @@ impl App {
             // The end of a drain is worth measuring, too, so this goes last.
             measuring.abort();
         }
+        looking.stop();
         self.db.close().await;
         cut
     }

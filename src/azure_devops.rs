@@ -4,7 +4,9 @@
 //! [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`], [`scopes`]).
 //! `docs/azure-devops.md` says what each failure becomes.
 
+mod absent_fields;
 mod answer;
+mod assignee;
 mod breaker;
 pub mod connection;
 mod credential;

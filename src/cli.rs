@@ -256,8 +256,9 @@ async fn stop_on_signal(mut signals: StopSignals, stop: CancellationToken, log: 
 async fn prepare_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()> {
     wait_for_database(config).await?;
     if config.auto_migrate {
-        return migrate::migrate(config)
-            .await
+        let migrated = migrate::migrate(config).await;
+        return migrated
+            .map_err(|error| tell_of_lock(error.into(), config))
             .context("cannot migrate the database");
     }
     let applied = migrations::applied_version(db).await?;
@@ -265,6 +266,19 @@ async fn prepare_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()
         bail!("the database lacks migrations and AUTO_MIGRATE=false: run `aponta migrate` first");
     }
     Ok(())
+}
+
+/// Says what to do where a table stayed locked; any other error stays as it is.
+fn tell_of_lock(error: anyhow::Error, config: &DatabaseConfig) -> anyhow::Error {
+    if !db::is_locked_out(error.as_ref()) {
+        return error;
+    }
+    let waited = config.lock_timeout.as_millis();
+    error.context(format!(
+        "another transaction has held a lock on a table for more than {waited} ms (DATABASE_LOCK_TIMEOUT_MS): \
+         find it with SELECT * FROM pg_stat_activity WHERE wait_event_type = 'Lock' or state LIKE 'idle in%', \
+         let it end, and run this command again"
+    ))
 }
 
 /// Tries until the database answers. A refusal that no waiting mends (password, unknown database) ends it at once.
@@ -286,8 +300,9 @@ fn run_migrate(env: &Env) -> anyhow::Result<()> {
     let (database, log) = Config::load_database(env)?;
     telemetry::init(&log);
     block_on(async {
-        migrate::migrate(&database)
-            .await
+        let migrated = migrate::migrate(&database).await;
+        migrated
+            .map_err(|error| tell_of_lock(error.into(), &database))
             .context("cannot migrate the database")?;
         tracing::info!(schema = %database.schema, version = migrate::expected_version(), "the schema is up to date");
         Ok(())

@@ -66,7 +66,14 @@ impl Config {
         let azure_devops = AzureDevOpsConfig::read(&mut reader, environment);
         let auth = AuthConfig::read(&mut reader, environment, &http, &azure_devops);
         let vault = VaultConfig::read(&mut reader, environment);
-        let apontamentos = ApontamentosConfig::read(&mut reader);
+        let apontamentos = ApontamentosConfig::read(&mut reader, http.request_timeout);
+        if apontamentos.write_back.budget >= http.request_timeout {
+            reader.problem(
+                "WRITEBACK_BUDGET",
+                "leaves a request no time to answer: it must be shorter than API_REQUEST_TIMEOUT_SECONDS",
+                "1.5",
+            );
+        }
         let log = LogConfig::read(&mut reader, environment);
         let telemetry = TelemetryConfig::read(&mut reader);
         let seed_initial_data = reader.boolean("SEED_INITIAL_DATA", true);

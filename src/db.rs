@@ -6,6 +6,7 @@ mod constraint;
 mod keeper;
 pub mod migrate;
 mod pool;
+mod readiness;
 mod replica;
 mod roles;
 mod session;
@@ -22,18 +23,23 @@ use tracing::log::LevelFilter;
 
 use crate::config::DatabaseConfig;
 use crate::models::organizacao::Scope;
+use crate::supervisor::Job;
 use crate::telemetry::metrics::PoolState;
 use pool::{Pool, Settings};
 use replica::Replica;
 use roles::Roles;
 
 pub use conn::Conn;
-pub use constraint::OnConstraint;
+pub use constraint::{OnConstraint, is_locked_out};
 pub use sqlx::Error as DbError;
 pub use tx::{ReadTx, Tx};
 
 /// Statements slower than this are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
+
+/// How much longer than a statement may take the answer of the server is awaited, which says that it took too
+/// long.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How long the end of the process may wait for the database.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -42,6 +48,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Db {
     primary: Pool,
+    /// One connection for `/ready` alone: a pool whose connections are all busy is no dead database.
+    readiness: Pool,
     replica: Option<Replica>,
     roles: Arc<Roles>,
 }
@@ -54,13 +62,18 @@ impl Db {
     pub fn connect_lazy(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
         let settings = Settings {
             name: "primary",
+            keeper: Job::PoolKeeper,
             min: config.pool_min,
+            max: config.pool_max,
             acquire_timeout: config.acquire_timeout,
+            patience: config.statement_timeout + GRACE,
             ping_after: config.idle_ping_after,
+            only_standby: false,
         };
         let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings)?;
         Ok(Self {
             replica: Replica::connect_lazy(config, &primary)?,
+            readiness: readiness::connect_lazy(config)?,
             primary,
             roles: Arc::new(Roles::of(&config.schema)),
         })
@@ -88,6 +101,14 @@ impl Db {
     /// As for [`acquire`](Self::acquire).
     pub async fn begin_read(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
         ReadTx::begin(&self.primary, &self.roles, scope).await
+    }
+
+    /// A transaction that only reads, on the connection that is kept for `/ready`.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire), and when a statement takes longer than a look may.
+    pub async fn begin_readiness(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
+        ReadTx::begin(&self.readiness, &self.roles, scope).await
     }
 
     /// Does `work`, which only reads and may be a second or two behind, with a transaction that sees the rows of `scope`: on the
@@ -125,6 +146,7 @@ impl Db {
     pub async fn close(&self) {
         let pools = async {
             self.primary.close().await;
+            self.readiness.close().await;
             if let Some(replica) = &self.replica {
                 replica.pool.close().await;
             }
@@ -228,6 +250,7 @@ fn is_tls(error: &io::Error) -> bool {
 /// How every connection of the service to the server at `url` is set up.
 fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
     let statement_timeout = config.statement_timeout.as_millis().to_string();
+    let lock_timeout = config.lock_timeout.as_millis().to_string();
     Ok(url
         .expose_secret()
         .parse::<PgConnectOptions>()?
@@ -237,7 +260,12 @@ fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConn
             ("statement_timeout", &statement_timeout),
             // A transaction of ours that rests has lost its owner.
             ("idle_in_transaction_session_timeout", &statement_timeout),
+            // A table that an import or an administrator locked must not hold every connection of the pool.
+            ("lock_timeout", &lock_timeout),
             ("timezone", "UTC"),
+            // A role or a database may have it off. An intention whose hours are at Azure DevOps already
+            // would then be lost in a crash of the server.
+            ("synchronous_commit", "on"),
             // Whatever the database's own is: reads that share a transaction count on a snapshot for each statement, changes on locks.
             ("default_transaction_isolation", "read committed"),
             // Arrays of few keys make PostgreSQL plan anew each time: up to 0.7 ms for a plan that is always the same.

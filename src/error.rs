@@ -151,7 +151,7 @@ impl From<sqlx::Error> for Error {
 }
 
 /// Single codes that mean trouble of the moment.
-const TRANSIENT: [&str; 4] = ["57014", "25P03", "40001", "40P01"];
+const TRANSIENT: [&str; 5] = ["57014", "25P03", "40001", "40P01", "55P03"];
 
 /// Whether the database, not the statement, is the trouble.
 fn is_unavailable(error: &sqlx::Error) -> bool {
@@ -165,7 +165,8 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         // 08: connection exceptions; 53: out of resources; 57P: shutdown, crash, start-up; 57014: statement
         // timeout; 25P03: the transaction rested too long; 40001, 40P01: it lost against another one and
-        // may be tried again. PostgreSQL manual, appendix A.
+        // may be tried again; 55P03: another transaction held a lock for too long. PostgreSQL manual,
+        // appendix A.
         sqlx::Error::Database(e) => e.code().is_some_and(|code| {
             code.starts_with("08")
                 || code.starts_with("53")

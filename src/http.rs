@@ -15,5 +15,6 @@ pub mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod pagination;
+pub mod partial;
 pub mod problem;
 pub mod rate_limit;

@@ -1,10 +1,11 @@
-//! What goes on beside requests: looking into the vault, looking whether Azure DevOps answers, writing hours back, forgetting old
-//! answers, and the optional refresh of projects.
+//! What goes on beside requests: looking into the vault, looking whether Azure DevOps answers, writing hours
+//! back, forgetting old answers, and the optional refresh of projects. [`crate::supervisor`] restarts what
+//! panics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,7 @@ use crate::services::gauges::GaugeService;
 use crate::services::integracao::IntegracaoService;
 use crate::services::organization_pats::OrganizationPatService;
 use crate::services::write_back::WriteBackService;
+use crate::supervisor::{Job, Supervisor};
 use crate::tenants::Tenants;
 
 /// How late a change of the vault by another process may be noticed.
@@ -27,9 +29,6 @@ const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Between two looks at what only looking tells.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(15);
-
-/// Before the write-back begins anew after a defect of ours.
-const RESTART: Duration = Duration::from_secs(1);
 
 /// The jobs of one process, not yet running.
 #[derive(Debug)]
@@ -79,32 +78,44 @@ impl Jobs {
         }
     }
 
-    /// Looks for the metrics until the task is dropped; for nobody if nobody reads them.
-    pub fn look(&self) -> impl Future<Output = ()> + use<> {
+    /// Looks for the metrics until `supervisor` stops. Not done where no metrics are read.
+    pub fn look(&self, supervisor: &Supervisor) {
         let gauges = self.gauges.clone();
-        every(GAUGE_INTERVAL, move || {
+        repeat(supervisor, Job::Gauges, GAUGE_INTERVAL, move || {
             let gauges = gauges.clone();
             async move { gauges.refresh().await }
-        })
+        });
     }
 
     /// Runs them until `stop`; a run that is under way is cut short, which no job minds but the write-back, which ends by
     /// itself.
     pub async fn run(self, stop: CancellationToken) {
-        let write_back = tokio::spawn(keep_writing(self.write_back, stop.clone()));
-        let mut running = JoinSet::new();
-        running.spawn(every(FORGET_INTERVAL, move || {
-            let apontamentos = self.apontamentos.clone();
+        let supervisor = Supervisor::until(stop.clone());
+        let write_back = self.write_back.clone();
+        supervisor.spawn_unbroken(Job::WriteBack, move || write_back.clone().run(stop.clone()));
+        self.forget_answers(&supervisor);
+        self.read_vault(&supervisor);
+        self.ask_azure(&supervisor);
+        supervisor.stopped().await;
+    }
+
+    fn forget_answers(&self, supervisor: &Supervisor) {
+        let apontamentos = self.apontamentos.clone();
+        repeat(supervisor, Job::ForgetAnswers, FORGET_INTERVAL, move || {
+            let apontamentos = apontamentos.clone();
             async move {
                 match apontamentos.forget_answers().await {
                     Ok(forgotten) => tracing::debug!(forgotten, "old answers forgotten"),
                     Err(error) => tracing::warn!(%error, "old answers could not be forgotten"),
                 }
             }
-        }));
-        let tenants = self.tenants.clone();
-        running.spawn(every(VAULT_INTERVAL, move || {
-            let (tenants, vault) = (tenants.clone(), self.vault.clone());
+        });
+    }
+
+    fn read_vault(&self, supervisor: &Supervisor) {
+        let (tenants, vault) = (self.tenants.clone(), self.vault.clone());
+        repeat(supervisor, Job::VaultRefresh, VAULT_INTERVAL, move || {
+            let (tenants, vault) = (tenants.clone(), vault.clone());
             async move {
                 if let Err(error) = tenants.refresh().await {
                     tracing::warn!(%error, "the names of the organisations could not be read");
@@ -113,16 +124,20 @@ impl Jobs {
                     tracing::warn!(%error, "the vault could not be read");
                 }
             }
-        }));
+        });
+    }
+
+    fn ask_azure(&self, supervisor: &Supervisor) {
         // A job of its own: an organisation that hangs must not keep the vault from being looked into.
         let tenants = self.tenants.clone();
-        running.spawn(every(VERIFY_INTERVAL, move || {
+        repeat(supervisor, Job::OrganizationCheck, VERIFY_INTERVAL, move || {
             let tenants = tenants.clone();
             async move { tenants.verify_all().await }
-        }));
+        });
         if let Some(period) = self.probe_interval {
-            running.spawn(every(period, move || {
-                let azure = self.tenants.azure().clone();
+            let tenants = self.tenants.clone();
+            repeat(supervisor, Job::UpstreamProbe, period, move || {
+                let azure = tenants.azure().clone();
                 async move {
                     let tenants = azure.tenants();
                     let probes = tenants
@@ -130,36 +145,37 @@ impl Jobs {
                         .map(|tenant| tenant.organizacao.probe(tenant.pat.as_ref()));
                     join_all(probes).await;
                 }
-            }));
+            });
         }
         if let Some(period) = self.sync_interval {
-            running.spawn(every(period, move || {
-                let integracao = self.integracao.clone();
+            let integracao = self.integracao.clone();
+            repeat(supervisor, Job::ProjectSync, period, move || {
+                let integracao = integracao.clone();
                 async move {
                     if let Err(error) = integracao.sincronizar_own().await {
                         tracing::warn!(%error, "the projects could not be synchronised");
                     }
                 }
-            }));
-        }
-        stop.cancelled().await;
-        running.shutdown().await;
-        if let Err(error) = write_back.await {
-            tracing::error!(%error, "the write-back panicked");
+            });
         }
     }
 }
 
-/// The write-back, begun anew should it panic.
-async fn keep_writing(write_back: WriteBackService, stop: CancellationToken) {
-    while let Err(error) = tokio::spawn(write_back.clone().run(stop.clone())).await {
-        tracing::error!(%error, "the write-back panicked and begins anew");
-        tokio::time::sleep(RESTART).await;
-    }
+/// Works at once, then each `period`, under supervision.
+fn repeat<W>(
+    supervisor: &Supervisor,
+    job: Job,
+    period: Duration,
+    work: impl Fn() -> W + Send + Sync + 'static,
+) where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let work = Arc::new(work);
+    supervisor.spawn(job, move || every(period, Arc::clone(&work)));
 }
 
 /// Works at once, then each `period`; a turn that took longer delays the next instead of doubling it.
-async fn every<W: Future<Output = ()>>(period: Duration, work: impl Fn() -> W) {
+async fn every<W: Future<Output = ()>>(period: Duration, work: Arc<impl Fn() -> W>) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

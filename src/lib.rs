@@ -7,7 +7,7 @@
 //! - [`models`] are plain domain types; [`error`] is what can go wrong; neither knows HTTP.
 //! - [`http`] is the edge that no resource owns, [`auth`] proves callers, [`db`] is the pool and the migrator,
 //!   [`tenants`] knows which organisation a name stands for, [`azure_devops`] is the client of Azure DevOps,
-//!   [`jobs`] are what goes on beside requests.
+//!   [`jobs`] are what goes on beside requests, and [`supervisor`] keeps them going.
 //! - [`clock`] knows what day it is. [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together; [`cli`] and
 //!   [`dev`] are what a person types.
 
@@ -28,6 +28,7 @@ pub mod repositories;
 pub mod routers;
 pub mod server;
 pub mod services;
+pub mod supervisor;
 pub mod telemetry;
 pub mod tenants;
 

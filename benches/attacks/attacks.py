@@ -37,9 +37,11 @@ async def bodies(world, seconds):
     status, _ = await client.ask("/api/v1/atividades", credentials[0], "POST", BODY)
     memory = world.memory("VmHWM") - before
     processor = await processor_of_a_body(world, client, credentials)
+    reference = f"{processor_of_python():.1f} ms"
     checks = [Check("answer to a body of 1 MB", str(status), "422", status == 422),
               below("memory for one", memory, 8, "MiB"),
-              below("processor for one, mean of 50", processor, 10, "ms")]
+              below("processor for one, mean of 50", processor, 10, "ms"),
+              Check("processor of Python's `json` for it, the machine's pace", reference)]
     answers = collections.Counter()
     world.forget_peak()
     while world.alive() and time.monotonic() < end:
@@ -59,6 +61,14 @@ async def processor_of_a_body(world, client, credentials):
     for number in range(50):
         await client.ask("/api/v1/atividades", credentials[number % PATS], "POST", BODY)
     return (world.processor() - used - others * (time.monotonic() - start)) / 50
+
+
+def processor_of_python():
+    """Milliseconds in which Python reads the same body: other programs on the machine make both slower."""
+    used = time.process_time()
+    for _ in range(10):
+        json.loads(BODY)
+    return (time.process_time() - used) * 100
 
 
 async def wave(port, credentials):
@@ -105,6 +115,7 @@ async def unread_connection(port, end, seen):
     loop = asyncio.get_running_loop()
     requests = request_head("/docs/swagger-ui-bundle.js") * 16
     while time.monotonic() < end:
+        held = False
         with socket.socket() as sock:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -115,9 +126,10 @@ async def unread_connection(port, end, seen):
                 await loop.sock_sendall(sock, requests)
                 while time.monotonic() < end and is_established(sock):
                     await asyncio.sleep(1)
+                held = is_established(sock)
             except OSError:
                 await asyncio.sleep(1)
-            seen["held to the end" if time.monotonic() >= end else "ended by the service"] += 1
+        seen["held to the end" if held else "ended by the service"] += 1
 
 
 def is_established(sock):
@@ -195,7 +207,7 @@ ATTACKS = (
     ("C 7.3 150 made-up tokens a second",
      lambda world, seconds: made_up_tokens(world, seconds, "unknown", "198.51.100.3", 150), 15, 5),
     ("C 7.3 one a second that hangs",
-     lambda world, seconds: made_up_tokens(world, seconds, "hanging", "198.51.100.4", 1), 15, 5),
+     lambda world, seconds: made_up_tokens(world, seconds, "hanging", "198.51.100.4", 1), 20, 5),
     ("D 7.4 one a second that fails with 503",
      lambda world, seconds: made_up_tokens(world, seconds, "failing", "198.51.100.5", 1), 15, 5),
     ("E 7.12 documents in a loop", documents, 15, 5),

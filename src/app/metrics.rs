@@ -14,6 +14,7 @@ use crate::http;
 use crate::http::metrics::Scrape;
 use crate::lifecycle::Draining;
 use crate::server::{self, ServerOptions};
+use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::metrics;
 
 /// Between two sums over the durations measured.
@@ -55,15 +56,9 @@ impl MetricsListener {
     }
 
     /// Serves until dropped.
-    pub(super) async fn serve(self, db: Db) {
+    pub(super) async fn serve(self, db: Db, background: Supervisor) {
         let upkeep = self.handle.clone();
-        let tidy = async move {
-            loop {
-                // Durations are kept one by one until somebody adds them up.
-                tokio::time::sleep(UPKEEP).await;
-                upkeep.run_upkeep();
-            }
-        };
+        background.spawn(Job::MetricsUpkeep, move || tidy(upkeep.clone()));
         let runtime = tokio::runtime::Handle::current();
         let look = move || {
             db.pool_states().for_each(metrics::pool_state);
@@ -80,7 +75,14 @@ impl MetricsListener {
             shutdown_timeout: Duration::ZERO,
         };
         let never = CancellationToken::new();
-        let serving = server::serve(self.listener, router, options, Draining::default(), never);
-        tokio::join!(tidy, serving);
+        server::serve(self.listener, router, options, Draining::default(), never).await;
+    }
+}
+
+/// Durations are kept one by one until they are added up.
+async fn tidy(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        handle.run_upkeep();
     }
 }

@@ -39,6 +39,7 @@ fn caller(user: &CurrentUser) -> Caller {
     Caller {
         id: user.id.clone(),
         organizacoes: organizacoes.join(","),
+        lacking: user.lacking(),
     }
 }
 

@@ -133,6 +133,11 @@ impl Memberships {
         !self.cache.contains_key(&key) && !self.proved.contains_key(&key)
     }
 
+    /// Returns `true` if the token proved a member of this organisation within the last hours.
+    pub(super) fn was_proved(&self, token: &Presented, tenant: &Tenant) -> bool {
+        self.proved.contains_key(&token_key(token, tenant))
+    }
+
     /// Whether this organisation knows the person. Without a PAT of ours nobody can be asked: not a member.
     async fn of_person(&self, person: Uuid, tenant: &Tenant) -> Verdict {
         let Some(pat) = tenant.pat.clone() else {

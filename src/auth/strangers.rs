@@ -2,25 +2,49 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use moka::future::Cache;
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
+use crate::azure_devops::Fingerprint;
 use crate::error::{Error, Result};
 use crate::telemetry::metrics;
 
 /// An address may show so many times its tokens of a second at once: people behind one address sign in together.
 const BURST_FACTOR: u32 = 4;
+/// Unknown tokens of one address that are asked about at a time: half of the turns that an organisation has for them, so
+/// that tokens which Azure DevOps answers slowly leave turns to other addresses.
+const AT_ONCE: usize = 2;
+/// How long a request waits for a turn of its address.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// When a request may come back that waited in vain.
+const COME_BACK: Duration = Duration::from_secs(1);
+/// How long an address without questions is remembered, and how many addresses are.
+const IDLE: Duration = Duration::from_mins(1);
+const MOST: u64 = 20_000;
 /// Number of questions after which addresses that are quiet again are forgotten, which bounds the memory.
 const SWEEP_EVERY: u32 = 1_000;
+
+/// The right to ask about an unknown token, held for as long as the question is open.
+pub(super) struct Turn {
+    pub(super) _first: OwnedMutexGuard<()>,
+    pub(super) _turn: Option<OwnedSemaphorePermit>,
+}
 
 /// Budgets of addresses for tokens that proved no member lately.
 pub(super) struct Strangers {
     /// `None`: not limited.
     limiter: Option<RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock>>,
     asked: AtomicU32,
+    turns: Cache<IpAddr, Arc<Semaphore>>,
+    tokens: Cache<Fingerprint, Arc<Mutex<()>>>,
 }
 
 impl Strangers {
@@ -33,6 +57,37 @@ impl Strangers {
         Self {
             limiter: per_second.map(|per_second| RateLimiter::dashmap(quota(per_second))),
             asked: AtomicU32::new(0),
+            turns: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
+            tokens: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
+        }
+    }
+
+    /// Waits until no other request asks about this token.
+    pub(super) async fn first_of(&self, token: Fingerprint) -> OwnedMutexGuard<()> {
+        let first = self.tokens.get_with(token, async { Arc::default() }).await;
+        first.lock_owned().await
+    }
+
+    /// Waits for a turn of this network to ask about an unknown token; held for as long as the question is open. `None`
+    /// where nothing is limited.
+    ///
+    /// # Errors
+    /// [`Error::TooManyProofs`] when the network has no turn for it, or too many tokens.
+    pub(super) async fn turn(&self, network: Option<IpAddr>) -> Result<Option<OwnedSemaphorePermit>> {
+        self.admit(network)?;
+        let Some(network) = network.filter(|ip| self.limiter.is_some() && !ip.is_loopback()) else {
+            return Ok(None);
+        };
+        let turns = async { Arc::new(Semaphore::new(AT_ONCE)) };
+        let turns = self.turns.get_with(network, turns).await;
+        match timeout(PATIENCE, turns.acquire_owned()).await {
+            Ok(turn) => Ok(turn.ok()),
+            Err(_) => {
+                metrics::proof_refused();
+                Err(Error::TooManyProofs {
+                    retry_after: COME_BACK,
+                })
+            }
         }
     }
 
@@ -40,7 +95,7 @@ impl Strangers {
     ///
     /// # Errors
     /// [`Error::TooManyProofs`].
-    pub(super) fn admit(&self, network: Option<IpAddr>) -> Result<()> {
+    fn admit(&self, network: Option<IpAddr>) -> Result<()> {
         let Some((limiter, network)) = self.limiter.as_ref().zip(network) else {
             return Ok(());
         };
@@ -77,5 +132,19 @@ mod tests {
             assert!(strangers.admit(Some(IpAddr::from([127, 0, 0, 1]))).is_ok());
             assert!(strangers.admit(None).is_ok());
         }
+    }
+
+    #[tokio::test]
+    async fn one_address_asks_about_two_tokens_at_a_time() {
+        let strangers = Strangers::new(NonZeroU32::new(5));
+        let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
+        let first = strangers.turn(address(1)).await.unwrap();
+        let second = strangers.turn(address(1)).await.unwrap();
+        assert!(first.is_some() && second.is_some());
+        let refused = strangers.turn(address(1)).await.unwrap_err();
+        assert_eq!(refused.retry_after(), Some(COME_BACK));
+        assert!(strangers.turn(address(2)).await.is_ok());
+        drop(first);
+        assert!(strangers.turn(address(1)).await.is_ok());
     }
 }

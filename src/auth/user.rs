@@ -27,6 +27,8 @@ pub struct CurrentUser {
     pub(super) memberships: Vec<Membership>,
     /// Organisations that could not say whether they know the caller, and why.
     pub(super) undecided: Vec<(NomeOrganizacao, azure_devops::Error)>,
+    /// Those of them that did know the caller a while ago.
+    pub(super) familiar: Vec<NomeOrganizacao>,
     /// The configured default organisation.
     pub(super) default: Option<ChaveOrganizacao>,
     /// Its name in the configuration.
@@ -111,6 +113,7 @@ impl CurrentUser {
             default_nome: None,
             memberships,
             undecided: Vec::new(),
+            familiar: Vec::new(),
             names,
         }
     }
@@ -251,6 +254,24 @@ impl CurrentUser {
         present.unwrap_or_else(|| membership.organizacao.nome())
     }
 
+    /// Names of the organisations that could not say whether they know the caller, percent-encoded, with
+    /// commas between them. `*` stands for those that never knew the caller, who must not learn which other
+    /// organisations are served.
+    #[must_use]
+    pub fn lacking(&self) -> Option<String> {
+        let is_familiar = |nome: &NomeOrganizacao| self.familiar.contains(nome);
+        let known = self
+            .undecided
+            .iter()
+            .map(|(nome, _)| nome)
+            .filter(|nome| is_familiar(nome));
+        let mut names: Vec<String> = known.map(encoded).collect();
+        if names.len() < self.undecided.len() {
+            names.push("*".to_owned());
+        }
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
     /// What to tell of an object that the caller does not see: `error`, unless it may belong to an organisation that cannot
     /// say at the moment whether it knows them.
     #[must_use]
@@ -277,6 +298,13 @@ impl CurrentUser {
             None => self.memberships.first().ok_or_else(not_a_member),
         }
     }
+}
+
+/// A name as a header can hold it.
+fn encoded(nome: &NomeOrganizacao) -> String {
+    form_urlencoded::byte_serialize(nome.as_str().as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
 }
 
 fn not_a_member() -> Error {

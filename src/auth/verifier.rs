@@ -13,10 +13,10 @@ use super::administrators::{Administration, Administrators};
 use super::app_token::{AppTokens, Rejected};
 use super::membership::{Memberships, Proved, Question, Verdict};
 use super::presented::{Presented, Shown};
-use super::strangers::Strangers;
+use super::strangers::{Strangers, Turn};
 use super::user::{CurrentUser, Membership};
 use crate::azure_devops::identities::Identity;
-use crate::azure_devops::{Credential, Error as AzureError, Scheme, Tenant};
+use crate::azure_devops::{Credential, Error as AzureError, Fingerprint, Scheme, Tenant};
 use crate::config::{AuthConfig, AuthMode};
 use crate::error::{Error, Result};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
@@ -43,6 +43,8 @@ struct Inner {
 struct Verdicts {
     members: Vec<Member>,
     undecided: Vec<(NomeOrganizacao, AzureError)>,
+    /// Organisations that the token proved a member of within the last hours.
+    familiar: Vec<NomeOrganizacao>,
     /// Status of the last refusal.
     refused: u16,
 }
@@ -189,6 +191,7 @@ impl Inner {
             self.same_person(&shown, Some(person), |_| false).await?;
             let mut user = self.current_user(&shown, Some(token));
             user.undecided = shown.undecided;
+            user.familiar = shown.familiar;
             return Ok(user);
         }
         let mut user = self.current_user(&verdicts, None);
@@ -263,6 +266,7 @@ impl Inner {
             };
             user.memberships.extend(joined);
         }
+        user.familiar.extend_from_slice(&shown.familiar);
         user.undecided
             .retain(|(nome, _)| user.memberships.iter().all(|m| m.organizacao.nome() != nome));
         Ok(())
@@ -275,13 +279,10 @@ impl Inner {
     /// [`Error::TooManyProofs`] when the address showed too many unknown tokens.
     async fn ask(&self, question: Question<'_>) -> Result<Verdicts> {
         let tenants = self.tenants.azure().tenants();
-        if let Question::Token(token) = question
-            && tenants
-                .iter()
-                .any(|tenant| self.memberships.is_new(token, tenant))
-        {
-            self.strangers.admit(request::current_network())?;
-        }
+        let _turn = match question {
+            Question::Token(token) => self.turn(token, &tenants).await?,
+            Question::Person(_) => None,
+        };
         let mut answers: Vec<Option<Answer>> = vec![None; tenants.len()];
         let mut open: FuturesUnordered<_> = tenants
             .iter()
@@ -305,6 +306,7 @@ impl Inner {
         let mut verdicts = Verdicts {
             members: Vec::with_capacity(1),
             undecided: Vec::new(),
+            familiar: Vec::new(),
             refused: 401,
         };
         let mut decided = false;
@@ -338,7 +340,47 @@ impl Inner {
                 .undecided
                 .retain(|(_, error)| !matches!(error, AzureError::NotFound));
         }
+        if !verdicts.undecided.is_empty() {
+            verdicts.familiar = self.familiar(&question, &tenants);
+        }
         Ok(verdicts)
+    }
+
+    /// A turn to ask about a token that some organisation does not know; one for all simultaneous requests that show it.
+    async fn turn(&self, token: &Presented, tenants: &[Tenant]) -> Result<Option<Turn>> {
+        let is_new = || {
+            tenants
+                .iter()
+                .any(|tenant| self.memberships.is_new(token, tenant))
+        };
+        if !is_new() {
+            return Ok(None);
+        }
+        let first = self
+            .strangers
+            .first_of(Fingerprint::of(token.token().expose_secret()))
+            .await;
+        // Another request may have asked meanwhile.
+        if !is_new() {
+            return Ok(None);
+        }
+        let turn = self.strangers.turn(request::current_network()).await?;
+        Ok(Some(Turn {
+            _first: first,
+            _turn: turn,
+        }))
+    }
+
+    /// Organisations that knew the caller a while ago. Of a person that an app token names nothing is
+    /// remembered.
+    fn familiar(&self, question: &Question<'_>, tenants: &[Tenant]) -> Vec<NomeOrganizacao> {
+        let Question::Token(token) = question else {
+            return Vec::new();
+        };
+        let proved = tenants
+            .iter()
+            .filter(|tenant| self.memberships.was_proved(token, tenant));
+        proved.map(|tenant| tenant.organizacao.nome().clone()).collect()
     }
 
     /// Asks one organisation, and makes sure that it is the one that its name stands for here.
@@ -378,6 +420,7 @@ impl Inner {
                 .map(|member| membership(member, token.map(|token| credential(member, token))))
                 .collect(),
             undecided: verdicts.undecided.clone(),
+            familiar: verdicts.familiar.clone(),
             default: self.tenants.default_chave(),
             default_nome: default,
             names: self.tenants.names(),

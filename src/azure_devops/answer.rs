@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::error::{Error, Unavailability};
 use super::lenient;
+use super::operation::Operation;
 
 /// Header that names the next page.
 const CONTINUATION: &str = "x-ms-continuationtoken";
@@ -40,20 +41,23 @@ impl Answer {
     }
 }
 
-/// Classifies `response`, which must be of this media type, and reads it, at most `limit` bytes.
-pub(super) async fn read(response: Response, media_type: &str, limit: usize) -> Result<Answer, Error> {
+/// Classifies the `response` to an operation, which must be of its media type, and reads it, at most `limit` bytes.
+pub(super) async fn read(response: Response, operation: &Operation, limit: usize) -> Result<Answer, Error> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     match classify(status, is(response.headers(), "text/html"), retry_after) {
-        Some(Error::Rejected { status, .. }) => {
-            let body = read_body(response, ERROR_BODY_BYTES).await.unwrap_or_default();
-            let body = lenient::parse::<ErrorBody>(&body).unwrap_or_default();
-            return Err(body.rejection(status));
+        Some(Error::Rejected { status, .. }) => return Err(error_body(response).await.rejection(status)),
+        // That an organisation does not exist is told with a page of the portal, and asked by this operation alone.
+        Some(Error::NotFound) if !operation.unproved => {
+            // Of an object only Azure DevOps itself says that it is not there; the page of a gateway says nothing.
+            let away = || Error::unavailable(Unavailability::Status(404), retry_after);
+            let named = error_body(response).await.is_named();
+            return Err(if named { Error::NotFound } else { away() });
         }
         Some(error) => return Err(error),
         None => {}
     }
-    if !is(response.headers(), media_type) {
+    if !is(response.headers(), operation.media_type) {
         return Err(Error::Nonsense("the answer is not of the expected type"));
     }
     let continuation = response.headers().get(CONTINUATION);
@@ -64,6 +68,12 @@ pub(super) async fn read(response: Response, media_type: &str, limit: usize) -> 
     };
     let body = read_body(response, limit).await?;
     Ok(Answer { body, continuation })
+}
+
+/// What an error's body says; nothing when it is not JSON, or cannot be read.
+async fn error_body(response: Response) -> ErrorBody {
+    let body = read_body(response, ERROR_BODY_BYTES).await.unwrap_or_default();
+    lenient::parse(&body).unwrap_or_default()
 }
 
 /// The error that status and type amount to; `None` for a 2xx worth reading.
@@ -128,6 +138,9 @@ struct ErrorBody {
 struct CustomProperties {
     #[serde(rename = "RuleValidationErrors")]
     rules: Vec<BrokenRule>,
+    /// The only field, in answers without the list.
+    #[serde(rename = "FieldReferenceName")]
+    field: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,10 +151,16 @@ struct BrokenRule {
 }
 
 impl ErrorBody {
+    /// Whether it is an error of Azure DevOps, which has a type.
+    fn is_named(&self) -> bool {
+        self.type_key.is_some() || self.class_name.is_some()
+    }
+
     fn rejection(self, status: u16) -> Error {
         let name = self.type_key.or(self.class_name).unwrap_or_default();
         let objections: CustomProperties = serde_json::from_value(self.custom_properties).unwrap_or_default();
         let rules = objections.rules.iter().take(MOST_RULES);
+        let only = objections.field.iter().filter(|_| objections.rules.is_empty());
         Error::Rejected {
             status,
             type_key: words(&name),
@@ -150,6 +169,7 @@ impl ErrorBody {
                     let (field, flags) = (words(&rule.field_reference_name), words(&rule.field_status_flags));
                     format!("{field} [{flags}]")
                 })
+                .chain(only.map(|field| words(field)))
                 .collect(),
         }
     }

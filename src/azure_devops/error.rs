@@ -169,6 +169,36 @@ impl Error {
         )
     }
 
+    /// Whether a rule of the process refused a change. It stays refused until people change something; any other 400
+    /// may pass by itself, as VS402625 does when two changes of a work item meet.
+    #[must_use]
+    pub fn is_broken_rule(&self) -> bool {
+        match self {
+            Self::Rejected { type_key, fields, .. } => {
+                !fields.is_empty() || type_key.contains("RuleValidation")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a change that ended so was certainly not applied: Azure DevOps said so, or was never asked.
+    #[must_use]
+    pub fn was_not_applied(&self) -> bool {
+        match self {
+            // With any other status it is a page of some proxy, which may have swallowed the answer.
+            Self::InvalidCredential { status } => *status == 401,
+            Self::Forbidden
+            | Self::NotFound
+            | Self::Replaced
+            | Self::OutdatedServer
+            | Self::NotOffered
+            | Self::Throttled { .. }
+            | Self::Rejected { .. } => true,
+            Self::Unavailable { .. } => !self.was_sent(),
+            Self::Timeout | Self::Nonsense(_) => false,
+        }
+    }
+
     /// Whether the service could not be used, as opposed to having answered something.
     #[must_use]
     pub fn is_away(&self) -> bool {

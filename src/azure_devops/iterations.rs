@@ -1,12 +1,13 @@
 //! Iterations of teams and what is planned for them, and the areas of teams.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
 use super::operation::{LIST_ITERATION_WORK_ITEMS, LIST_ITERATIONS, READ_TEAM_AREAS};
-use super::organizacao::{Host, Organizacao};
+use super::organizacao::{Host, Organizacao, text_at};
 use super::queries::{Relation, distinct, ids_of};
 
 /// An iteration. Its dates are days at midnight UTC, kept as they were told.
@@ -37,6 +38,26 @@ pub struct IterationAttributes {
     pub finish_date: Option<String>,
     /// `past`, `current` or `future`.
     pub time_frame: Option<String>,
+}
+
+/// By which values of which field work items are a team's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamAreas {
+    /// Reference name of the field: the area path, unless the process says otherwise.
+    pub field: String,
+    /// Its values. A team may have none.
+    pub areas: Vec<TeamArea>,
+    /// How many values there were besides, which could not be read.
+    pub unreadable: usize,
+}
+
+/// The field that teams are told apart by unless their process says otherwise.
+pub const AREA_PATH: &str = "System.AreaPath";
+
+/// Returns `true` if this is a reference name, which can stand in a query as it is.
+fn is_reference_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_');
+    (1..=128).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 /// What a team calls its own.
@@ -95,22 +116,32 @@ impl Organizacao {
         Ok(distinct(ids_of(found.work_item_relations)))
     }
 
-    /// Areas of a team.
+    /// By which values of which field work items are a team's.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such team.
+    /// [`Error::NotFound`] when there is no such team, [`Error::Nonsense`] when the field has no name of a
+    /// field.
     pub async fn team_areas(
         &self,
         credential: &Credential,
         project: &str,
         team: &str,
-    ) -> Result<Vec<TeamArea>, Error> {
+    ) -> Result<TeamAreas, Error> {
         let segments = settings(project, Some(team), &["teamfieldvalues"]);
         let answer = self
             .get(&READ_TEAM_AREAS, Host::Api, &segments, &[], credential)
             .await?;
         let found: List<TeamArea> = answer.json()?;
-        Ok(found.value.good)
+        let whole: Value = answer.json()?;
+        let field = text_at(&whole, "/field/referenceName").unwrap_or_else(|| AREA_PATH.to_owned());
+        if !is_reference_name(&field) {
+            return Err(Error::Nonsense("the field of a team has no reference name"));
+        }
+        Ok(TeamAreas {
+            field,
+            areas: found.value.good,
+            unreadable: found.value.unreadable,
+        })
     }
 }
 

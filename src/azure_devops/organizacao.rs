@@ -8,6 +8,7 @@ use std::time::Instant;
 use reqwest::Url;
 use serde_json::Value;
 
+use super::absent_fields::AbsentFields;
 use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
@@ -29,6 +30,7 @@ pub(super) struct Inner {
     pub(super) versions: [Arc<HostVersions>; 2],
     /// What the last probe found.
     reachable: AtomicBool,
+    absent_fields: AbsentFields,
 }
 
 /// Which of an organisation's two addresses.
@@ -54,6 +56,7 @@ impl Organizacao {
             transport,
             versions,
             reachable: AtomicBool::new(true),
+            absent_fields: AbsentFields::default(),
         }))
     }
 
@@ -61,6 +64,11 @@ impl Organizacao {
     #[must_use]
     pub fn nome(&self) -> &NomeOrganizacao {
         &self.0.nome
+    }
+
+    /// What is known of the fields of its collection.
+    pub(super) fn known_fields(&self) -> &AbsentFields {
+        &self.0.absent_fields
     }
 
     /// Whether it answered when last asked, and is not being left alone.

@@ -11,6 +11,13 @@ use super::organizacao::{Host, Organizacao};
 /// Rows a page.
 const PAGE: usize = 200;
 
+/// The beginning of a list.
+pub(super) struct FirstPages<T> {
+    pub(super) rows: Vec<T>,
+    /// Whether the last page was full, so that more may follow.
+    pub(super) more: bool,
+}
+
 impl Organizacao {
     /// All that can be read of a list that has no more than `most` pages, in its order. There is no token: a short page is the last.
     ///
@@ -24,8 +31,29 @@ impl Organizacao {
         most: usize,
         credential: &Credential,
     ) -> Result<Vec<T>, Error> {
+        let first = self
+            .first_pages(operation, segments, query, most, credential)
+            .await?;
+        if first.more {
+            return Err(Error::Nonsense("there is no end to the pages"));
+        }
+        Ok(first.rows)
+    }
+
+    /// The rows of the first `most` pages, and whether there may be more.
+    ///
+    /// # Errors
+    /// When one page fails.
+    pub(super) async fn first_pages<T: DeserializeOwned>(
+        &self,
+        operation: &'static Operation,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        most: usize,
+        credential: &Credential,
+    ) -> Result<FirstPages<T>, Error> {
         let top = PAGE.to_string();
-        let mut all = Vec::new();
+        let mut rows = Vec::new();
         for page in 0..most {
             let skip = (page * PAGE).to_string();
             let query = [&[("$top", &*top), ("$skip", &*skip)], query].concat();
@@ -33,11 +61,11 @@ impl Organizacao {
                 .get(operation, Host::Api, segments, &query, credential)
                 .await?;
             let found: List<T> = answer.json()?;
-            all.extend(found.value.good);
+            rows.extend(found.value.good);
             if found.value.rows < PAGE {
-                return Ok(all);
+                return Ok(FirstPages { rows, more: false });
             }
         }
-        Err(Error::Nonsense("there is no end to the pages"))
+        Ok(FirstPages { rows, more: true })
     }
 }

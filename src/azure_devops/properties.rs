@@ -209,6 +209,7 @@ async fn call(azure: &Organizacao, operation: &str) -> Result<Value, Error> {
             azure
                 .team_areas(mine, "p", "t")
                 .await?
+                .areas
                 .iter()
                 .map(|a| &a.value)
                 .collect::<Vec<_>>()
@@ -227,6 +228,7 @@ async fn call(azure: &Organizacao, operation: &str) -> Result<Value, Error> {
         "revisions" => azure
             .revisions(mine, 4711)
             .await?
+            .revisions
             .iter()
             .map(|r| json!(r.rev))
             .collect(),
@@ -325,6 +327,8 @@ fn no_refusal_breaks_the_client_or_is_quoted() {
     );
     proptest!(|((n, status, body) in cases)| {
         let (name, _) = OPERATIONS[n];
+        // A 404 that is not Azure DevOps' own is an outage, and outages open the breaker.
+        let body = if status == 404 { right.to_string().into_bytes() } else { body };
         match upstream.ask(n, status, &body) {
             Ok(value) => prop_assert!(name == "avatar" && status == 404 && value.is_null(), "{} {}", name, value),
             Err(error) => {

@@ -12,6 +12,10 @@ use super::operation::QUERY_WORK_ITEMS;
 use super::organizacao::{Host, Organizacao};
 use super::transport::Body;
 
+/// Azure DevOps refuses longer queries. It counts characters and this service bytes, of which there are never
+/// fewer.
+pub const LONGEST_QUERY: usize = 32_000;
+
 /// A text as WIQL writes it: in quotes, with quotes doubled and without control characters (D-09).
 #[derive(Debug, Clone, Copy)]
 pub struct Literal<'a>(pub &'a str);

@@ -227,7 +227,7 @@ impl Transport {
             let identity = call.credential.map(Credential::fingerprint);
             self.throttle.hold(identity, wait, Instant::now());
         }
-        answer::read(response, call.operation.media_type, self.limits.max_answer_bytes).await
+        answer::read(response, call.operation, self.limits.max_answer_bytes).await
     }
 }
 

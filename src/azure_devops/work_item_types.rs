@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::credential::Credential;
@@ -12,83 +12,90 @@ use super::operation::{LIST_PROCESS_STATES, LIST_TYPES, READ_ICON};
 use super::organizacao::{Host, Organizacao, text_at};
 use crate::models::work_item::Categoria;
 
-/// A type as the list of a project tells it.
+/// Types asked for by themselves at a time.
+const AT_ONCE: usize = 4;
+
+/// A type of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeDescription {
     /// Name, as work items bear it.
     pub nome: String,
+    /// Reference name, by which processes know it.
+    pub reference_name: Option<String>,
     /// States and their categories.
     pub states: HashMap<String, Categoria>,
-    /// Reference names of its fields.
-    pub fields: Vec<String>,
+    /// Whether states were told, and each of them with a category.
+    pub states_told: bool,
+    /// Reference names of its fields; `None` where they were not told.
+    pub fields: Option<Vec<String>>,
     /// Id of its icon.
     pub icon: Option<String>,
     /// Colour of its icon: six hexadecimal digits.
     pub color: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct RawState {
-    name: String,
-    /// Processes call it `stateCategory`.
-    #[serde(alias = "stateCategory")]
-    category: String,
+/// States as types and processes tell them. A state without a category costs itself.
+#[derive(Debug, Default)]
+struct States {
+    known: HashMap<String, Categoria>,
+    /// Whether there were states, and each had a category.
+    all_told: bool,
 }
 
-impl RawState {
-    fn known(self) -> Option<(String, Categoria)> {
-        Some((self.name, Categoria::parse(&self.category)?))
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct RawType {
-    name: String,
-    #[serde(default)]
-    states: Vec<RawState>,
-    #[serde(default)]
-    fields: Vec<RawField>,
-    #[serde(default)]
-    icon: Value,
-    #[serde(default)]
-    color: Option<String>,
-}
-
-impl RawType {
-    fn read(self) -> TypeDescription {
-        // The address of the icon names another host; only its id is of use.
-        let icon = text_at(&self.icon, "/id").filter(|id| {
-            id.strip_prefix("icon_").is_some_and(|rest| {
-                rest.bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-            })
-        });
-        // Old servers put transparency before it.
-        let color = self
-            .color
-            .filter(|color| matches!(color.len(), 6 | 8) && color.bytes().all(|b| b.is_ascii_hexdigit()));
-        TypeDescription {
-            nome: self.name,
-            states: self.states.into_iter().filter_map(RawState::known).collect(),
-            fields: self
-                .fields
-                .into_iter()
-                .map(|field| field.reference_name)
-                .collect(),
-            icon,
-            color: color.map(|color| color[color.len() - 6..].to_ascii_uppercase()),
+impl States {
+    fn read(states: &[Value]) -> Self {
+        let known: HashMap<String, Categoria> = states.iter().filter_map(state).collect();
+        Self {
+            all_told: !states.is_empty() && states.iter().all(|told| state(told).is_some()),
+            known,
         }
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawField {
-    reference_name: String,
+fn state(told: &Value) -> Option<(String, Categoria)> {
+    let text = |name: &str| told.get(name)?.as_str();
+    // Processes call it `stateCategory`.
+    let category = text("category").or_else(|| text("stateCategory"))?;
+    Some((text("name")?.to_owned(), Categoria::parse(category)?))
+}
+
+fn type_of(told: &Value) -> Option<TypeDescription> {
+    let list = |name: &str| told.get(name).and_then(Value::as_array);
+    let states = States::read(list("states").map(Vec::as_slice).unwrap_or_default());
+    let field = |field: &Value| Some(field.get("referenceName")?.as_str()?.to_owned());
+    // The address of the icon names another host; only its id is of use.
+    let icon = text_at(told, "/icon/id").filter(|id| {
+        id.strip_prefix("icon_").is_some_and(|rest| {
+            rest.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        })
+    });
+    // Old servers put transparency before it.
+    let color = text_at(told, "/color")
+        .filter(|color| matches!(color.len(), 6 | 8) && color.bytes().all(|b| b.is_ascii_hexdigit()));
+    Some(TypeDescription {
+        nome: told.get("name")?.as_str()?.to_owned(),
+        reference_name: text_at(told, "/referenceName"),
+        states: states.known,
+        states_told: states.all_told,
+        fields: list("fields").map(|fields| fields.iter().filter_map(field).collect()),
+        icon,
+        color: color.map(|color| color[color.len() - 6..].to_ascii_uppercase()),
+    })
+}
+
+/// What a call told; `None` where Azure DevOps answered something else. An outage stays an error.
+fn unless_away<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(told) => Ok(Some(told)),
+        Err(error) if error.is_away() => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 impl Organizacao {
-    /// All types of a project in one answer, which is large: it holds their forms.
+    /// All types of a project in one answer, which is large: it holds their forms. Types of which the list
+    /// does not tell fields or states are asked for by themselves.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such project.
@@ -97,8 +104,60 @@ impl Organizacao {
         let answer = self
             .get(&LIST_TYPES, Host::Api, &segments, &[], credential)
             .await?;
-        let types: List<RawType> = answer.json()?;
-        Ok(types.value.good.into_iter().map(RawType::read).collect())
+        let types: List<Value> = answer.json()?;
+        let types = types.value.good.iter().filter_map(type_of);
+        let whole: Vec<_> = types
+            .map(|tipo| self.completed(credential, project, tipo))
+            .collect();
+        stream::iter(whole).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// The type with what it tells by itself of fields and states.
+    async fn completed(
+        &self,
+        credential: &Credential,
+        project: &str,
+        mut tipo: TypeDescription,
+    ) -> Result<TypeDescription, Error> {
+        if tipo.fields.is_none() || !tipo.states_told {
+            let own = unless_away(self.type_by_name(credential, project, &tipo.nome).await)?;
+            if let Some(own) = own.flatten() {
+                tipo.fields = tipo.fields.or(own.fields);
+                tipo.states.extend(own.states);
+                tipo.states_told |= own.states_told;
+            }
+        }
+        if !tipo.states_told
+            && let Some(states) = unless_away(self.type_states(credential, project, &tipo.nome).await)?
+        {
+            tipo.states.extend(states.known);
+            tipo.states_told = states.all_told;
+        }
+        Ok(tipo)
+    }
+
+    /// The same resource as the list, so the call goes by its name and its version.
+    async fn type_by_name(
+        &self,
+        credential: &Credential,
+        project: &str,
+        tipo: &str,
+    ) -> Result<Option<TypeDescription>, Error> {
+        let segments = [project, "_apis", "wit", "workitemtypes", tipo];
+        let answer = self
+            .get(&LIST_TYPES, Host::Api, &segments, &[], credential)
+            .await?;
+        let told: Value = answer.json()?;
+        Ok(type_of(&told))
+    }
+
+    async fn type_states(&self, credential: &Credential, project: &str, tipo: &str) -> Result<States, Error> {
+        let segments = [project, "_apis", "wit", "workitemtypes", tipo, "states"];
+        let answer = self
+            .get(&LIST_TYPES, Host::Api, &segments, &[], credential)
+            .await?;
+        let states: List<Value> = answer.json()?;
+        Ok(States::read(&states.value.good))
     }
 
     /// The states of a type of a process, by the reference name of the type.
@@ -123,13 +182,8 @@ impl Organizacao {
         let answer = self
             .get(&LIST_PROCESS_STATES, Host::Api, &segments, &[], credential)
             .await?;
-        let states: List<RawState> = answer.json()?;
-        Ok(states
-            .value
-            .good
-            .into_iter()
-            .filter_map(RawState::known)
-            .collect())
+        let states: List<Value> = answer.json()?;
+        Ok(States::read(&states.value.good).known)
     }
 
     /// An icon as SVG, whatever it is: to be shown as an image, never to be put into a page.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::answer::Answer;
+pub use super::assignee::Assignee;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
@@ -18,7 +19,8 @@ use crate::models::work_item::Scheduling;
 
 /// Ids a batch may hold; more are refused (VS403474).
 const BATCH: usize = 200;
-/// More pages of revisions than a work item has: after 10,000 it takes no more.
+/// Pages of revisions that are read. REST stops at 10,000 revisions of a work item; people in the web portal
+/// do not.
 const MOST_PAGES: usize = 60;
 
 const PROJECT: &str = "System.TeamProject";
@@ -26,7 +28,7 @@ const TYPE: &str = "System.WorkItemType";
 const STATE: &str = "System.State";
 const TITLE: &str = "System.Title";
 const ASSIGNED_TO: &str = "System.AssignedTo";
-const PARENT: &str = "System.Parent";
+pub(super) const PARENT: &str = "System.Parent";
 const CHANGED_BY: &str = "System.ChangedBy";
 const CHANGED_DATE: &str = "System.ChangedDate";
 /// Reference name of the estimate.
@@ -36,8 +38,8 @@ pub const REMAINING_WORK: &str = "Microsoft.VSTS.Scheduling.RemainingWork";
 /// Reference name of what is done.
 pub const COMPLETED_WORK: &str = "Microsoft.VSTS.Scheduling.CompletedWork";
 
-/// What is asked for.
-const FIELDS: [&str; 10] = [
+/// What is asked for, where the collection has it.
+pub(super) const FIELDS: [&str; 10] = [
     PROJECT,
     TYPE,
     STATE,
@@ -79,19 +81,11 @@ pub struct WorkItem {
     pub url: String,
     /// Its hours.
     pub scheduling: Scheduling,
+    /// Whether `CompletedWork` holds something that hours cannot be: a text, a negative or an absurd number.
+    /// `scheduling` says `None` then, which is not to be taken for an empty field.
+    pub completed_is_unreadable: bool,
     /// Identity that made this revision.
     pub changed_by: Option<Uuid>,
-}
-
-/// Somebody that a work item is assigned to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignee {
-    /// Identity, where told.
-    pub id: Option<Uuid>,
-    /// Display name.
-    pub nome: String,
-    /// E-mail or account, where told.
-    pub unique_name: Option<String>,
 }
 
 /// What a revision says of state and assignment.
@@ -105,6 +99,15 @@ pub struct Revision {
     pub state: Option<String>,
     /// Identity that it is assigned to, as it was told.
     pub assigned_to: Option<Value>,
+}
+
+/// Revisions of a work item, the oldest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revisions {
+    /// Those that were read.
+    pub revisions: Vec<Revision>,
+    /// Whether there may be later ones that were not read.
+    pub truncado: bool,
 }
 
 /// A change of hours; `None` leaves a field alone.
@@ -135,29 +138,18 @@ fn project_in(url: &str) -> Option<Uuid> {
     Uuid::parse_str(segment).ok()
 }
 
-/// Identity fields are objects; in some answers plain text.
-fn assignee(field: &Value) -> Option<Assignee> {
-    let text = |name: &str| Some(field.get(name)?.as_str()?.to_owned());
-    match field {
-        Value::String(nome) => Some(Assignee {
-            id: None,
-            nome: nome.clone(),
-            unique_name: None,
-        }),
-        Value::Object(_) => Some(Assignee {
-            id: text("id").and_then(|id| Uuid::parse_str(&id).ok()),
-            nome: text("displayName").or_else(|| text("uniqueName"))?,
-            unique_name: text("uniqueName"),
-        }),
-        _ => None,
-    }
-}
-
 impl Raw {
     /// Without project, type and state nothing can be decided.
     fn read(self) -> Option<WorkItem> {
         let text = |name: &str| Some(self.fields.get(name)?.as_str()?.to_owned());
-        let hours = |name: &str| Horas::from_f64(self.fields.get(name)?.as_f64()?);
+        let hours = |name: &str| {
+            let hours = Horas::from_f64(self.fields.get(name)?.as_f64()?)?;
+            (hours >= Horas::ZERO).then_some(hours)
+        };
+        let told = self
+            .fields
+            .get(COMPLETED_WORK)
+            .is_some_and(|value| !value.is_null());
         let changed_by = self.fields.get(CHANGED_BY).and_then(|who| who.get("id"));
         Some(WorkItem {
             id: self.id,
@@ -167,7 +159,7 @@ impl Raw {
             tipo: text(TYPE)?,
             state: text(STATE)?,
             title: text(TITLE).unwrap_or_default(),
-            assigned_to: self.fields.get(ASSIGNED_TO).and_then(assignee),
+            assigned_to: self.fields.get(ASSIGNED_TO).and_then(Assignee::read),
             parent: self
                 .fields
                 .get(PARENT)
@@ -178,6 +170,7 @@ impl Raw {
                 remaining_work: hours(REMAINING_WORK),
                 completed_work: hours(COMPLETED_WORK),
             },
+            completed_is_unreadable: told && hours(COMPLETED_WORK).is_none(),
             changed_by: changed_by.and_then(|id| Uuid::parse_str(id.as_str()?).ok()),
             url: self.url,
         })
@@ -215,13 +208,15 @@ impl Organizacao {
     /// # Errors
     /// [`Error::NotFound`] also when it is deleted or hidden.
     pub async fn work_item(&self, credential: &Credential, id: i32) -> Result<WorkItem, Error> {
-        let (id, fields) = (id.to_string(), FIELDS.join(","));
-        let segments = ["_apis", "wit", "workitems", &id];
-        let query = [("fields", fields.as_str())];
-        let answer = self
-            .get(&READ_WORK_ITEM, Host::Api, &segments, &query, credential)
-            .await?;
-        one(&answer)
+        let id = &id.to_string();
+        let ask = |fields: Vec<&'static str>| async move {
+            let fields = fields.join(",");
+            let segments = ["_apis", "wit", "workitems", id];
+            let query = [("fields", fields.as_str())];
+            self.get(&READ_WORK_ITEM, Host::Api, &segments, &query, credential)
+                .await
+        };
+        one(&self.with_present_fields(ask).await?)
     }
 
     /// Those of `ids` that exist and can be read, in any order.
@@ -231,31 +226,32 @@ impl Organizacao {
     pub async fn work_items(&self, credential: &Credential, ids: &[i32]) -> Result<Vec<WorkItem>, Error> {
         let mut all = Vec::with_capacity(ids.len());
         for ids in ids.chunks(BATCH) {
-            let body = Body::new(
-                JSON,
-                &json!({ "ids": ids, "fields": FIELDS, "errorPolicy": "omit" }),
-            );
-            let segments = ["_apis", "wit", "workitemsbatch"];
-            let answer = self
-                .send_body(&READ_WORK_ITEMS, &segments, body, credential)
-                .await?;
-            let page: List<Raw> = answer.json()?;
+            let ask = |fields: Vec<&'static str>| async move {
+                let body = json!({ "ids": ids, "fields": fields, "errorPolicy": "omit" });
+                let segments = ["_apis", "wit", "workitemsbatch"];
+                self.send_body(&READ_WORK_ITEMS, &segments, Body::new(JSON, &body), credential)
+                    .await
+            };
+            let page: List<Raw> = self.with_present_fields(ask).await?.json()?;
             all.extend(page.value.good.into_iter().filter_map(Raw::read));
         }
         Ok(all)
     }
 
-    /// Every revision of a work item, the oldest first.
+    /// The first 12,000 revisions of a work item, the oldest first.
     ///
     /// # Errors
     /// As for [`work_item`](Self::work_item).
-    pub async fn revisions(&self, credential: &Credential, id: i32) -> Result<Vec<Revision>, Error> {
+    pub async fn revisions(&self, credential: &Credential, id: i32) -> Result<Revisions, Error> {
         let id = id.to_string();
         let segments = ["_apis", "wit", "workItems", &id, "revisions"];
         let found = self
-            .every_page(&LIST_REVISIONS, &segments, &[], MOST_PAGES, credential)
+            .first_pages(&LIST_REVISIONS, &segments, &[], MOST_PAGES, credential)
             .await?;
-        Ok(found.into_iter().map(RawRevision::read).collect())
+        Ok(Revisions {
+            revisions: found.rows.into_iter().map(RawRevision::read).collect(),
+            truncado: found.more,
+        })
     }
 
     /// A work item as a revision left it.

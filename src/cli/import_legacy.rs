@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::{block_on, prepare_database, print};
+use super::{block_on, prepare_database, print, tell_of_lock};
 use crate::config::{Config, Env, Identifier};
 use crate::db::Db;
 use crate::models::organizacao::NomeOrganizacao;
@@ -77,7 +77,9 @@ pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
         let mut tell = |finding: &legacy::Finding| drop(writeln!(out, "{finding}"));
         let report = legacy::import(&db, &config.vault, &options, &mut tell).await;
         db.close().await;
-        let report = report.context("nothing was imported")?;
+        let report = report
+            .map_err(|error| tell_of_lock(error.into(), &config.database))
+            .context("nothing was imported")?;
         print(&report.to_string())?;
         if options.dry_run {
             print("dry run: nothing was kept")?;

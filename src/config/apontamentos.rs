@@ -13,7 +13,9 @@ use crate::models::write_back::Mode;
 const MODES_EXAMPLE: &str = "fabrikam=absolute,tailspin=off";
 /// Longest name of a work item type; Azure DevOps allows 128 characters.
 const LONGEST_TYPE: usize = 512;
-/// Longest that a request may wait for Azure DevOps after its entry is stored.
+/// How long a request waits for Azure DevOps after its entry is stored, where its time allows.
+const USUAL_BUDGET: Duration = Duration::from_millis(1_500);
+/// Longest that a request may wait so, in seconds.
 const LONGEST_BUDGET: f64 = 20.0;
 
 /// What holds for time entries.
@@ -73,7 +75,7 @@ impl WriteBackConfig {
 }
 
 impl ApontamentosConfig {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, request_timeout: Duration) -> Self {
         Self {
             timezone: reader.parse(
                 "APP_TIMEZONE",
@@ -106,13 +108,13 @@ impl ApontamentosConfig {
                     _ => Err("is neither refuse nor accept".to_owned()),
                 },
             ),
-            write_back: WriteBackConfig::read(reader),
+            write_back: WriteBackConfig::read(reader, request_timeout),
         }
     }
 }
 
 impl WriteBackConfig {
-    fn read(reader: &mut Reader<'_>) -> Self {
+    fn read(reader: &mut Reader<'_>, request_timeout: Duration) -> Self {
         let modes = reader.list("WRITEBACK_ORG_MODES", Vec::new(), MODES_EXAMPLE, |part| {
             let (nome, mode) = part.split_once('=').ok_or("is not name=mode")?;
             let nome = NomeOrganizacao::parse(nome).map_err(str::to_owned)?;
@@ -122,15 +124,20 @@ impl WriteBackConfig {
         Self {
             mode: reader.parse("WRITEBACK_MODE", Mode::Delta, "delta", parse_mode),
             modes: modes.into_iter().collect(),
-            budget: reader.parse("WRITEBACK_BUDGET", Duration::from_millis(1_500), "1.5", |text| {
-                let seconds = text
-                    .parse::<f64>()
-                    .ok()
-                    .filter(|s| (0.0..=LONGEST_BUDGET).contains(s));
-                let seconds = seconds
-                    .ok_or_else(|| format!("is not a number of seconds from 0 to {LONGEST_BUDGET}"))?;
-                Ok(Duration::from_secs_f64(seconds))
-            }),
+            budget: reader.parse(
+                "WRITEBACK_BUDGET",
+                USUAL_BUDGET.min(request_timeout / 2),
+                "1.5",
+                |text| {
+                    let seconds = text
+                        .parse::<f64>()
+                        .ok()
+                        .filter(|s| (0.0..=LONGEST_BUDGET).contains(s));
+                    let seconds = seconds
+                        .ok_or_else(|| format!("is not a number of seconds from 0 to {LONGEST_BUDGET}"))?;
+                    Ok(Duration::from_secs_f64(seconds))
+                },
+            ),
             give_up: Duration::from_hours(reader.number("WRITEBACK_GIVE_UP_HOURS", 72, 1, 8_760)),
         }
     }
@@ -153,7 +160,7 @@ mod tests {
     fn read(pairs: &[(&str, &str)]) -> Result<ApontamentosConfig, super::super::Problems> {
         let env = Env::from_pairs(pairs.iter().copied());
         let mut reader = Reader::new(&env);
-        let config = ApontamentosConfig::read(&mut reader);
+        let config = ApontamentosConfig::read(&mut reader, Duration::from_secs(30));
         reader.finish(config)
     }
 

@@ -15,6 +15,9 @@ const SERVICES_HOST: &str = "dev.azure.com";
 const SERVICES_IDENTITY: &str = "https://vssps.dev.azure.com";
 const LEGACY_SUFFIX: &str = ".visualstudio.com";
 
+/// The path below which most servers of one's own have their collections.
+const SERVER_PATH: &str = "tfs";
+
 const URL_EXAMPLE: &str = "https://dev.azure.com/contoso";
 const PATS_EXAMPLE: &str = "contoso=pat-of-contoso,fabrikam=pat-of-fabrikam";
 
@@ -200,10 +203,21 @@ fn split_org_url(url: &Url) -> Result<(Url, NomeOrganizacao), String> {
     let last = segments
         .pop()
         .ok_or_else(|| "lacks the organisation".to_owned())?;
-    let name = NomeOrganizacao::parse(&last.replace("%20", " "))?;
+    if host != SERVICES_HOST && segments.is_empty() && last.eq_ignore_ascii_case(SERVER_PATH) {
+        return Err("lacks the collection, as in https://server/tfs/DefaultCollection".to_owned());
+    }
+    let name = NomeOrganizacao::parse(&decoded(last))?;
     let mut api = url.clone();
     api.set_path(&segments.join("/"));
     Ok((api, name))
+}
+
+/// A segment of a path as people write it.
+fn decoded(segment: &str) -> String {
+    // Of a form's text only `&` and `+` mean something else in a path.
+    let query = format!("={}", segment.replace('+', "%2B").replace('&', "%26"));
+    let decoded = url::form_urlencoded::parse(query.as_bytes()).next();
+    decoded.map(|(_, text)| text.into_owned()).unwrap_or_default()
 }
 
 fn child(parent: &Url, segment: &str) -> Url {
@@ -312,6 +326,22 @@ mod tests {
         assert_eq!(own.0, "default collection");
         assert_eq!(own.1, "http://tfs.example:8080/tfs/default%20collection");
         assert_eq!(own.2, own.1, "a collection serves its identities itself");
+        let accented = only("https://tfs.example/tfs/Cole%C3%A7%C3%A3o%20(BR)");
+        assert_eq!(accented.0, "coleção (br)");
+        assert_eq!(accented.1, "https://tfs.example/tfs/cole%C3%A7%C3%A3o%20(br)");
+    }
+
+    #[test]
+    fn load_server_without_collection_is_a_problem() {
+        for url in ["https://server.example/tfs", "https://server.example:8443/TFS/"] {
+            let problems = load(&[("AZURE_DEVOPS_ORG_URL", url)]).unwrap_err();
+            assert!(
+                problems.contains("AZURE_DEVOPS_ORG_URL") && problems.contains("lacks the collection"),
+                "{problems}"
+            );
+        }
+        assert!(load(&[("AZURE_DEVOPS_ORG_URL", "https://server.example/Vendas")]).is_ok());
+        assert!(load(&[("AZURE_DEVOPS_ORG_URL", "https://server.example/tfs/tfs")]).is_ok());
     }
 
     #[test]

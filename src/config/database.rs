@@ -31,6 +31,8 @@ pub struct DatabaseConfig {
     pub acquire_timeout: Duration,
     /// How long one statement may run.
     pub statement_timeout: Duration,
+    /// How long one statement waits for a lock; shorter than the wait for a connection.
+    pub lock_timeout: Duration,
     /// A connection idle for longer than this is pinged before use.
     pub idle_ping_after: Duration,
     /// Age at which a connection is replaced.
@@ -74,6 +76,7 @@ impl DatabaseConfig {
                 &pool_max.to_string(),
             );
         }
+        let acquire_timeout = reader.millis("DATABASE_ACQUIRE_TIMEOUT_MS", 3_000, 100, 60_000);
         Self {
             url,
             read_url: read_replica_url(reader, environment),
@@ -81,7 +84,8 @@ impl DatabaseConfig {
             application_name,
             pool_min,
             pool_max,
-            acquire_timeout: reader.millis("DATABASE_ACQUIRE_TIMEOUT_MS", 3_000, 100, 60_000),
+            lock_timeout: read_lock_timeout(reader, acquire_timeout),
+            acquire_timeout,
             statement_timeout: reader.millis("DATABASE_STATEMENT_TIMEOUT_MS", 10_000, 100, 600_000),
             idle_ping_after: reader.seconds("DATABASE_IDLE_PING_SECONDS", 1, 0, 3_600),
             max_lifetime: reader.seconds("DATABASE_MAX_LIFETIME_SECONDS", 1_800, 10, 86_400),
@@ -89,6 +93,23 @@ impl DatabaseConfig {
             auto_migrate: reader.boolean("AUTO_MIGRATE", true),
         }
     }
+}
+
+/// Below the wait for a connection: statements that wait for one locked table give their connections back
+/// before requests that need other tables give up. Where that wait was shortened, the default shrinks with
+/// it.
+fn read_lock_timeout(reader: &mut Reader<'_>, acquire_timeout: Duration) -> Duration {
+    let usual = LOCK_TIMEOUT.min(acquire_timeout * 2 / 3);
+    let usual_millis = u64::try_from(usual.as_millis()).unwrap_or(u64::MAX);
+    let lock_timeout = reader.millis("DATABASE_LOCK_TIMEOUT_MS", usual_millis, 10, 60_000);
+    if lock_timeout >= acquire_timeout {
+        reader.problem(
+            "DATABASE_LOCK_TIMEOUT_MS",
+            "is not smaller than DATABASE_ACQUIRE_TIMEOUT_MS",
+            &usual_millis.to_string(),
+        );
+    }
+    lock_timeout
 }
 
 impl DatabaseConfig {
@@ -161,6 +182,9 @@ impl fmt::Display for Identifier {
         f.write_str(&self.0)
     }
 }
+
+/// Unless the configuration says otherwise.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 const URL_EXAMPLE: &str = "postgres://aponta:secret@localhost:5432/aponta";
 
@@ -332,6 +356,31 @@ mod tests {
             let primary = hosts(&[("DATABASE_URL", url)]);
             let replica = hosts(&[("DATABASE_HOST", "db"), ("DATABASE_READ_URL", url)]);
             assert_eq!((primary, replica), (in_clear.into(), in_clear.into()), "{url}");
+        }
+    }
+
+    #[test]
+    fn lock_timeout_not_below_acquire_timeout_is_refused() {
+        let url = ("DATABASE_URL", "postgres://ana@db/a");
+        let lock_timeout = |more: &[(&str, &str)]| load(&[&[url], more].concat()).map(|d| d.lock_timeout);
+        let acquire = "DATABASE_ACQUIRE_TIMEOUT_MS";
+        let lock = "DATABASE_LOCK_TIMEOUT_MS";
+        assert_eq!(lock_timeout(&[]).unwrap(), Duration::from_secs(2));
+        assert_eq!(
+            lock_timeout(&[(lock, "2999")]).unwrap(),
+            Duration::from_millis(2_999)
+        );
+        assert_eq!(
+            lock_timeout(&[(acquire, "600")]).unwrap(),
+            Duration::from_millis(400)
+        );
+        assert_eq!(
+            lock_timeout(&[(acquire, "9000")]).unwrap(),
+            Duration::from_secs(2)
+        );
+        for pairs in [&[(lock, "3000")][..], &[(acquire, "500"), (lock, "500")]] {
+            let problems = lock_timeout(pairs).unwrap_err();
+            assert_eq!(problems.variables(), [lock], "{pairs:?}");
         }
     }
 

@@ -38,7 +38,7 @@ const SECRETS: [(&str, &str); 14] = [
 ];
 
 /// Variables without secrets.
-const PLAIN: [&str; 42] = [
+const PLAIN: [&str; 43] = [
     "ENVIRONMENT",
     "API_HOST",
     "API_PORT",
@@ -63,6 +63,7 @@ const PLAIN: [&str; 42] = [
     "DATABASE_APPLICATION_NAME",
     "DATABASE_POOL_MAX",
     "DATABASE_POOL_MIN",
+    "DATABASE_LOCK_TIMEOUT_MS",
     "AZURE_DEVOPS_BASE_URL",
     "AZURE_DEVOPS_IDENTITY_URL",
     "AZURE_DEVOPS_CONCURRENCY",
@@ -134,6 +135,7 @@ proptest! {
         let shown = match Config::load(&env) {
             Ok(config) => {
                 prop_assert!(config.database.pool_min <= config.database.pool_max);
+                prop_assert!(config.database.lock_timeout < config.database.acquire_timeout);
                 prop_assert!(config.auth.mode == AuthMode::Off || !config.azure_devops.organizacoes.is_empty());
                 format!("{config:?}")
             }

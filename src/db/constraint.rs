@@ -1,6 +1,14 @@
-//! Turns a violated constraint into an error of the application, by the constraint's name.
+//! Turns a violated constraint into an error of the application, by the constraint's name. Knows an error
+//! that tells of a lock.
+
+use std::error::Error as StdError;
+
+use sqlx::error::DatabaseError;
 
 use crate::error::Error;
+
+/// PostgreSQL manual, appendix A.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Adds constraint mapping to results of repositories.
 pub trait OnConstraint<T> {
@@ -32,4 +40,21 @@ impl<T> OnConstraint<T> for Result<T, sqlx::Error> {
             _ => error.into(),
         })
     }
+}
+
+/// Whether a statement waited in vain for a lock that another transaction held.
+#[must_use]
+pub fn is_locked_out(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let database = error
+            .downcast_ref::<sqlx::Error>()
+            .and_then(sqlx::Error::as_database_error);
+        let code = database.and_then(DatabaseError::code);
+        if code.as_deref() == Some(LOCK_NOT_AVAILABLE) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }

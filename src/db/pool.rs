@@ -6,18 +6,15 @@ use std::time::Duration;
 use deadpool::managed::{Manager, Metrics, Object, PoolError, QueueMode, RecycleResult};
 use futures_util::future::join_all;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::conn::Conn;
-use super::keeper;
 use super::session::Session;
+use super::{keeper, replica};
 use crate::config::DatabaseConfig;
+use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::metrics::{self, PoolState};
-
-/// How much longer than a statement may take we wait for the server to say that it took too long.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Before a server that is just starting is asked again, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -30,12 +27,20 @@ const LEFT_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Settings {
     /// Name in metrics and log.
     pub(super) name: &'static str,
+    /// The job that keeps it whole.
+    pub(super) keeper: Job,
     /// Connections kept open.
     pub(super) min: u32,
+    /// Connections at the most.
+    pub(super) max: u32,
     /// How long somebody waits for a connection.
     pub(super) acquire_timeout: Duration,
+    /// How long anything may take that is asked of a connection.
+    pub(super) patience: Duration,
     /// A connection that rested for longer is pinged before use.
     pub(super) ping_after: Duration,
+    /// Whether a server that is no standby is refused.
+    pub(super) only_standby: bool,
 }
 
 /// Makes connections, and looks at those that are lent again.
@@ -43,6 +48,7 @@ pub(super) struct Settings {
 pub(super) struct Connector {
     options: PgConnectOptions,
     ping_after: Duration,
+    only_standby: bool,
 }
 
 impl Manager for Connector {
@@ -58,7 +64,7 @@ impl Manager for Connector {
                     sleep(pause).await;
                     pause = longest.min(2 * pause);
                 }
-                connected => return connected.map(Session::new),
+                connected => return self.checked(connected?).await,
             }
         }
     }
@@ -69,6 +75,17 @@ impl Manager for Connector {
             session.conn.ping().await?;
         }
         Ok(())
+    }
+}
+
+impl Connector {
+    /// The address of a replica may lead to another server with each connection, and to one that was
+    /// promoted.
+    async fn checked(&self, mut conn: PgConnection) -> Result<Session, sqlx::Error> {
+        if self.only_standby {
+            replica::require_standby(&mut conn).await?;
+        }
+        Ok(Session::new(conn))
     }
 }
 
@@ -93,7 +110,7 @@ pub(super) struct Pool {
     max_lifetime: Duration,
     /// How long anything may take that is asked of a connection.
     patience: Duration,
-    closed: CancellationToken,
+    background: Supervisor,
 }
 
 impl Pool {
@@ -106,22 +123,24 @@ impl Pool {
         let connector = Connector {
             options,
             ping_after: settings.ping_after,
+            only_standby: settings.only_standby,
         };
         let inner = deadpool::managed::Pool::builder(connector)
             .queue_mode(QueueMode::Lifo)
-            .max_size(config.pool_max as usize)
+            .max_size(settings.max as usize)
             .build()
             .map_err(|error| sqlx::Error::Configuration(error.into()))?;
         let pool = Self {
             name: settings.name,
             inner,
-            max: config.pool_max,
+            max: settings.max,
             acquire_timeout: settings.acquire_timeout,
             max_lifetime: config.max_lifetime,
-            patience: config.statement_timeout + GRACE,
-            closed: CancellationToken::new(),
+            patience: settings.patience,
+            background: Supervisor::default(),
         };
-        pool.watch(keeper::watch(pool.clone(), settings.min));
+        let kept = pool.clone();
+        pool.watch(settings.keeper, move || keeper::watch(kept.clone(), settings.min));
         Ok(pool)
     }
 
@@ -190,7 +209,7 @@ impl Pool {
 
     /// Closes what nobody uses; what somebody does goes when it comes back.
     pub(super) async fn close(&self) {
-        self.closed.cancel();
+        self.background.stop();
         let idle = self.inner.retain(|_, _| false);
         self.inner.close();
         self.end(idle.removed).await;
@@ -204,10 +223,12 @@ impl Pool {
         join_all(ends).await;
     }
 
-    /// Goes on with `work` in a task of its own until the pool is closed.
-    pub(super) fn watch<F: Future<Output = ()> + Send + 'static>(&self, work: F) {
-        let closed = self.closed.clone();
-        tokio::spawn(async move { closed.run_until_cancelled(work).await });
+    /// Goes on with a job until the pool is closed.
+    pub(super) fn watch<F>(&self, job: Job, begin: impl FnMut() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send,
+    {
+        self.background.spawn(job, begin);
     }
 }
 

@@ -15,6 +15,7 @@ use tower::{Layer, Service};
 use tower_http::cors::{self, AllowOrigin};
 
 use super::idempotency::REPLAYED;
+use super::partial::PARTIAL;
 use crate::config::http::OriginPattern;
 
 /// How long a browser may remember a preflight; what the FastAPI service said.
@@ -118,6 +119,7 @@ fn for_pages(origins: &[OriginPattern]) -> cors::CorsLayer {
             LOCATION,
             RETRY_AFTER,
             REPLAYED,
+            PARTIAL,
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("x-request-id"),

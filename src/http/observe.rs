@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::StatusCode;
@@ -25,6 +25,7 @@ use line_budget::LineBudget;
 pub(super) use answer::{logs_probes, set_common_headers};
 
 use super::client_ip::{client_ip, network_of};
+use super::partial;
 use super::problem::Problem;
 use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
@@ -50,6 +51,7 @@ struct Watch {
     probes: Vec<&'static str>,
     warned_of_proxy: AtomicBool,
     active: ActiveRequests,
+    request_timeout: Duration,
     lines: Arc<LineBudget>,
 }
 
@@ -64,6 +66,7 @@ impl Observer {
             probes,
             warned_of_proxy: AtomicBool::default(),
             active: ActiveRequests::default(),
+            request_timeout: config.request_timeout,
             lines: LineBudget::new(config.log_requests_per_second),
         }))
     }
@@ -140,6 +143,8 @@ impl Watch {
 struct Arrived {
     started: Instant,
     client: IpAddr,
+    /// Whether the request is about one organisation.
+    names_one: bool,
     context: RequestContext,
 }
 
@@ -156,12 +161,14 @@ impl Arrived {
         Self {
             started,
             client,
+            names_one: partial::names_one(request.uri().query()),
             context: RequestContext {
                 id: request_id(request.headers()),
                 method,
                 route,
                 span,
                 network: network_of(client),
+                deadline: started + watch.request_timeout,
                 caller: Arc::default(),
             },
         }
@@ -173,7 +180,7 @@ impl Arrived {
         watch: Arc<Watch>,
         work: impl Future<Output = Result<R, Infallible>>,
     ) -> Result<Response, Infallible> {
-        let (client, started) = (self.client, self.started);
+        let (client, started, names_one) = (self.client, self.started, self.names_one);
         let RequestContext {
             id,
             method,
@@ -181,6 +188,7 @@ impl Arrived {
             span,
             caller,
             network,
+            ..
         } = self.context.clone();
         request::scope(self.context, async move {
             let _active = watch.active.enter(&method);
@@ -199,6 +207,10 @@ impl Arrived {
             }
             set_common_headers(response.headers_mut());
             set_own_headers(response.headers_mut(), &id, watch.draining.is_set());
+            let lacking = caller.get().and_then(|caller| caller.lacking.as_deref());
+            if let Some(lacking) = lacking.filter(|_| !names_one) {
+                partial::mark(response.headers_mut(), lacking);
+            }
             let is_probe = watch.probes.contains(&&*route);
             if let Some(omitted) = watch.lines.admit(network, Instant::now()) {
                 log(&Line {

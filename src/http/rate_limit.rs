@@ -27,6 +27,7 @@ use tower_governor::{GovernorError, GovernorLayer};
 use super::problem::Problem;
 use crate::config::RateLimitConfig;
 use crate::models::authorization::Authorization;
+use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::metrics;
 
 pub use addresses::AddressBudgets;
@@ -114,14 +115,17 @@ fn period(config: RateLimitConfig) -> Duration {
 }
 
 /// Forgets full buckets now and then, for as long as the limiter lives.
-fn sweep<L: Send + Sync + 'static>(limiter: &Arc<L>, forget: impl Fn(&L) + Send + 'static) {
+fn sweep<L: Send + Sync + 'static>(limiter: &Arc<L>, forget: impl Fn(&L) + Copy + Send + 'static) {
     let limiter = Arc::downgrade(limiter);
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(SWEEP_INTERVAL).await;
-            match limiter.upgrade() {
-                Some(limiter) => forget(&limiter),
-                None => return,
+    Supervisor::default().spawn(Job::RateLimitSweep, move || {
+        let limiter = limiter.clone();
+        async move {
+            loop {
+                tokio::time::sleep(SWEEP_INTERVAL).await;
+                match limiter.upgrade() {
+                    Some(limiter) => forget(&limiter),
+                    None => return,
+                }
             }
         }
     });

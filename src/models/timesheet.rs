@@ -132,6 +132,15 @@ pub struct No {
     pub children: Vec<No>,
 }
 
+/// What a sheet lacks, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aviso {
+    /// Stable machine-readable code.
+    pub code: &'static str,
+    /// Sentence for people.
+    pub detail: String,
+}
+
 /// The sheet of a week.
 #[derive(Debug, Clone)]
 pub struct Folha {
@@ -147,6 +156,8 @@ pub struct Folha {
     pub total: Total,
     /// How many work items there are.
     pub count: usize,
+    /// What is not in the sheet though it might be expected.
+    pub avisos: Vec<Aviso>,
 }
 
 #[cfg(test)]

@@ -57,11 +57,15 @@ impl Estado {
 pub const CLOSED_BEFORE: &str =
     "O Work Item foi fechado antes da gravação das horas; elas foram gravadas assim mesmo";
 
+/// What the owner is told of hours of a work item whose type has no field for them.
+pub const NO_FIELD: &str =
+    "O tipo do Work Item não tem o campo Completed Work; as horas ficam registradas somente aqui";
+
 /// What an entry tells of its way to Azure DevOps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Situacao {
-    /// Where it stands.
-    pub estado: Estado,
+    /// Where it stands; `None` when the work item has no field that it could stand in.
+    pub estado: Option<Estado>,
     /// Why it is not there yet, or will not be; or what to know of it. A sentence for people.
     pub motivo: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! Tables: `_sqlx_migrations`, read only; [`crate::db::migrate`] writes it.
 
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, ReadTx};
 use crate::models::organizacao::Scope;
 
 /// PostgreSQL manual, appendix A.
@@ -14,8 +14,20 @@ const INVALID_PARAMETER_VALUE: &str = "22023";
 /// # Errors
 /// When the database does not answer, or does not let the login set the role.
 pub async fn applied_version(db: &Db) -> Result<Option<i64>, DbError> {
+    version_in(db.begin_read(&Scope::Maintenance)).await
+}
+
+/// The same for `/ready`, on a connection that no request can use up.
+///
+/// # Errors
+/// As for [`applied_version`].
+pub async fn applied_version_for_readiness(db: &Db) -> Result<Option<i64>, DbError> {
+    version_in(db.begin_readiness(&Scope::Maintenance)).await
+}
+
+async fn version_in(begin: impl Future<Output = Result<ReadTx, DbError>>) -> Result<Option<i64>, DbError> {
     let read = async {
-        let mut tx = db.begin_read(&Scope::Maintenance).await?;
+        let mut tx = begin.await?;
         // Not a macro: the migrator makes the table, no migration does.
         let version = sqlx::query_scalar("SELECT max(version) FILTER (WHERE success) FROM _sqlx_migrations")
             .fetch_one(tx.conn())

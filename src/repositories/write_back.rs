@@ -274,6 +274,8 @@ pub struct Settled {
     pub rev: i32,
     /// Whether the work item was closed before it got hours that are new.
     pub closed_before: bool,
+    /// Whether the type has `CompletedWork`; `None` where it was not looked at.
+    pub has_completed: Option<bool>,
 }
 
 /// The intention was applied, or there was nothing to apply: Azure DevOps knows the entries up to `versao`, and so much of
@@ -293,6 +295,7 @@ pub async fn settle(
                   pendente_desde = now(), proxima_em = now(), tentativas = 0, motivo = NULL,
                   fechado_de = CASE WHEN $9 AND $4 > versao_escrita THEN versao_escrita ELSE fechado_de END,
                   fechado_ate = CASE WHEN $9 AND $4 > versao_escrita THEN $4 ELSE fechado_ate END,
+                  sem_campo = coalesce(NOT $10::boolean, sem_campo),
                   lease_ate = CASE WHEN versao > $4 THEN lease_ate END,
                   intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
                   intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
@@ -307,6 +310,7 @@ pub async fn settle(
         settled.rev,
         settled.participacao.considerado.millionths(),
         settled.closed_before,
+        settled.has_completed,
     )
     .fetch_optional(tx.conn())
     .await
@@ -371,24 +375,28 @@ pub async fn postpone(
     Ok(())
 }
 
-/// Gives the lease back after a failure that stays. Entries that came while it was tried get a try of their own.
+/// Gives the lease back after a failure that stays. Entries that came while it was tried get a try of their own, after
+/// `wait`.
 pub async fn fail(
     tx: &mut Tx,
     alvo: &Alvo,
     lease: Uuid,
     versao: i64,
     motivo: &str,
+    wait: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE write_back
             SET lease = NULL, lease_ate = NULL, tentativas = tentativas + 1, motivo = left($5, 500),
-                estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'falhou' END, proxima_em = clock_timestamp()
+                estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'falhou' END,
+                proxima_em = clock_timestamp() + make_interval(secs => $6)
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
         alvo.organizacao.as_str(),
         alvo.work_item_id,
         lease,
         versao,
         motivo,
+        wait.as_secs_f64(),
     )
     .execute(tx.conn())
     .await?;

@@ -16,7 +16,7 @@ use crate::models::organizacao::NomeOrganizacao;
 pub(super) struct PlaceParams {
     /// Organisation, in any case.
     #[validate(required)]
-    #[param(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
+    #[param(value_type = String, required = true, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Project: name, Azure DevOps GUID in any spelling, or `id`.

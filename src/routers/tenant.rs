@@ -19,7 +19,7 @@ use crate::services::integracao;
 #[into_params(parameter_in = Query)]
 pub(super) struct OrganizacaoParams {
     /// Azure DevOps organisation; the default one, or the caller's first, without it.
-    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
+    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
 }

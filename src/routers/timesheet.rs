@@ -132,7 +132,8 @@ async fn get_state_category(
 
 /// List the revisions of a work item
 ///
-/// All of them, the oldest first: when state and assignment changed.
+/// The oldest first: when state and assignment changed. Of more than 12,000 the later ones are missing, and
+/// `truncado` says so.
 #[utoipa::path(get, path = "/timesheet/work-item/{work_item_id}/revisions", tag = TIMESHEET,
     params(WorkItemIdParam, PlaceParams),
     responses(

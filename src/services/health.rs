@@ -65,7 +65,7 @@ pub struct HealthService {
     azure: AzureDevOps,
     draining: Draining,
     /// What was seen last, and when. Whoever asks in between gets the same answer, so that probes, which no rate
-    /// limit holds back, cannot use up the pool.
+    /// limit holds back, ask the database twice a second at the most.
     last: Arc<Mutex<Option<(Instant, Seen)>>>,
 }
 
@@ -143,6 +143,6 @@ impl HealthService {
     }
 
     async fn applied_version(&self) -> Result<Option<i64>, DbError> {
-        migrations::applied_version(&self.db).await
+        migrations::applied_version_for_readiness(&self.db).await
     }
 }

@@ -4,29 +4,32 @@
 //! Categories come from the process, never from names of states.
 
 pub mod assemble;
+mod avisos;
+mod categorias;
+mod process_states;
 mod selection;
+mod wiql;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::auth::{CurrentUser, Membership};
-use crate::azure_devops::Error as AzureError;
-use crate::azure_devops::work_items::{Revision, WorkItem};
+use crate::auth::CurrentUser;
+use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::clock::Clock;
 use crate::config::ApontamentosConfig;
 use crate::db::{Db, ReadTx};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::timesheet::{Folha, Item, Semana};
 use crate::models::work_item::{Categoria, LoggableTypes};
 use crate::repositories::apontamentos::lists;
-use crate::repositories::projetos::Located;
 use crate::services::integracao::membership_of;
 use crate::services::projetos::ProjetoService;
-use crate::services::work_items::{Types, WorkItemService, for_caller, missing_is, no_project, too_many};
+use crate::services::work_items::{WorkItemService, too_many};
+use categorias::{Categorias, Places, Told};
 
 /// More work items than anybody looks at.
 const MOST_ITEMS: usize = 4_000;
@@ -144,20 +147,27 @@ impl TimesheetService {
             let here = categorias.is_here(&item).await?;
             items.push(self.item(item, categoria, here, icon));
         }
-        Ok(assemble::assemble(semana, hoje, items, lancamentos))
+        let mut folha = assemble::assemble(semana, hoje, items, lancamentos);
+        folha.avisos = selected.avisos;
+        folha
+            .avisos
+            .extend(avisos::unknown_states(categorias.not_in_process()));
+        folha
+            .avisos
+            .extend(avisos::absent_fields(membership.organizacao()));
+        Ok(folha)
     }
 
-    /// A state whose category nobody knows is shown as under way, and allows nothing.
-    fn item(&self, item: WorkItem, categoria: Option<Categoria>, here: bool, icon: Arc<str>) -> Item {
+    fn item(&self, item: WorkItem, told: Told, here: bool, icon: Arc<str>) -> Item {
         Item {
             // Hours are logged on work items of the project that is named.
-            pode_editar: here && categoria.is_some_and(|categoria| self.may_log(categoria, &item.tipo)),
-            pode_excluir: categoria.is_some_and(Categoria::is_open),
+            pode_editar: here && self.may_log(told, &item.tipo),
+            pode_excluir: told.may_delete(),
             id: item.id,
             title: item.title,
             tipo: item.tipo,
             state: item.state,
-            categoria: categoria.unwrap_or(Categoria::InProgress),
+            categoria: told.shown(),
             icon,
             assigned_to: item.assigned_to.map(|who| who.nome),
             scheduling: item.scheduling,
@@ -166,8 +176,8 @@ impl TimesheetService {
     }
 
     /// Agrees with what `POST /apontamentos` allows (D-36).
-    fn may_log(&self, categoria: Categoria, tipo: &str) -> bool {
-        self.types.has(tipo) && categoria.is_open()
+    fn may_log(&self, told: Told, tipo: &str) -> bool {
+        self.types.has(tipo) && matches!(told, Told::Known(categoria) if categoria.is_open())
     }
 
     /// What may be done on a work item of a project.
@@ -185,65 +195,33 @@ impl TimesheetService {
             .await?;
         let credential = membership.service_credential()?;
         let upstream = membership.organizacao();
-        let categoria = self
+        let known = self
             .work_items
-            .categoria(upstream, credential, &item.project, &item)
+            .known_categoria(upstream, credential, &item.project, &item)
             .await?;
+        let told = Told::from(known);
         Ok(Estado {
             work_item_id: item.id,
-            pode_editar: self.may_log(categoria, &item.tipo),
-            pode_excluir: categoria.is_open(),
+            pode_editar: self.may_log(told, &item.tipo),
+            pode_excluir: told.may_delete(),
             state: item.state,
-            categoria,
+            categoria: told.shown(),
         })
     }
 
-    /// Every revision of a work item of a project.
+    /// The revisions of a work item of a project, as many as are read.
     pub async fn revisions(
         &self,
         user: &CurrentUser,
         organizacao: &NomeOrganizacao,
         projeto: &ProjetoNomeado,
         id: i32,
-    ) -> Result<Vec<Revision>> {
+    ) -> Result<Revisions> {
         let membership = membership_of(user, organizacao)?;
         self.work_items
             .in_project(user, membership, &self.projetos, projeto, id)
             .await?;
         self.work_items.revisions(membership, id).await
-    }
-
-    /// States of a type of a process, by the type's reference name; the project's process when none is named.
-    pub async fn process_states(
-        &self,
-        user: &CurrentUser,
-        organizacao: &NomeOrganizacao,
-        projeto: &ProjetoNomeado,
-        process: Option<&str>,
-        tipo: &str,
-    ) -> Result<HashMap<String, Categoria>> {
-        let membership = membership_of(user, organizacao)?;
-        let upstream = membership.organizacao();
-        let process = if let Some(process) = process {
-            process.to_owned()
-        } else {
-            let chave = membership.chave();
-            let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
-            let project = &located.external_id.to_string();
-            let settings = for_caller(membership, |credential| async move {
-                upstream.project_settings(&credential, project).await
-            });
-            let settings = settings.await.map_err(|error| missing_is(error, no_project))?;
-            let process = settings.process;
-            process.ok_or(AzureError::Nonsense("the project does not tell its process"))?
-        };
-        let process = &process;
-        let states = for_caller(membership, |credential| async move {
-            let credential = &credential;
-            upstream.process_states(credential, process, tipo).await
-        });
-        let missing = || Error::NotFound(format!("Tipo de Work Item {tipo} não encontrado no processo"));
-        states.await.map_err(|error| missing_is(error, missing))
     }
 
     /// Work items of a project as they are; those that are not there are left out.
@@ -264,90 +242,6 @@ impl TimesheetService {
                 found.push(item);
             }
         }
-        Ok(found)
-    }
-}
-
-/// Which projects of work items are the project of the request; each is asked about once.
-struct Places<'a> {
-    service: &'a TimesheetService,
-    membership: &'a Membership,
-    projeto: &'a Located,
-    asked: HashMap<(Option<Uuid>, String), bool>,
-}
-
-impl<'a> Places<'a> {
-    fn new(service: &'a TimesheetService, membership: &'a Membership, projeto: &'a Located) -> Self {
-        Self {
-            service,
-            membership,
-            projeto,
-            asked: HashMap::new(),
-        }
-    }
-
-    async fn is_here(&mut self, item: &WorkItem) -> Result<bool> {
-        let key = (item.project_id, item.project.clone());
-        if let Some(known) = self.asked.get(&key) {
-            return Ok(*known);
-        }
-        let projetos = &self.service.projetos;
-        let here = projetos.is_here(self.membership, self.projeto, item).await?;
-        self.asked.insert(key, here);
-        Ok(here)
-    }
-}
-
-/// Categories of many work items. Those of another project, or in a state that is new, are asked about once each.
-struct Categorias<'a> {
-    places: Places<'a>,
-    types: &'a Types,
-    asked: HashMap<(String, String, String), Option<Categoria>>,
-}
-
-impl<'a> Categorias<'a> {
-    fn new(
-        service: &'a TimesheetService,
-        membership: &'a Membership,
-        projeto: &'a Located,
-        types: &'a Types,
-    ) -> Self {
-        Self {
-            places: Places::new(service, membership, projeto),
-            types,
-            asked: HashMap::new(),
-        }
-    }
-
-    async fn is_here(&mut self, item: &WorkItem) -> Result<bool> {
-        self.places.is_here(item).await
-    }
-
-    async fn of(&mut self, item: &WorkItem) -> Result<Option<Categoria>> {
-        let here = self.is_here(item).await?;
-        if let Some(known) = self.types.categoria(&item.tipo, &item.state).filter(|_| here) {
-            return Ok(Some(known));
-        }
-        let key = (item.project.clone(), item.tipo.clone(), item.state.clone());
-        if let Some(asked) = self.asked.get(&key) {
-            return Ok(*asked);
-        }
-        let membership = self.places.membership;
-        let credential = membership.service_credential()?;
-        // What is asked again is what the sheet remembers.
-        let project = if here {
-            self.places.projeto.external_id.to_string()
-        } else {
-            item.project.clone()
-        };
-        let work_items = &self.places.service.work_items;
-        let asked = work_items.categoria(membership.organizacao(), credential, &project, item);
-        let found = match asked.await {
-            Ok(found) => Some(found),
-            Err(error) if error.is_away() => return Err(error.into()),
-            Err(_) => None,
-        };
-        self.asked.insert(key, found);
         Ok(found)
     }
 }

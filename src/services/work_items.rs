@@ -5,16 +5,16 @@
 mod cache;
 mod icons;
 mod search;
+mod types;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 
 use crate::auth::{CurrentUser, Membership};
-use crate::azure_devops::iterations::TeamArea;
-use crate::azure_devops::work_item_types::TypeDescription;
-use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK, Revision, WorkItem};
+use crate::azure_devops::iterations::TeamAreas;
+use crate::azure_devops::queries::LONGEST_QUERY;
+use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
@@ -24,62 +24,7 @@ use crate::services::projetos::ProjetoService;
 use cache::Caches;
 
 pub use search::{Found, Search};
-
-/// What is known of a type.
-#[derive(Debug, Default)]
-pub struct WorkItemType {
-    states: HashMap<String, Categoria>,
-    /// Whether it has `CompletedWork`.
-    pub has_completed: bool,
-    /// Whether it has `RemainingWork`.
-    pub has_remaining: bool,
-    icon: Option<String>,
-    color: Option<String>,
-}
-
-/// The types of a project by name.
-#[derive(Debug, Default)]
-pub struct Types(HashMap<String, Arc<WorkItemType>>);
-
-impl Types {
-    /// The category of a state of a type, where both are known.
-    #[must_use]
-    pub fn categoria(&self, tipo: &str, state: &str) -> Option<Categoria> {
-        self.0.get(tipo)?.states.get(state).copied()
-    }
-
-    /// Types that have the same closed states, with those states; every type once.
-    #[must_use]
-    pub fn by_closed_states(&self) -> BTreeMap<Vec<String>, Vec<String>> {
-        let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-        for (name, tipo) in &self.0 {
-            let closed = tipo.states.iter().filter(|(_, categoria)| !categoria.is_open());
-            let mut closed: Vec<String> = closed.map(|(state, _)| state.clone()).collect();
-            closed.sort_unstable();
-            groups.entry(closed).or_default().push(name.clone());
-        }
-        for types in groups.values_mut() {
-            types.sort_unstable();
-        }
-        groups
-    }
-
-    fn read(types: Vec<TypeDescription>) -> Self {
-        let read = |tipo: TypeDescription| {
-            let has = |name: &str| tipo.fields.iter().any(|field| field.eq_ignore_ascii_case(name));
-            let (has_completed, has_remaining) = (has(COMPLETED_WORK), has(REMAINING_WORK));
-            let read = WorkItemType {
-                states: tipo.states,
-                has_completed,
-                has_remaining,
-                icon: tipo.icon,
-                color: tipo.color,
-            };
-            (tipo.nome, Arc::new(read))
-        };
-        Self(types.into_iter().map(read).collect())
-    }
-}
+pub use types::{Types, WorkItemType};
 
 /// Use cases of work items.
 #[derive(Debug, Clone, Default)]
@@ -148,7 +93,7 @@ impl WorkItemService {
     /// Ids that a query selects for a caller, at the most 20 s old.
     ///
     /// # Errors
-    /// [`Error::Rule`] when it selects more than Azure DevOps tells.
+    /// [`Error::Rule`] when it is too long, or selects more than Azure DevOps tells.
     pub async fn query(
         &self,
         membership: &Membership,
@@ -156,6 +101,9 @@ impl WorkItemService {
         wiql: &str,
         most: Option<usize>,
     ) -> Result<Arc<Vec<i32>>> {
+        if wiql.len() > LONGEST_QUERY {
+            return Err(too_many());
+        }
         let found = for_caller(membership, |credential| async move {
             let credential = &credential;
             let organizacao = membership.organizacao();
@@ -194,11 +142,11 @@ impl WorkItemService {
         found.await.map_err(|error| missing_is(error, missing))
     }
 
-    /// Every revision of a work item.
+    /// The revisions of a work item, as many as are read.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
-    pub async fn revisions(&self, membership: &Membership, id: i32) -> Result<Vec<Revision>> {
+    pub async fn revisions(&self, membership: &Membership, id: i32) -> Result<Revisions> {
         let found = for_caller(membership, |credential| async move {
             let credential = &credential;
             membership.organizacao().revisions(credential, id).await
@@ -233,7 +181,7 @@ impl WorkItemService {
         membership: &Membership,
         project: &str,
         team: &str,
-    ) -> Result<Arc<Vec<TeamArea>>> {
+    ) -> Result<Arc<TeamAreas>> {
         let found = for_caller(membership, |credential| async move {
             let organizacao = membership.organizacao();
             self.caches
@@ -244,10 +192,10 @@ impl WorkItemService {
         found.await.map_err(|error| missing_is(error, missing))
     }
 
-    /// The category of a work item's state; `project`: its project, by whatever it is remembered.
+    /// The category of a work item's state, as [`known_categoria`](Self::known_categoria) tells it.
     ///
     /// # Errors
-    /// When Azure DevOps does not tell it.
+    /// Also when the process does not know the state.
     pub async fn categoria(
         &self,
         organizacao: &Organizacao,
@@ -255,23 +203,40 @@ impl WorkItemService {
         project: &str,
         item: &WorkItem,
     ) -> Result<Categoria, AzureError> {
-        let types = self.caches.types(organizacao, credential, project).await?;
-        if let Some(categoria) = types.categoria(&item.tipo, &item.state) {
-            return Ok(categoria);
-        }
-        // A state that is newer than what is remembered.
-        self.caches.forget_types(organizacao, project).await;
-        let types = self.caches.types(organizacao, credential, project).await?;
-        let known = types.categoria(&item.tipo, &item.state);
+        let known = self
+            .known_categoria(organizacao, credential, project, item)
+            .await?;
         known.ok_or(AzureError::Nonsense(
             "the work item is in a state that its type does not know",
         ))
     }
 
+    /// The category of a work item's state; `None` when the process does not know the state. `project`: its
+    /// project, by the name or id under which the types are remembered.
+    ///
+    /// # Errors
+    /// When Azure DevOps does not tell its types.
+    pub async fn known_categoria(
+        &self,
+        organizacao: &Organizacao,
+        credential: &Credential,
+        project: &str,
+        item: &WorkItem,
+    ) -> Result<Option<Categoria>, AzureError> {
+        let types = self.caches.types(organizacao, credential, project).await?;
+        if let Some(categoria) = types.categoria(&item.tipo, &item.state) {
+            return Ok(Some(categoria));
+        }
+        // A state that is newer than what is remembered.
+        self.caches.forget_types(organizacao, project).await;
+        let types = self.caches.types(organizacao, credential, project).await?;
+        Ok(types.categoria(&item.tipo, &item.state))
+    }
+
     /// What is known of a work item's type.
     ///
     /// # Errors
-    /// When Azure DevOps does not tell it.
+    /// When Azure DevOps does not tell it, or not its fields: a field that is not told may be there.
     pub async fn work_item_type(
         &self,
         organizacao: &Organizacao,
@@ -279,9 +244,13 @@ impl WorkItemService {
         item: &WorkItem,
     ) -> Result<Arc<WorkItemType>, AzureError> {
         let types = self.caches.types(organizacao, credential, &item.project).await?;
-        types.0.get(&item.tipo).cloned().ok_or(AzureError::Nonsense(
+        let tipo = types.find(&item.tipo).ok_or(AzureError::Nonsense(
             "the work item has a type that its project does not know",
-        ))
+        ))?;
+        if !tipo.fields_told {
+            return Err(AzureError::Nonsense("the type does not tell its fields"));
+        }
+        Ok(Arc::clone(tipo))
     }
 
     /// The hours of a work item that were just written, for those who read it next.

@@ -5,6 +5,7 @@
 //! processes one writes. `docs/write-back.md` tells the whole of it.
 
 mod attempt;
+mod credentials;
 mod holds;
 mod motivo;
 mod plan;
@@ -37,7 +38,9 @@ use crate::repositories::{auditoria, clock};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
+use crate::telemetry::request;
 use crate::tenants::Tenants;
+use credentials::SeenCredentials;
 use holds::Holds;
 use write::LEASE;
 
@@ -45,10 +48,12 @@ pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelecaoAlvo, switched_off
 
 /// The background leaves a fresh change to the request that made it for so much longer than the request's budget.
 const HEAD_START: Duration = Duration::from_millis(500);
+/// What a request keeps of its time for its answer, once its entry is committed.
+const ANSWER_TIME: Duration = Duration::from_millis(500);
 /// Attempts that requests may have under way in one organisation; further changes are left to the background at once.
 const MOST_IN_REQUESTS: usize = 32;
-/// How long it is remembered who a credential is.
-const IDENTITY_TTL: Duration = Duration::from_hours(1);
+/// How long it is remembered as whom a credential writes.
+const AUTHOR_TTL: Duration = Duration::from_hours(1);
 /// Failures listed at the most.
 const MOST_FAILURES: i64 = 200;
 
@@ -62,13 +67,15 @@ struct Inner {
     work_items: WorkItemService,
     projetos: ProjetoService,
     config: WriteBackConfig,
-    identities: Cache<(NomeOrganizacao, Fingerprint), Uuid>,
+    /// As whom changes of a credential turn up in a work item's revisions; learned from the answers to them.
+    authors: Cache<(NomeOrganizacao, Fingerprint), Uuid>,
     /// Requests of this process that change one work item wait for each other instead of for the lease.
     turns: Cache<Alvo, Arc<tokio::sync::Mutex<()>>>,
     /// An organisation that hangs keeps the requests of others from nothing.
     in_requests: Cache<ChaveOrganizacao, Arc<Semaphore>>,
     tasks: TaskTracker,
     holds: Holds,
+    seen_credentials: SeenCredentials,
 }
 
 /// How the write-back stands.
@@ -98,14 +105,15 @@ impl WriteBackService {
             work_items,
             projetos,
             config: config.clone(),
-            identities: Cache::builder()
+            authors: Cache::builder()
                 .max_capacity(10_000)
-                .time_to_live(IDENTITY_TTL)
+                .time_to_live(AUTHOR_TTL)
                 .build(),
             turns: Cache::builder().max_capacity(10_000).time_to_idle(LEASE).build(),
             in_requests: Cache::builder().max_capacity(10_000).build(),
             tasks: TaskTracker::new(),
             holds: Holds::default(),
+            seen_credentials: SeenCredentials::default(),
         }))
     }
 
@@ -142,7 +150,10 @@ impl WriteBackService {
         let Ok(place) = places.try_acquire_owned() else {
             return;
         };
-        let deadline = Instant::now() + inner.config.budget;
+        // The entry is committed: a request that has no time left answers without waiting.
+        let left = request::time_left().map(|left| left.saturating_sub(ANSWER_TIME));
+        let budget = left.map_or(inner.config.budget, |left| left.min(inner.config.budget));
+        let deadline = Instant::now() + budget;
         let attempt = self.0.tasks.spawn(async move {
             let turn = inner.turns.get_with(alvo.clone(), async { Arc::default() }).await;
             // Whoever waits in vain leaves it to the background.

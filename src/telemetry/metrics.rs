@@ -36,6 +36,8 @@ const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
 const UPSTREAM_VERSION: &str = "aponta_upstream_api_version";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
 const LOG_LINES_LOST: &str = "aponta_log_lines_lost_total";
+const JOB_RESTARTS: &str = "aponta_job_restarts_total";
+const REPLICA_USED: &str = "aponta_replica_used";
 const TASKS: &str = "aponta_tasks";
 const BUILD_INFO: &str = "aponta_build_info";
 
@@ -49,6 +51,7 @@ const POOL: &str = "db_client_connection_pool_name";
 const STATE: &str = "db_client_connection_state";
 const RESULT: &str = "result";
 const OP: &str = "op";
+const JOB: &str = "job";
 
 /// Seconds; those of OpenTelemetry for the durations of HTTP.
 const HTTP_BUCKETS: [f64; 14] = [
@@ -136,6 +139,8 @@ fn describe() {
         LOG_LINES_LOST,
         "Log lines that are missing because the log is read too slowly"
     );
+    describe_counter!(JOB_RESTARTS, "Background jobs that panicked and began anew");
+    describe_gauge!(REPLICA_USED, "Whether lists and reports read the replica");
     describe_gauge!(TASKS, "Tasks of the runtime that are not done");
     describe_gauge!(BUILD_INFO, "Always 1; the label says what runs");
 }
@@ -173,6 +178,21 @@ pub fn upstream_version(server: &str, version: Option<f64>) {
 /// A line of the log found no room.
 pub fn log_line_lost() {
     counter!(LOG_LINES_LOST).increment(1);
+}
+
+/// A background job begins. Its restarts are zero, not unknown: an alert on their rate would miss the first.
+pub fn job_started(job: &'static str) {
+    counter!(JOB_RESTARTS, JOB => job).increment(0);
+}
+
+/// A background job panicked and begins anew.
+pub fn job_restarted(job: &'static str) {
+    counter!(JOB_RESTARTS, JOB => job).increment(1);
+}
+
+/// Whether the read replica is one that may be read.
+pub fn replica_used(used: bool) {
+    gauge!(REPLICA_USED).set(i32::from(used));
 }
 
 /// How many tasks the runtime has: connections, background work, what requests left running.

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use tracing::{Event, Subscriber};
@@ -32,6 +33,8 @@ pub struct RequestContext {
     pub span: Span,
     /// Address of the client, or the /64 of an IPv6 subscriber.
     pub network: IpAddr,
+    /// When the request is given up.
+    pub deadline: Instant,
     /// The caller, once proved.
     pub caller: Arc<OnceLock<Caller>>,
 }
@@ -43,6 +46,9 @@ pub struct Caller {
     pub id: String,
     /// Names of the organisations that the caller belongs to, with commas between them.
     pub organizacoes: String,
+    /// Organisations that could not say whether they know the caller, as the answer names them; `None`
+    /// without any.
+    pub lacking: Option<String>,
 }
 
 /// The span of the request that this task works for, if it works for one.
@@ -72,6 +78,13 @@ pub fn current_id() -> Option<Arc<str>> {
 #[must_use]
 pub fn current_network() -> Option<IpAddr> {
     CURRENT.try_with(|context| context.network).ok()
+}
+
+/// How much time the request that this task works for has left, if it works for one.
+#[must_use]
+pub fn time_left() -> Option<Duration> {
+    let left = |context: &RequestContext| context.deadline.saturating_duration_since(Instant::now());
+    CURRENT.try_with(left).ok()
 }
 
 /// Notes who makes the request that this task works for. The first caller stays; a request has only one.
@@ -188,6 +201,7 @@ mod tests {
             id: "r-1".into(),
             method: Method::GET,
             network: IpAddr::from([127, 0, 0, 1]),
+            deadline: Instant::now(),
             caller: Arc::default(),
             route: "/{id}".into(),
             span: Span::of_request("GET", "/{id}", &headers),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aponta::config::SECRETS;
+use aponta::supervisor::Job;
 
 use crate::deploy::is_secret;
 
@@ -131,7 +132,44 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &["repositories", "services", "routers", "db"],
         &["sqlx"],
     ),
+    (
+        "supervisor",
+        &[
+            "repositories",
+            "services",
+            "http",
+            "routers",
+            "auth",
+            "app",
+            "db",
+            "jobs",
+        ],
+        &["axum", "sqlx"],
+    ),
     ("app", &["repositories", "cli", "dev"], &["sqlx"]),
+];
+
+/// Files that may start a task, and what kind of task that is. None of them is a job: those that last as long
+/// as the process are started by the supervisor, which begins them anew after a panic.
+const STARTS_TASKS: &[(&str, &str)] = &[
+    ("supervisor.rs", "jobs"),
+    ("app.rs", "the jobs together, and the listener of the metrics"),
+    ("auth/membership.rs", "a question that outlives its request"),
+    ("cli.rs", "the wait for a signal"),
+    ("db/conn.rs", "the clean-up of one connection"),
+    ("db/pool.rs", "one attempt to connect"),
+    ("dev.rs", "the wait for a signal"),
+    ("dev/postgres.rs", "another program"),
+    ("dev/test_databases.rs", "loans of test databases"),
+    ("server.rs", "connections"),
+    ("services/integracao.rs", "a run that outlives its request"),
+    (
+        "services/work_items/icons.rs",
+        "a picture that outlives its request",
+    ),
+    ("services/write_back.rs", "an attempt that outlives its request"),
+    ("services/write_back/worker.rs", "attempts of the job"),
+    ("telemetry/lines.rs", "the thread that writes the log"),
 ];
 
 /// Most lines of a source file.
@@ -304,6 +342,46 @@ fn every_operation_is_registered_with_its_description() {
             outside || !production_code(&text).contains(".route("),
             "{} registers a route that the document does not know",
             path.display()
+        );
+    }
+}
+
+/// A job beside the supervisor would be gone with its first panic.
+#[test]
+fn tasks_begin_in_the_supervisor_or_in_a_listed_file() {
+    let mut found = Vec::new();
+    for (path, text) in source_files() {
+        let code = production_code(&text);
+        let supervised = code.matches("pervisor.spawn(").count()
+            + code.matches("pervisor.spawn_").count()
+            + code.matches("Supervisor::default().spawn(").count()
+            + code.matches("background.spawn(").count();
+        let all = code.matches("spawn(").count() + code.matches("spawn_").count();
+        if all > supervised && !path.ends_with("properties.rs") {
+            found.push(path.to_str().unwrap().to_owned());
+        }
+    }
+    found.sort();
+    let mut allowed: Vec<&str> = STARTS_TASKS.iter().map(|(path, _)| *path).collect();
+    allowed.sort_unstable();
+    assert_eq!(found, allowed);
+}
+
+#[test]
+fn every_job_is_started_by_the_supervisor_once() {
+    let code: String = source_files()
+        .iter()
+        .filter(|(path, _)| layer(path) != "supervisor")
+        .map(|(_, text)| production_code(text))
+        .collect();
+    for job in Job::ALL {
+        assert_eq!(
+            names_after(&code, "Job::")
+                .iter()
+                .filter(|name| **name == format!("{job:?}"))
+                .count(),
+            1,
+            "{job:?}"
         );
     }
 }

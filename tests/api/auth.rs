@@ -3,6 +3,7 @@
 mod administrators;
 mod app_tokens;
 mod credentials;
+mod partial;
 mod secrets;
 mod strangers;
 

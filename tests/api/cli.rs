@@ -5,7 +5,7 @@ use std::fs;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::data::{a_query_waits, block_projetos};
+use crate::support::data::{PATIENT, a_query_waits, block_projetos};
 use crate::support::process::{Running, aponta, run};
 use crate::support::{FakeAzure, TestDatabase};
 
@@ -331,7 +331,8 @@ async fn a_client_that_goes_away_before_the_answer_leaves_a_line() {
     serve
         .env("AUTH_ENABLED", "false")
         .env("LOG_FORMAT", "json")
-        .env("SHUTDOWN_DELAY_SECONDS", "0");
+        .env("SHUTDOWN_DELAY_SECONDS", "0")
+        .envs(PATIENT);
     let mut server = Running::start(serve);
     let started: serde_json::Value = serde_json::from_str(&server.line_with("\"serving\"").await).unwrap();
     let pool = database.pool().await;

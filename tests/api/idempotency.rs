@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::data::count;
+use crate::support::data::{PATIENT, count};
 use crate::support::logging::{APONTAMENTOS, day};
 use crate::support::{Fault, Logging, Reply, Request, TestApp, TestDatabase, eventually};
 
@@ -96,7 +96,7 @@ async fn of_fifty_equal_requests_at_once_one_has_an_effect() {
 
 #[tokio::test]
 async fn a_request_that_is_being_handled_keeps_the_others_out() {
-    let logging = Logging::new().await;
+    let logging = Logging::with(&PATIENT).await;
     let member = &logging.tenants.member;
     // The first one waits for the day's row.
     let mut blocker = logging.tenants.app.pool.begin().await.unwrap();

@@ -8,7 +8,7 @@ mod write_back;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::support::data::count;
+use crate::support::data::{block_projetos, count};
 use crate::support::process::{aponta, run};
 use crate::support::tenants::KEY;
 use crate::support::{TestApp, TestDatabase};
@@ -96,6 +96,20 @@ async fn everything(pool: &PgPool) -> Vec<String> {
         );
     }
     all
+}
+
+#[tokio::test]
+async fn import_while_a_table_is_locked_says_what_to_do() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool().await;
+    load(&pool, HEAD).await;
+    let _blocker = block_projetos(&pool).await;
+    let (code, out, err) = import_into(&database.url, &[]).await;
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(
+        err.contains("more than 2000 ms (DATABASE_LOCK_TIMEOUT_MS)"),
+        "{out}{err}"
+    );
 }
 
 /// Rows of `head.sql` that do not come along as they are, and what is told of each.

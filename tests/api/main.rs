@@ -40,6 +40,7 @@ mod projetos;
 mod rate_limit;
 mod read_replica;
 mod server;
+mod shapes;
 mod support;
 mod teams;
 mod tenancy;

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::support::TestDatabase;
 use crate::support::data::count;
+use crate::support::process::{aponta, run};
 
 fn sample_of(migration: &sqlx::migrate::Migration) -> PathBuf {
     let name = format!(
@@ -120,6 +121,27 @@ async fn replicas_that_start_together_migrate_once() {
     }
     let applied = count(&pool, "_sqlx_migrations").await;
     assert_eq!(usize::try_from(applied).unwrap(), MIGRATOR.iter().count());
+}
+
+#[tokio::test]
+async fn migrate_while_a_table_is_locked_says_what_to_do() {
+    let (database, folder) = (TestDatabase::new().await, tempfile::tempdir().unwrap());
+    let pool = database.pool().await;
+    let mut locking = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *locking)
+        .await
+        .unwrap();
+    let mut migrate = aponta(folder.path(), &["migrate"]);
+    migrate
+        .env("DATABASE_URL", &database.url)
+        .env("DATABASE_LOCK_TIMEOUT_MS", "300");
+    let (code, out, err) = run(migrate).await;
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(
+        err.contains("more than 300 ms (DATABASE_LOCK_TIMEOUT_MS)"),
+        "{out}{err}"
+    );
 }
 
 #[tokio::test]

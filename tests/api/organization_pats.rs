@@ -1,6 +1,7 @@
 //! `/api/v1/organization-pats`.
 
 mod changes;
+mod rotation;
 mod scopes;
 
 use serde_json::{Value, json};

@@ -187,18 +187,20 @@ async fn one_credential_has_one_budget_however_it_is_written() {
 #[tokio::test]
 async fn ipv6_site_has_a_budget_above_its_networks() {
     let app = app(&[]).await;
-    let mut answered = 0;
+    let (mut answered, started) = (0.0, std::time::Instant::now());
     for network in 0..64 {
         for n in 0..60 {
             let request = from(&format!("[2001:db8:7:{network:x}::1]:1"));
             let request = request.header("authorization", &format!("Bearer {network}-{n}"));
             if app.send(request).await.status == 429 {
-                assert!((960..1_100).contains(&answered), "{answered}");
+                // 960 at once, and 320 come back each second.
+                let most = 961.0 + 320.0 * started.elapsed().as_secs_f64();
+                assert!((960.0..=most).contains(&answered), "{answered}");
                 let elsewhere = from("[2001:db8:8::1]:1");
                 assert_eq!(app.send(elsewhere).await.status.as_u16(), 200);
                 return;
             }
-            answered += 1;
+            answered += 1.0;
         }
     }
     panic!("a site of 64 networks is never refused");

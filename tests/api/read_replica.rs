@@ -1,56 +1,64 @@
-//! Lists and reports read the replica while there is one to trust, and the primary otherwise.
-//!
-//! The "replica" is a database with other rows in it, so that it shows who was read. `.ci/read-replica` has a real standby.
+//! Lists and reports read the replica only while it is a standby. `.ci/read-replica` has a real one, which
+//! lags, dies, comes back and is promoted; here the address names servers that are none.
 
 use reqwest::StatusCode;
-use uuid::Uuid;
 
+use crate::support::measured::{start_with, value};
 use crate::support::{RunningServer, TestDatabase, eventually};
 
 const LISTS: [&str; 3] = ["/api/v1/atividades", "/api/v1/projetos", "/api/v1/auditoria"];
 
-async fn nomes(server: &RunningServer) -> String {
-    let reply = reqwest::get(server.url("/api/v1/atividades")).await.unwrap();
-    assert_eq!(reply.status(), StatusCode::OK);
-    reply.text().await.unwrap()
+/// The activities, after every list was answered.
+async fn nomes(api: &str) -> String {
+    for list in LISTS {
+        let reply = reqwest::get(format!("{api}{list}")).await.unwrap();
+        assert_eq!(reply.status(), StatusCode::OK, "{list}");
+    }
+    let list = reqwest::get(format!("{api}/api/v1/atividades")).await.unwrap();
+    list.text().await.unwrap()
 }
 
-async fn plant(database: &TestDatabase, nome: &str) -> Uuid {
-    sqlx::query_scalar("INSERT INTO atividades (id, nome) VALUES (gen_random_uuid(), $1) RETURNING id")
+async fn plant(database: &TestDatabase, nome: &str) {
+    sqlx::query("INSERT INTO atividades (id, nome) VALUES (gen_random_uuid(), $1)")
         .bind(nome)
-        .fetch_one(&database.pool().await)
-        .await
-        .unwrap()
-}
-
-#[tokio::test]
-async fn lists_read_the_replica_and_the_primary_when_it_goes() {
-    let (primary, replica) = (TestDatabase::new().await, TestDatabase::new().await);
-    let id = plant(&primary, "Do primário").await;
-    plant(&replica, "Da réplica").await;
-    let server = RunningServer::start(&primary.url, [("DATABASE_READ_URL", replica.url.as_str())]).await;
-    eventually("the replica is read", async || {
-        nomes(&server).await.contains("Da réplica")
-    })
-    .await;
-
-    // Not a list: read where it was written.
-    let one = reqwest::get(server.url(&format!("/api/v1/atividades/{id}")))
+        .execute(&database.pool().await)
         .await
         .unwrap();
-    assert_eq!(one.status(), StatusCode::OK);
+}
 
-    // The loan ends, and with it the database and every connection to it.
-    drop(replica);
-    eventually("the primary is read", async || {
-        // Not one failure on the way.
-        for list in LISTS {
-            let reply = reqwest::get(server.url(list)).await.unwrap();
-            assert_eq!(reply.status(), StatusCode::OK, "{list}");
-        }
-        nomes(&server).await.contains("Do primário")
+/// The test database is a server of its own, which once was trusted for ever.
+#[tokio::test]
+async fn server_that_is_no_standby_is_never_read() {
+    let (primary, other) = (TestDatabase::new().await, TestDatabase::new().await);
+    plant(&primary, "Do primário").await;
+    plant(&other, "De outro").await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        ("DATABASE_READ_URL", other.url.as_str()),
+        ("RATE_LIMIT_ENABLED", "false"),
+    ];
+    let (server, api, metrics) = start_with(&primary, folder.path(), &settings).await;
+    let others = other.pool().await;
+    let sessions = async || -> i64 {
+        let sessions = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
+        sqlx::query_scalar(sessions).fetch_one(&others).await.unwrap()
+    };
+    let before = sessions().await;
+    // A later look must not find what the first one did not.
+    eventually("it was looked at several times", async || {
+        let listed = nomes(&api).await;
+        assert!(
+            listed.contains("Do primário") && !listed.contains("De outro"),
+            "{listed}"
+        );
+        let scrape = reqwest::get(format!("{metrics}/metrics")).await.unwrap();
+        let used = value(&scrape.text().await.unwrap(), &["aponta_replica_used"]);
+        assert_eq!(used, Some(0.0));
+        sessions().await >= before + 3
     })
     .await;
+    assert_eq!(reqwest::get(format!("{api}/ready")).await.unwrap().status(), 200);
+    assert_eq!(server.signal("TERM").await, 0);
 }
 
 #[tokio::test]
@@ -59,5 +67,5 @@ async fn a_replica_that_is_not_there_harms_nobody() {
     plant(&primary, "Do primário").await;
     let nowhere = "postgres://a:b@127.0.0.1:1/a";
     let server = RunningServer::start(&primary.url, [("DATABASE_READ_URL", nowhere)]).await;
-    assert!(nomes(&server).await.contains("Do primário"));
+    assert!(nomes(&server.url("")).await.contains("Do primário"));
 }

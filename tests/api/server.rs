@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::support::data::{a_query_waits, block_projetos};
+use crate::support::data::{PATIENT, a_query_waits, block_projetos};
 use crate::support::{RunningServer, TestDatabase, eventually};
 
 async fn read_to_end(mut stream: TcpStream) -> String {
@@ -20,6 +20,11 @@ async fn read_to_end(mut stream: TcpStream) -> String {
     // A reset is an end too.
     let _ = stream.read_to_end(&mut text).await;
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A server whose requests may wait long for a lock.
+async fn patient(database: &TestDatabase, setting: (&str, &str)) -> RunningServer {
+    RunningServer::start(&database.url, PATIENT.into_iter().chain([setting])).await
 }
 
 /// A request that runs until the transaction ends, once it certainly does.
@@ -101,7 +106,7 @@ async fn beyond_the_most_connections_a_new_one_waits_its_turn() {
 async fn shutdown_turns_readiness_red_and_finishes_what_runs() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
-    let server = RunningServer::start(&database.url, [("SHUTDOWN_DELAY_SECONDS", "3")]).await;
+    let server = patient(&database, ("SHUTDOWN_DELAY_SECONDS", "3")).await;
     let (blocker, running) = blocked_request(&server, &pool).await;
 
     let ready = server.url("/ready");
@@ -137,7 +142,7 @@ async fn shutdown_turns_readiness_red_and_finishes_what_runs() {
 async fn shutdown_waits_no_longer_than_its_timeout() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
-    let server = RunningServer::start(&database.url, [("SHUTDOWN_TIMEOUT_SECONDS", "1")]).await;
+    let server = patient(&database, ("SHUTDOWN_TIMEOUT_SECONDS", "1")).await;
     let (_blocker, running) = blocked_request(&server, &pool).await;
     assert_eq!(server.stop().await, 1);
     running.abort();

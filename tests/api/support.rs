@@ -15,7 +15,7 @@ pub mod server;
 pub mod tenants;
 
 pub use app::{AUTH_ON, TestApp};
-pub use azure::{FakeAzure, Fault, NewWorkItem};
+pub use azure::{FakeAzure, Fault, Gaps, NewWorkItem};
 pub use client::{Reply, Request};
 pub use database::TestDatabase;
 pub use logging::Logging;

@@ -5,6 +5,7 @@ mod installation;
 mod keys;
 mod names;
 mod row_level_security;
+mod session;
 mod shared_reads;
 mod walls;
 

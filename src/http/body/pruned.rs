@@ -31,10 +31,12 @@ enum Part {
     Field,
     /// An element of a list: a scalar.
     Element,
-    /// Nothing. It is read all the same, because the body must be JSON as a whole; `IgnoredAny` would not look at
-    /// numbers, UTF-8 and depth.
-    Skipped,
 }
+
+/// What is not kept. It is read all the same, because the body must be JSON as a whole; `IgnoredAny` would not look
+/// at numbers, UTF-8 and depth.
+#[derive(Debug, Clone, Copy)]
+struct Skipped;
 
 impl<'de> DeserializeSeed<'de> for Part {
     type Value = Value;
@@ -68,10 +70,7 @@ impl<'de> Visitor<'de> for Part {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(match self {
-            Self::Skipped => Value::Null,
-            _ => Value::String(value.to_owned()),
-        })
+        Ok(Value::String(value.to_owned()))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
@@ -80,15 +79,14 @@ impl<'de> Visitor<'de> for Part {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut kept = Vec::new();
-        loop {
-            let keeps = matches!(self, Self::Field) && kept.len() <= MOST_ELEMENTS;
-            let part = if keeps { Self::Element } else { Self::Skipped };
-            match elements.next_element_seed(part)? {
-                Some(element) if keeps => kept.push(element),
-                Some(_) => {}
+        while matches!(self, Self::Field) && kept.len() <= MOST_ELEMENTS {
+            match elements.next_element_seed(Self::Element)? {
+                Some(element) => kept.push(element),
                 None => return Ok(Value::Array(kept)),
             }
         }
+        while elements.next_element_seed(Skipped)?.is_some() {}
+        Ok(Value::Array(kept))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
@@ -103,12 +101,62 @@ impl<'de> Visitor<'de> for Part {
                     let value = entries.next_value_seed(Self::Field)?;
                     kept.insert(key.to_owned(), value);
                 }
-                None => {
-                    entries.next_value_seed(Self::Skipped)?;
-                }
+                None => entries.next_value_seed(Skipped)?,
             }
         }
         Ok(Value::Object(kept))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Skipped {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Skipped {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while elements.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while entries.next_key_seed(Key(&[]))?.is_some() {
+            entries.next_value_seed(self)?;
+        }
+        Ok(())
     }
 }
 

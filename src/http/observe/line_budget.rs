@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::metrics;
 
 /// The span that lines are counted in.
@@ -43,15 +44,7 @@ impl LineBudget {
         });
         let weak = Arc::downgrade(&budget);
         if per_second > 0 {
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(SWEEP_INTERVAL).await;
-                    let Some(budget) = weak.upgrade() else { return };
-                    for (client, omitted) in budget.sweep(Instant::now()) {
-                        tracing::info!(%client, omitted, "left out lines of requests");
-                    }
-                }
-            });
+            Supervisor::default().spawn(Job::LogLineSweep, move || report(weak.clone()));
         }
         budget
     }
@@ -100,6 +93,17 @@ impl LineBudget {
 
     fn windows(&self) -> MutexGuard<'_, HashMap<IpAddr, Window>> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reports and forgets the addresses that went quiet, for as long as the budget lives.
+async fn report(budget: Weak<LineBudget>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        let Some(budget) = budget.upgrade() else { return };
+        for (client, omitted) in budget.sweep(Instant::now()) {
+            tracing::info!(%client, omitted, "left out lines of requests");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::models::apontamento::{Apontamento, AtividadeRef, Pessoa};
 use crate::models::duracao::Duracao;
 use crate::models::ids::{ApontamentoId, AtividadeId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::write_back::{CLOSED_BEFORE, Estado, Situacao};
+use crate::models::write_back::{CLOSED_BEFORE, Estado, NO_FIELD, Situacao};
 
 /// An entry with the names that go with it.
 pub(super) struct Row {
@@ -32,6 +32,7 @@ pub(super) struct Row {
     pub(super) estado: Option<String>,
     pub(super) motivo: Option<String>,
     pub(super) fechado_antes: Option<bool>,
+    pub(super) sem_campo: Option<bool>,
     /// Of a page: how many entries match in all.
     pub(super) count: Option<i64>,
     /// Of a page: minutes of all entries that match.
@@ -70,15 +71,30 @@ impl TryFrom<Row> for Apontamento {
             registrado_por,
             criado_em: row.criado_em,
             atualizado_em: row.atualizado_em,
-            sincronizacao: row.estado.map(|estado| Situacao {
-                estado: Estado::parse(&estado),
-                motivo: row.motivo.or_else(|| {
-                    let closed = row.fechado_antes.unwrap_or_default();
-                    closed.then(|| CLOSED_BEFORE.to_owned())
-                }),
-            }),
+            sincronizacao: situacao(row.estado, row.motivo, row.fechado_antes, row.sem_campo),
         })
     }
+}
+
+/// What an entry tells of its way; `None` where nothing is written back.
+fn situacao(
+    estado: Option<String>,
+    motivo: Option<String>,
+    fechado_antes: Option<bool>,
+    sem_campo: Option<bool>,
+) -> Option<Situacao> {
+    let estado = Estado::parse(&estado?);
+    if estado == Estado::Sincronizado && sem_campo == Some(true) {
+        return Some(Situacao {
+            estado: None,
+            motivo: Some(NO_FIELD.to_owned()),
+        });
+    }
+    let closed = || (fechado_antes == Some(true)).then(|| CLOSED_BEFORE.to_owned());
+    Some(Situacao {
+        estado: Some(estado),
+        motivo: motivo.or_else(closed),
+    })
 }
 
 /// The constraint of the column holds it.
@@ -108,6 +124,7 @@ macro_rules! select_entries {
                   CASE WHEN a.versao_escrita > w.versao_escrita THEN w.motivo END AS motivo,
                   a.versao_escrita <= w.versao_escrita AND a.versao_escrita > w.fechado_de
                        AND a.versao_escrita <= w.fechado_ate AS fechado_antes,
+                  w.sem_campo AS "sem_campo?",
                   "# + $count + " AS count, " + $total + " AS total
              FROM " + $from + "
              JOIN atividades t ON t.id = a.id_atividade

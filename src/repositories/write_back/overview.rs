@@ -35,6 +35,24 @@ pub async fn retry(
     .await
 }
 
+/// Brings failures of an organisation back to life whose reason is like one of `motivos` (patterns of LIKE).
+pub async fn revive(
+    tx: &mut Tx,
+    organizacao: &ChaveOrganizacao,
+    motivos: &[String],
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE write_back
+            SET estado = 'pendente', tentativas = 0, pendente_desde = now(), proxima_em = now()
+          WHERE organizacao = $1 AND estado = 'falhou' AND motivo LIKE ANY ($2)",
+        organizacao.as_str(),
+        motivos,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Makes rows for work items that have entries and no row: nothing of their figures is ours yet. The background leaves them alone for
 /// a minute: whoever asked compares them first.
 pub async fn adopt(

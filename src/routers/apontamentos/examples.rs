@@ -102,7 +102,7 @@ fn sample() -> Apontamento {
         criado_em: instant,
         atualizado_em: instant,
         sincronizacao: Some(Situacao {
-            estado: Estado::Sincronizado,
+            estado: Some(Estado::Sincronizado),
             motivo: None,
         }),
     }

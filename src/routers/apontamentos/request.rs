@@ -56,7 +56,7 @@ pub(super) struct ApontamentoCreate {
     project_id: Field<ProjetoNomeado>,
     /// Its organisation, in any case.
     #[validate(required)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Whose hours: the caller's id, or for administrators anybody's in the organisation.
@@ -209,7 +209,7 @@ pub(super) struct ApontamentoFilterParams {
     #[serde(default)]
     data_fim: Field<NaiveDate>,
     /// Organisation, in any case.
-    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$", example = "contoso")]
+    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$", example = "contoso")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Project: name, Azure DevOps GUID in any spelling, or `id`.

@@ -10,7 +10,7 @@ use crate::http::instant::Instant;
 use crate::models::apontamento::{Apontamento, Apontamentos, Parcela, ResumoWorkItem};
 use crate::models::horas::Horas;
 use crate::models::work_item::Scheduling;
-use crate::models::write_back::Situacao;
+use crate::models::write_back::{Estado, Situacao};
 
 /// A time entry.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,9 +79,9 @@ pub(super) struct AtividadeRefResponse {
 /// How far hours are on their way to Azure DevOps.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SituacaoResponse {
-    /// `pendente`, `sincronizado` or `falhou`.
-    #[schema(example = "sincronizado")]
-    estado: &'static str,
+    /// `pendente`, `sincronizado` or `falhou`; null when the type of the work item has no field for hours.
+    #[schema(required = true, example = "sincronizado")]
+    estado: Option<&'static str>,
     /// Why they are not there yet, or will not be; with `sincronizado` what to know of them: that the work item was
     /// closed before they were written.
     #[schema(required = true)]
@@ -91,7 +91,7 @@ pub(super) struct SituacaoResponse {
 impl From<Situacao> for SituacaoResponse {
     fn from(situacao: Situacao) -> Self {
         Self {
-            estado: situacao.estado.as_str(),
+            estado: situacao.estado.map(Estado::as_str),
             motivo: situacao.motivo,
         }
     }

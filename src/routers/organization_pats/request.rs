@@ -111,7 +111,7 @@ impl ValidateLength<u64> for Field<OrBlank<OrganizationUrl>> {
 pub(super) struct OrganizationPatCreate {
     /// Azure DevOps organisation.
     #[validate(required)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// Address for people; nothing is ever sent there. It is `https`, without user, parameters and fragment; `http`
@@ -218,7 +218,7 @@ impl OrganizationPatUpdate {
 pub(super) struct ValidateRequest {
     /// Azure DevOps organisation.
     #[validate(required)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// The PAT.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
-use crate::models::timesheet::{DAYS, Folha, Lancamento, No, day_name};
+use crate::models::timesheet::{Aviso, DAYS, Folha, Lancamento, No, day_name};
 use crate::services::timesheet::assemble::level;
 
 /// A week.
@@ -39,6 +39,30 @@ pub struct FolhaResponse {
     /// Equal to `total_geral_horas`.
     #[schema(example = 31.5)]
     total_historico: f64,
+    /// What is not in the sheet though it might be expected, and why.
+    avisos: Vec<AvisoResponse>,
+}
+
+/// What a sheet lacks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AvisoResponse {
+    /// `time_sem_areas`, `area_ilegivel`, `campo_ausente` or `estado_desconhecido`.
+    #[schema(example = "time_sem_areas")]
+    code: &'static str,
+    /// Sentence to show to a person.
+    #[schema(
+        example = "O time não tem áreas no Azure DevOps; por isso a folha só mostra Work Items com horas"
+    )]
+    detail: String,
+}
+
+impl From<Aviso> for AvisoResponse {
+    fn from(aviso: Aviso) -> Self {
+        Self {
+            code: aviso.code,
+            detail: aviso.detail,
+        }
+    }
 }
 
 /// All entries of a day.
@@ -215,6 +239,7 @@ impl From<Folha> for FolhaResponse {
             total_work_items: folha.count,
             total_esforco: estimate.to_f64(),
             total_historico: folha.total.hours(),
+            avisos: folha.avisos.into_iter().map(AvisoResponse::from).collect(),
             work_items: folha
                 .roots
                 .into_iter()

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::azure_devops::work_items::{Revision, WorkItem};
+use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::services::timesheet::Estado;
 
 /// What the state of a work item allows.
@@ -47,6 +47,8 @@ pub(super) struct RevisionsResponse {
     work_item_id: i32,
     /// The oldest first.
     revisions: Vec<RevisionResponse>,
+    /// Whether there are more than the 12,000 revisions that are read; the later ones are missing then.
+    truncado: bool,
 }
 
 /// A revision.
@@ -77,10 +79,12 @@ pub(super) struct RevisionFields {
 }
 
 impl RevisionsResponse {
-    pub(super) fn new(work_item_id: i32, revisions: Vec<Revision>) -> Self {
+    pub(super) fn new(work_item_id: i32, read: Revisions) -> Self {
         Self {
             work_item_id,
-            revisions: revisions
+            truncado: read.truncado,
+            revisions: read
+                .revisions
                 .into_iter()
                 .map(|revision| RevisionResponse {
                     rev: revision.rev,

@@ -125,7 +125,7 @@ impl From<Andamento> for AndamentoResponse {
 #[schema(example = json!({"organization_name": "contoso", "work_item_id": 4711}))]
 pub(super) struct RepetirRequest {
     /// Only those of this organisation.
-    #[schema(value_type = Option<String>, required = false, max_length = 64, min_length = 1, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
+    #[schema(value_type = Option<String>, required = false, max_length = 64, min_length = 1, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$")]
     #[serde(default)]
     pub(super) organization_name: Field<Option<NomeOrganizacao>>,
     /// Only that of this work item.
@@ -152,7 +152,7 @@ pub(super) struct RepetirResponse {
 pub(super) struct ReconciliarRequest {
     /// Organisation, in any case.
     #[validate(required)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9]([A-Za-z0-9_. -]*[A-Za-z0-9])?$")]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$")]
     #[serde(default)]
     organization_name: Field<NomeOrganizacao>,
     /// This work item.

@@ -137,7 +137,7 @@ impl Rules {
             let projeto = projeto.ok_or_else(|| work_items::not_found(id))?;
             self.check_type(&item)?;
             let loc = vec!["body".into(), "work_item_id".into()];
-            self.check_open(membership, &item, loc).await?;
+            self.check_open(membership, &item, Change::Other, loc).await?;
             Ok((item, projeto))
         };
         match check.await {
@@ -173,7 +173,7 @@ impl Rules {
             };
             if !text_allowed {
                 let loc = vec!["path".into(), "apontamento_id".into()];
-                self.check_open(membership, &item, loc).await?;
+                self.check_open(membership, &item, change, loc).await?;
             }
             Ok(Some(item))
         };
@@ -196,25 +196,40 @@ impl Rules {
         }
     }
 
-    async fn check_open(&self, membership: &Membership, item: &WorkItem, loc: Vec<Segment>) -> Result<()> {
+    /// The state of the work item allows the change. A state that is not in the process any more allows
+    /// nothing new; it leaves an entry to be shortened or deleted.
+    async fn check_open(
+        &self,
+        membership: &Membership,
+        item: &WorkItem,
+        change: Change,
+        loc: Vec<Segment>,
+    ) -> Result<()> {
         let organizacao = membership.organizacao();
         // The service's PAT sees every type; a caller's credential may lack the scope.
         let credential = membership.service_credential()?;
         let categoria = self
             .work_items
-            .categoria(organizacao, credential, &item.project, item)
+            .known_categoria(organizacao, credential, &item.project, item)
             .await?;
         let state = &item.state;
         let (code, detail) = match categoria {
-            Categoria::Completed => (
+            None if matches!(change, Change::Shorten | Change::Delete) => return Ok(()),
+            None => (
+                "estado_desconhecido",
+                format!(
+                    "O estado {state} não existe no processo do Azure DevOps; nada novo pode ser lançado"
+                ),
+            ),
+            Some(Categoria::Completed) => (
                 "work_item_fechado",
                 format!("Não é possível lançar horas em Work Item fechado (estado: {state})"),
             ),
-            Categoria::Removed => (
+            Some(Categoria::Removed) => (
                 "work_item_cancelado",
                 format!("Não é possível lançar horas em Work Item cancelado (estado: {state})"),
             ),
-            Categoria::Proposed | Categoria::InProgress | Categoria::Resolved => return Ok(()),
+            Some(Categoria::Proposed | Categoria::InProgress | Categoria::Resolved) => return Ok(()),
         };
         Err(Error::Rule { code, detail, loc })
     }

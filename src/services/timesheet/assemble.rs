@@ -53,6 +53,7 @@ pub fn assemble(semana: Semana, hoje: NaiveDate, items: Vec<Item>, lancamentos: 
         total: Total(dias.iter().map(|day| day.0).sum()),
         dias,
         count,
+        avisos: Vec::new(),
     }
 }
 

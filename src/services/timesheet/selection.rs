@@ -1,16 +1,16 @@
 //! Which work items a sheet shows.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{FolhaPedida, TimesheetService};
+use super::{FolhaPedida, TimesheetService, avisos, wiql};
 use crate::auth::{CurrentUser, Membership};
-use crate::azure_devops::queries::{Literal, Literals};
+use crate::azure_devops::queries::Literal;
 use crate::azure_devops::work_items::WorkItem;
 use crate::error::Result;
-use crate::models::timesheet::Semana;
+use crate::models::apontamento::Pessoa;
+use crate::models::timesheet::{Aviso, Semana};
 use crate::services::work_items::{Types, wiql_date};
 
 /// What was selected.
@@ -18,20 +18,38 @@ pub(super) struct Selected {
     pub(super) ids: Vec<i32>,
     /// Of these, only the caller's are to be shown, with what is above them.
     pub(super) mine: Option<Mine>,
+    /// What was left out.
+    pub(super) avisos: Vec<Aviso>,
 }
 
 /// How to recognise the caller's work items.
 pub(super) struct Mine {
     id: Option<Uuid>,
     email: Option<String>,
+    /// Every e-mail and account that the organisation knows the caller by, in lower case.
+    accounts: Vec<String>,
 }
 
 impl Mine {
+    fn new(person: &Pessoa, membership: &Membership) -> Self {
+        let email = person.email.as_ref().map(|email| email.to_lowercase());
+        let told = membership.identity().into_iter();
+        let told = told.flat_map(|identity| identity.emails.iter().chain(&identity.accounts));
+        Self {
+            id: Uuid::parse_str(&person.id).ok(),
+            accounts: told
+                .map(|account| account.to_lowercase())
+                .chain(email.clone())
+                .collect(),
+            email,
+        }
+    }
+
     fn owns(&self, item: &WorkItem) -> bool {
         item.assigned_to.as_ref().is_some_and(|who| {
             let same_id = who.id.is_some() && who.id == self.id;
-            let unique = who.unique_name.as_ref().map(|name| name.to_lowercase());
-            same_id || (unique.is_some() && unique == self.email)
+            let account = who.unique_name.as_ref().map(|name| name.to_lowercase());
+            same_id || account.is_some_and(|account| self.accounts.contains(&account))
         })
     }
 }
@@ -49,10 +67,7 @@ impl TimesheetService {
         semana: Semana,
     ) -> Result<Selected> {
         let person = user.as_known_in(membership.chave());
-        let mine = (pedida.only_mine && !user.is_everybody()).then(|| Mine {
-            id: Uuid::parse_str(&person.id).ok(),
-            email: person.email.as_ref().map(|email| email.to_lowercase()),
-        });
+        let mine = (pedida.only_mine && !user.is_everybody()).then(|| Mine::new(&person, membership));
         let team = pedida.team.as_deref();
         if let Some(iteration) = pedida.iteration {
             let iteration = &iteration.to_string();
@@ -63,75 +78,47 @@ impl TimesheetService {
             return Ok(Selected {
                 ids: ids.to_vec(),
                 mine,
+                avisos: Vec::new(),
             });
         }
         let areas = match team {
-            Some(team) => self.work_items.team_areas(membership, project, team).await?,
-            None => Arc::default(),
+            Some(team) => Some(self.work_items.team_areas(membership, project, team).await?),
+            None => None,
         };
+        let avisos = areas.as_deref().map(avisos::of_team).unwrap_or_default();
+        if areas.as_deref().is_some_and(|areas| areas.areas.is_empty()) {
+            return Ok(Selected {
+                ids: Vec::new(),
+                mine: None,
+                avisos,
+            });
+        }
         let since = wiql_date(semana.first());
         let mut target = vec![
             "[Target].[System.TeamProject] = @project".to_owned(),
-            format!("({} OR [Target].[System.ChangedDate] >= {since})", is_open(types)),
+            format!(
+                "({} OR [Target].[System.ChangedDate] >= {since})",
+                wiql::is_open(types)
+            ),
         ];
         // Without an e-mail the caller's are told from others' afterwards.
         if let Some(email) = mine.as_ref().and_then(|mine| mine.email.as_deref()) {
             target.push(format!("[Target].[System.AssignedTo] = {}", Literal(email)));
         }
-        if !areas.is_empty() {
-            let under: Vec<String> = areas
-                .iter()
-                .map(|area| {
-                    let operator = if area.include_children { "UNDER" } else { "=" };
-                    format!("[Target].[System.AreaPath] {operator} {}", Literal(&area.value))
-                })
-                .collect();
-            target.push(format!("({})", under.join(" OR ")));
+        let mut ids = Vec::new();
+        for wiql in wiql::queries(&target, areas.as_deref())? {
+            let found = self
+                .work_items
+                .query(membership, Some(project), &wiql, None)
+                .await?;
+            ids.extend_from_slice(&found);
         }
-        let target = target.join(" AND ");
-        let wiql = format!(
-            "SELECT [System.Id] FROM WorkItemLinks WHERE ([Source].[System.TeamProject] = @project) AND \
-             ([System.Links.LinkType] = 'System.LinkTypes.Hierarchy-Forward') AND ({target}) \
-             MODE (Recursive, ReturnMatchingChildren)"
-        );
-        let ids = self
-            .work_items
-            .query(membership, Some(project), &wiql, None)
-            .await?;
         Ok(Selected {
-            ids: ids.to_vec(),
+            ids,
             mine: mine.filter(|mine| mine.email.is_none()),
+            avisos,
         })
     }
-}
-
-/// A state that its own type does not call closed; the same name may be open in another type.
-fn is_open(types: &Types) -> String {
-    let groups = types.by_closed_states();
-    let all: Vec<String> = groups.values().flatten().cloned().collect();
-    let mut clauses: Vec<String> = groups
-        .iter()
-        .map(|(closed, types)| {
-            let of_type = format!("[Target].[System.WorkItemType] IN {}", Literals(types));
-            if closed.is_empty() {
-                of_type
-            } else {
-                format!(
-                    "({of_type} AND [Target].[System.State] NOT IN {})",
-                    Literals(closed)
-                )
-            }
-        })
-        .collect();
-    if all.is_empty() {
-        clauses.push("[Target].[System.Id] > 0".to_owned());
-    } else {
-        clauses.push(format!(
-            "[Target].[System.WorkItemType] NOT IN {}",
-            Literals(&all)
-        ));
-    }
-    clauses.join(" OR ")
 }
 
 /// Keeps the caller's work items, those with their entries, and all that is above them.

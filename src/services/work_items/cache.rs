@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
 
 use super::Types;
-use crate::azure_devops::iterations::TeamArea;
+use crate::azure_devops::iterations::TeamAreas;
 use crate::azure_devops::work_items::WorkItem;
 use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao};
 use crate::models::organizacao::NomeOrganizacao;
@@ -60,7 +60,7 @@ pub(super) struct Caches {
     /// `None`: there is none for this credential.
     items: Cache<ItemKey, Option<Arc<WorkItem>>>,
     flights: Cache<(NomeOrganizacao, Fingerprint, Vec<i32>), Arc<ItemsById>>,
-    areas: Cache<(NomeOrganizacao, Fingerprint, String, String), Arc<Vec<TeamArea>>>,
+    areas: Cache<(NomeOrganizacao, Fingerprint, String, String), Arc<TeamAreas>>,
     written: Cache<(NomeOrganizacao, i32), (i32, Scheduling)>,
     /// Pictures of types as `data:` URIs.
     pub(super) icons: Cache<super::icons::IconKey, Arc<str>>,
@@ -234,7 +234,7 @@ impl Caches {
         credential: &Credential,
         project: &str,
         team: &str,
-    ) -> Result<Arc<Vec<TeamArea>>, Error> {
+    ) -> Result<Arc<TeamAreas>, Error> {
         let key = (
             organizacao.nome().clone(),
             credential.fingerprint(),

@@ -80,7 +80,7 @@ impl WorkItemService {
 
 /// Icon and colour of a type: what it says itself, else what such types usually have.
 fn look(types: Option<&Types>, tipo: &str) -> (String, String) {
-    let told = types.and_then(|types| types.0.get(tipo));
+    let told = types.and_then(|types| types.find(tipo));
     let known = KNOWN.iter().find(|(nome, _, _)| *nome == tipo);
     let (icon, color) = known.map_or(OTHER, |(_, icon, color)| (icon, color));
     (

@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use super::plan::Situation;
 use super::{Inner, motivo};
-use crate::azure_devops::work_items::{HoursPatch, WorkItem};
-use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
+use crate::azure_devops::work_items::{HoursPatch, REMAINING_WORK, WorkItem};
+use crate::azure_devops::{Credential, Error as AzureError, Fingerprint, Organizacao};
 use crate::db::DbError;
 use crate::error::Error;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
-use crate::models::organizacao::Scope;
+use crate::models::organizacao::{NomeOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Apontado, Intencao, Mode, Participacao, Tomado};
 use crate::repositories::write_back::{self as repo, Settled};
 
@@ -67,6 +67,20 @@ impl From<DbError> for Failure {
     }
 }
 
+/// What became of a change that was sent.
+enum Fate {
+    /// It was applied; the work item as it is now.
+    Applied(WorkItem),
+    /// It was not applied, because the work item has another revision.
+    Stale,
+    /// It was not applied, because a rule of the process refuses it.
+    Refused { type_key: String, fields: Vec<String> },
+    /// It was not applied for another reason.
+    NotApplied(AzureError),
+    /// Nothing tells; the next revision will.
+    Unclear(AzureError),
+}
+
 /// A work item, taken, and the means to write it.
 pub(super) struct Attempt<'a> {
     pub(super) inner: &'a Inner,
@@ -78,6 +92,10 @@ pub(super) struct Attempt<'a> {
     pub(super) ours: Participacao,
     pub(super) rev_escrita: i32,
     pub(super) intencao: Option<Intencao>,
+    /// Whether `intencao` was sent before with an outcome that is not known.
+    pub(super) unclear: bool,
+    /// Whether the type has `CompletedWork`, once that was looked at.
+    pub(super) has_completed: Option<bool>,
     /// A process that refuses `RemainingWork` gets `CompletedWork` alone.
     pub(super) leave_remaining: bool,
 }
@@ -100,6 +118,8 @@ impl<'a> Attempt<'a> {
             ours: tomado.participacao,
             rev_escrita: tomado.rev_escrita,
             intencao: tomado.intencao,
+            unclear: tomado.intencao.is_some(),
+            has_completed: None,
             leave_remaining: false,
         }
     }
@@ -124,33 +144,25 @@ impl<'a> Attempt<'a> {
                 return Ok(());
             }
             let intencao = match self.intencao {
-                Some(old) => old,
+                Some(old) => self.take_over(old).await?,
                 None => match self.intend(&item).await? {
                     Some(new) => new,
                     None => return Ok(()),
                 },
             };
             match self.send(&intencao).await {
-                Ok(after) => {
-                    let nome = self.organizacao.nome();
-                    self.inner.work_items.note_written(nome, &after).await;
-                    let closed_before = self.closed_before(&after, intencao.depois).await;
-                    let settled = Settled {
-                        versao: intencao.versao,
-                        participacao: intencao.depois,
-                        rev: after.rev,
-                        closed_before,
-                    };
-                    if !self.settle(settled).await? {
+                Fate::Applied(after) => {
+                    if !self.note_applied(&intencao, &after).await? {
                         return Ok(());
                     }
                     seen = Some(after);
                 }
-                // The next look tells who was first.
-                Err(error) if error.is_stale() => {}
-                Err(AzureError::Rejected { type_key, fields, .. }) => {
+                // The next look tells whether an earlier send was first.
+                Fate::Stale if self.unclear => {}
+                Fate::Stale => self.forget().await?,
+                Fate::Refused { type_key, fields } => {
                     self.forget().await?;
-                    if intencao.remaining.is_none() || self.leave_remaining {
+                    if !self.may_go_without_remaining(&intencao, &fields) {
                         return Err(Failure::Final {
                             versao: intencao.versao,
                             motivo: motivo::refused(&type_key, &fields),
@@ -159,8 +171,17 @@ impl<'a> Attempt<'a> {
                     self.leave_remaining = true;
                     seen = Some(item);
                 }
-                Err(AzureError::NotFound) => return Err(self.vanished(intencao.versao)),
-                Err(error) => return Err(error.into()),
+                Fate::NotApplied(error) => {
+                    // An earlier send of the same change may still have been applied.
+                    if !self.unclear {
+                        self.forget().await?;
+                    }
+                    return Err(match error {
+                        AzureError::NotFound => self.vanished(intencao.versao),
+                        error => error.into(),
+                    });
+                }
+                Fate::Unclear(error) => return Err(error.into()),
             }
         }
         Err(AzureError::Rejected {
@@ -169,6 +190,12 @@ impl<'a> Attempt<'a> {
             fields: Vec::new(),
         }
         .into())
+    }
+
+    /// Whether a refused change may pass when `RemainingWork` is left alone: the rule names that field, or none.
+    fn may_go_without_remaining(&self, refused: &Intencao, fields: &[String]) -> bool {
+        let concerns = fields.is_empty() || fields.iter().any(|field| field.starts_with(REMAINING_WORK));
+        concerns && refused.remaining.is_some() && !self.leave_remaining
     }
 
     async fn read(&self) -> Result<WorkItem, Failure> {
@@ -208,6 +235,7 @@ impl<'a> Attempt<'a> {
                 participacao: old.depois,
                 rev: next,
                 closed_before,
+                has_completed: old.completed.map(|_| true),
             };
             return self.settle(settled).await;
         }
@@ -219,7 +247,14 @@ impl<'a> Attempt<'a> {
     async fn intend(&mut self, item: &WorkItem) -> Result<Option<Intencao>, Failure> {
         loop {
             let Apontado { versao, total } = self.apontado().await?;
+            if item.completed_is_unreadable {
+                return Err(Failure::Final {
+                    versao,
+                    motivo: motivo::UNREADABLE.to_owned(),
+                });
+            }
             let situation = self.situation(item, total).await?;
+            self.has_completed = Some(situation.has_completed);
             let plan = situation.plan();
             if !plan.changes_something() {
                 let settled = Settled {
@@ -227,6 +262,7 @@ impl<'a> Attempt<'a> {
                     participacao: plan.depois,
                     rev: self.rev_escrita,
                     closed_before: false,
+                    has_completed: self.has_completed,
                 };
                 if self.settle(settled).await? {
                     continue;
@@ -239,20 +275,43 @@ impl<'a> Attempt<'a> {
                 depois: plan.depois,
                 completed: plan.completed,
                 remaining: plan.remaining,
-                por: Some(self.inner.identity_of(self.organizacao, self.credential).await?),
+                por: self.inner.authors.get(&self.author_key()).await,
             };
-            let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-            let ours = repo::intend(&mut tx, self.alvo, self.lease, &intencao).await?;
-            if let Some(guid) = item.project_id {
-                repo::place_by_guid(&mut tx, self.alvo, guid).await?;
-            }
-            tx.commit().await?;
-            if !ours {
-                return Err(Failure::LeaseLost);
-            }
-            self.intencao = Some(intencao);
+            self.store(&intencao, item.project_id).await?;
+            self.unclear = false;
             return Ok(Some(intencao));
         }
+    }
+
+    /// Stores a change before it is sent, and where the work item is.
+    async fn store(&mut self, intencao: &Intencao, place: Option<Uuid>) -> Result<(), Failure> {
+        let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
+        let ours = repo::intend(&mut tx, self.alvo, self.lease, intencao).await?;
+        if let Some(guid) = place {
+            repo::place_by_guid(&mut tx, self.alvo, guid).await?;
+        }
+        tx.commit().await?;
+        if !ours {
+            return Err(Failure::LeaseLost);
+        }
+        self.intencao = Some(*intencao);
+        Ok(())
+    }
+
+    /// Takes over a stored change that another credential may have sent already: from now on it may turn up with
+    /// either author, so the figures alone decide whether it was applied.
+    async fn take_over(&mut self, old: Intencao) -> Result<Intencao, Failure> {
+        let author = self.inner.authors.get(&self.author_key()).await;
+        if old.por.is_none() || old.por == author {
+            return Ok(old);
+        }
+        let either = Intencao { por: None, ..old };
+        self.store(&either, None).await?;
+        Ok(either)
+    }
+
+    fn author_key(&self) -> (NomeOrganizacao, Fingerprint) {
+        (self.organizacao.nome().clone(), self.credential.fingerprint())
     }
 
     async fn situation(&self, item: &WorkItem, total: Total) -> Result<Situation, Failure> {
@@ -273,15 +332,43 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    async fn send(&self, intencao: &Intencao) -> Result<WorkItem, AzureError> {
+    async fn send(&self, intencao: &Intencao) -> Fate {
         let patch = HoursPatch {
             rev: intencao.rev,
             completed: intencao.completed,
             remaining: intencao.remaining,
         };
-        self.organizacao
+        let answer = self
+            .organizacao
             .update_hours(self.credential, self.alvo.work_item_id, &patch)
-            .await
+            .await;
+        match answer {
+            Ok(after) => Fate::Applied(after),
+            Err(error) if error.is_stale() => Fate::Stale,
+            Err(error) if error.is_broken_rule() => match error {
+                AzureError::Rejected { type_key, fields, .. } => Fate::Refused { type_key, fields },
+                error => Fate::NotApplied(error),
+            },
+            Err(error) if error.was_not_applied() => Fate::NotApplied(error),
+            Err(error) => Fate::Unclear(error),
+        }
+    }
+
+    /// Notes a change that was applied, and how its author is told; whether there is more to write.
+    async fn note_applied(&mut self, intencao: &Intencao, after: &WorkItem) -> Result<bool, Failure> {
+        if let Some(author) = after.changed_by {
+            self.inner.authors.insert(self.author_key(), author).await;
+        }
+        let nome = self.organizacao.nome();
+        self.inner.work_items.note_written(nome, after).await;
+        let settled = Settled {
+            versao: intencao.versao,
+            participacao: intencao.depois,
+            rev: after.rev,
+            closed_before: self.closed_before(after, intencao.depois).await,
+            has_completed: self.has_completed,
+        };
+        self.settle(settled).await
     }
 
     async fn apontado(&self) -> Result<Apontado, Failure> {
@@ -297,6 +384,7 @@ impl<'a> Attempt<'a> {
         let more = repo::settle(&mut tx, self.alvo, self.lease, &settled).await?;
         tx.commit().await?;
         (self.intencao, self.ours, self.rev_escrita) = (None, settled.participacao, settled.rev);
+        self.unclear = false;
         more.ok_or(Failure::LeaseLost)
     }
 
@@ -317,7 +405,7 @@ impl<'a> Attempt<'a> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
         let ours = repo::forget_intention(&mut tx, self.alvo, self.lease).await?;
         tx.commit().await?;
-        self.intencao = None;
+        (self.intencao, self.unclear) = (None, false);
         if ours { Ok(()) } else { Err(Failure::LeaseLost) }
     }
 }

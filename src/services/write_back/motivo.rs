@@ -45,11 +45,28 @@ pub(super) fn refused(type_key: &str, fields: &[String]) -> String {
 
 /// The work item is gone.
 pub(super) fn vanished(id: i32) -> String {
-    format!("O Work Item {id} não existe mais, ou a credencial usada não o vê")
+    VANISHED.replace("{id}", &id.to_string())
 }
+
+/// Patterns of the reasons that another credential of ours may put right.
+pub(super) fn of_credentials() -> Vec<String> {
+    let refused = Error::InvalidCredential { status: 401 };
+    vec![
+        passing(&refused),
+        passing(&Error::Forbidden),
+        NO_CREDENTIAL.to_owned(),
+        VANISHED.replace("{id}", "%"),
+    ]
+}
+
+const VANISHED: &str = "O Work Item {id} não existe mais, ou a credencial usada não o vê";
 
 /// Nobody can write.
 pub(super) const NO_CREDENTIAL: &str = "A organização não tem um PAT para gravar as horas";
+
+/// `CompletedWork` holds something that hours cannot be.
+pub(super) const UNREADABLE: &str =
+    "O campo Completed Work do Work Item não contém um número de horas; corrija-o";
 
 /// Our own trouble.
 pub(super) const OWN: &str = "Falha interna ao gravar as horas; a gravação será tentada novamente";

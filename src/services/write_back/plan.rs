@@ -62,10 +62,11 @@ impl Situation {
             remaining: remaining.and_then(|(left, _)| changed(left, self.upstream.remaining_work)),
             depois: Participacao {
                 // A figure that somebody lowered so far that it would turn negative holds nothing of ours any more.
-                contribuicao: if self.has_completed && exact >= Horas::ZERO {
-                    target
-                } else {
-                    Horas::ZERO
+                contribuicao: match self.has_completed {
+                    // The field keeps what it holds while the type does not show it.
+                    false => self.ours.contribuicao,
+                    true if exact >= Horas::ZERO => target,
+                    true => Horas::ZERO,
                 },
                 considerado: target,
                 descontado: remaining.map_or(self.ours.descontado, |(_, taken)| taken),
@@ -228,6 +229,17 @@ mod tests {
         // What was logged before is added, and taken away again, and what people typed stays.
         assert_eq!(apply(&mut item, 300), (13.0, None));
         assert_eq!(apply(&mut item, 0), (8.0, None));
+    }
+
+    #[test]
+    fn field_that_a_type_loses_and_gets_back_counts_hours_once() {
+        let mut item = task(None, None, Some(1.0));
+        assert_eq!(apply(&mut item, 120), (3.0, None));
+        item.has_completed = false;
+        apply(&mut item, 180);
+        item.has_completed = true;
+        assert_eq!(apply(&mut item, 180), (4.0, None));
+        assert_eq!(apply(&mut item, 0), (1.0, None));
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl WriteBackService {
                     busy.remove(&done.map_or_else(|panic| panic.id(), |(id, ())| id));
                 }
             }
+            self.revive_for_new_credentials().await;
             match self.take_due(busy.values()).await {
                 Ok(taken) => {
                     for (alvo, tomado) in taken {
@@ -59,11 +60,33 @@ impl WriteBackService {
 
     /// Takes and writes what is due now, once. Returns how many work items it took.
     pub async fn write_due(&self) -> Result<usize, DbError> {
+        self.revive_for_new_credentials().await;
         let taken = self.take_due(std::iter::empty()).await?;
         let writes = taken
             .iter()
             .map(|(alvo, tomado)| self.0.write_taken(alvo, tomado, None, None));
         Ok(futures_util::future::join_all(writes).await.len())
+    }
+
+    /// Gives what failed for want of a credential another try in organisations whose PAT is new to this process.
+    async fn revive_for_new_credentials(&self) {
+        for (organizacao, pat) in self.0.unseen_credentials() {
+            let revive = async {
+                let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
+                let revived = overview::revive(&mut tx, &organizacao, &motivo::of_credentials()).await?;
+                tx.commit().await?;
+                Ok::<u64, DbError>(revived)
+            };
+            match revive.await {
+                Ok(revived) => {
+                    if revived > 0 {
+                        tracing::info!(%organizacao, revived, "a new PAT gives failed hours another try");
+                    }
+                    self.0.seen_credentials.note(organizacao, pat);
+                }
+                Err(error) => tracing::warn!(%error, "failed hours cannot be given another try"),
+            }
+        }
     }
 
     /// What nobody will ever take has failed once it waited long enough.

@@ -1,16 +1,14 @@
 //! One work item is taken, written, and given back with what came of it, by a request or by the background. What an attempt does
 //! is `attempt.rs`'s business.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
 
 use super::attempt::{Attempt, Failure};
 use super::{Inner, motivo};
 use crate::azure_devops::work_items::WorkItem;
-use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
+use crate::azure_devops::{Credential, Error as AzureError};
 use crate::db::DbError;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::write_back::{Alvo, Tomado};
@@ -129,7 +127,8 @@ impl Inner {
             Ok(()) | Err(Failure::LeaseLost) => return Ok(()),
             Err(Failure::Final { versao, motivo }) => {
                 let mut tx = self.db.begin(&Scope::Maintenance).await?;
-                repo::fail(&mut tx, alvo, tomado.lease, versao, &motivo).await?;
+                let wait = pause(tomado.tentativas, None);
+                repo::fail(&mut tx, alvo, tomado.lease, versao, &motivo, wait).await?;
                 return tx.commit().await;
             }
             Err(Failure::NoCredential) => (None, motivo::NO_CREDENTIAL.to_owned(), true),
@@ -149,23 +148,6 @@ impl Inner {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         repo::postpone(&mut tx, alvo, tomado.lease, setback).await?;
         tx.commit().await
-    }
-
-    /// Who a credential is there: to recognise what we wrote ourselves.
-    pub(super) async fn identity_of(
-        &self,
-        organizacao: &Organizacao,
-        credential: &Credential,
-    ) -> Result<Uuid, AzureError> {
-        let key = (organizacao.nome().clone(), credential.fingerprint());
-        let ask = async {
-            organizacao
-                .known_user(credential)
-                .await
-                .map(|proof| proof.identity.id)
-        };
-        let found = self.identities.try_get_with(key, ask).await;
-        found.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
     }
 
     /// Leaves an organisation alone that said so, or whose trouble is not that of one work item.

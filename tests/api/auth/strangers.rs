@@ -38,7 +38,11 @@ async fn known_member_does_not_wait_behind_tokens_that_hang() {
     for token in &tokens {
         azure.answer_token(token, Fault::Hang);
     }
-    let strangers = join_all(tokens.iter().map(|token| app.get_as(token, USER)));
+    // Each from an address of its own, because one address has only two turns.
+    let strangers = join_all(tokens.iter().enumerate().map(|(n, token)| {
+        let address = format!("203.0.113.{n}:1");
+        app.send(Request::get(USER).from(&address).bearer(token))
+    }));
     let proofs = || {
         azure
             .seen()
@@ -105,4 +109,27 @@ async fn address_with_too_many_unknown_tokens_gets_429() {
     // A token that is known, and another address, are served.
     from(&known, "203.0.113.9:2").await.expect(200);
     from(&member, "203.0.113.10:1").await.expect(200);
+}
+
+#[tokio::test]
+async fn tokens_that_hang_leave_turns_to_other_addresses() {
+    let (azure, app, _) = contoso(&[("AZURE_DEVOPS_TIMEOUT_MS", "4000")]).await;
+    let tokens: Vec<String> = (0..8).map(|n| format!("hangs-{n}")).collect();
+    let hanging = join_all(tokens.iter().map(|token| {
+        azure.answer_token(token, Fault::Hang);
+        app.send(Request::get(USER).from("203.0.113.1:1").bearer(token))
+    }));
+    let newcomer = async {
+        eventually("two tokens are asked about", async || {
+            azure.count("connection_data") >= 2
+        })
+        .await;
+        let newcomer = azure.pat(&azure.person("Newcomer", &["contoso"]));
+        let request = Request::get(USER).from("198.51.100.7:1").bearer(&newcomer);
+        app.send(request).await.expect(200);
+    };
+    let (answers, ()) = tokio::join!(hanging, newcomer);
+    // The tokens beyond the two waited for a turn, and were told to come back.
+    let refused = answers.iter().filter(|reply| reply.status == 429).count();
+    assert_eq!(refused, 6);
 }

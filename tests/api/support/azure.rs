@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 pub use fault::Fault;
 pub use versions::Server;
-pub use work_items::{NewWorkItem, WorkItems};
+pub use work_items::{Gaps, NewWorkItem, WorkItems};
 use world::{Org, World};
 pub use world::{Person, Project, Seen};
 
@@ -241,10 +241,24 @@ impl FakeAzure {
             name: name.to_owned(),
             project: project.id,
             members: members.to_vec(),
-            area: format!("{}\\{name}", project.json["name"].as_str().unwrap()),
+            field: "System.AreaPath".to_owned(),
+            areas: vec![(
+                format!("{}\\{name}", project.json["name"].as_str().unwrap()),
+                true,
+            )],
         };
         self.with_org(org, |org| org.teams.push(team));
         id
+    }
+
+    /// The work items of a team are those whose `field` has one of these values.
+    pub fn team_field(&self, org: &str, team: Uuid, field: &str, areas: &[String]) {
+        self.with_org(org, |org| {
+            let team = org.teams.iter_mut().find(|known| known.id == team).unwrap();
+            field.clone_into(&mut team.field);
+            let below = field == "System.AreaPath";
+            team.areas = areas.iter().map(|area| (area.clone(), below)).collect();
+        });
     }
 
     /// An iteration with these work items.

@@ -32,6 +32,12 @@ pub async fn count(pool: &PgPool, table: &'static str) -> i64 {
         .unwrap()
 }
 
+/// For a service whose queries wait for [`block_projetos`] until the test is done with it.
+pub const PATIENT: [(&str, &str); 2] = [
+    ("DATABASE_ACQUIRE_TIMEOUT_MS", "60000"),
+    ("DATABASE_LOCK_TIMEOUT_MS", "50000"),
+];
+
 /// Makes every query of `projetos` wait until the transaction ends.
 pub async fn block_projetos(pool: &PgPool) -> Transaction<'static, Postgres> {
     let mut blocker = pool.begin().await.unwrap();

@@ -106,4 +106,5 @@ fn connect_query() -> String {
     query
         .replace("$schema", "api_aponta")
         .replace("$timeout", "10000")
+        .replace("$lock_wait", "2000")
 }

@@ -26,6 +26,8 @@ pub enum Fault {
     Redirect,
     /// 200 with an HTML page.
     Html,
+    /// 404 with a page of some gateway.
+    GatewayPage,
     /// This status with an error body, and `Retry-After` if given.
     Status(u16, Option<&'static str>),
     /// Success, but asked to slow down.
@@ -104,6 +106,7 @@ impl Fault {
                 .body("<h2>Object moved</h2>".into())
                 .unwrap(),
             Self::Html => answer(200, "text/html", sign_in),
+            Self::GatewayPage => answer(404, "text/html", "<h1>404 Not Found</h1><hr>gateway"),
             Self::Status(status, retry_after) => {
                 let mut response = answer(
                     *status,

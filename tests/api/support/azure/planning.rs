@@ -18,7 +18,10 @@ pub struct Team {
     pub name: String,
     pub project: Uuid,
     pub members: Vec<Uuid>,
-    pub area: String,
+    /// Reference name of the field by which work items are the team's.
+    pub field: String,
+    /// Values of the field, and whether what is below them counts.
+    pub areas: Vec<(String, bool)>,
 }
 
 /// An iteration of every team.
@@ -100,10 +103,18 @@ pub fn knows_place(org: &Org, place: &[&str]) -> bool {
 pub fn areas(org: &Org, place: &[&str]) -> Response<Body> {
     match place.get(1).and_then(|team| team_of(org, team)) {
         // The one list that is called `values`.
-        Some(team) => with_status(
-            200,
-            &json!({ "defaultValue": team.area, "values": [{ "value": team.area, "includeChildren": true }] }),
-        ),
+        Some(team) => {
+            let value = |(value, below): &(String, bool)| json!({ "value": value, "includeChildren": below });
+            let values: Vec<Value> = team.areas.iter().map(value).collect();
+            let default = team.areas.first().map(|(value, _)| value);
+            let field =
+                json!({ "referenceName": team.field, "url": format!("u/_apis/wit/fields/{}", team.field) });
+            let body = json!({
+                "field": field, "defaultValue": default, "values": values, "url": "u",
+                "_links": { "areaPathClassificationNodes": { "href": "u/classificationNodes/Areas" } }
+            });
+            with_status(200, &body)
+        }
         None => missing(),
     }
 }

@@ -131,6 +131,8 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
         (false, ["_apis", "projects", _, "teams"]) => "list_teams",
         (false, ["_apis", "projects", _, "teams", _, "members"]) => "list_team_members",
         (false, [_, "_apis", "wit", "workitemtypes"]) => "list_types",
+        (false, [_, "_apis", "wit", "workitemtypes", _]) => "read_type",
+        (false, [_, "_apis", "wit", "workitemtypes", _, "states"]) => "list_type_states",
         (false, [.., "_apis", "work", "teamsettings", "iterations"]) => "list_iterations",
         (false, [.., "_apis", "work", "teamsettings", "iterations", _, "workitems"]) => {
             "list_iteration_work_items"
@@ -276,6 +278,8 @@ fn respond(
             work_items::revisions(org, by, segments[3], number("$top"), number("$skip"))
         }
         "list_types" => work_items::types(org),
+        "read_type" => work_items::one_type(org, segments[4]),
+        "list_type_states" => work_items::type_states(org, segments[4]),
         "list_process_states" => work_items::process_states(org, segments[3], segments[5]),
         "read_icon" => Response::builder()
             .header("content-type", "image/svg+xml; api-version=7.1")

@@ -133,6 +133,16 @@ impl Query {
         self.try_matches(subject).unwrap()
     }
 
+    /// Area paths that it compares with.
+    pub fn areas(&self) -> impl Iterator<Item = &str> {
+        self.tokens.windows(3).filter_map(|three| match three {
+            [Token::Field(_, field), _, Token::Text(path)] if field == "System.AreaPath" => {
+                Some(path.as_str())
+            }
+            _ => None,
+        })
+    }
+
     fn try_matches(&self, subject: &Subject<'_>) -> Result<bool, String> {
         let mut reader = Reader {
             rest: &self.tokens,
@@ -207,6 +217,9 @@ impl Reader<'_> {
                 Ok(value.to_lowercase().contains(&text.to_lowercase()))
             }
             Token::Word(word) if word == "UNDER" => {
+                if !matches!(field.as_str(), "System.AreaPath" | "System.IterationPath") {
+                    return Err(format!("TF51009: {field} is no tree"));
+                }
                 let text = self.literal()?;
                 Ok(value == text || value.starts_with(&format!("{text}\\")))
             }
@@ -234,6 +247,10 @@ impl Reader<'_> {
         match self.subject.fields.get(field) {
             // An identity is compared by its e-mail.
             Some(Value::Object(who)) => who["uniqueName"].as_str().unwrap().to_owned(),
+            Some(Value::String(who)) if field == "System.AssignedTo" => {
+                let account = who.split_once('<').map_or(who.as_str(), |(_, account)| account);
+                account.trim_end_matches('>').to_owned()
+            }
             Some(value) => value.as_str().unwrap_or_default().to_owned(),
             None => String::new(),
         }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::planning::project_of;
 use super::routes::with_status;
 use super::wiql::{Query, Subject};
-use super::world::{Org, Person, Project};
+use super::world::{Org, Person};
 
 const SCHEDULING: &str = "Microsoft.VSTS.Scheduling.";
 
@@ -20,6 +20,10 @@ pub struct WorkItems {
     items: BTreeMap<i32, Item>,
     types: HashMap<String, Type>,
     next_id: i32,
+    /// Reference names of fields that the collection does not have.
+    absent_fields: Vec<String>,
+    /// The collection tells people as text: `Name <account>`.
+    pub people_as_text: bool,
 }
 
 /// A type of work items, the same in every project.
@@ -27,6 +31,20 @@ pub struct WorkItems {
 struct Type {
     states: Vec<(String, String)>,
     fields: Vec<String>,
+    gaps: Gaps,
+}
+
+/// What answers do not tell of a type.
+#[derive(Debug, Clone, Default)]
+pub struct Gaps {
+    /// The list of types has no `fields`.
+    pub fields: bool,
+    /// The list of types tells no states at all.
+    pub states: bool,
+    /// The list tells this state with `category: null`.
+    pub category_of: Option<&'static str>,
+    /// The type itself does so, too.
+    pub also_by_name: bool,
 }
 
 #[derive(Debug)]
@@ -73,6 +91,7 @@ impl Default for WorkItems {
                 .map(|field| format!("{SCHEDULING}{field}"))
                 .chain(["System.State", "System.Title"].map(str::to_owned))
                 .collect(),
+            gaps: Gaps::default(),
         };
         Self {
             items: BTreeMap::new(),
@@ -84,6 +103,8 @@ impl Default for WorkItems {
                 ("Chore".to_owned(), of(&["RemainingWork"])),
             ]),
             next_id: 4711,
+            absent_fields: Vec::new(),
+            people_as_text: false,
         }
     }
 }
@@ -150,7 +171,7 @@ impl NewWorkItem {
         self.with("Microsoft.VSTS.Scheduling.CompletedWork", json!(hours))
     }
 
-    fn with(mut self, field: &str, value: Value) -> Self {
+    pub fn with(mut self, field: &str, value: Value) -> Self {
         self.fields.insert(field.to_owned(), value);
         self
     }
@@ -225,6 +246,48 @@ impl WorkItems {
         states.push((name.to_owned(), category.to_owned()));
     }
 
+    /// The process loses a state; work items stay in it.
+    pub fn remove_state(&mut self, tipo: &str, name: &str) {
+        let states = &mut self.types.get_mut(tipo).unwrap().states;
+        states.retain(|(state, _)| state != name);
+    }
+
+    /// Answers tell less of a type from now on.
+    pub fn leave_out(&mut self, tipo: &str, gaps: Gaps) {
+        self.types.get_mut(tipo).unwrap().gaps = gaps;
+    }
+
+    /// The collection loses a field.
+    pub fn remove_field(&mut self, name: &str) {
+        self.absent_fields.push(name.to_owned());
+        for tipo in self.types.values_mut() {
+            tipo.fields.retain(|field| field != name);
+        }
+        for fields in self.items.values_mut().flat_map(|item| &mut item.revisions) {
+            fields.remove(name);
+        }
+    }
+
+    /// `count` revisions more.
+    pub fn repeat_revision(&mut self, id: i32, count: usize) {
+        let revisions = &mut self.items.get_mut(&id).unwrap().revisions;
+        let last = revisions.last().unwrap().clone();
+        revisions.extend(std::iter::repeat_n(last, count));
+    }
+
+    /// TF51535, where a field is asked for that the collection does not have.
+    fn absent(&self, wanted: &[&str]) -> Option<Response<Body>> {
+        let absent = wanted
+            .iter()
+            .find(|field| self.absent_fields.iter().any(|name| name == *field))?;
+        let message = format!("TF51535: Cannot find field {absent}.");
+        Some(error(
+            400,
+            "WorkItemTrackingFieldDefinitionNotFoundException",
+            &message,
+        ))
+    }
+
     fn category(&self, fields: &Map<String, Value>) -> Option<&str> {
         let tipo = self.types.get(fields["System.WorkItemType"].as_str()?)?;
         let state = fields["System.State"].as_str()?;
@@ -239,14 +302,9 @@ impl WorkItems {
 }
 
 /// A work item as it goes over the wire. Hosted organisations tell the project's GUID in the address.
-fn as_json(
-    projects: &[Project],
-    id: i32,
-    rev: i32,
-    fields: &Map<String, Value>,
-    wanted: Option<&[&str]>,
-) -> Value {
-    let project = projects
+fn as_json(org: &Org, id: i32, rev: i32, fields: &Map<String, Value>, wanted: Option<&[&str]>) -> Value {
+    let project = org
+        .projects
         .iter()
         .find(|project| project.json["name"] == fields["System.TeamProject"])
         .filter(|project| !project.on_own_server)
@@ -255,12 +313,27 @@ fn as_json(
         "https://dev.azure.com/contoso/{}_apis/wit/workItems/{id}",
         project.unwrap_or_default()
     );
+    let told = |value: &Value| {
+        if org.work_items.people_as_text {
+            as_text(value)
+        } else {
+            value.clone()
+        }
+    };
     let fields: Map<String, Value> = fields
         .iter()
         .filter(|(name, _)| wanted.is_none_or(|wanted| wanted.contains(&name.as_str())))
-        .map(|(name, value)| (name.clone(), value.clone()))
+        .map(|(name, value)| (name.clone(), told(value)))
         .collect();
     json!({ "id": id, "rev": rev, "fields": fields, "url": url })
+}
+
+/// `Name <account>`, as old servers tell people.
+fn as_text(who: &Value) -> Value {
+    match (who["displayName"].as_str(), who["uniqueName"].as_str()) {
+        (Some(name), Some(account)) => json!(format!("{name} <{account}>")),
+        _ => who.clone(),
+    }
 }
 
 fn error(status: u16, type_key: &str, message: &str) -> Response<Body> {
@@ -279,10 +352,13 @@ fn gone(id: i32) -> Response<Body> {
 pub fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> Response<Body> {
     let id: i32 = id.parse().unwrap();
     let wanted: Option<Vec<&str>> = fields.map(|fields| fields.split(',').collect());
+    if let Some(refused) = org.work_items.absent(wanted.as_deref().unwrap_or_default()) {
+        return refused;
+    }
     match org.work_items.readable(id, by) {
         Some(item) => with_status(
             200,
-            &as_json(&org.projects, id, item.rev(), item.fields(), wanted.as_deref()),
+            &as_json(org, id, item.rev(), item.fields(), wanted.as_deref()),
         ),
         None => gone(id),
     }
@@ -292,10 +368,7 @@ pub fn revision(org: &Org, by: Uuid, id: &str, rev: &str) -> Response<Body> {
     let (id, rev): (i32, usize) = (id.parse().unwrap(), rev.parse().unwrap());
     let item = org.work_items.readable(id, by);
     match item.and_then(|item| item.revisions.get(rev.checked_sub(1)?)) {
-        Some(fields) => with_status(
-            200,
-            &as_json(&org.projects, id, i32::try_from(rev).unwrap(), fields, None),
-        ),
+        Some(fields) => with_status(200, &as_json(org, id, i32::try_from(rev).unwrap(), fields, None)),
         None => gone(id),
     }
 }
@@ -317,11 +390,14 @@ pub fn batch(org: &Org, by: Uuid, body: &[u8]) -> Response<Body> {
         .iter()
         .map(|f| f.as_str().unwrap())
         .collect();
+    if let Some(refused) = org.work_items.absent(&wanted) {
+        return refused;
+    }
     let one = |id: &Value| {
         let id = i32::try_from(id.as_i64().unwrap()).unwrap();
         let item = org.work_items.readable(id, by);
         item.map_or(Value::Null, |item| {
-            as_json(&org.projects, id, item.rev(), item.fields(), Some(&wanted))
+            as_json(org, id, item.rev(), item.fields(), Some(&wanted))
         })
     };
     let value: Vec<Value> = ids.iter().map(one).collect();
@@ -378,8 +454,8 @@ pub fn update(
         let item = work_items.items.get_mut(&id).unwrap();
         item.change(by, |fields| fields.extend(changes));
     }
-    let item = &work_items.items[&id];
-    with_status(200, &as_json(&org.projects, id, item.rev(), item.fields(), None))
+    let item = &org.work_items.items[&id];
+    with_status(200, &as_json(org, id, item.rev(), item.fields(), None))
 }
 
 /// TF401320: a rule of the process objects to a field.
@@ -412,6 +488,14 @@ pub fn query(org: &Org, project: Option<&str>, top: Option<String>, body: &[u8])
         },
         None => None,
     };
+    let known = |area: &&str| project_of(org, area.split('\\').next().unwrap()).is_some();
+    if !query.areas().all(|area| known(&area)) {
+        return error(
+            400,
+            "WorkItemTrackingQueryException",
+            "TF51011: The area path does not exist",
+        );
+    }
     let items = &org.work_items.items;
     let mut found: Vec<i32> = items
         .iter()
@@ -477,31 +561,73 @@ pub fn revisions(org: &Org, by: Uuid, id: &str, top: usize, skip: usize) -> Resp
     };
     let revisions = item.revisions.iter().enumerate().skip(skip).take(top.min(200));
     let value: Vec<Value> = revisions
-        .map(|(n, fields)| as_json(&org.projects, id, i32::try_from(n + 1).unwrap(), fields, None))
+        .map(|(n, fields)| as_json(org, id, i32::try_from(n + 1).unwrap(), fields, None))
         .collect();
     with_status(200, &json!({ "count": value.len(), "value": value }))
 }
 
-pub fn types(org: &Org) -> Response<Body> {
-    let value: Vec<Value> = org
-        .work_items
-        .types
+/// A type as the list tells it (`listed`), or by itself.
+fn tell_type(name: &str, tipo: &Type, listed: bool) -> Value {
+    let gaps = &tipo.gaps;
+    let state = |(name, category): &(String, String)| {
+        let category = Some(category).filter(|_| !(gaps.hides(listed) && gaps.category_of == Some(name)));
+        json!({ "name": name, "color": "b2b2b2", "category": category })
+    };
+    let states: Vec<Value> = tipo.states.iter().map(state).collect();
+    let fields: Vec<Value> = tipo
+        .fields
         .iter()
-        .map(|(name, tipo)| {
-            let states: Vec<Value> = tipo
-                .states
-                .iter()
-                .map(|(name, category)| json!({ "name": name, "color": "b2b2b2", "category": category }))
-                .collect();
-            let fields: Vec<Value> = tipo.fields.iter().map(|field| json!({ "referenceName": field })).collect();
-            let icon = format!("icon_{}", name.to_lowercase());
-            json!({
-                "name": name, "referenceName": format!("Custom.{name}"), "color": "F2CB1D", "isDisabled": false,
-                "icon": { "id": icon, "url": "https://tfsprod.visualstudio.com/_apis/wit/workItemIcons/x" },
-                "states": states, "fields": fields, "xmlForm": "<FORM/>".repeat(1_000)
-            })
-        })
+        .map(|field| json!({ "referenceName": field }))
         .collect();
+    let icon = format!("icon_{}", name.to_lowercase());
+    let mut told = json!({
+        "name": name, "referenceName": format!("Custom.{name}"), "color": "F2CB1D", "isDisabled": false,
+        "icon": { "id": icon, "url": "https://tfsprod.visualstudio.com/_apis/wit/workItemIcons/x" },
+        "states": states, "fields": fields, "xmlForm": "<FORM/>".repeat(1_000)
+    });
+    let told_keys = told.as_object_mut().unwrap();
+    if gaps.hides(listed) && gaps.fields {
+        told_keys.remove("fields");
+    }
+    if gaps.hides(listed) && gaps.states {
+        told_keys.remove("states");
+    }
+    told
+}
+
+impl Gaps {
+    fn hides(&self, listed: bool) -> bool {
+        listed || self.also_by_name
+    }
+}
+
+pub fn types(org: &Org) -> Response<Body> {
+    let types = org.work_items.types.iter();
+    let value: Vec<Value> = types.map(|(name, tipo)| tell_type(name, tipo, true)).collect();
+    with_status(200, &json!({ "count": value.len(), "value": value }))
+}
+
+fn no_type(name: &str) -> Response<Body> {
+    error(
+        404,
+        "WorkItemTypeNotFoundException",
+        &format!("VS402323: Work item type {name} does not exist"),
+    )
+}
+
+pub fn one_type(org: &Org, name: &str) -> Response<Body> {
+    match org.work_items.types.get(name) {
+        Some(tipo) => with_status(200, &tell_type(name, tipo, false)),
+        None => no_type(name),
+    }
+}
+
+pub fn type_states(org: &Org, name: &str) -> Response<Body> {
+    let Some(tipo) = org.work_items.types.get(name) else {
+        return no_type(name);
+    };
+    let state = |(name, category): &(String, String)| json!({ "name": name, "color": "b2b2b2", "category": category });
+    let value: Vec<Value> = tipo.states.iter().map(state).collect();
     with_status(200, &json!({ "count": value.len(), "value": value }))
 }
 

@@ -1,0 +1,85 @@
+//! The person that a work item is assigned to. Most answers tell an object; old servers, and some answers of
+//! new ones, tell text: `Name <account>`.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The person that a work item is assigned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignee {
+    /// Identity, where told.
+    pub id: Option<Uuid>,
+    /// Display name.
+    pub nome: String,
+    /// E-mail or account, where told.
+    pub unique_name: Option<String>,
+}
+
+impl Assignee {
+    /// Reads the value of an identity field.
+    pub(super) fn read(field: &Value) -> Option<Self> {
+        let text = |name: &str| Some(field.get(name)?.as_str()?.to_owned());
+        match field {
+            Value::String(told) => Self::from_text(told.trim()),
+            Value::Object(_) => Some(Self {
+                id: text("id").and_then(|id| Uuid::parse_str(&id).ok()),
+                nome: text("displayName").or_else(|| text("uniqueName"))?,
+                unique_name: text("uniqueName"),
+            }),
+            _ => None,
+        }
+    }
+
+    fn from_text(told: &str) -> Option<Self> {
+        let parts = told.strip_suffix('>').and_then(|rest| rest.rsplit_once('<'));
+        let (nome, account) = match parts {
+            Some((nome, account)) => (nome.trim(), Some(account.trim())),
+            None => (told, Some(told).filter(|told| told.contains('@'))),
+        };
+        let account = account.filter(|account| !account.is_empty());
+        let nome = Some(nome).filter(|nome| !nome.is_empty()).or(account)?;
+        Some(Self {
+            id: None,
+            nome: nome.to_owned(),
+            unique_name: account.map(str::to_owned),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn read_text_tells_name_and_account() {
+        let read = |told: &str| {
+            let found = Assignee::read(&json!(told))?;
+            Some((found.nome, found.unique_name.unwrap_or_default()))
+        };
+        let pair = |nome: &str, account: &str| Some((nome.to_owned(), account.to_owned()));
+        assert_eq!(
+            read("Ana Exemplo <ana@contoso.example>"),
+            pair("Ana Exemplo", "ana@contoso.example")
+        );
+        assert_eq!(
+            read("Ana <Vendas> <CONTOSO\\ana>"),
+            pair("Ana <Vendas>", "CONTOSO\\ana")
+        );
+        assert_eq!(
+            read("<ana@contoso.example>"),
+            pair("ana@contoso.example", "ana@contoso.example")
+        );
+        assert_eq!(
+            read("ana@contoso.example"),
+            pair("ana@contoso.example", "ana@contoso.example")
+        );
+        assert_eq!(read(" Ana Exemplo "), pair("Ana Exemplo", ""));
+        assert_eq!(read("Ana <>"), pair("Ana", ""));
+        assert_eq!(
+            (read(""), read("<>"), Assignee::read(&json!(7))),
+            (None, None, None)
+        );
+    }
+}

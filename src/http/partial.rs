@@ -1,0 +1,89 @@
+//! `Aponta-Parcial`: which organisations an answer lacks, because they could not say whether they know the
+//! caller. Without it lists and totals would be too small and look whole.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::{Header, ObjectBuilder, OpenApi, Ref, RefOr, Type};
+
+/// The header.
+pub const PARTIAL: HeaderName = HeaderName::from_static("aponta-parcial");
+
+/// How the OpenAPI document spells it.
+const SHOWN: &str = "Aponta-Parcial";
+
+/// Parameter by which a request says that it is about one organisation.
+const ORGANIZATION: &str = "organization_name";
+
+const DESCRIPTION: &str = "Organisations that the answer lacks, because they cannot say at the moment whether they know \
+                           the caller; `*` stands for those that never said so. Absent from whole answers";
+
+/// Returns `true` if the query is about one organisation. Such an answer is whole or an error.
+pub(super) fn names_one(query: Option<&str>) -> bool {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.any(|(name, value)| name == ORGANIZATION && !value.trim().is_empty())
+}
+
+/// Says in an answer which organisations it lacks.
+pub(super) fn mark(headers: &mut HeaderMap, lacking: &str) {
+    if let Ok(value) = HeaderValue::from_str(lacking) {
+        headers.insert(PARTIAL, value);
+    }
+}
+
+/// Shows the header on every answer that depends on who asks.
+pub fn describe(document: &mut OpenApi) {
+    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    let mut header = Header::new(schema);
+    header.description = Some(DESCRIPTION.to_owned());
+    let components = document.components.get_or_insert_default();
+    components.headers.insert(SHOWN.to_owned(), RefOr::T(header));
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        // Only open operations say themselves what security they have.
+        if operation.security.is_some() {
+            continue;
+        }
+        let responses = &mut operation.responses.responses;
+        for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
+            if let RefOr::T(response) = response {
+                let shared = Ref::new(format!("#/components/headers/{SHOWN}"));
+                response.headers.insert(SHOWN.to_owned(), RefOr::Ref(shared));
+            }
+        }
+    }
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let all = [
+        &mut path.get,
+        &mut path.put,
+        &mut path.post,
+        &mut path.delete,
+        &mut path.patch,
+    ];
+    all.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_one_reads_the_query_as_routes_do() {
+        for query in [
+            "organization_name=contoso",
+            "a=b&organization%5Fname=x",
+            "organization_name=%20c",
+        ] {
+            assert!(names_one(Some(query)), "{query}");
+        }
+        for query in [
+            "",
+            "organization_name=",
+            "organization_name=%20",
+            "x=organization_name",
+        ] {
+            assert!(!names_one(Some(query)), "{query}");
+        }
+        assert!(!names_one(None));
+    }
+}
