@@ -70,21 +70,30 @@ impl Organizacao {
             Err(error) if is_about_a_field(&error) => error,
             answer => return answer,
         };
-        let _turn = self.known_fields().finding.lock().await;
-        if self.present_fields() == present {
-            for field in OPTIONAL.into_iter().filter(|field| present.contains(field)) {
-                match ask(vec![field]).await {
-                    Ok(_) => {}
-                    Err(error) if is_about_a_field(&error) => self.leave_out(field),
-                    Err(error) => return Err(error),
-                }
+        let turn = self.known_fields().finding.lock().await;
+        let known = self.present_fields();
+        if known != present {
+            drop(turn);
+            return ask(known).await;
+        }
+        let mut absent = Vec::new();
+        for field in OPTIONAL.into_iter().filter(|field| present.contains(field)) {
+            match ask(vec![field]).await {
+                Ok(_) => {}
+                Err(error) if is_about_a_field(&error) => absent.push(field),
+                Err(error) => return Err(error),
             }
         }
-        let rest = self.present_fields();
-        if rest == present {
+        if absent.is_empty() {
             return Err(refusal);
         }
-        ask(rest).await
+        let rest = present.into_iter().filter(|field| !absent.contains(field));
+        // Only an answer shows that the absent fields were the trouble.
+        let answer = ask(rest.collect()).await?;
+        for field in absent {
+            self.leave_out(field);
+        }
+        Ok(answer)
     }
 
     fn leave_out(&self, field: &'static str) {
@@ -94,7 +103,9 @@ impl Organizacao {
     }
 }
 
-/// Returns `true` if a read was refused because of a field that it names.
+/// Returns `true` if a read may have been refused because of a field that it names. Not every server tells
+/// which kind of refusal it is.
 fn is_about_a_field(error: &Error) -> bool {
-    matches!(error, Error::Rejected { status: 400, type_key, .. } if type_key.contains("Field"))
+    let names_a_field = |type_key: &str| type_key.is_empty() || type_key.contains("Field");
+    matches!(error, Error::Rejected { status: 400, type_key, .. } if names_a_field(type_key))
 }

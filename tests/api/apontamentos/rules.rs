@@ -287,8 +287,8 @@ async fn d_36_closed_work_items_are_refused_by_category_on_every_write() {
     // A state that even its type does not know closes the door.
     set_state("Impossible");
     assert_eq!(
-        logging.post(&logging.body()).await.problem(502)["code"],
-        "azure_devops_resposta_invalida"
+        logging.post(&logging.body()).await.problem(422)["code"],
+        "estado_desconhecido"
     );
 }
 
@@ -361,7 +361,7 @@ async fn d_12_a_work_item_that_cannot_be_read_takes_no_hours_unless_configured()
     lenient.azure().edit_work_items("contoso", |items| {
         items.edit(lenient.item, "System.State", json!("Impossible"));
     });
-    lenient.post(&lenient.body()).await.problem(502);
+    lenient.post(&lenient.body()).await.problem(422);
     lenient.azure().edit_work_items("contoso", |items| {
         items.edit(lenient.item, "System.State", json!("Doing"));
     });

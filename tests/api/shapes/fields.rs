@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Member, hints, ids};
-use crate::support::Request;
 use crate::support::logging::path;
+use crate::support::{Fault, Request};
 
 const ORIGINAL: &str = "Microsoft.VSTS.Scheduling.OriginalEstimate";
 const COMPLETED: &str = "Microsoft.VSTS.Scheduling.CompletedWork";
@@ -57,7 +57,17 @@ async fn reads_other_refusal_stays_a_refusal() {
     let member = Member::new().await;
     let item = member.add(member.task());
     let azure = member.logging.azure();
-    let fault = crate::support::Fault::Status(400, None);
-    azure.fault("contoso", "read_work_item", fault);
+    azure.fault("contoso", "read_work_item", Fault::Status(400, None));
     member.post(item).await.problem(502);
+}
+
+#[tokio::test]
+async fn reads_refused_whatever_is_asked_mark_no_field() {
+    let member = Member::new().await;
+    let item = member.add(member.task());
+    let azure = member.logging.azure();
+    azure.fault("contoso", "read_work_item", Fault::NoSuchField);
+    member.post(item).await.problem(502);
+    azure.heal();
+    assert_eq!(hints(&member.sheet("").await), [] as [&str; 0]);
 }

@@ -66,6 +66,8 @@ pub enum Fault {
     HumanCloses,
     /// 400: the query selects more than 20,000.
     TooManyResults,
+    /// 400: the collection does not have a field, whichever are asked for.
+    NoSuchField,
     /// 400: a rule of the process wants this field filled in.
     RuleViolation(&'static str),
 }
@@ -153,6 +155,11 @@ impl Fault {
                 400,
                 "application/json",
                 r#"{"message":"VS402337","typeKey":"WorkItemTrackingQueryResultSizeLimitExceededException"}"#,
+            ),
+            Self::NoSuchField => answer(
+                400,
+                "application/json",
+                r#"{"message":"TF51535","typeKey":"WorkItemTrackingFieldDefinitionNotFoundException"}"#,
             ),
             Self::RuleViolation(field) => rule_violation(field, "required, invalidEmpty"),
             Self::Applied(then) => return then.outcome(),
