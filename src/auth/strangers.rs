@@ -80,15 +80,13 @@ impl Strangers {
         };
         let turns = async { Arc::new(Semaphore::new(AT_ONCE)) };
         let turns = self.turns.get_with(network, turns).await;
-        match timeout(PATIENCE, turns.acquire_owned()).await {
-            Ok(turn) => Ok(turn.ok()),
-            Err(_) => {
-                metrics::proof_refused();
-                Err(Error::TooManyProofs {
-                    retry_after: COME_BACK,
-                })
-            }
+        if let Ok(turn) = timeout(PATIENCE, turns.acquire_owned()).await {
+            return Ok(turn.ok());
         }
+        metrics::proof_refused();
+        Err(Error::TooManyProofs {
+            retry_after: COME_BACK,
+        })
     }
 
     /// Lets an unknown token of this network through, or says when to come back. The machine itself is not limited.

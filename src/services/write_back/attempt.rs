@@ -70,7 +70,7 @@ impl From<DbError> for Failure {
 /// What became of a change that was sent.
 enum Fate {
     /// It was applied; the work item as it is now.
-    Applied(WorkItem),
+    Applied(Box<WorkItem>),
     /// It was not applied, because the work item has another revision.
     Stale,
     /// It was not applied, because a rule of the process refuses it.
@@ -155,7 +155,7 @@ impl<'a> Attempt<'a> {
                     if !self.note_applied(&intencao, &after).await? {
                         return Ok(());
                     }
-                    seen = Some(after);
+                    seen = Some(*after);
                 }
                 // The next look tells whether an earlier send was first.
                 Fate::Stale if self.unclear => {}
@@ -343,7 +343,7 @@ impl<'a> Attempt<'a> {
             .update_hours(self.credential, self.alvo.work_item_id, &patch)
             .await;
         match answer {
-            Ok(after) => Fate::Applied(after),
+            Ok(after) => Fate::Applied(Box::new(after)),
             Err(error) if error.is_stale() => Fate::Stale,
             Err(error) if error.is_broken_rule() => match error {
                 AzureError::Rejected { type_key, fields, .. } => Fate::Refused { type_key, fields },

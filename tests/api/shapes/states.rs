@@ -27,7 +27,7 @@ async fn change_state_not_in_process_lowers_and_deletes() {
     azure.edit_work_items("contoso", |items| items.remove_state("Task", "Testing"));
     // The types are remembered for an hour; a state that is not among them is asked for again.
     azure.edit_work_items("contoso", |items| {
-        items.edit(item, "System.State", json!("Sumiu"))
+        items.edit(item, "System.State", json!("Sumiu"));
     });
     let put = |changes| member.send(Request::put(&path(&entry)).json(&changes));
     let refused = put(json!({"duracao": "02:00"})).await.problem(422);
@@ -43,7 +43,7 @@ async fn delete_state_not_in_process_owner_only() {
     let entry = member.post(item).await.expect(201);
     let azure = member.logging.azure();
     azure.edit_work_items("contoso", |items| {
-        items.edit(item, "System.State", json!("Sumiu"))
+        items.edit(item, "System.State", json!("Sumiu"));
     });
     let colleague = azure.pat(&azure.person("Carla", &["contoso"]));
     let delete = Request::delete(&path(&entry)).bearer(&colleague);
