@@ -25,6 +25,7 @@ pub(super) enum Resource {
     WorkItemsBatch,
     Revisions,
     WorkItemTypes,
+    WorkItemTypeStates,
     WorkItemIcons,
     Wiql,
     ProcessStates,
@@ -64,7 +65,7 @@ const fn place(resource: Resource, area: &'static str, name: &'static str, id: &
 
 /// Every resource.
 #[rustfmt::skip]
-pub(super) static PLACES: [Place; 16] = [
+pub(super) static PLACES: [Place; 17] = [
     place(Resource::ConnectionData, "Location", "ConnectionData", "00d9565f-ed9c-4a06-9a50-00e7896ccab4"),
     place(Resource::Identities, "IMS", "Identities", "28010c54-d0c0-4c89-a5b0-1c9e188b9fb7"),
     place(Resource::Avatars, "Graph", "Avatars", "801eaf9c-0585-4be8-9cdb-b0efa074de91"),
@@ -75,6 +76,7 @@ pub(super) static PLACES: [Place; 16] = [
     place(Resource::WorkItemsBatch, "wit", "workItemsBatch", "908509b6-4248-4475-a1cd-829139ba419f"),
     place(Resource::Revisions, "wit", "revisions", "a00c85a5-80fa-4565-99c3-bcd2181434bb"),
     place(Resource::WorkItemTypes, "wit", "workItemTypes", "7c8d7a76-4a09-43e8-b5df-bd792f4ac6aa"),
+    place(Resource::WorkItemTypeStates, "wit", "states", "7c9d7a76-4a09-43e8-b5df-bd792f4ac6aa"),
     place(Resource::WorkItemIcons, "wit", "workItemIcons", "4e1eb4a5-1970-4228-a682-ec48eb2dca30"),
     place(Resource::Wiql, "wit", "wiql", "1a9c53f7-f243-4447-b110-35ef023636e4"),
     place(Resource::ProcessStates, "processes", "states", "31015d57-2dff-4a46-adb3-2fb4ee3dcec9"),
@@ -176,6 +178,8 @@ pub(super) static VALIDATE_WORK_ITEM: Operation = patch("validate_work_item", tr
 pub(super) static LIST_REVISIONS: Operation = get("list_revisions", Resource::Revisions);
 /// All types of a project.
 pub(super) static LIST_TYPES: Operation = get("list_types", Resource::WorkItemTypes);
+/// States of a type of a project.
+pub(super) static LIST_TYPE_STATES: Operation = get("list_type_states", Resource::WorkItemTypeStates);
 /// States of a type of a process.
 pub(super) static LIST_PROCESS_STATES: Operation = get("list_process_states", Resource::ProcessStates);
 /// Ids of work items that match a query.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::{LIST_PROCESS_STATES, LIST_TYPES, READ_ICON};
+use super::operation::{LIST_PROCESS_STATES, LIST_TYPE_STATES, LIST_TYPES, READ_ICON};
 use super::organizacao::{Host, Organizacao, text_at};
 use crate::models::work_item::Categoria;
 
@@ -154,7 +154,7 @@ impl Organizacao {
     async fn type_states(&self, credential: &Credential, project: &str, tipo: &str) -> Result<States, Error> {
         let segments = [project, "_apis", "wit", "workitemtypes", tipo, "states"];
         let answer = self
-            .get(&LIST_TYPES, Host::Api, &segments, &[], credential)
+            .get(&LIST_TYPE_STATES, Host::Api, &segments, &[], credential)
             .await?;
         let states: List<Value> = answer.json()?;
         Ok(States::read(&states.value.good))

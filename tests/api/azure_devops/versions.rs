@@ -198,6 +198,31 @@ async fn everything_on_services_works_with_7_1() {
     everything_works(Server::Hosted, &["7.1", "7.1-preview.1"]).await;
 }
 
+#[tokio::test]
+async fn states_of_a_type_on_server_2020_are_a_preview() {
+    let (azure, _, credential) = server(Server::V2020).await;
+    azure.projects("contoso", 1);
+    let gaps = Gaps {
+        states: true,
+        also_by_name: true,
+        ..Gaps::default()
+    };
+    azure.edit_work_items("contoso", |items| items.leave_out("Task", gaps));
+    let client = patient_client(&azure);
+    let types = client.tenants()[0]
+        .organizacao
+        .types(&credential, PROJECT)
+        .await
+        .unwrap();
+    assert!(types.iter().any(|tipo| tipo.nome == "Task" && tipo.states_told));
+    let seen = azure.seen();
+    let asked = seen
+        .iter()
+        .find(|seen| seen.operation == "list_type_states")
+        .unwrap();
+    assert_eq!(api_version(&asked.query).as_deref(), Some("6.0-preview.1"));
+}
+
 /// A server of this version, a member and their PAT.
 async fn server(server: Server) -> (FakeAzure, Person, Credential) {
     let azure = FakeAzure::contoso().await;

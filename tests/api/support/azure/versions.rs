@@ -33,7 +33,7 @@ pub enum Server {
 type Version = (u32, u32);
 
 /// Operations with the area, name and id of what they ask for.
-const PLACES: [(&[&str], &str, &str, &str); 16] = [
+const PLACES: [(&[&str], &str, &str, &str); 17] = [
     (
         &["connection_data"],
         "Location",
@@ -89,10 +89,16 @@ const PLACES: [(&[&str], &str, &str, &str); 16] = [
         "a00c85a5-80fa-4565-99c3-bcd2181434bb",
     ),
     (
-        &["list_types"],
+        &["list_types", "read_type"],
         "wit",
         "workItemTypes",
         "7c8d7a76-4a09-43e8-b5df-bd792f4ac6aa",
+    ),
+    (
+        &["list_type_states"],
+        "wit",
+        "states",
+        "7c9d7a76-4a09-43e8-b5df-bd792f4ac6aa",
     ),
     (
         &["read_icon"],
@@ -154,7 +160,10 @@ impl Server {
     /// Highest released version of what an operation asks for; `None`: it is a preview in all of them.
     fn released_of(self, operation: &str) -> Option<Version> {
         let always_preview = matches!(operation, "connection_data" | "read_avatar");
-        let preview_below_7 = matches!(operation, "list_iteration_work_items" | "list_process_states");
+        let preview_below_7 = matches!(
+            operation,
+            "list_iteration_work_items" | "list_process_states" | "list_type_states"
+        );
         let released = self.released();
         let preview = always_preview || preview_below_7 && released < (7, 0);
         (!preview).then_some(released)
