@@ -10,6 +10,7 @@ mod holds;
 mod motivo;
 mod plan;
 mod reconcile;
+mod send;
 mod worker;
 mod write;
 

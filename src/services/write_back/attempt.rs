@@ -12,14 +12,16 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::plan::Situation;
+use super::send::Fate;
 use super::{Inner, motivo};
-use crate::azure_devops::work_items::{HoursPatch, REMAINING_WORK, WorkItem};
-use crate::azure_devops::{Credential, Error as AzureError, Fingerprint, Organizacao};
+use crate::azure_devops::work_items::WorkItem;
+use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::db::DbError;
 use crate::error::Error;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::Scope;
+use crate::models::work_item::Categoria;
 use crate::models::write_back::{Alvo, Apontado, Intencao, Mode, Participacao, Tomado};
 use crate::repositories::write_back::{self as repo, Settled};
 
@@ -65,20 +67,6 @@ impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         Self::Own(error.into())
     }
-}
-
-/// What became of a change that was sent.
-enum Fate {
-    /// It was applied; the work item as it is now.
-    Applied(Box<WorkItem>),
-    /// It was not applied, because the work item has another revision.
-    Stale,
-    /// It was not applied, because a rule of the process refuses it.
-    Refused { type_key: String, fields: Vec<String> },
-    /// It was not applied for another reason.
-    NotApplied(AzureError),
-    /// Nothing tells; the next revision will.
-    Unclear(AzureError),
 }
 
 /// A work item, taken, and the means to write it.
@@ -192,12 +180,6 @@ impl<'a> Attempt<'a> {
         .into())
     }
 
-    /// Whether a refused change may pass when `RemainingWork` is left alone: the rule names that field, or none.
-    fn may_go_without_remaining(&self, refused: &Intencao, fields: &[String]) -> bool {
-        let concerns = fields.is_empty() || fields.iter().any(|field| field.starts_with(REMAINING_WORK));
-        concerns && refused.remaining.is_some() && !self.leave_remaining
-    }
-
     async fn read(&self) -> Result<WorkItem, Failure> {
         match self
             .organizacao
@@ -283,92 +265,24 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Stores a change before it is sent, and where the work item is.
-    async fn store(&mut self, intencao: &Intencao, place: Option<Uuid>) -> Result<(), Failure> {
-        let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let ours = repo::intend(&mut tx, self.alvo, self.lease, intencao).await?;
-        if let Some(guid) = place {
-            repo::place_by_guid(&mut tx, self.alvo, guid).await?;
-        }
-        tx.commit().await?;
-        if !ours {
-            return Err(Failure::LeaseLost);
-        }
-        self.intencao = Some(*intencao);
-        Ok(())
-    }
-
-    /// Takes over a stored change that another credential may have sent already: from now on it may turn up with
-    /// either author, so the figures alone decide whether it was applied.
-    async fn take_over(&mut self, old: Intencao) -> Result<Intencao, Failure> {
-        let author = self.inner.authors.get(&self.author_key()).await;
-        if old.por.is_none() || old.por == author {
-            return Ok(old);
-        }
-        let either = Intencao { por: None, ..old };
-        self.store(&either, None).await?;
-        Ok(either)
-    }
-
-    fn author_key(&self) -> (NomeOrganizacao, Fingerprint) {
-        (self.organizacao.nome().clone(), self.credential.fingerprint())
-    }
-
     async fn situation(&self, item: &WorkItem, total: Total) -> Result<Situation, Failure> {
         let work_items = &self.inner.work_items;
         let tipo = work_items
             .work_item_type(self.organizacao, self.credential, item)
             .await?;
         let categoria = work_items
-            .categoria(self.organizacao, self.credential, &item.project, item)
+            .known_categoria(self.organizacao, self.credential, &item.project, item)
             .await?;
+        // A state that the process does not know may demand an empty `RemainingWork`, as closed ones do.
+        let is_open = categoria.is_some_and(Categoria::is_open);
         Ok(Situation {
             mode: self.mode,
             total,
             ours: self.ours,
             upstream: item.scheduling,
             has_completed: tipo.has_completed,
-            may_write_remaining: tipo.has_remaining && categoria.is_open() && !self.leave_remaining,
+            may_write_remaining: tipo.has_remaining && is_open && !self.leave_remaining,
         })
-    }
-
-    async fn send(&self, intencao: &Intencao) -> Fate {
-        let patch = HoursPatch {
-            rev: intencao.rev,
-            completed: intencao.completed,
-            remaining: intencao.remaining,
-        };
-        let answer = self
-            .organizacao
-            .update_hours(self.credential, self.alvo.work_item_id, &patch)
-            .await;
-        match answer {
-            Ok(after) => Fate::Applied(Box::new(after)),
-            Err(error) if error.is_stale() => Fate::Stale,
-            Err(error) if error.is_broken_rule() => match error {
-                AzureError::Rejected { type_key, fields, .. } => Fate::Refused { type_key, fields },
-                error => Fate::NotApplied(error),
-            },
-            Err(error) if error.was_not_applied() => Fate::NotApplied(error),
-            Err(error) => Fate::Unclear(error),
-        }
-    }
-
-    /// Notes a change that was applied, and how its author is told; whether there is more to write.
-    async fn note_applied(&mut self, intencao: &Intencao, after: &WorkItem) -> Result<bool, Failure> {
-        if let Some(author) = after.changed_by {
-            self.inner.authors.insert(self.author_key(), author).await;
-        }
-        let nome = self.organizacao.nome();
-        self.inner.work_items.note_written(nome, after).await;
-        let settled = Settled {
-            versao: intencao.versao,
-            participacao: intencao.depois,
-            rev: after.rev,
-            closed_before: self.closed_before(after, intencao.depois).await,
-            has_completed: self.has_completed,
-        };
-        self.settle(settled).await
     }
 
     async fn apontado(&self) -> Result<Apontado, Failure> {
@@ -379,26 +293,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// Notes what Azure DevOps knows now; whether there is more to write.
-    async fn settle(&mut self, settled: Settled) -> Result<bool, Failure> {
+    pub(super) async fn settle(&mut self, settled: Settled) -> Result<bool, Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
         let more = repo::settle(&mut tx, self.alvo, self.lease, &settled).await?;
         tx.commit().await?;
         (self.intencao, self.ours, self.rev_escrita) = (None, settled.participacao, settled.rev);
         self.unclear = false;
         more.ok_or(Failure::LeaseLost)
-    }
-
-    /// Whether the work item was open when new hours were logged, and is closed in the revision that has them. The
-    /// hours stay, because they were worked; their owners are told.
-    async fn closed_before(&self, after: &WorkItem, depois: Participacao) -> bool {
-        if depois.considerado <= self.ours.considerado {
-            return false;
-        }
-        let work_items = &self.inner.work_items;
-        let categoria = work_items
-            .categoria(self.organizacao, self.credential, &after.project, after)
-            .await;
-        categoria.is_ok_and(|categoria| !categoria.is_open())
     }
 
     async fn forget(&mut self) -> Result<(), Failure> {
