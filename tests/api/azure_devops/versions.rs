@@ -12,7 +12,7 @@ use super::{call, client_with};
 use crate::support::azure::{Person, Server};
 use crate::support::logging::PROJECT;
 use crate::support::{
-    FakeAzure, Fault, Logging, NewWorkItem, Request, RunningServer, TestDatabase, eventually,
+    FakeAzure, Fault, Gaps, Logging, NewWorkItem, Request, RunningServer, TestDatabase, eventually,
 };
 
 /// Name of the question for the versions among faults.
