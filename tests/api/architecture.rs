@@ -155,6 +155,10 @@ const STARTS_TASKS: &[(&str, &str)] = &[
     ("supervisor.rs", "jobs"),
     ("app.rs", "the jobs together, and the listener of the metrics"),
     ("auth/membership.rs", "a question that outlives its request"),
+    (
+        "azure_devops/versioned.rs",
+        "the question for the versions of a host, beside a call",
+    ),
     ("cli.rs", "the wait for a signal"),
     ("db/conn.rs", "the clean-up of one connection"),
     ("db/pool.rs", "one attempt to connect"),
