@@ -298,7 +298,7 @@ async fn an_iteration_and_a_team_narrow_the_sheet_and_entries_are_shown_all_the_
 }
 
 #[tokio::test]
-async fn d_36_a_state_that_is_new_is_asked_about_and_one_that_nobody_knows_allows_nothing() {
+async fn d_36_new_state_is_asked_about_and_unknown_one_only_deletes() {
     let sheet = Sheet::new().await;
     let azure = sheet.logging.azure();
     sheet.add(sheet.task());
@@ -327,7 +327,8 @@ async fn d_36_a_state_that_is_new_is_asked_about_and_one_that_nobody_knows_allow
                 &node["pode_editar"],
                 &node["pode_excluir"]
             ),
-            (&json!("InProgress"), &json!(false), &json!(false))
+            (&json!("InProgress"), &json!(false), &json!(true)),
+            "hours can be taken back, and nothing new is logged"
         );
     }
     assert_eq!(node(foreign)["children"][0]["id"], below);
