@@ -346,7 +346,8 @@ impl Inner {
         Ok(verdicts)
     }
 
-    /// A turn to ask about a token that some organisation does not know; one for all simultaneous requests that show it.
+    /// A turn to ask about a token that some organisation does not know; one for all simultaneous requests that
+    /// show it.
     async fn turn(&self, token: &Presented, tenants: &[Tenant]) -> Result<Option<Turn>> {
         let is_new = || {
             tenants

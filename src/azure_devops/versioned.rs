@@ -34,7 +34,7 @@ impl Organizacao {
 
     /// Versions for a call. Known ones cost no wait: expired ones are asked for anew beside the call.
     pub(super) async fn versions_for(&self, call: &Call<'_>) -> Arc<Versions> {
-        // A token that nobody proved must not speak for the host.
+        // A token that is not proved must not speak for the host.
         let credential = call.credential.filter(|_| !call.operation.unproved);
         self.find_versions(call.host, credential).await
     }

@@ -87,7 +87,7 @@ pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLi
     router.layer(limits)
 }
 
-/// Puts the limits of addresses and sites around routes that nobody proves themselves for: documents and probes.
+/// Puts the limits of addresses and sites around routes that need no credential: documents and probes.
 pub fn apply_to_open<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     budgets: &AddressBudgets,

@@ -53,7 +53,7 @@ const HEAD_START: Duration = Duration::from_millis(500);
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 /// Attempts that requests may have under way in one organisation; further changes are left to the background at once.
 const MOST_IN_REQUESTS: usize = 32;
-/// How long it is remembered as whom a credential writes.
+/// How long the author that a credential writes as is remembered.
 const AUTHOR_TTL: Duration = Duration::from_hours(1);
 /// Failures listed at the most.
 const MOST_FAILURES: i64 = 200;
@@ -68,7 +68,7 @@ struct Inner {
     work_items: WorkItemService,
     projetos: ProjetoService,
     config: WriteBackConfig,
-    /// As whom changes of a credential turn up in a work item's revisions; learned from the answers to them.
+    /// The author that revisions name for changes of a credential; learned from the answers to such changes.
     authors: Cache<(NomeOrganizacao, Fingerprint), Uuid>,
     /// Requests of this process that change one work item wait for each other instead of for the lease.
     turns: Cache<Alvo, Arc<tokio::sync::Mutex<()>>>,

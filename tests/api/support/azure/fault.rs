@@ -62,7 +62,7 @@ pub enum Fault {
     HumanEdit(f64),
     /// A moment before, somebody adds so much to `CompletedWork`.
     HumanAdds(f64),
-    /// A moment before, somebody closes the work item.
+    /// A moment before, a person closes the work item.
     HumanCloses,
     /// 400: the query selects more than 20,000.
     TooManyResults,
