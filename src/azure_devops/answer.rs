@@ -47,9 +47,9 @@ pub(super) async fn read(response: Response, operation: &Operation, limit: usize
     let retry_after = retry_after(response.headers());
     match classify(status, is(response.headers(), "text/html"), retry_after) {
         Some(Error::Rejected { status, .. }) => return Err(error_body(response).await.rejection(status)),
-        // That an organisation does not exist is told with a page of the portal, and asked by this operation alone.
-        Some(Error::NotFound) if !operation.unproved => {
-            // Of an object only Azure DevOps itself says that it is not there; the page of a gateway says nothing.
+        // That an organisation does not exist is told with a page of the portal. Of a work item only Azure DevOps
+        // itself says that it is not there; the page of a gateway says nothing.
+        Some(Error::NotFound) if operation.is_of_work_items() => {
             let away = || Error::unavailable(Unavailability::Status(404), retry_after);
             let named = error_body(response).await.is_named();
             return Err(if named { Error::NotFound } else { away() });

@@ -131,6 +131,14 @@ const fn patch(name: &'static str, idempotent: bool) -> Operation {
 }
 
 impl Operation {
+    /// Whether it reads or changes work items themselves.
+    pub(super) fn is_of_work_items(&self) -> bool {
+        matches!(
+            self.resource,
+            Some(Resource::WorkItems | Resource::WorkItemsBatch | Resource::Revisions)
+        )
+    }
+
     const fn unproved(mut self) -> Self {
         self.unproved = true;
         self
