@@ -1,7 +1,7 @@
 //! Reading of request bodies in bounded memory (issue 21, field report 7.1).
 //!
 //! A body is refused while it is read: it may not be longer than `API_MAX_BODY_BYTES`, and all large bodies that
-//! are being read share `API_BODY_MEMORY_BYTES`. What its JSON becomes is in [`pruned`].
+//! are being read share `API_BODY_MEMORY_BYTES`. What its JSON becomes is in `body/pruned.rs`.
 
 mod pruned;
 
@@ -108,7 +108,7 @@ fn unreadable(error: &axum::Error) -> Problem {
     Problem::of_status(StatusCode::BAD_REQUEST)
 }
 
-/// The values of the `known` keys of a JSON object; see [`pruned`].
+/// The values of the `known` keys of a JSON object; see `body/pruned.rs`.
 ///
 /// # Errors
 /// `missing` for an empty body, else `json_invalid` with the place; the body is not quoted.
