@@ -20,7 +20,7 @@ pub enum Error {
     /// The server is older than the oldest that is served.
     #[error("the server is older than Azure DevOps Server 2019.1")]
     OutdatedServer,
-    /// The server does not have what is asked for; newer ones do.
+    /// The server lacks the resource of the call; newer servers have it.
     #[error("the server does not have this resource")]
     NotOffered,
     /// The object does not exist, or is hidden from this identity (404).

@@ -12,7 +12,7 @@ pub(super) const WANTED: ApiVersion = ApiVersion::new(7, 1);
 /// Lowest version whose answers we read, that of Azure DevOps Server 2019.1.
 pub(super) const LOWEST: ApiVersion = ApiVersion::new(5, 1);
 
-/// What is asked for, as Azure DevOps tells its versions.
+/// Names the resource of a call, as the list of versions of Azure DevOps names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resource {
     ConnectionData,
@@ -92,7 +92,7 @@ pub(super) struct Operation {
     pub(super) name: &'static str,
     /// Verb.
     pub(super) method: Method,
-    /// What is asked for; `None` for the call that finds out the versions, which has none itself.
+    /// Resource of the call; `None` for the call that lists the versions, which has no version itself.
     pub(super) resource: Option<Resource>,
     /// Media type of the answer.
     pub(super) media_type: &'static str,

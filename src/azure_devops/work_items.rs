@@ -38,7 +38,7 @@ pub const REMAINING_WORK: &str = "Microsoft.VSTS.Scheduling.RemainingWork";
 /// Reference name of what is done.
 pub const COMPLETED_WORK: &str = "Microsoft.VSTS.Scheduling.CompletedWork";
 
-/// What is asked for, where the collection has it.
+/// Fields that a read names, where the collection has them.
 pub(super) const FIELDS: [&str; 10] = [
     PROJECT,
     TYPE,

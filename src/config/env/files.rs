@@ -126,7 +126,7 @@ mod tests {
         env
     }
 
-    /// What is told of `DATABASE_URL_FILE` at this path.
+    /// Returns the problems of `DATABASE_URL_FILE` when it names this path.
     fn told(path: &str) -> String {
         let problems = Config::load(&env_with("DATABASE_URL_FILE", path)).unwrap_err();
         assert_eq!(problems.variables(), ["DATABASE_URL_FILE"], "{problems}");

@@ -125,7 +125,7 @@ impl<'a> Categorias<'a> {
         }
         let membership = self.places.membership;
         let credential = membership.service_credential()?;
-        // What is asked again is what the sheet remembers.
+        // The second question asks the types that the sheet remembers.
         let project = if here {
             self.places.projeto.external_id.to_string()
         } else {

@@ -68,7 +68,7 @@ async fn until_cut(stream: &mut TcpStream) {
     timeout(PATIENCE, cut).await.expect("the connection is kept");
 }
 
-/// What is left to read, and whether the connection ended with a reset.
+/// Reads the rest of the answer; returns it, and whether the connection ended with a reset.
 async fn rest(stream: &mut TcpStream) -> (usize, bool) {
     let mut bytes = Vec::new();
     let reset = timeout(PATIENCE, stream.read_to_end(&mut bytes))
