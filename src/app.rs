@@ -48,12 +48,12 @@ use crate::services::health::HealthService;
 use crate::services::integracao::IntegracaoService;
 use crate::services::iterations::IterationService;
 use crate::services::organization_pats::OrganizationPatService;
+use crate::services::outbox::OutboxService;
 use crate::services::projetos::ProjetoService;
 use crate::services::teams::TeamService;
 use crate::services::timesheet::TimesheetService;
 use crate::services::user::UserService;
 use crate::services::work_items::WorkItemService;
-use crate::services::write_back::WriteBackService;
 use crate::supervisor::Supervisor;
 use crate::tenants::Tenants;
 
@@ -111,7 +111,7 @@ parts! {
     user: UserService,
     auditoria: AuditoriaService,
     organization_pats: OrganizationPatService,
-    write_back: WriteBackService,
+    outbox: OutboxService,
 }
 
 /// Everything that handlers may ask for; each takes only its part. Behind one pointer, because axum copies it with every
@@ -128,12 +128,12 @@ impl AppState {
     pub fn new(config: &Config, db: &Db, tenants: &Tenants, draining: &Draining) -> Self {
         let projetos = ProjetoService::new(db.clone(), tenants.clone());
         let work_items = WorkItemService::new();
-        let write_back = WriteBackService::new(
+        let outbox = OutboxService::new(
             db.clone(),
             tenants.clone(),
             work_items.clone(),
             projetos.clone(),
-            &config.apontamentos.write_back,
+            &config.apontamentos.outbox,
         );
         Self(Arc::new(Parts {
             info: ServiceInfo {
@@ -150,7 +150,7 @@ impl AppState {
                 &config.apontamentos,
                 projetos.clone(),
                 work_items.clone(),
-                write_back.clone(),
+                outbox.clone(),
             ),
             timesheet: TimesheetService::new(
                 db.clone(),
@@ -163,7 +163,7 @@ impl AppState {
             work_items,
             integracao: IntegracaoService::new(db.clone(), tenants.clone(), projetos.clone()),
             projetos,
-            write_back,
+            outbox,
             user: UserService::new(),
             auditoria: AuditoriaService::new(db.clone()),
             organization_pats: OrganizationPatService::new(db.clone(), tenants.clone(), &config.vault),
@@ -300,7 +300,7 @@ pub struct App {
     /// The organisations that are served.
     pub tenants: Tenants,
     /// Hours on their way to Azure DevOps.
-    pub write_back: WriteBackService,
+    pub outbox: OutboxService,
     /// Time entries.
     pub apontamentos: ApontamentoService,
 }
@@ -324,10 +324,10 @@ impl App {
             state.0.integracao.clone(),
             state.0.organization_pats.clone(),
             state.0.apontamentos.clone(),
-            state.0.write_back.clone(),
+            state.0.outbox.clone(),
             gauges,
         );
-        let (write_back, apontamentos) = (state.0.write_back.clone(), state.0.apontamentos.clone());
+        let (outbox, apontamentos) = (state.0.outbox.clone(), state.0.apontamentos.clone());
         let service = build(&config.http, state, &draining)?;
         Ok(Self {
             service,
@@ -335,7 +335,7 @@ impl App {
             draining,
             jobs,
             tenants,
-            write_back,
+            outbox,
             apontamentos,
         })
     }
@@ -360,7 +360,7 @@ impl App {
         if let Err(error) = jobs.await {
             tracing::error!(%error, "a background job panicked");
         }
-        self.write_back.finish(WRITE_BACK_PATIENCE).await;
+        self.outbox.finish(WRITE_BACK_PATIENCE).await;
         if let Some(measuring) = measuring {
             // The end of a drain is worth measuring, too, so this goes last.
             measuring.abort();

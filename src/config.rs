@@ -67,7 +67,7 @@ impl Config {
         let auth = AuthConfig::read(&mut reader, environment, &http, &azure_devops);
         let vault = VaultConfig::read(&mut reader, environment);
         let apontamentos = ApontamentosConfig::read(&mut reader, http.request_timeout);
-        if apontamentos.write_back.budget >= http.request_timeout {
+        if apontamentos.outbox.budget >= http.request_timeout {
             reader.problem(
                 "WRITEBACK_BUDGET",
                 "leaves a request no time to answer: it must be shorter than API_REQUEST_TIMEOUT_SECONDS",

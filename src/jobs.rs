@@ -14,7 +14,7 @@ use crate::services::apontamentos::ApontamentoService;
 use crate::services::gauges::GaugeService;
 use crate::services::integracao::IntegracaoService;
 use crate::services::organization_pats::OrganizationPatService;
-use crate::services::write_back::WriteBackService;
+use crate::services::outbox::OutboxService;
 use crate::supervisor::{Job, Supervisor};
 use crate::tenants::Tenants;
 
@@ -39,7 +39,7 @@ pub struct Jobs {
     integracao: IntegracaoService,
     vault: OrganizationPatService,
     apontamentos: ApontamentoService,
-    write_back: WriteBackService,
+    outbox: OutboxService,
     gauges: GaugeService,
 }
 
@@ -52,7 +52,7 @@ impl Jobs {
         integracao: IntegracaoService,
         vault: OrganizationPatService,
         apontamentos: ApontamentoService,
-        write_back: WriteBackService,
+        outbox: OutboxService,
         gauges: GaugeService,
     ) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Jobs {
             integracao,
             vault,
             apontamentos,
-            write_back,
+            outbox,
             gauges,
         }
     }
@@ -91,8 +91,8 @@ impl Jobs {
     /// itself.
     pub async fn run(self, stop: CancellationToken) {
         let supervisor = Supervisor::until(stop.clone());
-        let write_back = self.write_back.clone();
-        supervisor.spawn_unbroken(Job::WriteBack, move || write_back.clone().run(stop.clone()));
+        let outbox = self.outbox.clone();
+        supervisor.spawn_unbroken(Job::Outbox, move || outbox.clone().run(stop.clone()));
         self.forget_answers(&supervisor);
         self.read_vault(&supervisor);
         self.ask_azure(&supervisor);

@@ -11,5 +11,5 @@ pub mod legacy;
 pub mod migrations;
 pub mod organizacoes;
 pub mod organization_pats;
+pub mod outbox;
 pub mod projetos;
-pub mod write_back;

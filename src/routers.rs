@@ -8,6 +8,7 @@ pub mod health;
 pub mod integracao;
 pub mod iterations;
 pub mod organization_pats;
+pub mod outbox;
 mod place;
 pub mod projetos;
 pub mod teams;
@@ -15,7 +16,6 @@ mod tenant;
 pub mod timesheet;
 pub mod user;
 pub mod work_items;
-pub mod write_back;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -42,7 +42,7 @@ pub fn limited() -> OpenApiRouter<AppState> {
                 .merge(timesheet::router())
                 .merge(user::router())
                 .merge(work_items::router())
-                .merge(write_back::router()),
+                .merge(outbox::router()),
         )
         .merge(health::info_router())
 }

@@ -69,7 +69,7 @@ jobs! {
     /// Reads names of organisations and the vault.
     VaultRefresh = "vault_refresh",
     /// Writes hours to Azure DevOps.
-    WriteBack = "write_back",
+    Outbox = "outbox",
 }
 
 /// Runs jobs until it is told to stop. Clones share that; dropping one stops nothing.

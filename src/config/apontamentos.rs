@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::env::{Reader, no_blank};
 use crate::models::duracao::Duracao;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::write_back::Mode;
+use crate::models::outbox::Mode;
 
 const MODES_EXAMPLE: &str = "fabrikam=absolute,tailspin=off";
 /// Longest name of a work item type; Azure DevOps allows 128 characters.
@@ -34,7 +34,7 @@ pub struct ApontamentosConfig {
     /// What becomes of an entry whose work item cannot be read.
     pub when_upstream_down: WhenUpstreamDown,
     /// How hours get into Azure DevOps.
-    pub write_back: WriteBackConfig,
+    pub outbox: WriteBackConfig,
 }
 
 /// What becomes of an entry whose work item cannot be read.
@@ -108,7 +108,7 @@ impl ApontamentosConfig {
                     _ => Err("is neither refuse nor accept".to_owned()),
                 },
             ),
-            write_back: WriteBackConfig::read(reader, request_timeout),
+            outbox: WriteBackConfig::read(reader, request_timeout),
         }
     }
 }
@@ -172,8 +172,8 @@ mod tests {
         assert!(!config.allow_future);
         assert_eq!(config.work_item_types, ["Task", "Bug"]);
         assert_eq!(config.when_upstream_down, WhenUpstreamDown::Refuse);
-        assert_eq!(config.write_back.budget, Duration::from_millis(1_500));
-        assert_eq!(config.write_back.mode, Mode::Delta);
+        assert_eq!(config.outbox.budget, Duration::from_millis(1_500));
+        assert_eq!(config.outbox.mode, Mode::Delta);
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
             ("WRITEBACK_ORG_MODES", "Contoso=absolute"),
         ])
         .unwrap();
-        let mode = |nome| config.write_back.mode_of(&NomeOrganizacao::parse(nome).unwrap());
+        let mode = |nome| config.outbox.mode_of(&NomeOrganizacao::parse(nome).unwrap());
         assert_eq!((mode("contoso"), mode("fabrikam")), (Mode::Absolute, Mode::Off));
     }
 

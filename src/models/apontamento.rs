@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::duracao::{Duracao, Total};
 use super::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
-use super::write_back::Situacao;
+use super::outbox::Situacao;
 
 /// A time entry as stored. Also the form in which the answer to an idempotent request is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

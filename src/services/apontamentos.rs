@@ -21,14 +21,14 @@ use crate::models::apontamento::{Apontamento, ApontamentoChanges};
 use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{ApontamentoId, ProjetoId};
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
+use crate::models::outbox::Target;
 use crate::models::precondition::Precondition;
-use crate::models::write_back::Alvo;
-use crate::repositories::write_back::Place;
+use crate::repositories::outbox::Place;
 use crate::repositories::{apontamentos as repo, auditoria, idempotencia};
 use crate::services::auditoria::actor;
+use crate::services::outbox::OutboxService;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
-use crate::services::write_back::WriteBackService;
 use crate::telemetry::metrics::{self, EntryOp};
 use rules::{Change, Rules, check_atividade};
 
@@ -45,7 +45,7 @@ pub struct ApontamentoService {
     rules: Rules,
     projetos: ProjetoService,
     work_items: WorkItemService,
-    write_back: WriteBackService,
+    outbox: OutboxService,
 }
 
 impl ApontamentoService {
@@ -56,14 +56,14 @@ impl ApontamentoService {
         config: &ApontamentosConfig,
         projetos: ProjetoService,
         work_items: WorkItemService,
-        write_back: WriteBackService,
+        outbox: OutboxService,
     ) -> Self {
         Self {
             db,
             rules: Rules::new(config, work_items.clone(), projetos.clone()),
             projetos,
             work_items,
-            write_back,
+            outbox,
         }
     }
 
@@ -107,7 +107,7 @@ impl ApontamentoService {
         let mut versao_escrita = None;
         if changes.duracao.is_some_and(|duracao| duracao != before.duracao) {
             versao_escrita = self
-                .write_back
+                .outbox
                 .mark(
                     &mut tx,
                     &organizacao,
@@ -146,7 +146,7 @@ impl ApontamentoService {
         let (before, projeto) = lock(&mut tx, user, before, expected).await?;
         let organizacao = before.organizacao.clone();
         let marked = self
-            .write_back
+            .outbox
             .mark(
                 &mut tx,
                 &organizacao,
@@ -212,11 +212,11 @@ impl ApontamentoService {
     ) {
         let membership = user.membership_in(&organizacao);
         let own = membership.and_then(|membership| membership.own_credential().cloned());
-        let alvo = Alvo {
+        let target = Target {
             organizacao,
             work_item_id,
         };
-        self.write_back.write_now(alvo, seen, own).await;
+        self.outbox.write_now(target, seen, own).await;
     }
 
     /// Forgets answers that had their time. Returns how many.

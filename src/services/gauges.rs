@@ -6,7 +6,7 @@ use crate::azure_devops::AzureDevOps;
 use crate::db::{Db, DbError};
 use crate::models::organizacao::Scope;
 use crate::repositories::organization_pats;
-use crate::repositories::write_back::overview::{self, Depth};
+use crate::repositories::outbox::overview::{self, Depth};
 use crate::telemetry::metrics;
 
 /// Looks now and then. Every process sees the same database: their gauges are to be compared, not added.

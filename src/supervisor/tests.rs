@@ -90,7 +90,7 @@ async fn a_panic_while_a_job_is_made_restarts_it_too() {
 async fn stop_during_a_pause_ends_the_job_at_once() {
     let stop = CancellationToken::new();
     let supervisor = Supervisor::until(stop.clone());
-    supervisor.spawn_unbroken(Job::WriteBack, || async { panic!("always") });
+    supervisor.spawn_unbroken(Job::Outbox, || async { panic!("always") });
     sleep(Duration::from_secs(40)).await;
     let told = Instant::now();
     stop.cancel();
@@ -102,7 +102,7 @@ async fn stop_during_a_pause_ends_the_job_at_once() {
 async fn stop_waits_for_a_job_that_ends_by_itself() {
     let supervisor = Supervisor::default();
     let stop = supervisor.stop.clone();
-    supervisor.spawn_unbroken(Job::WriteBack, move || {
+    supervisor.spawn_unbroken(Job::Outbox, move || {
         let stop = stop.clone();
         async move {
             stop.cancelled().await;
@@ -133,7 +133,7 @@ fn jobs_are_all_known_by_name() {
         "replica_watch",
         "upstream_probe",
         "vault_refresh",
-        "write_back",
+        "outbox",
     ];
     assert_eq!(names, expected);
 }

@@ -1,5 +1,5 @@
 //! Time entries: shapes of the contract, rules, and who may do what with whose. How hours get into Azure DevOps is in
-//! `write_back.rs`.
+//! `outbox.rs`.
 
 mod gone;
 mod people;

@@ -171,8 +171,8 @@ const STARTS_TASKS: &[(&str, &str)] = &[
         "services/work_items/icons.rs",
         "a picture that outlives its request",
     ),
-    ("services/write_back.rs", "an attempt that outlives its request"),
-    ("services/write_back/worker.rs", "attempts of the job"),
+    ("services/outbox.rs", "an attempt that outlives its request"),
+    ("services/outbox/worker.rs", "attempts of the job"),
     ("telemetry/lines.rs", "the thread that writes the log"),
 ];
 

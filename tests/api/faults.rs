@@ -1,5 +1,5 @@
 //! What networks, databases and clients do to a service, one fault a test, each with what must hold meanwhile and afterwards.
-//! Faults of Azure DevOps stand in `azure_devops.rs` and `write_back/faults.rs`, kills in `crash.rs` and `outage.rs`.
+//! Faults of Azure DevOps stand in `azure_devops.rs` and `outbox/faults.rs`, kills in `crash.rs` and `outage.rs`.
 
 mod busy_pool;
 mod interrupted;

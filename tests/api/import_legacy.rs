@@ -1,9 +1,9 @@
 //! `aponta import-legacy`: the program over databases of the FastAPI service. `tests/data/legacy/` has those.
 
 mod layouts;
+mod outbox;
 mod repeat;
 mod vault;
-mod write_back;
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};

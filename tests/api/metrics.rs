@@ -93,7 +93,7 @@ async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() 
         ("aponta_connections_refused_total", ""),
         ("aponta_job_restarts_total", r#"job="gauges""#),
         ("aponta_job_restarts_total", r#"job="vault_refresh""#),
-        ("aponta_job_restarts_total", r#"job="write_back""#),
+        ("aponta_job_restarts_total", r#"job="outbox""#),
         ("aponta_tasks", ""),
         ("process_resident_memory_bytes", ""),
         ("process_cpu_seconds_total", ""),

@@ -7,7 +7,7 @@ use crate::models::apontamento::{Apontamento, AtividadeRef, Pessoa};
 use crate::models::duracao::Duracao;
 use crate::models::ids::{ApontamentoId, AtividadeId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::write_back::{CLOSED_BEFORE, Estado, NO_FIELD, Situacao};
+use crate::models::outbox::{CLOSED_BEFORE, Estado, NO_FIELD, Situacao};
 
 /// An entry with the names that go with it.
 pub(super) struct Row {

@@ -13,7 +13,7 @@ use crate::models::apontamento::{
 use crate::models::duracao::{Duracao, Total};
 use crate::models::ids::{ApontamentoId, AtividadeId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::write_back::{Estado, Situacao};
+use crate::models::outbox::{Estado, Situacao};
 use crate::services::{apontamentos, projetos, work_items};
 
 const ID: ApontamentoId = ApontamentoId(Uuid::from_u128(0x0193_2b5c_7c00_7000_8000_0000_0000_00a1));

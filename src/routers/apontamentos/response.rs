@@ -9,8 +9,8 @@ use super::examples;
 use crate::http::instant::Instant;
 use crate::models::apontamento::{Apontamento, Apontamentos, Parcela, ResumoWorkItem};
 use crate::models::horas::Horas;
+use crate::models::outbox::{Estado, Situacao};
 use crate::models::work_item::Scheduling;
-use crate::models::write_back::{Estado, Situacao};
 
 /// A time entry.
 #[derive(Debug, Serialize, ToSchema)]

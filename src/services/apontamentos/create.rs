@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::people::{Author, Claim};
+use super::people::{Author, AuthorClaim};
 use super::repeat::Repeatable;
 use super::rules::check_atividade;
 use super::{ApontamentoService, record};
@@ -16,8 +16,8 @@ use crate::models::idempotencia::Chave;
 use crate::models::ids::ApontamentoId;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::apontamentos as repo;
+use crate::repositories::outbox::Place;
 use crate::repositories::projetos::Located;
-use crate::repositories::write_back::Place;
 use crate::telemetry::metrics::{self, EntryOp};
 
 /// An entry that was made, by this request or by an earlier one of the same key.
@@ -52,11 +52,11 @@ impl ApontamentoService {
         chave: Option<&Chave>,
     ) -> Result<Created> {
         let organizacao = &user.may_see(&new.organizacao)?;
-        let claim = Claim::check(user, organizacao, &new.usuario).await?;
-        let writer = claim.writer.id.clone();
+        let author_claim = AuthorClaim::check(user, organizacao, &new.usuario).await?;
+        let writer = author_claim.writer.id.clone();
         let repeatable = chave.map(|chave| Repeatable::new(new, organizacao, &writer, chave));
         let stored = self
-            .check_and_store(user, new, organizacao, claim, repeatable.as_ref())
+            .check_and_store(user, new, organizacao, author_claim, repeatable.as_ref())
             .await;
         let (created, seen) = match (stored, &repeatable) {
             // What is refused now may have been accepted when the key was first used, or by a rival who was faster.
@@ -91,11 +91,11 @@ impl ApontamentoService {
         user: &CurrentUser,
         new: &NewApontamento,
         organizacao: &ChaveOrganizacao,
-        claim: Claim,
+        author_claim: AuthorClaim,
         repeatable: Option<&Repeatable<'_>>,
     ) -> Result<(Created, Option<WorkItem>)> {
         self.rules.check_date(new.data)?;
-        let author = claim.author(&self.db, user, organizacao).await?;
+        let author = author_claim.author(&self.db, user, organizacao).await?;
         let projeto = self
             .projetos
             .find_or_fetch(user, organizacao, &new.projeto)
@@ -150,7 +150,7 @@ impl ApontamentoService {
         let work_item_id = new.work_item_id;
         // First the work item, then the day: all who lock both do it in this order.
         let versao_escrita = self
-            .write_back
+            .outbox
             .mark(&mut tx, organizacao, work_item_id, Place::Present(projeto.id))
             .await?;
         let row = ApontamentoRow {
@@ -177,7 +177,7 @@ impl ApontamentoService {
         record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
         if let Some(repeatable) = repeatable {
             let provisional_for = match versao_escrita {
-                Some(_) => self.write_back.budget() + AMENDMENT,
+                Some(_) => self.outbox.budget() + AMENDMENT,
                 None => Duration::ZERO,
             };
             repeatable

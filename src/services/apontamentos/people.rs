@@ -12,7 +12,7 @@ use crate::repositories::apontamentos as repo;
 
 /// Whose hours a request is about, as far as that can be told without asking anybody.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct AuthorClaim {
     /// Who enters them.
     pub(super) writer: Pessoa,
     /// Somebody else whose hours they are.
@@ -26,7 +26,7 @@ pub(super) struct Author {
     pub(super) registrado_por: Option<Pessoa>,
 }
 
-impl Claim {
+impl AuthorClaim {
     /// Compares what the body says with who is calling. Each organisation gives a caller an id, and may know another e-mail;
     /// clients send what `GET /user` told them, wherever they log hours.
     ///

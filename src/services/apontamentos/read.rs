@@ -13,7 +13,7 @@ use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::page::Page;
 use crate::models::work_item::Scheduling;
 use crate::repositories::apontamentos::lists::{self, OfPeople};
-use crate::repositories::{projetos, write_back};
+use crate::repositories::{outbox, projetos};
 use crate::services::integracao::membership_of;
 
 impl ApontamentoService {
@@ -104,7 +104,7 @@ impl ApontamentoService {
             self.projetos.claim(organizacao, &present).await?;
         }
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        write_back::place(&mut tx, organizacao, item.id, present.id).await?;
+        outbox::place(&mut tx, organizacao, item.id, present.id).await?;
         tx.commit().await?;
         Ok(true)
     }

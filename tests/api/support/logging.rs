@@ -125,7 +125,7 @@ impl Logging {
             .execute(&self.tenants.app.pool)
             .await
             .unwrap();
-        self.tenants.app.app.write_back.write_due().await.unwrap()
+        self.tenants.app.app.outbox.write_due().await.unwrap()
     }
 
     /// How many entries there are.

@@ -34,7 +34,7 @@ async fn write_due(app: &TestApp) {
         .execute(&app.pool)
         .await
         .unwrap();
-    app.app.write_back.write_due().await.unwrap();
+    app.app.outbox.write_due().await.unwrap();
 }
 
 fn completed(logging: &Logging, org: &str) -> Option<f64> {

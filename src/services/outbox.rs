@@ -33,8 +33,8 @@ use crate::db::{Db, DbError, Tx};
 use crate::error::Result;
 use crate::models::auditoria::NewRegistro;
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
-use crate::models::write_back::{Alvo, Falha, Mode, Resumo};
-use crate::repositories::write_back::{self as repo, Place, overview};
+use crate::models::outbox::{Falha, Mode, Resumo, Target};
+use crate::repositories::outbox::{self as repo, Place, overview};
 use crate::repositories::{auditoria, clock};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
@@ -45,7 +45,7 @@ use credentials::SeenCredentials;
 use holds::Holds;
 use write::LEASE;
 
-pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelecaoAlvo, switched_off};
+pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelectedWorkItems, switched_off};
 
 /// The background leaves a fresh change to the request that made it for so much longer than the request's budget.
 const HEAD_START: Duration = Duration::from_millis(500);
@@ -60,7 +60,7 @@ const MOST_FAILURES: i64 = 200;
 
 /// Use cases of the write-back. Clones share what is under way.
 #[derive(Clone)]
-pub struct WriteBackService(Arc<Inner>);
+pub struct OutboxService(Arc<Inner>);
 
 struct Inner {
     db: Db,
@@ -71,7 +71,7 @@ struct Inner {
     /// The author that revisions name for changes of a credential; learned from the answers to such changes.
     authors: Cache<(NomeOrganizacao, Fingerprint), Uuid>,
     /// Requests of this process that change one work item wait for each other instead of for the lease.
-    turns: Cache<Alvo, Arc<tokio::sync::Mutex<()>>>,
+    turns: Cache<Target, Arc<tokio::sync::Mutex<()>>>,
     /// An organisation that hangs keeps the requests of others from nothing.
     in_requests: Cache<ChaveOrganizacao, Arc<Semaphore>>,
     tasks: TaskTracker,
@@ -90,7 +90,7 @@ pub struct Andamento {
     pub falhas: Vec<Falha>,
 }
 
-impl WriteBackService {
+impl OutboxService {
     /// Writes what `db` holds into the organisations of `tenants`.
     #[must_use]
     pub fn new(
@@ -144,10 +144,13 @@ impl WriteBackService {
     /// Writes at once what was marked and committed, and waits for it as long as the budget lasts; the attempt goes on
     /// after that. `seen`: the work item, if it was just read. `own`: the caller's credential, for organisations without a
     /// PAT of ours.
-    pub(super) async fn write_now(&self, alvo: Alvo, seen: Option<WorkItem>, own: Option<Credential>) {
+    pub(super) async fn write_now(&self, target: Target, seen: Option<WorkItem>, own: Option<Credential>) {
         let inner = Arc::clone(&self.0);
         let places = async { Arc::new(Semaphore::new(MOST_IN_REQUESTS)) };
-        let places = inner.in_requests.get_with(alvo.organizacao.clone(), places).await;
+        let places = inner
+            .in_requests
+            .get_with(target.organizacao.clone(), places)
+            .await;
         let Ok(place) = places.try_acquire_owned() else {
             return;
         };
@@ -156,10 +159,13 @@ impl WriteBackService {
         let budget = left.map_or(inner.config.budget, |left| left.min(inner.config.budget));
         let deadline = Instant::now() + budget;
         let attempt = self.0.tasks.spawn(async move {
-            let turn = inner.turns.get_with(alvo.clone(), async { Arc::default() }).await;
+            let turn = inner
+                .turns
+                .get_with(target.clone(), async { Arc::default() })
+                .await;
             // Whoever waits in vain leaves it to the background.
             if let Ok(_turn) = timeout_at(deadline.into(), turn.lock()).await {
-                inner.write(&alvo, seen, own, deadline).await;
+                inner.write(&target, seen, own, deadline).await;
             }
             drop(place);
         });
@@ -255,9 +261,9 @@ impl Inner {
     }
 }
 
-impl std::fmt::Debug for WriteBackService {
+impl std::fmt::Debug for OutboxService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WriteBackService")
+        f.debug_struct("OutboxService")
             .field("config", &self.0.config)
             .finish_non_exhaustive()
     }

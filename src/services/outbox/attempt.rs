@@ -21,9 +21,9 @@ use crate::error::Error;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::Scope;
+use crate::models::outbox::{Claim, Logged, Mode, PendingPatch, Share, Target};
 use crate::models::work_item::Categoria;
-use crate::models::write_back::{Alvo, Apontado, Intencao, Mode, Participacao, Tomado};
-use crate::repositories::write_back::{self as repo, Settled};
+use crate::repositories::outbox::{self as repo, Settled};
 
 /// Looks at one work item before giving up for now: each one that fails found it changed by somebody else.
 const ROUNDS: u32 = 6;
@@ -72,15 +72,15 @@ impl From<DbError> for Failure {
 /// A work item, taken, and the means to write it.
 pub(super) struct Attempt<'a> {
     pub(super) inner: &'a Inner,
-    pub(super) alvo: &'a Alvo,
+    pub(super) target: &'a Target,
     pub(super) organizacao: &'a Organizacao,
     pub(super) credential: &'a Credential,
     pub(super) mode: Mode,
     pub(super) lease: Uuid,
-    pub(super) ours: Participacao,
+    pub(super) ours: Share,
     pub(super) rev_escrita: i32,
-    pub(super) intencao: Option<Intencao>,
-    /// Whether `intencao` was sent before with an outcome that is not known.
+    pub(super) pending: Option<PendingPatch>,
+    /// Whether `pending` was sent before with an outcome that is not known.
     pub(super) unclear: bool,
     /// Whether the type has `CompletedWork`, once that was looked at.
     pub(super) has_completed: Option<bool>,
@@ -91,22 +91,22 @@ pub(super) struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     pub(super) fn new(
         inner: &'a Inner,
-        alvo: &'a Alvo,
+        target: &'a Target,
         organizacao: &'a Organizacao,
         credential: &'a Credential,
-        tomado: &Tomado,
+        claim: &Claim,
     ) -> Self {
         Self {
             inner,
-            alvo,
+            target,
             organizacao,
             credential,
-            mode: inner.mode_in(&alvo.organizacao),
-            lease: tomado.lease,
-            ours: tomado.participacao,
-            rev_escrita: tomado.rev_escrita,
-            intencao: tomado.intencao,
-            unclear: tomado.intencao.is_some(),
+            mode: inner.mode_in(&target.organizacao),
+            lease: claim.lease,
+            ours: claim.share,
+            rev_escrita: claim.rev_escrita,
+            pending: claim.pending,
+            unclear: claim.pending.is_some(),
             has_completed: None,
             leave_remaining: false,
         }
@@ -126,21 +126,21 @@ impl<'a> Attempt<'a> {
                 // A part of Azure DevOps that has not heard of our own change yet.
                 continue;
             }
-            if let Some(old) = self.intencao.filter(|old| old.rev < item.rev)
+            if let Some(old) = self.pending.filter(|old| old.rev < item.rev)
                 && !self.decide(old).await?
             {
                 return Ok(());
             }
-            let intencao = match self.intencao {
+            let pending = match self.pending {
                 Some(old) => self.take_over(old).await?,
                 None => match self.intend(&item).await? {
                     Some(new) => new,
                     None => return Ok(()),
                 },
             };
-            match self.send(&intencao).await {
+            match self.send(&pending).await {
                 Fate::Applied(after) => {
-                    if !self.note_applied(&intencao, &after).await? {
+                    if !self.note_applied(&pending, &after).await? {
                         return Ok(());
                     }
                     seen = Some(*after);
@@ -150,9 +150,9 @@ impl<'a> Attempt<'a> {
                 Fate::Stale => self.forget().await?,
                 Fate::Refused { type_key, fields } => {
                     self.forget().await?;
-                    if !self.may_go_without_remaining(&intencao, &fields) {
+                    if !self.may_go_without_remaining(&pending, &fields) {
                         return Err(Failure::Final {
-                            versao: intencao.versao,
+                            versao: pending.versao,
                             motivo: motivo::refused(&type_key, &fields),
                         });
                     }
@@ -165,7 +165,7 @@ impl<'a> Attempt<'a> {
                         self.forget().await?;
                     }
                     return Err(match error {
-                        AzureError::NotFound => self.vanished(intencao.versao),
+                        AzureError::NotFound => self.vanished(pending.versao),
                         error => error.into(),
                     });
                 }
@@ -183,7 +183,7 @@ impl<'a> Attempt<'a> {
     async fn read(&self) -> Result<WorkItem, Failure> {
         match self
             .organizacao
-            .work_item(self.credential, self.alvo.work_item_id)
+            .work_item(self.credential, self.target.work_item_id)
             .await
         {
             Ok(item) => Ok(item),
@@ -195,16 +195,16 @@ impl<'a> Attempt<'a> {
     fn vanished(&self, versao: i64) -> Failure {
         Failure::Final {
             versao,
-            motivo: motivo::vanished(self.alvo.work_item_id),
+            motivo: motivo::vanished(self.target.work_item_id),
         }
     }
 
     /// Whether what was intended for a revision that is over made the next one. `false`: it did, and there is nothing more.
-    async fn decide(&mut self, old: Intencao) -> Result<bool, Failure> {
+    async fn decide(&mut self, old: PendingPatch) -> Result<bool, Failure> {
         let next = old.rev + 1;
         let after = self
             .organizacao
-            .revision(self.credential, self.alvo.work_item_id, next)
+            .revision(self.credential, self.target.work_item_id, next)
             .await?;
         let same = |wanted: Option<Horas>, found| wanted.is_none() || wanted == found;
         let figures = same(old.completed, after.scheduling.completed_work)
@@ -214,7 +214,7 @@ impl<'a> Attempt<'a> {
             let closed_before = self.closed_before(&after, old.depois).await;
             let settled = Settled {
                 versao: old.versao,
-                participacao: old.depois,
+                share: old.depois,
                 rev: next,
                 closed_before,
                 has_completed: old.completed.map(|_| true),
@@ -226,9 +226,9 @@ impl<'a> Attempt<'a> {
     }
 
     /// Stores what is to be sent for `item`; `None` when nothing is, and that is noted.
-    async fn intend(&mut self, item: &WorkItem) -> Result<Option<Intencao>, Failure> {
+    async fn intend(&mut self, item: &WorkItem) -> Result<Option<PendingPatch>, Failure> {
         loop {
-            let Apontado { versao, total } = self.apontado().await?;
+            let Logged { versao, total } = self.apontado().await?;
             if item.completed_is_unreadable {
                 return Err(Failure::Final {
                     versao,
@@ -241,7 +241,7 @@ impl<'a> Attempt<'a> {
             if !plan.changes_something() {
                 let settled = Settled {
                     versao,
-                    participacao: plan.depois,
+                    share: plan.depois,
                     rev: self.rev_escrita,
                     closed_before: false,
                     has_completed: self.has_completed,
@@ -251,7 +251,7 @@ impl<'a> Attempt<'a> {
                 }
                 return Ok(None);
             }
-            let intencao = Intencao {
+            let pending = PendingPatch {
                 rev: item.rev,
                 versao,
                 depois: plan.depois,
@@ -259,9 +259,9 @@ impl<'a> Attempt<'a> {
                 remaining: plan.remaining,
                 por: self.inner.authors.get(&self.author_key()).await,
             };
-            self.store(&intencao, item.project_id).await?;
+            self.store(&pending, item.project_id).await?;
             self.unclear = false;
-            return Ok(Some(intencao));
+            return Ok(Some(pending));
         }
     }
 
@@ -285,9 +285,9 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    async fn apontado(&self) -> Result<Apontado, Failure> {
+    async fn apontado(&self) -> Result<Logged, Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let apontado = repo::apontado(&mut tx, self.alvo).await?;
+        let apontado = repo::apontado(&mut tx, self.target).await?;
         tx.commit().await?;
         Ok(apontado)
     }
@@ -295,18 +295,18 @@ impl<'a> Attempt<'a> {
     /// Notes what Azure DevOps knows now; whether there is more to write.
     pub(super) async fn settle(&mut self, settled: Settled) -> Result<bool, Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let more = repo::settle(&mut tx, self.alvo, self.lease, &settled).await?;
+        let more = repo::settle(&mut tx, self.target, self.lease, &settled).await?;
         tx.commit().await?;
-        (self.intencao, self.ours, self.rev_escrita) = (None, settled.participacao, settled.rev);
+        (self.pending, self.ours, self.rev_escrita) = (None, settled.share, settled.rev);
         self.unclear = false;
         more.ok_or(Failure::LeaseLost)
     }
 
     async fn forget(&mut self) -> Result<(), Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let ours = repo::forget_intention(&mut tx, self.alvo, self.lease).await?;
+        let ours = repo::forget_intention(&mut tx, self.target, self.lease).await?;
         tx.commit().await?;
-        (self.intencao, self.unclear) = (None, false);
+        (self.pending, self.unclear) = (None, false);
         if ours { Ok(()) } else { Err(Failure::LeaseLost) }
     }
 }

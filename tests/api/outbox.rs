@@ -162,8 +162,8 @@ async fn a_failure_is_not_tried_again_before_its_time() {
         .azure()
         .fault_times("contoso", "update_work_item", Fault::Status(503, None), 1);
     logging.log("01:00").await;
-    let write_back = &logging.tenants.app.app.write_back;
-    assert_eq!(write_back.write_due().await.unwrap(), 0);
+    let outbox = &logging.tenants.app.app.outbox;
+    assert_eq!(outbox.write_due().await.unwrap(), 0);
     let wait: f64 = sqlx::query_scalar(
         "SELECT extract(epoch FROM proxima_em - clock_timestamp())::float8 FROM write_back",
     )
@@ -182,16 +182,16 @@ async fn what_nobody_will_take_fails_in_the_end_and_is_not_revived_in_vain() {
         .fault_times("contoso", "update_work_item", Fault::Hang, 1);
     let entry = logging.log("01:00").await;
     let off = logging.tenants.app.replica_with("WRITEBACK_MODE", "off");
-    off.app.write_back.sweep().await;
+    off.app.outbox.sweep().await;
     assert_eq!(logging.situation(&entry).await["estado"], "pendente");
     sqlx::query("UPDATE write_back SET pendente_desde = now() - interval '73 hours'")
         .execute(&logging.tenants.app.pool)
         .await
         .unwrap();
     // Where it is written, only attempts give up.
-    logging.tenants.app.app.write_back.sweep().await;
+    logging.tenants.app.app.outbox.sweep().await;
     assert_eq!(logging.situation(&entry).await["estado"], "pendente");
-    off.app.write_back.sweep().await;
+    off.app.outbox.sweep().await;
     assert_eq!(
         logging.situation(&entry).await,
         json!({"estado": "falhou", "motivo": "A organização não é mais atendida, ou a gravação de horas está desligada"})

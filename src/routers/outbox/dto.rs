@@ -12,8 +12,8 @@ use crate::http::instant::Instant;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::horas::Horas;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::write_back::{Falha, Resumo};
-use crate::services::write_back::{Andamento, Diferenca, Reconciliacao, Selecao, SelecaoAlvo};
+use crate::models::outbox::{Falha, Resumo};
+use crate::services::outbox::{Andamento, Diferenca, Reconciliacao, Selecao, SelectedWorkItems};
 
 /// How the hours are on their way to Azure DevOps.
 #[derive(Debug, Serialize, ToSchema)]
@@ -186,18 +186,18 @@ impl ReconciliarRequest {
             }])
         };
         let after = self.a_partir_de.value().flatten().map_or(0, |id| id.0);
-        let alvo = match (
+        let target = match (
             self.work_item_id.value().flatten(),
             self.project_id.value().flatten(),
         ) {
-            (Some(id), _) => SelecaoAlvo::WorkItem(id.0),
-            (None, Some(projeto)) => SelecaoAlvo::Projeto(projeto, after),
+            (Some(id), _) => SelectedWorkItems::WorkItem(id.0),
+            (None, Some(projeto)) => SelectedWorkItems::Projeto(projeto, after),
             (None, None) => return Err(missing("work_item_id")),
         };
         let organizacao = self.organization_name.value();
         Ok(Selecao {
             organizacao: organizacao.ok_or_else(|| missing("organization_name"))?,
-            alvo,
+            target,
         })
     }
 }

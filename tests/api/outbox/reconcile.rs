@@ -186,7 +186,7 @@ async fn a_comparison_does_not_undo_what_is_written_meanwhile() {
                 .await
                 .unwrap();
             let writer = on.replica();
-            assert_eq!(writer.app.write_back.write_due().await.unwrap(), 1);
+            assert_eq!(writer.app.outbox.write_due().await.unwrap(), 1);
             assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
             drop(held);
         };

@@ -16,7 +16,7 @@ async fn write_due(logging: &Logging, app: &TestApp) {
         .execute(&logging.tenants.app.pool)
         .await
         .unwrap();
-    app.app.write_back.write_due().await.unwrap();
+    app.app.outbox.write_due().await.unwrap();
 }
 
 async fn retry(logging: &Logging) {
@@ -58,7 +58,7 @@ async fn patch_that_is_refused_for_ever_is_not_sent_in_a_loop() {
     logging.log("01:00").await;
     let before = logging.azure().count(PATCH);
     for _ in 0..20 {
-        logging.tenants.app.app.write_back.write_due().await.unwrap();
+        logging.tenants.app.app.outbox.write_due().await.unwrap();
     }
     assert!(
         logging.azure().count(PATCH) <= before + 1,
@@ -221,7 +221,7 @@ async fn new_pat_revives_what_failed_for_the_old_one() {
     let successor = logging.azure().person("Service 2", &["contoso", "fabrikam"]);
     let pat = format!("contoso={}", logging.azure().pat(&successor));
     let restarted = logging.tenants.app.replica_with("AZURE_DEVOPS_ORG_PATS", &pat);
-    restarted.app.write_back.write_due().await.unwrap();
+    restarted.app.outbox.write_due().await.unwrap();
     assert_eq!(logging.situation(&entry).await["estado"], "sincronizado");
     assert_eq!(logging.azure().hours(logging.item).0, Some(START + 2.0));
 }

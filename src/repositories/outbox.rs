@@ -12,7 +12,7 @@ use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::ids::ProjetoId;
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::write_back::{Alvo, Apontado, Intencao, Participacao, Tomado};
+use crate::models::outbox::{Claim, Logged, PendingPatch, Share, Target};
 
 /// Where the caller of [`mark`] knows a work item to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,14 +79,14 @@ pub async fn place(
 }
 
 /// Notes the project that a work item is in now, by its GUID, if it is mirrored.
-pub async fn place_by_guid(tx: &mut Tx, alvo: &Alvo, guid: Uuid) -> Result<(), sqlx::Error> {
+pub async fn place_by_guid(tx: &mut Tx, target: &Target, guid: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE write_back w SET id_projeto = p.id
            FROM projetos p
           WHERE w.organizacao = $1 AND w.work_item_id = $2 AND p.organizacao = $1 AND p.external_id = $3
             AND w.id_projeto <> p.id",
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
         guid,
     )
     .execute(tx.conn())
@@ -95,12 +95,12 @@ pub async fn place_by_guid(tx: &mut Tx, alvo: &Alvo, guid: Uuid) -> Result<(), s
 }
 
 /// Whether something is still to be written, by any process.
-pub async fn is_pending(tx: &mut Tx, alvo: &Alvo) -> Result<bool, sqlx::Error> {
+pub async fn is_pending(tx: &mut Tx, target: &Target) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM write_back
                            WHERE organizacao = $1 AND work_item_id = $2 AND estado = 'pendente') AS "pending!""#,
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
     )
     .fetch_one(tx.conn())
     .await
@@ -126,11 +126,11 @@ struct TakenRow {
 }
 
 impl TakenRow {
-    fn intencao(&self) -> Option<Intencao> {
-        Some(Intencao {
+    fn pending(&self) -> Option<PendingPatch> {
+        Some(PendingPatch {
             rev: self.intencao_rev?,
             versao: self.intencao_versao?,
-            depois: Participacao {
+            depois: Share {
                 contribuicao: Horas::from_millionths(self.intencao_contribuicao?),
                 considerado: Horas::from_millionths(self.intencao_considerado?),
                 descontado: Horas::from_millionths(self.intencao_descontado?),
@@ -141,29 +141,29 @@ impl TakenRow {
         })
     }
 
-    fn into_taken(self) -> (Alvo, Tomado) {
-        let intencao = self.intencao();
-        let alvo = Alvo {
+    fn into_taken(self) -> (Target, Claim) {
+        let pending = self.pending();
+        let target = Target {
             organizacao: self.organizacao,
             work_item_id: self.work_item_id,
         };
-        let tomado = Tomado {
+        let claim = Claim {
             lease: self.lease,
-            participacao: Participacao {
+            share: Share {
                 contribuicao: Horas::from_millionths(self.contribuicao),
                 considerado: Horas::from_millionths(self.considerado),
                 descontado: Horas::from_millionths(self.descontado),
             },
-            intencao,
+            pending,
             tentativas: self.tentativas,
             rev_escrita: self.rev_escrita,
         };
-        (alvo, tomado)
+        (target, claim)
     }
 }
 
 /// Takes a work item for `lease`; `None` when nothing is to be written there, or somebody else is at it.
-pub async fn take(tx: &mut Tx, alvo: &Alvo, lease: Duration) -> Result<Option<Tomado>, sqlx::Error> {
+pub async fn take(tx: &mut Tx, target: &Target, lease: Duration) -> Result<Option<Claim>, sqlx::Error> {
     let row = sqlx::query_as!(
         TakenRow,
         r#"UPDATE write_back
@@ -173,8 +173,8 @@ pub async fn take(tx: &mut Tx, alvo: &Alvo, lease: Duration) -> Result<Option<To
         RETURNING organizacao AS "organizacao: ChaveOrganizacao", work_item_id, lease AS "lease!", contribuicao, considerado, descontado, tentativas, rev_escrita,
                   intencao_rev, intencao_versao, intencao_contribuicao, intencao_considerado, intencao_descontado, intencao_completed,
                   intencao_remaining, intencao_por"#,
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
         lease.as_secs_f64(),
     )
     .fetch_optional(tx.conn())
@@ -188,7 +188,7 @@ pub async fn take_due(
     tx: &mut Tx,
     organizacoes: &[(ChaveOrganizacao, i64)],
     lease: Duration,
-) -> Result<Vec<(Alvo, Tomado)>, sqlx::Error> {
+) -> Result<Vec<(Target, Claim)>, sqlx::Error> {
     let nomes: Vec<String> = organizacoes.iter().map(|(nome, _)| nome.to_string()).collect();
     let most: Vec<i64> = organizacoes.iter().map(|(_, most)| *most).collect();
     let rows = sqlx::query_as!(
@@ -222,41 +222,46 @@ pub async fn take_due(
 }
 
 /// The sum of a work item's entries and the state that it belongs to, both of one moment.
-pub async fn apontado(tx: &mut Tx, alvo: &Alvo) -> Result<Apontado, sqlx::Error> {
+pub async fn apontado(tx: &mut Tx, target: &Target) -> Result<Logged, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT w.versao, (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
                               WHERE a.organizacao = w.organizacao AND a.work_item_id = w.work_item_id) AS "minutos!"
              FROM write_back w
             WHERE w.organizacao = $1 AND w.work_item_id = $2"#,
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
     )
     .fetch_one(tx.conn())
     .await?;
-    Ok(Apontado {
+    Ok(Logged {
         versao: row.versao,
         total: Total(row.minutos),
     })
 }
 
 /// Stores what is about to be sent. `false` when the lease is not ours any more: then nothing may be sent.
-pub async fn intend(tx: &mut Tx, alvo: &Alvo, lease: Uuid, intencao: &Intencao) -> Result<bool, sqlx::Error> {
+pub async fn intend(
+    tx: &mut Tx,
+    target: &Target,
+    lease: Uuid,
+    pending: &PendingPatch,
+) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back
             SET intencao_rev = $4, intencao_versao = $5, intencao_contribuicao = $6, intencao_descontado = $7,
                 intencao_completed = $8, intencao_remaining = $9, intencao_por = $10, intencao_considerado = $11
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND lease_ate > clock_timestamp()",
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
         lease,
-        intencao.rev,
-        intencao.versao,
-        intencao.depois.contribuicao.millionths(),
-        intencao.depois.descontado.millionths(),
-        intencao.completed.map(Horas::millionths),
-        intencao.remaining.map(Horas::millionths),
-        intencao.por,
-        intencao.depois.considerado.millionths(),
+        pending.rev,
+        pending.versao,
+        pending.depois.contribuicao.millionths(),
+        pending.depois.descontado.millionths(),
+        pending.completed.map(Horas::millionths),
+        pending.remaining.map(Horas::millionths),
+        pending.por,
+        pending.depois.considerado.millionths(),
     )
     .execute(tx.conn())
     .await?;
@@ -269,7 +274,7 @@ pub struct Settled {
     /// State of the entries that it was told.
     pub versao: i64,
     /// What of its figures is ours.
-    pub participacao: Participacao,
+    pub share: Share,
     /// Revision that our last change made.
     pub rev: i32,
     /// Whether the work item was closed before it got hours that are new.
@@ -283,7 +288,7 @@ pub struct Settled {
 /// else whether more is to be written; when not, the lease is free again.
 pub async fn settle(
     tx: &mut Tx,
-    alvo: &Alvo,
+    target: &Target,
     lease: Uuid,
     settled: &Settled,
 ) -> Result<Option<bool>, sqlx::Error> {
@@ -301,14 +306,14 @@ pub async fn settle(
                   intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
             WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3
         RETURNING versao > $4 AS "more!""#,
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
         lease,
         settled.versao,
-        settled.participacao.contribuicao.millionths(),
-        settled.participacao.descontado.millionths(),
+        settled.share.contribuicao.millionths(),
+        settled.share.descontado.millionths(),
         settled.rev,
-        settled.participacao.considerado.millionths(),
+        settled.share.considerado.millionths(),
         settled.closed_before,
         settled.has_completed,
     )
@@ -318,15 +323,15 @@ pub async fn settle(
 
 /// The intention was not applied and never can be: its revision is over, or it was refused. `false` when the lease is not
 /// ours any more.
-pub async fn forget_intention(tx: &mut Tx, alvo: &Alvo, lease: Uuid) -> Result<bool, sqlx::Error> {
+pub async fn forget_intention(tx: &mut Tx, target: &Target, lease: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back
             SET intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
                   intencao_considerado = NULL, intencao_descontado = NULL,
                 intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
         lease,
     )
     .execute(tx.conn())
@@ -350,7 +355,7 @@ pub struct Setback<'a> {
 /// Gives the lease back after a failure that may pass.
 pub async fn postpone(
     tx: &mut Tx,
-    alvo: &Alvo,
+    target: &Target,
     lease: Uuid,
     setback: Setback<'_>,
 ) -> Result<(), sqlx::Error> {
@@ -362,8 +367,8 @@ pub async fn postpone(
                 estado = CASE WHEN estado = 'pendente' AND pendente_desde < now() - make_interval(secs => $7)
                               THEN 'falhou' ELSE estado END
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
         lease,
         setback.wait.as_secs_f64(),
         setback.motivo,
@@ -379,7 +384,7 @@ pub async fn postpone(
 /// `wait`.
 pub async fn fail(
     tx: &mut Tx,
-    alvo: &Alvo,
+    target: &Target,
     lease: Uuid,
     versao: i64,
     motivo: &str,
@@ -391,8 +396,8 @@ pub async fn fail(
                 estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'falhou' END,
                 proxima_em = clock_timestamp() + make_interval(secs => $6)
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
-        alvo.organizacao.as_str(),
-        alvo.work_item_id,
+        target.organizacao.as_str(),
+        target.work_item_id,
         lease,
         versao,
         motivo,

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::http::extract::ApiJson;
 use crate::http::openapi::{INTEGRACAO, InvalidBody, ProtectedResponses, UnknownProjeto};
 use crate::http::problem::{Problem, ProblemBody};
-use crate::services::write_back::{self, WriteBackService};
+use crate::services::outbox::{self, OutboxService};
 
 /// Routes of the write-back.
 #[must_use]
@@ -39,7 +39,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     ))]
 async fn get_sincronizacao(
     user: CurrentUser,
-    State(service): State<WriteBackService>,
+    State(service): State<OutboxService>,
 ) -> Result<ApiJson<AndamentoResponse>> {
     Ok(ApiJson(service.status(&user).await?.into()))
 }
@@ -54,7 +54,7 @@ async fn get_sincronizacao(
     ))]
 async fn repetir_sincronizacao(
     admin: Admin,
-    State(service): State<WriteBackService>,
+    State(service): State<OutboxService>,
     ApiJson(body): ApiJson<RepetirRequest>,
 ) -> Result<ApiJson<RepetirResponse>> {
     let organizacao = body.organization_name.value().flatten();
@@ -77,7 +77,7 @@ async fn repetir_sincronizacao(
     ))]
 async fn reconciliar(
     admin: Admin,
-    State(service): State<WriteBackService>,
+    State(service): State<OutboxService>,
     ApiJson(body): ApiJson<ReconciliarRequest>,
 ) -> Result<ApiJson<ReconciliacaoResponse>> {
     let done = service.reconcile(&admin, &body.into_selection()?).await?;
@@ -94,5 +94,5 @@ enum SwitchedOff<'a> {
 }
 
 fn switched_off_example() -> Value {
-    Problem::from(write_back::switched_off("contoso")).example()
+    Problem::from(outbox::switched_off("contoso")).example()
 }

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{WriteBackService, motivo};
+use super::{OutboxService, motivo};
 use crate::auth::{Admin, Membership};
 use crate::azure_devops::work_items::WorkItem;
 use crate::error::{Error, Result};
@@ -19,8 +19,8 @@ use crate::models::auditoria::NewRegistro;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
-use crate::models::write_back::{Alvo, Mode};
-use crate::repositories::write_back::overview::{self as repo, Standing};
+use crate::models::outbox::{Mode, Target};
+use crate::repositories::outbox::overview::{self as repo, Standing};
 use crate::repositories::{apontamentos, auditoria};
 use crate::services::auditoria::actor;
 use crate::services::projetos::unknown_projeto;
@@ -38,12 +38,12 @@ pub struct Selecao {
     /// Organisation.
     pub organizacao: NomeOrganizacao,
     /// One work item, or a project's.
-    pub alvo: SelecaoAlvo,
+    pub target: SelectedWorkItems,
 }
 
 /// One work item, or those of a project.
 #[derive(Debug, Clone)]
-pub enum SelecaoAlvo {
+pub enum SelectedWorkItems {
     /// This one.
     WorkItem(i32),
     /// Those of a project that have entries, from after this id on.
@@ -78,7 +78,7 @@ pub struct Diferenca {
     pub motivo: Option<String>,
 }
 
-impl WriteBackService {
+impl OutboxService {
     /// Compares, and repairs what differs.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl WriteBackService {
         let membership = user.membership_in(organizacao).filter(|_| mode != Mode::Off);
         let membership = membership.ok_or_else(|| switched_off(selecao.organizacao.as_str()))?;
         let credential = membership.service_credential()?;
-        let (work_items, proximo) = self.selected(admin, organizacao, &selecao.alvo).await?;
+        let (work_items, proximo) = self.selected(admin, organizacao, &selecao.target).await?;
         let standing = self.standing(organizacao, &work_items).await?;
         let seen = membership
             .organizacao()
@@ -139,11 +139,11 @@ impl WriteBackService {
         &self,
         admin: &Admin,
         organizacao: &ChaveOrganizacao,
-        alvo: &SelecaoAlvo,
+        target: &SelectedWorkItems,
     ) -> Result<(Vec<i32>, Option<i32>)> {
-        let (projeto, after) = match alvo {
-            SelecaoAlvo::WorkItem(id) => return Ok((vec![*id], None)),
-            SelecaoAlvo::Projeto(projeto, after) => (projeto, *after),
+        let (projeto, after) = match target {
+            SelectedWorkItems::WorkItem(id) => return Ok((vec![*id], None)),
+            SelectedWorkItems::Projeto(projeto, after) => (projeto, *after),
         };
         let projetos = &self.0.projetos;
         let located = projetos.find_mirrored(admin.user(), organizacao, projeto);
@@ -195,12 +195,12 @@ impl WriteBackService {
         auditoria::insert(&mut tx, &new).await?;
         tx.commit().await?;
         let writes = stream::iter(readable).for_each_concurrent(AT_ONCE, async |difference| {
-            let alvo = Alvo {
+            let target = Target {
                 organizacao: organizacao.clone(),
                 work_item_id: difference.here.work_item_id,
             };
             let own = membership.own_credential().cloned();
-            self.write_now(alvo, difference.item.clone(), own).await;
+            self.write_now(target, difference.item.clone(), own).await;
         });
         // What takes longer is still pending when it is reported.
         let _ = timeout(PATIENCE, writes).await;

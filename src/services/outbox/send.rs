@@ -6,8 +6,8 @@ use super::attempt::{Attempt, Failure};
 use crate::azure_devops::work_items::{HoursPatch, REMAINING_WORK, WorkItem};
 use crate::azure_devops::{Error as AzureError, Fingerprint};
 use crate::models::organizacao::{NomeOrganizacao, Scope};
-use crate::models::write_back::{Intencao, Participacao};
-use crate::repositories::write_back::{self as repo, Settled};
+use crate::models::outbox::{PendingPatch, Share};
+use crate::repositories::outbox::{self as repo, Settled};
 
 /// What became of a change that was sent.
 pub(super) enum Fate {
@@ -25,28 +25,28 @@ pub(super) enum Fate {
 
 impl Attempt<'_> {
     /// Stores a change before it is sent, and where the work item is.
-    pub(super) async fn store(&mut self, intencao: &Intencao, place: Option<Uuid>) -> Result<(), Failure> {
+    pub(super) async fn store(&mut self, pending: &PendingPatch, place: Option<Uuid>) -> Result<(), Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let ours = repo::intend(&mut tx, self.alvo, self.lease, intencao).await?;
+        let ours = repo::intend(&mut tx, self.target, self.lease, pending).await?;
         if let Some(guid) = place {
-            repo::place_by_guid(&mut tx, self.alvo, guid).await?;
+            repo::place_by_guid(&mut tx, self.target, guid).await?;
         }
         tx.commit().await?;
         if !ours {
             return Err(Failure::LeaseLost);
         }
-        self.intencao = Some(*intencao);
+        self.pending = Some(*pending);
         Ok(())
     }
 
     /// Takes over a stored change that another credential may have sent already: from now on it may turn up with
     /// either author, so the figures alone decide whether it was applied.
-    pub(super) async fn take_over(&mut self, old: Intencao) -> Result<Intencao, Failure> {
+    pub(super) async fn take_over(&mut self, old: PendingPatch) -> Result<PendingPatch, Failure> {
         let author = self.inner.authors.get(&self.author_key()).await;
         if old.por.is_none() || old.por == author {
             return Ok(old);
         }
-        let either = Intencao { por: None, ..old };
+        let either = PendingPatch { por: None, ..old };
         self.store(&either, None).await?;
         Ok(either)
     }
@@ -56,20 +56,20 @@ impl Attempt<'_> {
     }
 
     /// Whether a refused change may pass when `RemainingWork` is left alone: the rule names that field, or none.
-    pub(super) fn may_go_without_remaining(&self, refused: &Intencao, fields: &[String]) -> bool {
+    pub(super) fn may_go_without_remaining(&self, refused: &PendingPatch, fields: &[String]) -> bool {
         let concerns = fields.is_empty() || fields.iter().any(|field| field.starts_with(REMAINING_WORK));
         concerns && refused.remaining.is_some() && !self.leave_remaining
     }
 
-    pub(super) async fn send(&self, intencao: &Intencao) -> Fate {
+    pub(super) async fn send(&self, pending: &PendingPatch) -> Fate {
         let patch = HoursPatch {
-            rev: intencao.rev,
-            completed: intencao.completed,
-            remaining: intencao.remaining,
+            rev: pending.rev,
+            completed: pending.completed,
+            remaining: pending.remaining,
         };
         let answer = self
             .organizacao
-            .update_hours(self.credential, self.alvo.work_item_id, &patch)
+            .update_hours(self.credential, self.target.work_item_id, &patch)
             .await;
         match answer {
             Ok(after) => Fate::Applied(Box::new(after)),
@@ -86,7 +86,7 @@ impl Attempt<'_> {
     /// Notes a change that was applied, and how its author is told; whether there is more to write.
     pub(super) async fn note_applied(
         &mut self,
-        intencao: &Intencao,
+        pending: &PendingPatch,
         after: &WorkItem,
     ) -> Result<bool, Failure> {
         if let Some(author) = after.changed_by {
@@ -95,10 +95,10 @@ impl Attempt<'_> {
         let nome = self.organizacao.nome();
         self.inner.work_items.note_written(nome, after).await;
         let settled = Settled {
-            versao: intencao.versao,
-            participacao: intencao.depois,
+            versao: pending.versao,
+            share: pending.depois,
             rev: after.rev,
-            closed_before: self.closed_before(after, intencao.depois).await,
+            closed_before: self.closed_before(after, pending.depois).await,
             has_completed: self.has_completed,
         };
         self.settle(settled).await
@@ -106,7 +106,7 @@ impl Attempt<'_> {
 
     /// Whether the work item was open when new hours were logged, and is closed in the revision that has them. The
     /// hours stay, because they were worked; their owners are told.
-    pub(super) async fn closed_before(&self, after: &WorkItem, depois: Participacao) -> bool {
+    pub(super) async fn closed_before(&self, after: &WorkItem, depois: Share) -> bool {
         if depois.considerado <= self.ours.considerado {
             return false;
         }

@@ -2,8 +2,8 @@
 
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
+use crate::models::outbox::{Mode, Share};
 use crate::models::work_item::Scheduling;
-use crate::models::write_back::{Mode, Participacao};
 
 /// Everything that the figures depend on.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +13,7 @@ pub(super) struct Situation {
     /// Sum of the entries.
     pub(super) total: Total,
     /// What of the figures is ours.
-    pub(super) ours: Participacao,
+    pub(super) ours: Share,
     /// The figures.
     pub(super) upstream: Scheduling,
     /// Whether the type has `CompletedWork`.
@@ -28,7 +28,7 @@ pub(super) struct Situation {
 pub(super) struct Plan {
     pub(super) completed: Option<Horas>,
     pub(super) remaining: Option<Horas>,
-    pub(super) depois: Participacao,
+    pub(super) depois: Share,
 }
 
 impl Plan {
@@ -60,7 +60,7 @@ impl Situation {
             // An empty field is nothing: no zero is written into it.
             completed: changed(completed, Some(before)).filter(|_| self.has_completed),
             remaining: remaining.and_then(|(left, _)| changed(left, self.upstream.remaining_work)),
-            depois: Participacao {
+            depois: Share {
                 // A figure that somebody lowered so far that it would turn negative holds nothing of ours any more.
                 contribuicao: match self.has_completed {
                     // The field keeps what it holds while the type does not show it.
@@ -120,7 +120,7 @@ mod tests {
         Situation {
             mode: Mode::Delta,
             total: Total(0),
-            ours: Participacao::default(),
+            ours: Share::default(),
             upstream: Scheduling {
                 original_estimate: estimate.map(hours),
                 remaining_work: remaining.map(hours),

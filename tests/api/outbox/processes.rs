@@ -132,7 +132,7 @@ async fn a_change_that_was_applied_but_not_noted_is_recognised_by_the_next_proce
         .await
         .unwrap();
     let replica = logging.tenants.app.replica();
-    assert_eq!(replica.app.write_back.write_due().await.unwrap(), 1);
+    assert_eq!(replica.app.outbox.write_due().await.unwrap(), 1);
     assert_eq!(logging.situation(&entry).await["estado"], "sincronizado");
     // The one that was thought dead wakes up.
     drop(held);

@@ -72,7 +72,7 @@ pub struct Situacao {
 
 /// A work item that hours are written to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Alvo {
+pub struct Target {
     /// Key of its organisation.
     pub organizacao: ChaveOrganizacao,
     /// Its id there.
@@ -81,7 +81,7 @@ pub struct Alvo {
 
 /// What of the upstream's figures is ours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Participacao {
+pub struct Share {
     /// Hours of ours within `CompletedWork`.
     pub contribuicao: Horas,
     /// Hours of ours that `RemainingWork` was told of, whether or not it had room for them.
@@ -92,13 +92,13 @@ pub struct Participacao {
 
 /// What is about to be written, stored before it is sent. It stays the same until it is known whether it was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Intencao {
+pub struct PendingPatch {
     /// Revision that the work item must have; it has the next one if this was applied.
     pub rev: i32,
     /// State of the entries that this tells.
     pub versao: i64,
     /// What is ours once it is applied.
-    pub depois: Participacao,
+    pub depois: Share,
     /// New `CompletedWork`.
     pub completed: Option<Horas>,
     /// New `RemainingWork`.
@@ -109,13 +109,13 @@ pub struct Intencao {
 
 /// A work item taken for writing.
 #[derive(Debug, Clone)]
-pub struct Tomado {
+pub struct Claim {
     /// Proof that it is ours until the lease ends.
     pub lease: Uuid,
     /// What of the upstream's figures is ours.
-    pub participacao: Participacao,
+    pub share: Share,
     /// What an earlier attempt was about to write, its outcome unknown.
-    pub intencao: Option<Intencao>,
+    pub pending: Option<PendingPatch>,
     /// Failed attempts since the last change.
     pub tentativas: i32,
     /// Revision that our last change made.
@@ -124,7 +124,7 @@ pub struct Tomado {
 
 /// The hours to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Apontado {
+pub struct Logged {
     /// State of the entries.
     pub versao: i64,
     /// Their sum.

@@ -11,8 +11,8 @@ use crate::azure_devops::work_items::WorkItem;
 use crate::azure_devops::{Credential, Error as AzureError};
 use crate::db::DbError;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
-use crate::models::write_back::{Alvo, Tomado};
-use crate::repositories::write_back as repo;
+use crate::models::outbox::{Claim, Target};
+use crate::repositories::outbox as repo;
 use crate::telemetry::metrics;
 
 /// How long a work item is one attempt's alone. An attempt ends before, so that nobody writes under a lease that is over.
@@ -32,17 +32,17 @@ impl Inner {
     /// Takes the work item and writes it; while another process has it, waits for it until `deadline`.
     pub(super) async fn write(
         &self,
-        alvo: &Alvo,
+        target: &Target,
         seen: Option<WorkItem>,
         own: Option<Credential>,
         deadline: Instant,
     ) {
-        if self.holds.is_held(&alvo.organizacao) {
+        if self.holds.is_held(&target.organizacao) {
             return;
         }
         loop {
-            match self.take(alvo).await {
-                Ok(Some(tomado)) => return self.write_taken(alvo, &tomado, seen, own).await,
+            match self.take(target).await {
+                Ok(Some(claim)) => return self.write_taken(target, &claim, seen, own).await,
                 Ok(None) if Instant::now() + POLL < deadline => {}
                 Ok(None) => return,
                 Err(error) => {
@@ -50,23 +50,23 @@ impl Inner {
                     return;
                 }
             }
-            if !self.is_pending(alvo).await.unwrap_or_default() {
+            if !self.is_pending(target).await.unwrap_or_default() {
                 return;
             }
             sleep(POLL).await;
         }
     }
 
-    async fn take(&self, alvo: &Alvo) -> Result<Option<Tomado>, DbError> {
+    async fn take(&self, target: &Target) -> Result<Option<Claim>, DbError> {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let taken = repo::take(&mut tx, alvo, LEASE).await?;
+        let taken = repo::take(&mut tx, target, LEASE).await?;
         tx.commit().await?;
         Ok(taken)
     }
 
-    async fn is_pending(&self, alvo: &Alvo) -> Result<bool, DbError> {
+    async fn is_pending(&self, target: &Target) -> Result<bool, DbError> {
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
-        let pending = repo::is_pending(&mut tx, alvo).await?;
+        let pending = repo::is_pending(&mut tx, target).await?;
         tx.end();
         Ok(pending)
     }
@@ -74,12 +74,12 @@ impl Inner {
     /// Writes a work item that was taken and gives it back, whatever comes of it.
     pub(super) async fn write_taken(
         &self,
-        alvo: &Alvo,
-        tomado: &Tomado,
+        target: &Target,
+        claim: &Claim,
         seen: Option<WorkItem>,
         own: Option<Credential>,
     ) {
-        let outcome = timeout(LONGEST_ATTEMPT, self.attempt(alvo, tomado, seen, own)).await;
+        let outcome = timeout(LONGEST_ATTEMPT, self.attempt(target, claim, seen, own)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Passing(AzureError::Timeout)));
         metrics::outbox_attempt(match &outcome {
             Ok(()) => "written",
@@ -88,65 +88,65 @@ impl Inner {
             Err(_) => "postponed",
         });
         if let Err(failure) = &outcome {
-            tracing::info!(organizacao = %alvo.organizacao, work_item = alvo.work_item_id, %failure, "hours not written");
+            tracing::info!(organizacao = %target.organizacao, work_item = target.work_item_id, %failure, "hours not written");
         }
-        if let Err(error) = self.give_back(alvo, tomado, outcome).await {
+        if let Err(error) = self.give_back(target, claim, outcome).await {
             tracing::warn!(%error, "the write-back cannot note an outcome; its lease runs out");
         }
     }
 
     async fn attempt(
         &self,
-        alvo: &Alvo,
-        tomado: &Tomado,
+        target: &Target,
+        claim: &Claim,
         seen: Option<WorkItem>,
         own: Option<Credential>,
     ) -> Result<(), Failure> {
-        let tenant = self.tenant(&alvo.organizacao);
+        let tenant = self.tenant(&target.organizacao);
         let organizacao = tenant.as_ref().map(|tenant| tenant.organizacao.clone());
         let credential = tenant.and_then(|tenant| tenant.pat).or(own);
         let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
             return Err(Failure::NoCredential);
         };
         // The name may have been taken over by strangers since the hours were logged.
-        if self.tenants.verify(&organizacao, &credential).await? != alvo.organizacao {
+        if self.tenants.verify(&organizacao, &credential).await? != target.organizacao {
             return Err(AzureError::Replaced.into());
         }
-        Attempt::new(self, alvo, &organizacao, &credential, tomado)
+        Attempt::new(self, target, &organizacao, &credential, claim)
             .run(seen)
             .await
     }
 
     async fn give_back(
         &self,
-        alvo: &Alvo,
-        tomado: &Tomado,
+        target: &Target,
+        claim: &Claim,
         outcome: Result<(), Failure>,
     ) -> Result<(), DbError> {
         let (wait, motivo, counts) = match outcome {
             Ok(()) | Err(Failure::LeaseLost) => return Ok(()),
             Err(Failure::Final { versao, motivo }) => {
                 let mut tx = self.db.begin(&Scope::Maintenance).await?;
-                let wait = pause(tomado.tentativas, None);
-                repo::fail(&mut tx, alvo, tomado.lease, versao, &motivo, wait).await?;
+                let wait = pause(claim.tentativas, None);
+                repo::fail(&mut tx, target, claim.lease, versao, &motivo, wait).await?;
                 return tx.commit().await;
             }
             Err(Failure::NoCredential) => (None, motivo::NO_CREDENTIAL.to_owned(), true),
             Err(Failure::Own(_)) => (None, motivo::OWN.to_owned(), true),
             Err(Failure::Passing(error)) => {
                 let asked = error.retry_after().map(|wait| wait.min(LONGEST_ASKED));
-                self.hold_after(&alvo.organizacao, &error, asked);
+                self.hold_after(&target.organizacao, &error, asked);
                 (asked, motivo::passing(&error), error.was_sent())
             }
         };
         let setback = repo::Setback {
-            wait: pause(tomado.tentativas, wait),
+            wait: pause(claim.tentativas, wait),
             motivo: &motivo,
             counts,
             give_up: self.config.give_up,
         };
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        repo::postpone(&mut tx, alvo, tomado.lease, setback).await?;
+        repo::postpone(&mut tx, target, claim.lease, setback).await?;
         tx.commit().await
     }
 

@@ -9,11 +9,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::write::LEASE;
-use super::{WriteBackService, motivo};
+use super::{OutboxService, motivo};
 use crate::db::DbError;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
-use crate::models::write_back::{Alvo, Mode, Tomado};
-use crate::repositories::write_back::{self as repo, overview};
+use crate::models::outbox::{Claim, Mode, Target};
+use crate::repositories::outbox::{self as repo, overview};
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const SWEEP: Duration = Duration::from_mins(10);
 /// Work items of one organisation that are written at once; its client allows twice as many calls.
 const EACH: i64 = 4;
 
-impl WriteBackService {
+impl OutboxService {
     /// Works until `stop`; what is under way then is finished by [`finish`](Self::finish) or by another process.
     pub async fn run(self, stop: CancellationToken) {
         let mut ticks = interval(TICK);
@@ -43,11 +43,11 @@ impl WriteBackService {
             self.revive_for_new_credentials().await;
             match self.take_due(busy.values()).await {
                 Ok(taken) => {
-                    for (alvo, tomado) in taken {
-                        let (service, nome) = (self.clone(), alvo.organizacao.clone());
+                    for (target, claim) in taken {
+                        let (service, nome) = (self.clone(), target.organizacao.clone());
                         // Tracked, so that the end of the process waits for it; joined, so that its place is free again.
                         let attempt = self.0.tasks.track_future(async move {
-                            service.0.write_taken(&alvo, &tomado, None, None).await;
+                            service.0.write_taken(&target, &claim, None, None).await;
                         });
                         busy.insert(running.spawn(attempt).id(), nome);
                     }
@@ -64,7 +64,7 @@ impl WriteBackService {
         let taken = self.take_due(std::iter::empty()).await?;
         let writes = taken
             .iter()
-            .map(|(alvo, tomado)| self.0.write_taken(alvo, tomado, None, None));
+            .map(|(target, claim)| self.0.write_taken(target, claim, None, None));
         Ok(futures_util::future::join_all(writes).await.len())
     }
 
@@ -106,7 +106,7 @@ impl WriteBackService {
     async fn take_due(
         &self,
         busy: impl Iterator<Item = &ChaveOrganizacao>,
-    ) -> Result<Vec<(Alvo, Tomado)>, DbError> {
+    ) -> Result<Vec<(Target, Claim)>, DbError> {
         let mut taken_places: HashMap<&ChaveOrganizacao, i64> = HashMap::new();
         for nome in busy {
             *taken_places.entry(nome).or_default() += 1;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::Inner;
 use crate::azure_devops::Fingerprint;
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::write_back::Mode;
+use crate::models::outbox::Mode;
 
 /// The PAT that this process used last in each organisation.
 #[derive(Debug, Default)]

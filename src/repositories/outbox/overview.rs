@@ -7,7 +7,7 @@ use crate::db::Tx;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::write_back::{Falha, Resumo};
+use crate::models::outbox::{Falha, Resumo};
 
 /// Brings failures of the scope back to life in organisations that are written to, all or those of one or of one work item.
 /// Returns the organisation of each.
