@@ -25,6 +25,7 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::repositories::migrations;
 use crate::server::{self, ServerOptions};
 use crate::services::organization_pats::OrganizationPatService;
+use crate::services::outbox::pause_restored;
 use crate::telemetry::trace::Exporter;
 use crate::telemetry::{self, ServerLog};
 use crate::tenants::Tenants;
@@ -62,6 +63,10 @@ enum Command {
         #[arg(value_name = "NAME", value_parser = NomeOrganizacao::parse)]
         nome: NomeOrganizacao,
     },
+    #[command(
+        about = "After a restore of the database: pause the write-back until it is reconciled (docs/backups.md)"
+    )]
+    MarkRestored,
     /// Print the OpenAPI document
     Openapi,
     /// Exit 0 if the server of this configuration answers, else 1
@@ -119,6 +124,7 @@ impl Cli {
             Command::RotatePatKeys => run_rotate(&env),
             Command::ImportLegacy(args) => import_legacy::run(args, &env),
             Command::AdoptOrganization { nome } => run_adopt(&nome, &env),
+            Command::MarkRestored => run_mark_restored(&env),
             Command::Openapi => print_openapi(),
             Command::Healthcheck { ready } => healthcheck::run(&env, ready),
             Command::CheckConfig => check_config(&env),
@@ -324,6 +330,19 @@ fn run_rotate(env: &Env) -> anyhow::Result<()> {
             bail!("{unreadable} PAT(s) cannot be decrypted with the keys that are configured");
         }
         Ok(())
+    })
+}
+
+fn run_mark_restored(env: &Env) -> anyhow::Result<()> {
+    let config = Config::load(env)?;
+    telemetry::init(&config.log);
+    block_on(async {
+        let db = Db::connect_lazy(&config.database)?;
+        let paused = pause_restored(&db).await?;
+        db.close().await;
+        print(&format!(
+            "the write-back of {paused} work items is paused until POST /integracao/reconciliar has compared them"
+        ))
     })
 }
 

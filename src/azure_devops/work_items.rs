@@ -88,7 +88,7 @@ pub struct WorkItem {
     pub changed_by: Option<Uuid>,
 }
 
-/// What a revision says of state and assignment.
+/// What a revision says of state, assignment and hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Revision {
     /// Its number.
@@ -99,6 +99,12 @@ pub struct Revision {
     pub state: Option<String>,
     /// Identity that it is assigned to, as it was told.
     pub assigned_to: Option<Value>,
+    /// Identity that made it.
+    pub changed_by: Option<Uuid>,
+    /// `CompletedWork`.
+    pub completed: Option<Horas>,
+    /// `RemainingWork`.
+    pub remaining: Option<Horas>,
 }
 
 /// Revisions of a work item, the oldest first.
@@ -131,6 +137,17 @@ struct Raw {
     url: String,
 }
 
+/// A field of hours; `None` when it is empty or holds something that hours cannot be.
+fn hours(fields: &Map<String, Value>, name: &str) -> Option<Horas> {
+    let hours = Horas::from_f64(fields.get(name)?.as_f64()?)?;
+    (hours >= Horas::ZERO).then_some(hours)
+}
+
+fn changed_by(fields: &Map<String, Value>) -> Option<Uuid> {
+    let id = fields.get(CHANGED_BY)?.get("id")?;
+    Uuid::parse_str(id.as_str()?).ok()
+}
+
 /// The GUID before `_apis` in the address of a work item.
 fn project_in(url: &str) -> Option<Uuid> {
     let (before, _) = url.split_once("/_apis/")?;
@@ -142,15 +159,11 @@ impl Raw {
     /// Without project, type and state nothing can be decided.
     fn read(self) -> Option<WorkItem> {
         let text = |name: &str| Some(self.fields.get(name)?.as_str()?.to_owned());
-        let hours = |name: &str| {
-            let hours = Horas::from_f64(self.fields.get(name)?.as_f64()?)?;
-            (hours >= Horas::ZERO).then_some(hours)
-        };
+        let hours = |name: &str| hours(&self.fields, name);
         let told = self
             .fields
             .get(COMPLETED_WORK)
             .is_some_and(|value| !value.is_null());
-        let changed_by = self.fields.get(CHANGED_BY).and_then(|who| who.get("id"));
         Some(WorkItem {
             id: self.id,
             rev: self.rev,
@@ -171,7 +184,7 @@ impl Raw {
                 completed_work: hours(COMPLETED_WORK),
             },
             completed_is_unreadable: told && hours(COMPLETED_WORK).is_none(),
-            changed_by: changed_by.and_then(|id| Uuid::parse_str(id.as_str()?).ok()),
+            changed_by: changed_by(&self.fields),
             url: self.url,
         })
     }
@@ -191,6 +204,9 @@ impl RawRevision {
             rev: self.rev,
             changed_date: text(CHANGED_DATE),
             state: text(STATE),
+            changed_by: changed_by(&self.fields),
+            completed: hours(&self.fields, COMPLETED_WORK),
+            remaining: hours(&self.fields, REMAINING_WORK),
             assigned_to: self.fields.remove(ASSIGNED_TO).filter(|who| !who.is_null()),
         }
     }

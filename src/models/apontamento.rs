@@ -1,7 +1,7 @@
 //! Time entries: who worked how long on which work item, on which day, at what.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::duracao::{Duracao, Total};
@@ -9,21 +9,19 @@ use super::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use super::outbox::Situacao;
 
-/// A time entry as stored. Also the form in which the answer to an idempotent request is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A time entry as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Apontamento {
     /// Key.
     pub id: ApontamentoId,
     /// Key of the organisation.
     pub organizacao: ChaveOrganizacao,
-    /// Present name of the organisation; empty in answers that an older release kept.
-    #[serde(default)]
+    /// Present name of the organisation.
     pub organizacao_nome: String,
     /// Project when the hours were logged (Azure DevOps GUID).
     pub projeto: Uuid,
-    /// Project that the work item is in now (Azure DevOps GUID); `None` in answers that an older release kept.
-    #[serde(default)]
-    pub projeto_atual: Option<Uuid>,
+    /// Project that the work item is in now (Azure DevOps GUID).
+    pub projeto_atual: Uuid,
     /// Work item, unique in the organisation.
     pub work_item_id: i32,
     /// Day.
@@ -47,7 +45,7 @@ pub struct Apontamento {
 }
 
 /// An activity as an entry shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtividadeRef {
     /// Key.
     pub id: AtividadeId,
@@ -56,7 +54,7 @@ pub struct AtividadeRef {
 }
 
 /// Somebody, as they were called then.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pessoa {
     /// Identity in the organisation.
     pub id: String,

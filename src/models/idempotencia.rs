@@ -1,5 +1,7 @@
 //! Requests that may be sent again (draft-ietf-httpapi-idempotency-key-header).
 
+use super::ids::ApontamentoId;
+
 /// The key that a client made up: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chave(String);
@@ -30,15 +32,13 @@ impl Chave {
     }
 }
 
-/// What was answered to a key.
+/// A key that was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Respondido {
+pub struct UsedKey {
     /// Hash of the request.
-    pub impressao: Vec<u8>,
-    /// The object as it was answered, as JSON.
-    pub resposta: String,
-    /// Whether the request that it belongs to is still being handled.
-    pub provisoria: bool,
+    pub fingerprint: Vec<u8>,
+    /// Entry that the request made.
+    pub apontamento: ApontamentoId,
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::db::Tx;
-use crate::models::idempotencia::{Chave, Respondido};
+use crate::models::idempotencia::{Chave, UsedKey};
+use crate::models::ids::ApontamentoId;
 use crate::models::organizacao::ChaveOrganizacao;
 
 /// Whose request: a key means something only to the person who made it up, in one organisation.
@@ -17,23 +18,24 @@ pub struct Requisicao<'a> {
     pub chave: &'a Chave,
 }
 
-/// What there is of a key at the beginning.
+/// What is known of a key at the beginning of a request.
 #[derive(Debug)]
 pub struct Entered {
-    /// What was answered to it.
-    pub first: Option<Respondido>,
-    /// Whether others with this key are kept out until the transaction ends; not so while one of them is at it.
+    /// The earlier use of the key.
+    pub used: Option<UsedKey>,
+    /// Whether this transaction holds the key's lock; another request with the key that is in flight keeps it.
     pub locked: bool,
 }
 
-/// Takes the lock of this key, and looks for what was answered to it within `ttl`. An answer that is stored between the two is not seen;
-/// [`insert`] meets it.
+/// Takes the lock of a key until the transaction ends, and returns its use within `ttl`. A use that is stored between the
+/// two is not seen; [`insert`] meets it.
 pub async fn enter(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Entered, sqlx::Error> {
+    // Releases before this one stored the entry as text.
     let row = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(
                       hashtextextended(concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!",
-                  impressao AS "impressao?", resposta AS "resposta?",
-                  coalesce(provisoria_ate > clock_timestamp(), false) AS "provisoria!"
+                  impressao AS "impressao?",
+                  coalesce(apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS "apontamento?: ApontamentoId"
              FROM (VALUES (1)) AS once
              LEFT JOIN idempotencia ON organizacao = $1 AND usuario_id = $2 AND chave = $3
                                    AND criado_em > now() - make_interval(secs => $4)"#,
@@ -44,22 +46,22 @@ pub async fn enter(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Ent
     )
     .fetch_one(tx.conn())
     .await?;
-    let first = row.impressao.zip(row.resposta);
+    let used = row.impressao.zip(row.apontamento);
     Ok(Entered {
-        first: first.map(|(impressao, resposta)| Respondido {
-            impressao,
-            resposta,
-            provisoria: row.provisoria,
+        used: used.map(|(fingerprint, apontamento)| UsedKey {
+            fingerprint,
+            apontamento,
         }),
         locked: row.locked,
     })
 }
 
-/// What was answered to this key within `ttl`.
-pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Option<Respondido>, sqlx::Error> {
+/// Returns the use of a key within `ttl`.
+pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Option<UsedKey>, sqlx::Error> {
     sqlx::query_as!(
-        Respondido,
-        r#"SELECT impressao, resposta, coalesce(provisoria_ate > clock_timestamp(), false) AS "provisoria!"
+        UsedKey,
+        r#"SELECT impressao AS fingerprint,
+                  coalesce(apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS "apontamento!: ApontamentoId"
              FROM idempotencia
           WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3
             AND criado_em > now() - make_interval(secs => $4)"#,
@@ -72,29 +74,26 @@ pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Opti
     .await
 }
 
-/// Remembers an answer, which may still be replaced for some time; one that is older than `ttl` gives way. `false` when there is a
+/// Remembers the entry that a request made; a use that is older than `ttl` gives way. Returns `false` when there is a
 /// younger one, which stays.
 pub async fn insert(
     tx: &mut Tx,
     of: Requisicao<'_>,
-    impressao: &[u8],
-    resposta: &str,
-    provisional_for: Duration,
+    used: &UsedKey,
     ttl: Duration,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta, provisoria_ate)
-         VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
+        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, apontamento_id)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT ON CONSTRAINT idempotencia_pkey
-         DO UPDATE SET impressao = excluded.impressao, resposta = excluded.resposta, criado_em = now(),
-                       provisoria_ate = excluded.provisoria_ate
-                 WHERE idempotencia.criado_em <= now() - make_interval(secs => $7)",
+         DO UPDATE SET impressao = excluded.impressao, apontamento_id = excluded.apontamento_id, resposta = NULL,
+                       criado_em = now()
+                 WHERE idempotencia.criado_em <= now() - make_interval(secs => $6)",
         of.organizacao.as_str(),
         of.usuario,
         of.chave.as_str(),
-        impressao,
-        resposta,
-        provisional_for.as_secs_f64(),
+        used.fingerprint,
+        used.apontamento as ApontamentoId,
         ttl.as_secs_f64(),
     )
     .execute(tx.conn())
@@ -102,22 +101,7 @@ pub async fn insert(
     Ok(done.rows_affected() > 0)
 }
 
-/// Replaces the answer by the one that is given at last.
-pub async fn update(tx: &mut Tx, of: Requisicao<'_>, resposta: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE idempotencia SET resposta = $4, provisoria_ate = NULL
-          WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3",
-        of.organizacao.as_str(),
-        of.usuario,
-        of.chave.as_str(),
-        resposta,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Forgets answers older than `ttl`, some at a time. Returns how many.
+/// Deletes keys older than `ttl`, at the most `most`. Returns how many.
 pub async fn delete_older(tx: &mut Tx, ttl: Duration, most: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "DELETE FROM idempotencia WHERE ctid = ANY (ARRAY(

@@ -21,7 +21,7 @@ use crate::models::apontamento::{Apontamento, ApontamentoChanges};
 use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{ApontamentoId, ProjetoId};
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
-use crate::models::outbox::Target;
+use crate::models::outbox::{Coverage, Target};
 use crate::models::precondition::Precondition;
 use crate::repositories::outbox::Place;
 use crate::repositories::{apontamentos as repo, auditoria, idempotencia};
@@ -35,7 +35,7 @@ use rules::{Change, Rules, check_atividade};
 pub use create::Created;
 pub use repeat::still_running;
 
-/// Answers forgotten in one statement.
+/// Keys deleted in one statement.
 const FORGET: i64 = 5_000;
 
 /// Use cases of `apontamentos`.
@@ -133,10 +133,10 @@ impl ApontamentoService {
         }
         tx.commit().await?;
         metrics::entry(EntryOp::Update);
-        if versao_escrita.is_none() {
-            return Ok(after);
+        match versao_escrita {
+            Some(versao) => Ok(self.write_hours(user, after, versao, seen).await),
+            None => Ok(after),
         }
-        self.write_and_reread(user, after, seen).await
     }
 
     /// Deletes an entry; its hours go from Azure DevOps, too. `expected`: as for [`update`](Self::update).
@@ -181,26 +181,31 @@ impl ApontamentoService {
         Ok((before, seen))
     }
 
-    async fn write_and_reread(
+    /// Writes the hours of an entry that was stored, and returns the entry with how far they got. `versao`: the version
+    /// that a write must reach to cover the entry.
+    async fn write_hours(
         &self,
         user: &CurrentUser,
-        apontamento: Apontamento,
+        mut apontamento: Apontamento,
+        versao: i64,
         seen: Option<WorkItem>,
-    ) -> Result<Apontamento> {
-        if apontamento.sincronizacao.is_none() {
-            return Ok(apontamento);
-        }
+    ) -> Apontamento {
         let organizacao = apontamento.organizacao.clone();
-        self.write(user, organizacao, apontamento.work_item_id, seen)
+        let written = self
+            .write(user, organizacao, apontamento.work_item_id, seen)
             .await;
+        if let Some(situacao) = written.and_then(|coverage| coverage.situacao(versao)) {
+            apontamento.sincronizacao = Some(situacao);
+            return apontamento;
+        }
         let reread = async {
             let mut tx = self.db.begin_read(&user.scope()).await?;
             let found = repo::find(&mut tx, apontamento.id).await?;
             tx.end();
             Ok::<_, Error>(found)
         };
-        // It is stored, whatever happens now: another's delete, or a database that has gone away.
-        Ok(reread.await.ok().flatten().unwrap_or(apontamento))
+        // The entry is stored, whatever happens now: another request's delete, or a database that has gone away.
+        reread.await.ok().flatten().unwrap_or(apontamento)
     }
 
     async fn write(
@@ -209,17 +214,17 @@ impl ApontamentoService {
         organizacao: ChaveOrganizacao,
         work_item_id: i32,
         seen: Option<WorkItem>,
-    ) {
+    ) -> Option<Coverage> {
         let membership = user.membership_in(&organizacao);
         let own = membership.and_then(|membership| membership.own_credential().cloned());
         let target = Target {
             organizacao,
             work_item_id,
         };
-        self.outbox.write_now(target, seen, own).await;
+        self.outbox.write_now(target, seen, own).await
     }
 
-    /// Forgets answers that had their time. Returns how many.
+    /// Deletes Idempotency-Keys that are older than a day. Returns how many.
     pub async fn forget_answers(&self) -> Result<u64> {
         let mut forgotten = 0;
         loop {

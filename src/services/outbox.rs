@@ -9,8 +9,11 @@ mod credentials;
 mod holds;
 mod motivo;
 mod plan;
+mod planning;
 mod reconcile;
+mod restored;
 mod send;
+mod verify;
 mod worker;
 mod write;
 
@@ -33,7 +36,7 @@ use crate::db::{Db, DbError, Tx};
 use crate::error::Result;
 use crate::models::auditoria::NewRegistro;
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
-use crate::models::outbox::{Falha, Mode, Resumo, Target};
+use crate::models::outbox::{Coverage, Falha, Mode, Resumo, Target};
 use crate::repositories::outbox::{self as repo, Place, overview};
 use crate::repositories::{auditoria, clock};
 use crate::services::auditoria::actor;
@@ -46,6 +49,7 @@ use holds::Holds;
 use write::LEASE;
 
 pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelectedWorkItems, switched_off};
+pub use verify::pause_restored;
 
 /// The background leaves a fresh change to the request that made it for so much longer than the request's budget.
 const HEAD_START: Duration = Duration::from_millis(500);
@@ -136,15 +140,15 @@ impl OutboxService {
             .map(Some)
     }
 
-    /// How long a request waits for its hours to be written.
-    pub(super) fn budget(&self) -> Duration {
-        self.0.config.budget
-    }
-
     /// Writes at once what was marked and committed, and waits for it as long as the budget lasts; the attempt goes on
     /// after that. `seen`: the work item, if it was just read. `own`: the caller's credential, for organisations without a
-    /// PAT of ours.
-    pub(super) async fn write_now(&self, target: Target, seen: Option<WorkItem>, own: Option<Credential>) {
+    /// PAT of ours. Returns what this attempt wrote, if it ended in time.
+    pub(super) async fn write_now(
+        &self,
+        target: Target,
+        seen: Option<WorkItem>,
+        own: Option<Credential>,
+    ) -> Option<Coverage> {
         let inner = Arc::clone(&self.0);
         let places = async { Arc::new(Semaphore::new(MOST_IN_REQUESTS)) };
         let places = inner
@@ -152,7 +156,7 @@ impl OutboxService {
             .get_with(target.organizacao.clone(), places)
             .await;
         let Ok(place) = places.try_acquire_owned() else {
-            return;
+            return None;
         };
         // The entry is committed: a request that has no time left answers without waiting.
         let left = request::time_left().map(|left| left.saturating_sub(ANSWER_TIME));
@@ -163,14 +167,16 @@ impl OutboxService {
                 .turns
                 .get_with(target.clone(), async { Arc::default() })
                 .await;
-            // Whoever waits in vain leaves it to the background.
-            if let Ok(_turn) = timeout_at(deadline.into(), turn.lock()).await {
-                inner.write(&target, seen, own, deadline).await;
-            }
+            // A request that gets no turn in time leaves the work item to the background.
+            let written = match timeout_at(deadline.into(), turn.lock()).await {
+                Ok(_turn) => inner.write(&target, seen, own, deadline).await,
+                Err(_) => None,
+            };
             drop(place);
+            written
         });
-        // Whoever waits longer than this gets `pendente`.
-        let _ = timeout_at(deadline.into(), attempt).await;
+        // A request that waits longer than this answers `pendente`.
+        timeout_at(deadline.into(), attempt).await.ok()?.ok()?
     }
 
     /// How the write-back stands in the caller's organisations.

@@ -19,28 +19,55 @@ async fn post_to(replica: &TestApp, token: &str, key: &str, body: &Value) -> Rep
 }
 
 #[tokio::test]
-async fn the_same_key_and_content_get_the_same_answer_and_no_second_entry() {
+async fn repeated_request_gets_the_entry_as_it_is_now() {
     let logging = Logging::new().await;
     let member = &logging.tenants.member;
     let first = post(&logging, member, "\"k-1\"", &logging.body()).await;
     first.expect(201);
     assert_eq!(first.header("idempotency-replayed"), "");
-    // Later changes do not change what was answered; neither does the spelling of the request.
     let entry = first.json();
-    logging
-        .put(&entry, &json!({"duracao": "03:00"}))
-        .await
-        .expect(200);
+    let changed = logging.put(&entry, &json!({"duracao": "03:00"})).await;
+    changed.expect(200);
+    // Neither does the spelling of the request matter.
     let spelt = logging.body_with(&json!({"duracao": "1:00", "organization_name": "CONTOSO"}));
     for (key, body) in [("\"k-1\"", logging.body()), ("k-1", spelt)] {
         let again = post(&logging, member, key, &body).await;
-        assert_eq!((again.status.as_u16(), &again.bytes), (201, &first.bytes));
+        assert_eq!(again.status.as_u16(), 201);
+        assert_eq!(again.json(), changed.json());
         assert_eq!(again.header("idempotency-replayed"), "true");
         assert_eq!(again.header("location"), first.header("location"));
-        assert_eq!(again.header("etag"), first.header("etag"));
+        assert_eq!(again.header("etag"), changed.header("etag"));
     }
     assert_eq!(logging.count().await, 1);
     assert_eq!(logging.azure().hours(logging.item).0, Some(6.5));
+}
+
+#[tokio::test]
+async fn repeated_request_of_a_deleted_entry_is_a_conflict() {
+    let logging = Logging::new().await;
+    let member = &logging.tenants.member;
+    let entry = post(&logging, member, "k", &logging.body()).await.expect(201);
+    logging.delete(&entry).await.expect(204);
+    let refused = post(&logging, member, "k", &logging.body()).await.problem(409);
+    assert_eq!(refused["code"], "apontamento_excluido");
+    assert_eq!(logging.count().await, 0);
+}
+
+/// A rolling upgrade: the release before this one stored the answer as text.
+#[tokio::test]
+async fn key_of_the_release_before_names_its_entry() {
+    let logging = Logging::new().await;
+    let (member, pool) = (&logging.tenants.member, &logging.tenants.app.pool);
+    let entry = post(&logging, member, "k", &logging.body()).await.expect(201);
+    sqlx::query(
+        "UPDATE idempotencia SET resposta = jsonb_build_object('id', apontamento_id)::text, apontamento_id = NULL",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+    let again = post(&logging, member, "k", &logging.body()).await.expect(201);
+    assert_eq!(again["id"], entry["id"]);
+    assert_eq!(logging.count().await, 1);
 }
 
 #[tokio::test]
@@ -76,19 +103,15 @@ async fn of_fifty_equal_requests_at_once_one_has_an_effect() {
     let (member, body) = (&logging.tenants.member, logging.body());
     let posts = (0..50).map(|_| post(&logging, member, "k", &body));
     let replies = futures_util::future::join_all(posts).await;
-    let mut answers: Vec<&[u8]> = Vec::new();
+    let mut ids: Vec<Value> = Vec::new();
     for reply in &replies {
         match reply.status.as_u16() {
-            201 => answers.push(&reply.bytes),
+            201 => ids.push(reply.json()["id"].clone()),
             _ => assert_eq!(reply.problem(409)["code"], "requisicao_em_andamento"),
         }
     }
-    answers.dedup();
-    assert_eq!(
-        (answers.len(), logging.count().await),
-        (1, 1),
-        "one answer, to the byte"
-    );
+    ids.dedup();
+    assert_eq!((ids.len(), logging.count().await), (1, 1), "one entry");
     while logging.write_due().await > 0 {}
     assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
     post(&logging, member, "k", &body).await.expect(201);
@@ -238,25 +261,21 @@ async fn a_refusal_leaves_the_key_free_and_a_day_ends_it() {
 }
 
 #[tokio::test]
-async fn the_answer_is_kept_with_how_far_the_hours_got() {
+async fn repeated_request_tells_how_far_the_hours_got_meanwhile() {
     let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.6")]).await;
     let member = &logging.tenants.member;
-    logging.azure().fault("contoso", "update_work_item", Fault::Hang);
-    let body = logging.body();
-    let first = post(&logging, member, "k", &body);
-    let second = async {
-        eventually("the first one waits for its hours", async || {
-            logging.azure().count("update_work_item") > 0
-        })
-        .await;
-        // Its answer is not known yet.
-        let refused = post(&logging, member, "k", &body).await.problem(409);
-        assert_eq!(refused["code"], "requisicao_em_andamento");
-    };
-    let (first, ()) = tokio::join!(first, second);
-    assert_eq!(first.expect(201)["sincronizacao"]["estado"], "pendente");
-    let again = post(&logging, member, "k", &logging.body()).await;
-    assert_eq!(again.bytes, first.bytes);
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", Fault::Hang, 1);
+    let first = post(&logging, member, "k", &logging.body()).await.expect(201);
+    assert_eq!(first["sincronizacao"]["estado"], "pendente");
+    eventually("the hours are written", async || {
+        logging.write_due().await;
+        let again = post(&logging, member, "k", &logging.body()).await.expect(201);
+        again["sincronizacao"]["estado"] == "sincronizado"
+    })
+    .await;
+    assert_eq!(logging.count().await, 1);
 }
 
 /// A plan that is made while nobody's answer is kept serves thousands of them.
@@ -265,8 +284,8 @@ async fn a_key_is_looked_up_by_its_index_after_a_quiet_night() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     sqlx::raw_sql(
-        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta)
-         SELECT 'contoso', 'ana', n::text, '', repeat('x', 100) FROM generate_series(1, 3000) n;
+        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, apontamento_id)
+         SELECT 'contoso', 'ana', n::text, repeat('x', 100)::bytea, gen_random_uuid() FROM generate_series(1, 3000) n;
          DELETE FROM idempotencia",
     )
     .execute(&pool)

@@ -5,6 +5,9 @@ mod faults;
 mod outcomes;
 mod processes;
 mod reconcile;
+mod restored_database;
+mod restored_upstream;
+mod transactions;
 
 use base64::Engine;
 use serde_json::{Value, json};
@@ -252,7 +255,7 @@ async fn the_state_of_the_write_back_is_told_and_failures_can_be_tried_again() {
     let status = "/api/v1/integracao/sincronizacao";
     assert_eq!(
         logging.get(status).await.expect(200),
-        json!({"pendentes": 0, "mais_antigo": null, "idade_segundos": null, "falhas": 0, "organizacoes": [],
+        json!({"pendentes": 0, "mais_antigo": null, "idade_segundos": null, "falhas": 0, "a_conferir": 0, "organizacoes": [],
                "falhas_detalhes": []})
     );
     let refused = Fault::RuleViolation("Custom.CentroDeCusto");

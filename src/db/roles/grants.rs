@@ -37,8 +37,8 @@ const APP: &[(&str, &str)] = &[
     ),
     (
         "idempotencia",
-        "SELECT, INSERT (organizacao, usuario_id, chave, impressao, resposta, provisoria_ate),
-         UPDATE (impressao, resposta, provisoria_ate, criado_em)",
+        "SELECT, INSERT (organizacao, usuario_id, chave, impressao, resposta, provisoria_ate, apontamento_id),
+         UPDATE (impressao, resposta, provisoria_ate, criado_em, apontamento_id)",
     ),
     // Written by a trigger of apontamentos.
     (

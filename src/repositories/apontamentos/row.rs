@@ -7,7 +7,7 @@ use crate::models::apontamento::{Apontamento, AtividadeRef, Pessoa};
 use crate::models::duracao::Duracao;
 use crate::models::ids::{ApontamentoId, AtividadeId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::outbox::{CLOSED_BEFORE, Estado, NO_FIELD, Situacao};
+use crate::models::outbox::{Estado, Situacao};
 
 /// An entry with the names that go with it.
 pub(super) struct Row {
@@ -54,7 +54,7 @@ impl TryFrom<Row> for Apontamento {
             organizacao: row.organizacao,
             organizacao_nome: row.organizacao_nome,
             projeto: row.projeto,
-            projeto_atual: Some(row.projeto_atual),
+            projeto_atual: row.projeto_atual,
             work_item_id: row.work_item_id,
             data: row.data_apontamento,
             duracao,
@@ -84,16 +84,15 @@ fn situacao(
     sem_campo: Option<bool>,
 ) -> Option<Situacao> {
     let estado = Estado::parse(&estado?);
-    if estado == Estado::Sincronizado && sem_campo == Some(true) {
-        return Some(Situacao {
-            estado: None,
-            motivo: Some(NO_FIELD.to_owned()),
-        });
+    if estado == Estado::Sincronizado {
+        return Some(Situacao::covered(
+            sem_campo == Some(true),
+            fechado_antes == Some(true),
+        ));
     }
-    let closed = || (fechado_antes == Some(true)).then(|| CLOSED_BEFORE.to_owned());
     Some(Situacao {
         estado: Some(estado),
-        motivo: motivo.or_else(closed),
+        motivo,
     })
 }
 

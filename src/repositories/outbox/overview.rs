@@ -7,7 +7,7 @@ use crate::db::Tx;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::outbox::{Falha, Resumo};
+use crate::models::outbox::{Falha, Resumo, Share};
 
 /// Brings failures of the scope back to life in organisations that are written to, all or those of one or of one work item.
 /// Returns the organisation of each.
@@ -75,15 +75,14 @@ pub async fn adopt(
     Ok(())
 }
 
-/// What of the figures of some work items is ours, and the sum of their entries; those that were never written back are
-/// missing.
+/// Returns our share of the figures of some work items, and the sum of their entries; those without a row are missing.
 pub async fn standing(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
     work_items: &[i32],
 ) -> Result<Vec<Standing>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT w.work_item_id, w.contribuicao, w.rev_escrita, w.estado, w.motivo,
+        r#"SELECT w.work_item_id, w.contribuicao, w.considerado, w.descontado, w.rev_escrita, w.estado, w.motivo, w.conferir,
                   (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
                     WHERE a.organizacao = w.organizacao AND a.work_item_id = w.work_item_id) AS "minutos!"
              FROM write_back w
@@ -98,10 +97,15 @@ pub async fn standing(
         .into_iter()
         .map(|row| Standing {
             work_item_id: row.work_item_id,
-            contribuicao: Horas::from_millionths(row.contribuicao),
-            rev_escrita: row.rev_escrita,
+            share: Share {
+                contributed: Horas::from_millionths(row.contribuicao),
+                accounted: Horas::from_millionths(row.considerado),
+                deducted: Horas::from_millionths(row.descontado),
+            },
+            rev_written: row.rev_escrita,
             total: Total(row.minutos),
-            settled: row.estado == "sincronizado",
+            settled: row.estado == "sincronizado" && !row.conferir,
+            unverified: row.conferir,
             motivo: row.motivo,
         })
         .collect())
@@ -112,16 +116,62 @@ pub async fn standing(
 pub struct Standing {
     /// Work item.
     pub work_item_id: i32,
-    /// What of its `CompletedWork` is ours.
-    pub contribuicao: Horas,
-    /// Revision that our last change made.
-    pub rev_escrita: i32,
+    /// Our share of its figures.
+    pub share: Share,
+    /// Revision that our last write made.
+    pub rev_written: i32,
     /// The sum of its entries.
     pub total: Total,
     /// Whether nothing is to be written.
     pub settled: bool,
+    /// Whether our database was restored since, so that the share may be out of date.
+    pub unverified: bool,
     /// Why it is not written.
     pub motivo: Option<String>,
+}
+
+/// Has the hours of a work item planned anew from revision `rev`, of whose figures `share` is ours. Nothing changes if
+/// the row was written since `seen` was read, or is leased.
+pub async fn rebase(
+    tx: &mut Tx,
+    organizacao: &ChaveOrganizacao,
+    seen: &Standing,
+    rev: i32,
+    share: Share,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE write_back
+            SET versao = versao + 1, contribuicao = $5, considerado = $6, descontado = $7, rev_escrita = $8,
+                escritas = '[]', atras_desde = NULL, conferir = false, motivo = NULL,
+                intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL, intencao_considerado = NULL,
+                intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL,
+                pendente_desde = CASE WHEN estado = 'pendente' THEN pendente_desde ELSE now() END,
+                estado = 'pendente', tentativas = 0, proxima_em = now()
+          WHERE organizacao = $1 AND work_item_id = $2 AND rev_escrita = $3 AND contribuicao = $4
+            AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())",
+        organizacao.as_str(),
+        seen.work_item_id,
+        seen.rev_written,
+        seen.share.contributed.millionths(),
+        share.contributed.millionths(),
+        share.accounted.millionths(),
+        share.deducted.millionths(),
+        rev,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Pauses every work item of the scope until its figure is compared: our database was restored. Returns how many.
+pub async fn pause_restored(tx: &mut Tx, motivo: &str) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE write_back SET conferir = true, motivo = $1, lease = NULL, lease_ate = NULL",
+        motivo
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Has the hours of a work item written anew: only `ours` of what stands there counts as ours, if nothing was written since
@@ -144,8 +194,8 @@ pub async fn repair(
         organizacao.as_str(),
         seen.work_item_id,
         ours.millionths(),
-        seen.rev_escrita,
-        seen.contribuicao.millionths(),
+        seen.rev_written,
+        seen.share.contributed.millionths(),
     )
     .execute(tx.conn())
     .await?;
@@ -160,10 +210,13 @@ pub async fn resumo(tx: &mut Tx) -> Result<Vec<Resumo>, sqlx::Error> {
         r#"SELECT coalesce((SELECT o.nome FROM organizacoes o WHERE o.chave = organizacao), organizacao) AS "organizacao!",
                   count(*) FILTER (WHERE estado = 'pendente') AS "pendentes!",
                   min(pendente_desde) FILTER (WHERE estado = 'pendente') AS mais_antigo,
-                  count(*) FILTER (WHERE estado = 'falhou') AS "falhas!"
+                  count(*) FILTER (WHERE estado = 'falhou') AS "falhas!",
+                  count(*) FILTER (WHERE estado = 'conferir') AS "a_conferir!"
              FROM (SELECT organizacao, estado, pendente_desde FROM write_back WHERE estado = 'pendente'
                    UNION ALL
-                   SELECT organizacao, estado, pendente_desde FROM write_back WHERE estado = 'falhou') AS unwritten
+                   SELECT organizacao, estado, pendente_desde FROM write_back WHERE estado = 'falhou'
+                   UNION ALL
+                   SELECT organizacao, 'conferir', pendente_desde FROM write_back WHERE conferir) AS unwritten
             WHERE $1::text[] IS NULL OR organizacao = ANY ($1)
             GROUP BY organizacao ORDER BY organizacao"#,
         organizacoes as Option<&[String]>,

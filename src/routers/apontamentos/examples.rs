@@ -88,7 +88,7 @@ fn sample() -> Apontamento {
         organizacao: ChaveOrganizacao::default(),
         organizacao_nome: "contoso".to_owned(),
         projeto: PROJETO,
-        projeto_atual: Some(PROJETO),
+        projeto_atual: PROJETO,
         work_item_id: WORK_ITEM,
         data: day(),
         duracao: Duracao::EXAMPLE,

@@ -125,7 +125,7 @@ impl From<Apontamento> for ApontamentoResponse {
             registrado_por_id,
             registrado_por_nome,
             sincronizacao: entry.sincronizacao.map(SituacaoResponse::from),
-            projeto_atual: entry.projeto_atual.unwrap_or(entry.projeto),
+            projeto_atual: entry.projeto_atual,
         }
     }
 }

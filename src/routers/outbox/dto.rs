@@ -30,6 +30,9 @@ pub(super) struct AndamentoResponse {
     /// Work items whose hours will not be written unless somebody acts.
     #[schema(example = 1)]
     falhas: i64,
+    /// Work items that wait for `POST /integracao/reconciliar`, because the database of this service was restored.
+    #[schema(example = 0)]
+    a_conferir: i64,
     /// The same by organisation; only those that have something unwritten.
     organizacoes: Vec<PendenciasResponse>,
     /// What failed, at the most 200.
@@ -51,6 +54,9 @@ pub(super) struct PendenciasResponse {
     /// Work items whose hours will not be written unless somebody acts.
     #[schema(example = 1)]
     falhas: i64,
+    /// Work items that wait for `POST /integracao/reconciliar`, because the database of this service was restored.
+    #[schema(example = 0)]
+    a_conferir: i64,
 }
 
 /// A work item whose hours are not written.
@@ -84,6 +90,7 @@ impl From<Resumo> for PendenciasResponse {
             pendentes: resumo.pendentes,
             mais_antigo: resumo.mais_antigo.map(Into::into),
             falhas: resumo.falhas,
+            a_conferir: resumo.a_conferir,
         }
     }
 }
@@ -114,6 +121,7 @@ impl From<Andamento> for AndamentoResponse {
             mais_antigo: oldest.map(Into::into),
             idade_segundos: oldest.map(|oldest| (andamento.em - oldest).num_seconds().max(0)),
             falhas: sum(|resumo| resumo.falhas),
+            a_conferir: sum(|resumo| resumo.a_conferir),
             organizacoes: andamento.organizacoes.into_iter().map(Into::into).collect(),
             falhas_detalhes: andamento.falhas.into_iter().map(Into::into).collect(),
         }

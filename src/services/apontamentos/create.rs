@@ -1,8 +1,6 @@
 //! A new entry: checked against Azure DevOps while no connection is held, then stored in one transaction that also looks whether its
 //! key was used before.
 
-use std::time::Duration;
-
 use super::people::{Author, AuthorClaim};
 use super::repeat::Repeatable;
 use super::rules::check_atividade;
@@ -23,22 +21,19 @@ use crate::telemetry::metrics::{self, EntryOp};
 /// An entry that was made, by this request or by an earlier one of the same key.
 #[derive(Debug)]
 pub struct Created {
-    /// The entry as it was answered first.
+    /// The entry as it is now.
     pub apontamento: Apontamento,
     /// Whether this request changed nothing.
     pub replayed: bool,
 }
 
-impl Created {
-    /// The same with the present name of the organisation, which may have been another one when the answer was kept.
-    fn called(mut self, nome: String) -> Self {
-        self.apontamento.organizacao_nome = nome;
-        self
-    }
+/// An entry that was stored.
+enum Stored {
+    /// By this request; with the version that a write must reach, if hours are written.
+    New(Apontamento, Option<i64>),
+    /// By an earlier request with the same key.
+    Earlier(Apontamento),
 }
-
-/// How long after the budget of the write-back the answer to a repeatable request may be completed.
-const AMENDMENT: Duration = Duration::from_secs(1);
 
 impl ApontamentoService {
     /// Logs hours. With a key, an entry that was made with it before is returned instead.
@@ -58,31 +53,24 @@ impl ApontamentoService {
         let stored = self
             .check_and_store(user, new, organizacao, author_claim, repeatable.as_ref())
             .await;
-        let (created, seen) = match (stored, &repeatable) {
+        let (stored, seen) = match (stored, &repeatable) {
             // What is refused now may have been accepted when the key was first used, or by a rival who was faster.
             (Err(error), Some(repeatable)) if may_be_answered(&error) => {
-                (self.first_answer(user, repeatable, error).await?, None)
+                let earlier = self.made_before(user, repeatable, error).await?;
+                (Stored::Earlier(earlier), None)
             }
             (stored, _) => stored?,
         };
-        if created.replayed {
-            return Ok(created.called(user.present_name(organizacao)));
+        match stored {
+            Stored::Earlier(apontamento) => Ok(Created {
+                apontamento,
+                replayed: true,
+            }),
+            Stored::New(apontamento, None) => Ok(created(apontamento)),
+            Stored::New(apontamento, Some(versao)) => {
+                Ok(created(self.write_hours(user, apontamento, versao, seen).await))
+            }
         }
-        if created.apontamento.sincronizacao.is_none() {
-            // Nothing is written back, so what was remembered is the last word.
-            return Ok(created);
-        }
-        let told = self.write_and_reread(user, created.apontamento, seen).await?;
-        if let Some(repeatable) = &repeatable
-            && let Err(error) = self.amend(user, repeatable, &told).await
-        {
-            // The entry is stored; a repeated request will be told what was stored with it.
-            tracing::warn!(%error, "the answer to a repeatable request could not be completed");
-        }
-        Ok(Created {
-            apontamento: told,
-            replayed: false,
-        })
     }
 
     /// The entry, and its work item as Azure DevOps told it.
@@ -93,7 +81,7 @@ impl ApontamentoService {
         organizacao: &ChaveOrganizacao,
         author_claim: AuthorClaim,
         repeatable: Option<&Repeatable<'_>>,
-    ) -> Result<(Created, Option<WorkItem>)> {
+    ) -> Result<(Stored, Option<WorkItem>)> {
         self.rules.check_date(new.data)?;
         let author = author_claim.author(&self.db, user, organizacao).await?;
         let projeto = self
@@ -104,30 +92,23 @@ impl ApontamentoService {
         if projeto.unassigned {
             self.projetos.claim(organizacao, &projeto).await?;
         }
-        let created = self
+        let stored = self
             .store(user, new, organizacao, &author, &projeto, repeatable)
             .await?;
-        Ok((created, seen))
+        Ok((stored, seen))
     }
 
-    /// What the first request of this key was told, else the refusal.
-    async fn first_answer(
+    /// Returns the entry of an earlier request with this key, else the refusal.
+    async fn made_before(
         &self,
         user: &CurrentUser,
         repeatable: &Repeatable<'_>,
         refusal: Error,
-    ) -> Result<Created> {
-        let mut tx = self.db.begin_read(&user.scope()).await?;
-        let first = repeatable.answered(&mut tx).await?;
-        tx.end();
-        first.map(replayed).ok_or(refusal)
-    }
-
-    async fn amend(&self, user: &CurrentUser, repeatable: &Repeatable<'_>, told: &Apontamento) -> Result<()> {
+    ) -> Result<Apontamento> {
         let mut tx = self.db.begin(&user.scope()).await?;
-        repeatable.amend(&mut tx, told).await?;
+        let earlier = repeatable.find(&mut tx).await?;
         tx.commit().await?;
-        Ok(())
+        earlier.ok_or(refusal)
     }
 
     /// The transaction of a new entry, unless its key was used before.
@@ -139,12 +120,12 @@ impl ApontamentoService {
         author: &Author,
         projeto: &Located,
         repeatable: Option<&Repeatable<'_>>,
-    ) -> Result<Created> {
+    ) -> Result<Stored> {
         let mut tx = self.db.begin(&user.scope()).await?;
         if let Some(repeatable) = repeatable
-            && let Some(first) = repeatable.enter(&mut tx).await?
+            && let Some(earlier) = repeatable.enter(&mut tx).await?
         {
-            return Ok(replayed(first));
+            return Ok(Stored::Earlier(earlier));
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
         let work_item_id = new.work_item_id;
@@ -176,20 +157,18 @@ impl ApontamentoService {
             .await?;
         record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
         if let Some(repeatable) = repeatable {
-            let provisional_for = match versao_escrita {
-                Some(_) => self.outbox.budget() + AMENDMENT,
-                None => Duration::ZERO,
-            };
-            repeatable
-                .remember(&mut tx, &apontamento, provisional_for)
-                .await?;
+            repeatable.remember(&mut tx, apontamento.id).await?;
         }
         tx.commit().await?;
         metrics::entry(EntryOp::Create);
-        Ok(Created {
-            apontamento,
-            replayed: false,
-        })
+        Ok(Stored::New(apontamento, versao_escrita))
+    }
+}
+
+fn created(apontamento: Apontamento) -> Created {
+    Created {
+        apontamento,
+        replayed: false,
     }
 }
 
@@ -206,11 +185,4 @@ fn may_be_answered(error: &Error) -> bool {
             | Error::Upstream { .. }
             | Error::Shared(_)
     )
-}
-
-fn replayed(first: Apontamento) -> Created {
-    Created {
-        apontamento: first,
-        replayed: true,
-    }
 }

@@ -1,6 +1,6 @@
-//! Requests that are sent again: the same key and the same content get the first answer for a day; key and entry are
-//! stored in one transaction (draft-ietf-httpapi-idempotency-key-header-07). Refusals had no effect and are not kept: such a
-//! request is simply tried again.
+//! Requests that are sent again: for a day the same key and the same content get the entry that the first request made,
+//! as it is now. Key and entry are stored in one transaction (draft-ietf-httpapi-idempotency-key-header-07). Refusals had no
+//! effect and are not kept: such a request is simply tried again.
 
 use std::time::Duration;
 
@@ -9,11 +9,13 @@ use aws_lc_rs::digest;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::models::apontamento::{Apontamento, NewApontamento, ProjetoNomeado};
-use crate::models::idempotencia::{Chave, Respondido};
+use crate::models::idempotencia::{Chave, UsedKey};
+use crate::models::ids::ApontamentoId;
 use crate::models::organizacao::ChaveOrganizacao;
+use crate::repositories::apontamentos as entries;
 use crate::repositories::idempotencia::{self as repo, Requisicao};
 
-/// How long an answer is kept.
+/// Time for which a key is remembered.
 pub(super) const TTL: Duration = Duration::from_hours(24);
 
 /// A key and what came with it.
@@ -22,7 +24,7 @@ pub(super) struct Repeatable<'a> {
     pub(super) organizacao: &'a ChaveOrganizacao,
     pub(super) usuario: &'a str,
     pub(super) chave: &'a Chave,
-    pub(super) impressao: Vec<u8>,
+    pub(super) fingerprint: Vec<u8>,
 }
 
 impl<'a> Repeatable<'a> {
@@ -36,7 +38,7 @@ impl<'a> Repeatable<'a> {
             organizacao,
             usuario,
             chave,
-            impressao: fingerprint(new, organizacao),
+            fingerprint: fingerprint(new, organizacao),
         }
     }
 
@@ -48,74 +50,59 @@ impl<'a> Repeatable<'a> {
         }
     }
 
-    /// The first answer, if there was one.
+    /// Returns the entry that an earlier request with this key made, as it is now.
     ///
     /// # Errors
-    /// [`Error::Rule`] when the key came with something else, [`Error::Conflict`] while the first request waits for its hours
-    /// to be written.
-    pub(super) async fn answered(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
-        let first = repo::find(tx, self.requisicao(), TTL).await?;
-        first.map(|first| self.answer(&first)).transpose()
+    /// [`Error::Rule`] when the key came with another content, [`Error::Conflict`] when the entry was deleted since.
+    pub(super) async fn find(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
+        match repo::find(tx, self.requisicao(), TTL).await? {
+            Some(used) => self.entry_of(tx, &used).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    /// Keeps others with this key out until the transaction ends, unless there was a first answer.
+    /// Takes the key's lock until the transaction ends, unless an earlier request used the key: then returns its entry
+    /// as [`find`](Self::find) does.
     ///
     /// # Errors
-    /// As for [`answered`](Self::answered), and [`Error::Conflict`] when another one of the key is at it.
+    /// Also [`Error::Conflict`] while another request with the key is in flight.
     pub(super) async fn enter(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
         let entered = repo::enter(tx, self.requisicao(), TTL).await?;
-        match entered.first {
-            Some(first) => self.answer(&first).map(Some),
+        match entered.used {
+            Some(used) => self.entry_of(tx, &used).await.map(Some),
             None if entered.locked => Ok(None),
             None => Err(still_running()),
         }
     }
 
-    fn answer(&self, first: &Respondido) -> Result<Apontamento> {
-        if first.impressao != self.impressao {
+    async fn entry_of(&self, tx: &mut Tx, used: &UsedKey) -> Result<Apontamento> {
+        if used.fingerprint != self.fingerprint {
             return Err(Error::Rule {
                 code: "chave_reutilizada",
                 detail: "Esta Idempotency-Key já foi usada com outro conteúdo".to_owned(),
                 loc: vec!["header".into(), "Idempotency-Key".into()],
             });
         }
-        if first.provisoria {
-            return Err(still_running());
-        }
-        serde_json::from_str(&first.resposta).map_err(|error| Error::Internal(Box::new(error)))
+        let found = entries::find(tx, used.apontamento).await?;
+        found.ok_or_else(|| Error::Conflict {
+            code: "apontamento_excluido",
+            detail: "O apontamento criado com esta Idempotency-Key foi excluído".to_owned(),
+        })
     }
 
-    /// Remembers the answer, in the transaction of the entry. Whoever repeats the request within `provisional_for` waits for
-    /// [`amend`](Self::amend); after that, should the process have died, this is the answer.
+    /// Remembers the entry under the key, in the transaction of the entry.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when another one of this key was answered since [`enter`](Self::enter) looked.
-    pub(super) async fn remember(
-        &self,
-        tx: &mut Tx,
-        answer: &Apontamento,
-        provisional_for: Duration,
-    ) -> Result<()> {
-        let text = as_text(answer)?;
-        if repo::insert(
-            tx,
-            self.requisicao(),
-            &self.impressao,
-            &text,
-            provisional_for,
-            TTL,
-        )
-        .await?
-        {
+    /// [`Error::Conflict`] when another request used the key since [`enter`](Self::enter) looked.
+    pub(super) async fn remember(&self, tx: &mut Tx, apontamento: ApontamentoId) -> Result<()> {
+        let used = UsedKey {
+            fingerprint: self.fingerprint.clone(),
+            apontamento,
+        };
+        if repo::insert(tx, self.requisicao(), &used, TTL).await? {
             return Ok(());
         }
         Err(still_running())
-    }
-
-    /// Replaces it by what is told at last: how far the hours got meanwhile.
-    pub(super) async fn amend(&self, tx: &mut Tx, answer: &Apontamento) -> Result<()> {
-        repo::update(tx, self.requisicao(), &as_text(answer)?).await?;
-        Ok(())
     }
 }
 
@@ -126,10 +113,6 @@ pub fn still_running() -> Error {
         code: "requisicao_em_andamento",
         detail: "Uma requisição com esta Idempotency-Key está em andamento; tente novamente".to_owned(),
     }
-}
-
-fn as_text(answer: &Apontamento) -> Result<String> {
-    serde_json::to_string(answer).map_err(|error| Error::Internal(Box::new(error)))
 }
 
 /// A hash of what is asked for. Spellings of dates, lengths, GUIDs and organisations do not count; a project by its name and by

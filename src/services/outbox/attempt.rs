@@ -1,47 +1,44 @@
 //! One attempt to bring a work item's hours to Azure DevOps, under a lease.
 //!
-//! What is about to be sent is stored first, with the revision that it is for, and stays the same until its fate is known.
-//! The revision decides: still the same, and the very same change is sent again (whichever of the two comes first, the
-//! other one fails the test); over, and the revision after it tells whether it was ours. So an unclear outcome can neither
-//! lose an hour nor count one twice.
+//! A patch is stored before it is sent, with the revision that it is for, and stays the same until its fate is known.
+//! The revision decides: while it is still the same, the very same patch is sent again, and only one of the two passes
+//! the test. Once it is over, the revision after it tells whether the patch made it.
 
 use std::fmt;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use uuid::Uuid;
 
-use super::plan::Situation;
 use super::send::Fate;
 use super::{Inner, motivo};
 use crate::azure_devops::work_items::WorkItem;
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::db::DbError;
 use crate::error::Error;
-use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::Scope;
-use crate::models::outbox::{Claim, Logged, Mode, PendingPatch, Share, Target};
-use crate::models::work_item::Categoria;
-use crate::repositories::outbox::{self as repo, Settled};
+use crate::models::outbox::{Claim, Coverage, Mode, PendingPatch, Target, Write};
+use crate::repositories::outbox::claims::{self as repo, Settled, Settlement};
 
-/// Looks at one work item before giving up for now: each one that fails found it changed by somebody else.
+/// Rounds before an attempt gives up for now: each one found that the work item had changed meanwhile.
 const ROUNDS: u32 = 6;
-/// Between two looks, up to.
+/// Maximum pause between two rounds.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Why an attempt did not end well.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It may go better later.
+    /// A later attempt may succeed.
     Passing(AzureError),
-    /// It will not, whatever the entries up to this state say; with a reason for people.
+    /// Azure DevOps shows a revision below the one of our last write: a part of it lags, or it was restored.
+    Behind,
+    /// No later attempt succeeds with the entries up to this version; with a reason for people.
     Final { versao: i64, motivo: String },
-    /// Somebody else holds the lease; they do it.
+    /// Another attempt holds the lease.
     LeaseLost,
-    /// Nobody can write there.
+    /// There is no credential to write with.
     NoCredential,
-    /// Our database.
+    /// Our database failed.
     Own(Error),
 }
 
@@ -49,6 +46,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passing(error) => error.fmt(f),
+            Self::Behind => f.write_str("Azure DevOps shows a revision below the one of our last write"),
             Self::Final { motivo, .. } => f.write_str(motivo),
             Self::NoCredential => f.write_str("no credential to write with"),
             Self::LeaseLost => f.write_str("another process has the lease"),
@@ -69,103 +67,111 @@ impl From<DbError> for Failure {
     }
 }
 
-/// A work item, taken, and the means to write it.
+/// Whether an attempt goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Everything is written.
+    Done(Coverage),
+    /// There is more to write.
+    More,
+}
+
+/// What an attempt does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Sends this patch, which is stored.
+    Send(PendingPatch),
+    /// Ends: everything is written.
+    Done(Coverage),
+}
+
+/// The way to a work item.
+pub(super) struct Access {
+    pub(super) organizacao: Organizacao,
+    pub(super) credential: Credential,
+}
+
+/// A leased work item and the means to write it.
 pub(super) struct Attempt<'a> {
     pub(super) inner: &'a Inner,
     pub(super) target: &'a Target,
-    pub(super) organizacao: &'a Organizacao,
-    pub(super) credential: &'a Credential,
+    pub(super) access: &'a Access,
     pub(super) mode: Mode,
-    pub(super) lease: Uuid,
-    pub(super) ours: Share,
-    pub(super) rev_escrita: i32,
-    pub(super) pending: Option<PendingPatch>,
-    /// Whether `pending` was sent before with an outcome that is not known.
+    /// The lease, and the row as far as this attempt knows it.
+    pub(super) claim: Claim,
+    /// Whether the pending patch was sent before with an outcome that is not known.
     pub(super) unclear: bool,
     /// Whether the type has `CompletedWork`, once that was looked at.
     pub(super) has_completed: Option<bool>,
-    /// A process that refuses `RemainingWork` gets `CompletedWork` alone.
+    /// `CompletedWork` as it was read before the patch.
+    pub(super) completed_before: Option<Horas>,
+    /// Whether `RemainingWork` is left alone, because a rule of the process refuses it.
     pub(super) leave_remaining: bool,
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(
-        inner: &'a Inner,
-        target: &'a Target,
-        organizacao: &'a Organizacao,
-        credential: &'a Credential,
-        claim: &Claim,
-    ) -> Self {
+    pub(super) fn new(inner: &'a Inner, target: &'a Target, access: &'a Access, claim: Claim) -> Self {
         Self {
             inner,
             target,
-            organizacao,
-            credential,
+            access,
             mode: inner.mode_in(&target.organizacao),
-            lease: claim.lease,
-            ours: claim.share,
-            rev_escrita: claim.rev_escrita,
-            pending: claim.pending,
             unclear: claim.pending.is_some(),
+            claim,
             has_completed: None,
+            completed_before: None,
             leave_remaining: false,
         }
     }
 
-    /// Writes until there is nothing more to write. `seen`: the work item, if it was just read.
-    pub(super) async fn run(&mut self, mut seen: Option<WorkItem>) -> Result<(), Failure> {
+    /// Writes until there is nothing more to write. `seen`: the work item, if it was just read; `first`: the step
+    /// that was planned together with the claim.
+    pub(super) async fn run(
+        &mut self,
+        mut seen: Option<WorkItem>,
+        mut first: Option<Step>,
+    ) -> Result<Coverage, Failure> {
         for round in 0..ROUNDS {
             if round > 0 && seen.is_none() {
                 sleep(PAUSE.mul_f64(fastrand::f64())).await;
             }
-            let item = match seen.take().filter(|item| item.rev >= self.rev_escrita) {
-                Some(item) => item,
-                None => self.read().await?,
-            };
-            if item.rev < self.rev_escrita {
-                // A part of Azure DevOps that has not heard of our own change yet.
-                continue;
-            }
-            if let Some(old) = self.pending.filter(|old| old.rev < item.rev)
-                && !self.decide(old).await?
-            {
-                return Ok(());
-            }
-            let pending = match self.pending {
-                Some(old) => self.take_over(old).await?,
-                None => match self.intend(&item).await? {
-                    Some(new) => new,
-                    None => return Ok(()),
+            let step = match first.take() {
+                Some(step) => step,
+                None => match self.current(seen.take()).await? {
+                    Some(item) => self.next_step(&item).await?,
+                    None if round + 1 == ROUNDS => return Err(Failure::Behind),
+                    None => continue,
                 },
             };
-            match self.send(&pending).await {
-                Fate::Applied(after) => {
-                    if !self.note_applied(&pending, &after).await? {
-                        return Ok(());
-                    }
-                    seen = Some(*after);
-                }
-                // The next look tells whether an earlier send was first.
+            let patch = match step {
+                Step::Done(coverage) => return Ok(coverage),
+                Step::Send(patch) => patch,
+            };
+            match self.send(&patch).await {
+                Fate::Applied(after) => match self.note_applied(&patch, &after).await? {
+                    Progress::Done(coverage) => return Ok(coverage),
+                    Progress::More => seen = Some(*after),
+                },
+                // The next round finds out whether an earlier send was applied.
                 Fate::Stale if self.unclear => {}
                 Fate::Stale => self.forget().await?,
                 Fate::Refused { type_key, fields } => {
                     self.forget().await?;
-                    if !self.may_go_without_remaining(&pending, &fields) {
+                    if !self.may_go_without_remaining(&patch, &fields) {
                         return Err(Failure::Final {
-                            versao: pending.versao,
+                            versao: patch.versao,
                             motivo: motivo::refused(&type_key, &fields),
                         });
                     }
                     self.leave_remaining = true;
-                    seen = Some(item);
                 }
                 Fate::NotApplied(error) => {
-                    // An earlier send of the same change may still have been applied.
+                    // An earlier send of the same patch may still have been applied.
                     if !self.unclear {
                         self.forget().await?;
                     }
                     return Err(match error {
-                        AzureError::NotFound => self.vanished(pending.versao),
+                        AzureError::NotFound => self.vanished(patch.versao),
                         error => error.into(),
                     });
                 }
@@ -180,14 +186,34 @@ impl<'a> Attempt<'a> {
         .into())
     }
 
+    /// Returns the work item to plan with; `None` while Azure DevOps shows a revision below the
+    /// newest that we know.
+    async fn current(&mut self, seen: Option<WorkItem>) -> Result<Option<WorkItem>, Failure> {
+        let newest = self.claim.newest_rev();
+        let item = match seen.filter(|item| item.rev >= newest) {
+            Some(item) => item,
+            None => self.read().await?,
+        };
+        if item.rev >= newest || self.accept_restored(&item).await? {
+            return Ok(Some(item));
+        }
+        Ok(None)
+    }
+
     async fn read(&self) -> Result<WorkItem, Failure> {
         match self
+            .access
             .organizacao
-            .work_item(self.credential, self.target.work_item_id)
+            .work_item(&self.access.credential, self.target.work_item_id)
             .await
         {
             Ok(item) => Ok(item),
-            Err(AzureError::NotFound) => Err(self.vanished(self.apontado().await?.versao)),
+            Err(AzureError::NotFound) => {
+                let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
+                let versao = repo::logged(&mut tx, self.target).await?.versao;
+                tx.commit().await?;
+                Err(self.vanished(versao))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -199,114 +225,95 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Whether what was intended for a revision that is over made the next one. `false`: it did, and there is nothing more.
-    async fn decide(&mut self, old: PendingPatch) -> Result<bool, Failure> {
+    /// Decides about a pending patch whose revision is over, else plans a new one.
+    async fn next_step(&mut self, item: &WorkItem) -> Result<Step, Failure> {
+        if let Some(old) = self.claim.pending.filter(|old| old.rev < item.rev)
+            && let Progress::Done(coverage) = self.decide(old).await?
+        {
+            return Ok(Step::Done(coverage));
+        }
+        if let Some(old) = self.claim.pending {
+            return self.take_over(old).await.map(Step::Send);
+        }
+        let facts = self.inner.gather(self.access, item).await?;
+        let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
+        let planned = self.plan(&mut tx, item, &facts).await;
+        tx.commit().await?;
+        planned
+    }
+
+    /// Checks whether our earlier patch produced revision `rev + 1`, and notes what that means.
+    async fn decide(&mut self, old: PendingPatch) -> Result<Progress, Failure> {
         let next = old.rev + 1;
         let after = self
+            .access
             .organizacao
-            .revision(self.credential, self.target.work_item_id, next)
+            .revision(&self.access.credential, self.target.work_item_id, next)
             .await?;
         let same = |wanted: Option<Horas>, found| wanted.is_none() || wanted == found;
         let figures = same(old.completed, after.scheduling.completed_work)
             && same(old.remaining, after.scheduling.remaining_work);
-        let author = old.por.is_none() || after.changed_by.is_none() || old.por == after.changed_by;
+        let author = old.author.is_none() || after.changed_by.is_none() || old.author == after.changed_by;
         if figures && author {
-            let closed_before = self.closed_before(&after, old.depois).await;
-            let settled = Settled {
-                versao: old.versao,
-                share: old.depois,
-                rev: next,
-                closed_before,
-                has_completed: old.completed.map(|_| true),
-            };
-            return self.settle(settled).await;
+            return self.settle_write(&old, &after, old.completed.map(|_| true)).await;
         }
         self.forget().await?;
-        Ok(true)
+        Ok(Progress::More)
     }
 
-    /// Stores what is to be sent for `item`; `None` when nothing is, and that is noted.
-    async fn intend(&mut self, item: &WorkItem) -> Result<Option<PendingPatch>, Failure> {
-        loop {
-            let Logged { versao, total } = self.apontado().await?;
-            if item.completed_is_unreadable {
-                return Err(Failure::Final {
-                    versao,
-                    motivo: motivo::UNREADABLE.to_owned(),
-                });
-            }
-            let situation = self.situation(item, total).await?;
-            self.has_completed = Some(situation.has_completed);
-            let plan = situation.plan();
-            if !plan.changes_something() {
-                let settled = Settled {
-                    versao,
-                    share: plan.depois,
-                    rev: self.rev_escrita,
-                    closed_before: false,
-                    has_completed: self.has_completed,
-                };
-                if self.settle(settled).await? {
-                    continue;
-                }
-                return Ok(None);
-            }
-            let pending = PendingPatch {
-                rev: item.rev,
-                versao,
-                depois: plan.depois,
-                completed: plan.completed,
-                remaining: plan.remaining,
-                por: self.inner.authors.get(&self.author_key()).await,
-            };
-            self.store(&pending, item.project_id).await?;
-            self.unclear = false;
-            return Ok(Some(pending));
-        }
-    }
-
-    async fn situation(&self, item: &WorkItem, total: Total) -> Result<Situation, Failure> {
-        let work_items = &self.inner.work_items;
-        let tipo = work_items
-            .work_item_type(self.organizacao, self.credential, item)
-            .await?;
-        let categoria = work_items
-            .known_categoria(self.organizacao, self.credential, &item.project, item)
-            .await?;
-        // A state that the process does not know may demand an empty `RemainingWork`, as closed ones do.
-        let is_open = categoria.is_some_and(Categoria::is_open);
-        Ok(Situation {
-            mode: self.mode,
-            total,
-            ours: self.ours,
-            upstream: item.scheduling,
-            has_completed: tipo.has_completed,
-            may_write_remaining: tipo.has_remaining && is_open && !self.leave_remaining,
-        })
-    }
-
-    async fn apontado(&self) -> Result<Logged, Failure> {
+    /// Notes the write that made the revision `after`.
+    pub(super) async fn settle_write(
+        &mut self,
+        patch: &PendingPatch,
+        after: &WorkItem,
+        has_completed: Option<bool>,
+    ) -> Result<Progress, Failure> {
+        let write = Write {
+            rev: after.rev,
+            completed: after.scheduling.completed_work,
+            share: patch.after,
+        };
+        let before = Write {
+            rev: patch.rev,
+            completed: self.completed_before,
+            share: self.claim.share,
+        };
+        let settlement = Settlement {
+            versao: patch.versao,
+            share: patch.after,
+            rev: after.rev,
+            write: Some((write, before)),
+            closed_before: self.closed_before(after, patch.after).await,
+            has_completed,
+        };
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let apontado = repo::apontado(&mut tx, self.target).await?;
+        let settled = repo::settle(&mut tx, self.target, self.claim.lease, &settlement).await?;
         tx.commit().await?;
-        Ok(apontado)
+        self.note_settled(&settlement, settled)
     }
 
-    /// Notes what Azure DevOps knows now; whether there is more to write.
-    pub(super) async fn settle(&mut self, settled: Settled) -> Result<bool, Failure> {
-        let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let more = repo::settle(&mut tx, self.target, self.lease, &settled).await?;
-        tx.commit().await?;
-        (self.pending, self.ours, self.rev_escrita) = (None, settled.share, settled.rev);
+    /// Goes on from what was settled.
+    pub(super) fn note_settled(
+        &mut self,
+        settlement: &Settlement,
+        settled: Settled,
+    ) -> Result<Progress, Failure> {
+        self.claim.pending = None;
+        self.claim.share = settlement.share;
+        self.claim.rev_written = settlement.rev;
         self.unclear = false;
-        more.ok_or(Failure::LeaseLost)
+        match settled {
+            Settled::LeaseLost => Err(Failure::LeaseLost),
+            Settled::Done(coverage) => Ok(Progress::Done(coverage)),
+            Settled::More => Ok(Progress::More),
+        }
     }
 
     async fn forget(&mut self) -> Result<(), Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let ours = repo::forget_intention(&mut tx, self.target, self.lease).await?;
+        let ours = repo::forget_pending(&mut tx, self.target, self.claim.lease).await?;
         tx.commit().await?;
-        (self.pending, self.unclear) = (None, false);
+        (self.claim.pending, self.unclear) = (None, false);
         if ours { Ok(()) } else { Err(Failure::LeaseLost) }
     }
 }

@@ -68,6 +68,17 @@ pub(super) const NO_CREDENTIAL: &str = "A organização não tem um PAT para gra
 pub(super) const UNREADABLE: &str =
     "O campo Completed Work do Work Item não contém um número de horas; corrija-o";
 
+/// Azure DevOps shows the work item as it was before our last write.
+pub(super) const BEHIND: &str = "O Azure DevOps ainda não mostra a última gravação neste Work Item";
+
+/// Azure DevOps was restored, and our part of the figure is not known.
+pub(super) const RESTORED: &str = "O Work Item voltou a uma revisão anterior à última gravação, e não se sabe quanto das \
+     horas é nosso; um administrador precisa reconciliar";
+
+/// Our database was restored.
+pub(super) const UNVERIFIED: &str =
+    "O banco de dados foi restaurado; a gravação espera que um administrador reconcilie";
+
 /// Our own trouble.
 pub(super) const OWN: &str = "Falha interna ao gravar as horas; a gravação será tentada novamente";
 /// Nothing is written to this organisation.

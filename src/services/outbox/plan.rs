@@ -28,7 +28,7 @@ pub(super) struct Situation {
 pub(super) struct Plan {
     pub(super) completed: Option<Horas>,
     pub(super) remaining: Option<Horas>,
-    pub(super) depois: Share,
+    pub(super) after: Share,
 }
 
 impl Plan {
@@ -45,13 +45,13 @@ impl Situation {
         let before = self.upstream.completed_work.unwrap_or_default();
         let exact = match self.mode {
             Mode::Absolute => target,
-            Mode::Delta | Mode::Off => before - self.ours.contribuicao + target,
+            Mode::Delta | Mode::Off => before - self.ours.contributed + target,
         };
         let completed = exact.at_least_zero();
         let remaining = match self.mode {
             Mode::Absolute => self
                 .remaining_of_estimate(target)
-                .map(|left| (left, self.ours.descontado)),
+                .map(|left| (left, self.ours.deducted)),
             Mode::Delta | Mode::Off => self.remaining_by_delta(target, completed),
         };
         let remaining = remaining.filter(|_| self.may_write_remaining);
@@ -60,16 +60,16 @@ impl Situation {
             // An empty field is nothing: no zero is written into it.
             completed: changed(completed, Some(before)).filter(|_| self.has_completed),
             remaining: remaining.and_then(|(left, _)| changed(left, self.upstream.remaining_work)),
-            depois: Share {
+            after: Share {
                 // A figure that somebody lowered so far that it would turn negative holds nothing of ours any more.
-                contribuicao: match self.has_completed {
+                contributed: match self.has_completed {
                     // The field keeps what it holds while the type does not show it.
-                    false => self.ours.contribuicao,
+                    false => self.ours.contributed,
                     true if exact >= Horas::ZERO => target,
                     true => Horas::ZERO,
                 },
-                considerado: target,
-                descontado: remaining.map_or(self.ours.descontado, |(_, taken)| taken),
+                accounted: target,
+                deducted: remaining.map_or(self.ours.deducted, |(_, taken)| taken),
             },
         }
     }
@@ -83,7 +83,7 @@ impl Situation {
     /// Takes what is new off what is left, never below zero, and gives back no more than was taken: what is left, and what of
     /// it we have taken.
     fn remaining_by_delta(&self, target: Horas, completed: Horas) -> Option<(Horas, Horas)> {
-        let (told, taken) = (self.ours.considerado, self.ours.descontado);
+        let (told, taken) = (self.ours.accounted, self.ours.deducted);
         let delta = target - told;
         if delta == Horas::ZERO {
             return None;
@@ -135,7 +135,7 @@ mod tests {
     fn apply(situation: &mut Situation, minutes: i64) -> (f64, Option<f64>) {
         situation.total = Total(minutes);
         let plan = situation.plan();
-        situation.ours = plan.depois;
+        situation.ours = plan.after;
         let upstream = &mut situation.upstream;
         upstream.completed_work = plan.completed.or(upstream.completed_work);
         upstream.remaining_work = plan.remaining.or(upstream.remaining_work);
@@ -264,7 +264,7 @@ mod tests {
                     item.upstream.completed_work = Some(hours(f64::from(typed) / 4.0));
                 }
                 let stood = item.upstream.completed_work.unwrap();
-                let held = item.ours.contribuicao;
+                let held = item.ours.contributed;
                 apply(&mut item, total);
                 let moved = item.upstream.completed_work.unwrap() - stood;
                 let expected = Horas::of(Total(total)) - held;

@@ -10,6 +10,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::verify::is_out_of_date;
 use super::{OutboxService, motivo};
 use crate::auth::{Admin, Membership};
 use crate::azure_devops::work_items::WorkItem;
@@ -19,7 +20,7 @@ use crate::models::auditoria::NewRegistro;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
-use crate::models::outbox::{Mode, Target};
+use crate::models::outbox::{Mode, Share, Target};
 use crate::repositories::outbox::overview::{self as repo, Standing};
 use crate::repositories::{apontamentos, auditoria};
 use crate::services::auditoria::actor;
@@ -111,11 +112,18 @@ impl OutboxService {
                 }
                 None => true,
             };
-            // A part of Azure DevOps that has not heard of our own change yet says nothing.
-            if item.as_ref().is_some_and(|item| item.rev < here.rev_escrita) {
-                continue;
-            }
-            found.extend(compare(mode, here, item, has_completed));
+            let found_here = match item {
+                Some(item) if is_out_of_date(&here) => {
+                    self.compare_by_revisions(membership, here, item, has_completed)
+                        .await?
+                }
+                // The attempt finds out whether Azure DevOps lags or was restored.
+                Some(item) if item.rev < here.rev_written => {
+                    Some(Found::unchanged(here, item, has_completed))
+                }
+                item => compare(mode, here, item, has_completed),
+            };
+            found.extend(found_here);
         }
         self.repair(admin, membership, &found).await?;
         let ids: Vec<i32> = found
@@ -128,6 +136,7 @@ impl OutboxService {
             verificados: work_items.len(),
             diferencas: found
                 .into_iter()
+                .filter(Found::differs)
                 .map(|difference| report(mode, &difference, &settled, &after))
                 .collect(),
             proximo,
@@ -177,7 +186,12 @@ impl OutboxService {
         }
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
         for difference in &readable {
-            repo::repair(&mut tx, organizacao, &difference.here, difference.ours).await?;
+            match difference.rebase {
+                Some((rev, share)) => {
+                    repo::rebase(&mut tx, organizacao, &difference.here, rev, share).await?;
+                }
+                None => repo::repair(&mut tx, organizacao, &difference.here, difference.ours).await?,
+            }
         }
         let ids: Vec<i32> = readable
             .iter()
@@ -209,12 +223,34 @@ impl OutboxService {
 }
 
 /// A difference before anything was done about it.
-struct Found {
-    here: Standing,
-    item: Option<WorkItem>,
+pub(super) struct Found {
+    pub(super) here: Standing,
+    pub(super) item: Option<WorkItem>,
     /// What of `CompletedWork` still is ours.
-    ours: Horas,
-    has_completed: bool,
+    pub(super) ours: Horas,
+    /// Revision to plan from and our share of its figures, where the row is out of date.
+    pub(super) rebase: Option<(i32, Share)>,
+    pub(super) has_completed: bool,
+}
+
+impl Found {
+    /// Returns `false` if the comparison found the row right, and the work item was only to be released.
+    fn differs(&self) -> bool {
+        !self.here.unverified
+            || self.rebase.is_none()
+            || self.ours != self.here.share.contributed
+            || self.ours != Horas::of(self.here.total)
+    }
+
+    fn unchanged(here: Standing, item: WorkItem, has_completed: bool) -> Self {
+        Self {
+            ours: here.share.contributed,
+            here,
+            item: Some(item),
+            rebase: None,
+            has_completed,
+        }
+    }
 }
 
 /// Whether a work item differs.
@@ -224,12 +260,12 @@ fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bo
         .as_ref()
         .map(|item| item.scheduling.completed_work.unwrap_or_default());
     let (differs, ours) = match there {
-        None => (expected != Horas::ZERO || !here.settled, here.contribuicao),
-        Some(_) if !has_completed => (!here.settled, here.contribuicao),
-        Some(there) if mode == Mode::Absolute => (there != expected, here.contribuicao),
+        None => (expected != Horas::ZERO || !here.settled, here.share.contributed),
+        Some(_) if !has_completed => (!here.settled, here.share.contributed),
+        Some(there) if mode == Mode::Absolute => (there != expected, here.share.contributed),
         // Less than ours stands there: the rest was overwritten.
         Some(there) => {
-            let ours = here.contribuicao.min(there);
+            let ours = here.share.contributed.min(there);
             (ours != expected, ours)
         }
     };
@@ -237,6 +273,7 @@ fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bo
         here,
         item,
         ours,
+        rebase: None,
         has_completed,
     })
 }

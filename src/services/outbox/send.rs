@@ -1,15 +1,12 @@
-//! Sending a change: it is stored first, sent, and noted by what became of it.
+//! Sending a patch, and noting what became of it.
 
-use uuid::Uuid;
-
-use super::attempt::{Attempt, Failure};
+use super::attempt::{Attempt, Failure, Progress};
+use crate::azure_devops::Error as AzureError;
 use crate::azure_devops::work_items::{HoursPatch, REMAINING_WORK, WorkItem};
-use crate::azure_devops::{Error as AzureError, Fingerprint};
-use crate::models::organizacao::{NomeOrganizacao, Scope};
+use crate::models::organizacao::Scope;
 use crate::models::outbox::{PendingPatch, Share};
-use crate::repositories::outbox::{self as repo, Settled};
 
-/// What became of a change that was sent.
+/// What became of a patch that was sent.
 pub(super) enum Fate {
     /// It was applied; the work item as it is now.
     Applied(Box<WorkItem>),
@@ -19,57 +16,41 @@ pub(super) enum Fate {
     Refused { type_key: String, fields: Vec<String> },
     /// It was not applied for another reason.
     NotApplied(AzureError),
-    /// Nothing tells; the next revision will.
+    /// The answer does not tell; the next revision will.
     Unclear(AzureError),
 }
 
 impl Attempt<'_> {
-    /// Stores a change before it is sent, and where the work item is.
-    pub(super) async fn store(&mut self, pending: &PendingPatch, place: Option<Uuid>) -> Result<(), Failure> {
-        let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
-        let ours = repo::intend(&mut tx, self.target, self.lease, pending).await?;
-        if let Some(guid) = place {
-            repo::place_by_guid(&mut tx, self.target, guid).await?;
-        }
-        tx.commit().await?;
-        if !ours {
-            return Err(Failure::LeaseLost);
-        }
-        self.pending = Some(*pending);
-        Ok(())
-    }
-
-    /// Takes over a stored change that another credential may have sent already: from now on it may turn up with
-    /// either author, so the figures alone decide whether it was applied.
+    /// Renews the lease for a stored patch. When another credential may have sent it already, its author is cleared: the
+    /// patch may turn up with either name, so the figures alone decide whether it was applied.
     pub(super) async fn take_over(&mut self, old: PendingPatch) -> Result<PendingPatch, Failure> {
-        let author = self.inner.authors.get(&self.author_key()).await;
-        if old.por.is_none() || old.por == author {
-            return Ok(old);
-        }
-        let either = PendingPatch { por: None, ..old };
-        self.store(&either, None).await?;
-        Ok(either)
+        let author = self.inner.authors.get(&self.access.author_key()).await;
+        let patch = PendingPatch {
+            author: old.author.filter(|known| Some(*known) == author),
+            ..old
+        };
+        let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
+        self.store(&mut tx, &patch, None).await?;
+        tx.commit().await?;
+        Ok(patch)
     }
 
-    pub(super) fn author_key(&self) -> (NomeOrganizacao, Fingerprint) {
-        (self.organizacao.nome().clone(), self.credential.fingerprint())
-    }
-
-    /// Whether a refused change may pass when `RemainingWork` is left alone: the rule names that field, or none.
+    /// Returns `true` if a refused patch may pass when `RemainingWork` is left alone: the rule names that field, or none.
     pub(super) fn may_go_without_remaining(&self, refused: &PendingPatch, fields: &[String]) -> bool {
         let concerns = fields.is_empty() || fields.iter().any(|field| field.starts_with(REMAINING_WORK));
         concerns && refused.remaining.is_some() && !self.leave_remaining
     }
 
-    pub(super) async fn send(&self, pending: &PendingPatch) -> Fate {
-        let patch = HoursPatch {
-            rev: pending.rev,
-            completed: pending.completed,
-            remaining: pending.remaining,
+    pub(super) async fn send(&self, patch: &PendingPatch) -> Fate {
+        let hours = HoursPatch {
+            rev: patch.rev,
+            completed: patch.completed,
+            remaining: patch.remaining,
         };
         let answer = self
+            .access
             .organizacao
-            .update_hours(self.credential, self.target.work_item_id, &patch)
+            .update_hours(&self.access.credential, self.target.work_item_id, &hours)
             .await;
         match answer {
             Ok(after) => Fate::Applied(Box::new(after)),
@@ -83,36 +64,34 @@ impl Attempt<'_> {
         }
     }
 
-    /// Notes a change that was applied, and how its author is told; whether there is more to write.
+    /// Notes a patch that was applied, and the author that its revision names.
     pub(super) async fn note_applied(
         &mut self,
-        pending: &PendingPatch,
+        patch: &PendingPatch,
         after: &WorkItem,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Progress, Failure> {
         if let Some(author) = after.changed_by {
-            self.inner.authors.insert(self.author_key(), author).await;
+            self.inner.authors.insert(self.access.author_key(), author).await;
         }
-        let nome = self.organizacao.nome();
+        let nome = self.access.organizacao.nome();
         self.inner.work_items.note_written(nome, after).await;
-        let settled = Settled {
-            versao: pending.versao,
-            share: pending.depois,
-            rev: after.rev,
-            closed_before: self.closed_before(after, pending.depois).await,
-            has_completed: self.has_completed,
-        };
-        self.settle(settled).await
+        self.settle_write(patch, after, self.has_completed).await
     }
 
-    /// Whether the work item was open when new hours were logged, and is closed in the revision that has them. The
-    /// hours stay, because they were worked; their owners are told.
-    pub(super) async fn closed_before(&self, after: &WorkItem, depois: Share) -> bool {
-        if depois.considerado <= self.ours.considerado {
+    /// Returns `true` if the work item was open when new hours were logged, and is closed in the revision that has
+    /// them. The hours stay, because they were worked; their owners are told.
+    pub(super) async fn closed_before(&self, after: &WorkItem, share: Share) -> bool {
+        if share.accounted <= self.claim.share.accounted {
             return false;
         }
         let work_items = &self.inner.work_items;
         let categoria = work_items
-            .known_categoria(self.organizacao, self.credential, &after.project, after)
+            .known_categoria(
+                &self.access.organizacao,
+                &self.access.credential,
+                &after.project,
+                after,
+            )
             .await;
         categoria.is_ok_and(|known| known.is_some_and(|categoria| !categoria.is_open()))
     }

@@ -13,7 +13,7 @@ use super::{OutboxService, motivo};
 use crate::db::DbError;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::outbox::{Claim, Mode, Target};
-use crate::repositories::outbox::{self as repo, overview};
+use crate::repositories::outbox::{claims as repo, overview};
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ impl OutboxService {
                         let (service, nome) = (self.clone(), target.organizacao.clone());
                         // Tracked, so that the end of the process waits for it; joined, so that its place is free again.
                         let attempt = self.0.tasks.track_future(async move {
-                            service.0.write_taken(&target, &claim, None, None).await;
+                            service.0.write_claimed(&target, claim).await;
                         });
                         busy.insert(running.spawn(attempt).id(), nome);
                     }
@@ -64,7 +64,7 @@ impl OutboxService {
         let taken = self.take_due(std::iter::empty()).await?;
         let writes = taken
             .iter()
-            .map(|(target, claim)| self.0.write_taken(target, claim, None, None));
+            .map(|(target, claim)| self.0.write_claimed(target, claim.clone()));
         Ok(futures_util::future::join_all(writes).await.len())
     }
 

@@ -1,107 +1,110 @@
-//! One work item is taken, written, and given back with what came of it, by a request or by the background. What an attempt does
-//! is `attempt.rs`'s business.
+//! One work item is leased, written, and given back with what came of it, by a request or by the background. What an
+//! attempt does is `attempt.rs`'s business.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
-use super::attempt::{Attempt, Failure};
+use super::attempt::{Access, Attempt, Failure, Step};
+use super::planning::Facts;
 use super::{Inner, motivo};
 use crate::azure_devops::work_items::WorkItem;
 use crate::azure_devops::{Credential, Error as AzureError};
 use crate::db::DbError;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
-use crate::models::outbox::{Claim, Target};
-use crate::repositories::outbox as repo;
+use crate::models::outbox::{Claim, Coverage, Target};
+use crate::repositories::outbox as rows;
+use crate::repositories::outbox::claims as repo;
 use crate::telemetry::metrics;
 
-/// How long a work item is one attempt's alone. An attempt ends before, so that nobody writes under a lease that is over.
-pub(super) const LEASE: Duration = Duration::from_mins(1);
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(45);
-/// Between two looks whether another process has given a work item back.
+/// Time for which a work item is one attempt's alone, counted anew for each patch: longer than the slowest call.
+pub(super) const LEASE: Duration = Duration::from_secs(90);
+/// Longest attempt: several slow calls.
+const LONGEST_ATTEMPT: Duration = Duration::from_mins(3);
+/// Interval between two looks whether another process has given a work item back.
 const POLL: Duration = Duration::from_millis(50);
 /// First pause after a failure, doubled with each up to the longest; half of it is chance.
 const BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 /// Longest `Retry-After` that counts; Azure DevOps counts over five minutes.
 const LONGEST_ASKED: Duration = Duration::from_mins(10);
-/// How long an organisation is left alone that throttles without saying for how long, or refuses our PAT.
+/// Pause of an organisation that throttles without saying for how long, or refuses our PAT.
 const HOLD: Duration = Duration::from_secs(2);
 
+/// What was gathered before the claim.
+struct Prepared {
+    access: Access,
+    /// The work item that the caller has just read.
+    seen: Option<(WorkItem, Facts)>,
+}
+
+/// The outcome of asking for a lease.
+enum Leased<'a> {
+    /// Ours, with the first step if it could be planned at once.
+    Attempt(Box<Attempt<'a>>, Result<Option<Step>, Failure>),
+    /// Another attempt holds it.
+    Busy,
+    /// Nothing is to be written.
+    Idle,
+}
+
 impl Inner {
-    /// Takes the work item and writes it; while another process has it, waits for it until `deadline`.
+    /// Leases the work item and writes it; while another process holds the lease, waits for it until `deadline`. Returns
+    /// what was written, if anything was.
     pub(super) async fn write(
         &self,
         target: &Target,
         seen: Option<WorkItem>,
         own: Option<Credential>,
         deadline: Instant,
-    ) {
+    ) -> Option<Coverage> {
         if self.holds.is_held(&target.organizacao) {
-            return;
+            return None;
         }
+        let prepared = match self.prepare(target, seen, own).await {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                self.note_failure(target, failure).await;
+                return None;
+            }
+        };
+        let Prepared { access, seen } = &prepared;
         loop {
-            match self.take(target).await {
-                Ok(Some(claim)) => return self.write_taken(target, &claim, seen, own).await,
-                Ok(None) if Instant::now() + POLL < deadline => {}
-                Ok(None) => return,
+            match self.lease(target, access, seen.as_ref()).await {
+                Ok(Leased::Attempt(attempt, first)) => {
+                    let seen = seen.as_ref().map(|(item, _)| item.clone());
+                    return self.carry_out(target, attempt, seen, first).await;
+                }
+                Ok(Leased::Busy) if Instant::now() + POLL < deadline => sleep(POLL).await,
+                Ok(Leased::Busy | Leased::Idle) => return None,
                 Err(error) => {
-                    tracing::warn!(%error, "the write-back cannot take a work item");
-                    return;
+                    tracing::warn!(%error, "the outbox cannot lease a work item");
+                    return None;
                 }
             }
-            if !self.is_pending(target).await.unwrap_or_default() {
-                return;
+        }
+    }
+
+    /// Gathers what a plan needs before anything is leased, so that lease and plan are one transaction.
+    async fn prepare(
+        &self,
+        target: &Target,
+        seen: Option<WorkItem>,
+        own: Option<Credential>,
+    ) -> Result<Prepared, Failure> {
+        let access = self.access(target, own).await?;
+        let seen = match seen {
+            Some(item) => {
+                let facts = self.gather(&access, &item).await?;
+                Some((item, facts))
             }
-            sleep(POLL).await;
-        }
+            None => None,
+        };
+        Ok(Prepared { access, seen })
     }
 
-    async fn take(&self, target: &Target) -> Result<Option<Claim>, DbError> {
-        let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        let taken = repo::take(&mut tx, target, LEASE).await?;
-        tx.commit().await?;
-        Ok(taken)
-    }
-
-    async fn is_pending(&self, target: &Target) -> Result<bool, DbError> {
-        let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
-        let pending = repo::is_pending(&mut tx, target).await?;
-        tx.end();
-        Ok(pending)
-    }
-
-    /// Writes a work item that was taken and gives it back, whatever comes of it.
-    pub(super) async fn write_taken(
-        &self,
-        target: &Target,
-        claim: &Claim,
-        seen: Option<WorkItem>,
-        own: Option<Credential>,
-    ) {
-        let outcome = timeout(LONGEST_ATTEMPT, self.attempt(target, claim, seen, own)).await;
-        let outcome = outcome.unwrap_or(Err(Failure::Passing(AzureError::Timeout)));
-        metrics::outbox_attempt(match &outcome {
-            Ok(()) => "written",
-            Err(Failure::LeaseLost) => "lease_lost",
-            Err(Failure::Final { .. }) => "failed",
-            Err(_) => "postponed",
-        });
-        if let Err(failure) = &outcome {
-            tracing::info!(organizacao = %target.organizacao, work_item = target.work_item_id, %failure, "hours not written");
-        }
-        if let Err(error) = self.give_back(target, claim, outcome).await {
-            tracing::warn!(%error, "the write-back cannot note an outcome; its lease runs out");
-        }
-    }
-
-    async fn attempt(
-        &self,
-        target: &Target,
-        claim: &Claim,
-        seen: Option<WorkItem>,
-        own: Option<Credential>,
-    ) -> Result<(), Failure> {
+    /// Finds the organisation and the credential to write with.
+    async fn access(&self, target: &Target, own: Option<Credential>) -> Result<Access, Failure> {
         let tenant = self.tenant(&target.organizacao);
         let organizacao = tenant.as_ref().map(|tenant| tenant.organizacao.clone());
         let credential = tenant.and_then(|tenant| tenant.pat).or(own);
@@ -112,37 +115,118 @@ impl Inner {
         if self.tenants.verify(&organizacao, &credential).await? != target.organizacao {
             return Err(AzureError::Replaced.into());
         }
-        Attempt::new(self, target, &organizacao, &credential, claim)
-            .run(seen)
-            .await
+        Ok(Access {
+            organizacao,
+            credential,
+        })
     }
 
-    async fn give_back(
+    /// Leases a work item, and plans the first step in the same transaction if the work item was just read.
+    async fn lease<'a>(
+        &'a self,
+        target: &'a Target,
+        access: &'a Access,
+        seen: Option<&(WorkItem, Facts)>,
+    ) -> Result<Leased<'a>, DbError> {
+        let mut tx = self.db.begin(&Scope::Maintenance).await?;
+        let Some(claim) = repo::take(&mut tx, target, LEASE).await? else {
+            let pending = rows::is_pending(&mut tx, target).await?;
+            tx.commit().await?;
+            return Ok(if pending { Leased::Busy } else { Leased::Idle });
+        };
+        let fresh = seen.filter(|(item, _)| claim.pending.is_none() && item.rev >= claim.newest_rev());
+        let mut attempt = Box::new(Attempt::new(self, target, access, claim));
+        let first = match fresh {
+            Some((item, facts)) => attempt.plan(&mut tx, item, facts).await.map(Some),
+            None => Ok(None),
+        };
+        tx.commit().await?;
+        Ok(Leased::Attempt(attempt, first))
+    }
+
+    /// Writes a work item that the background leased, and gives it back whatever comes of it.
+    pub(super) async fn write_claimed(&self, target: &Target, claim: Claim) {
+        match self.access(target, None).await {
+            Ok(access) => {
+                let attempt = Box::new(Attempt::new(self, target, &access, claim));
+                self.carry_out(target, attempt, None, Ok(None)).await;
+            }
+            Err(failure) => self.conclude(target, &claim, Err(failure)).await,
+        }
+    }
+
+    /// Leases a work item only to note why it cannot be written.
+    async fn note_failure(&self, target: &Target, failure: Failure) {
+        let lease = async {
+            let mut tx = self.db.begin(&Scope::Maintenance).await?;
+            let claim = repo::take(&mut tx, target, LEASE).await?;
+            tx.commit().await?;
+            Ok::<_, DbError>(claim)
+        };
+        match lease.await {
+            Ok(Some(claim)) => self.conclude(target, &claim, Err(failure)).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the outbox cannot lease a work item"),
+        }
+    }
+
+    async fn carry_out(
         &self,
         target: &Target,
-        claim: &Claim,
-        outcome: Result<(), Failure>,
-    ) -> Result<(), DbError> {
-        let (wait, motivo, counts) = match outcome {
-            Ok(()) | Err(Failure::LeaseLost) => return Ok(()),
-            Err(Failure::Final { versao, motivo }) => {
+        mut attempt: Box<Attempt<'_>>,
+        seen: Option<WorkItem>,
+        first: Result<Option<Step>, Failure>,
+    ) -> Option<Coverage> {
+        let outcome = match first {
+            Ok(first) => timeout(LONGEST_ATTEMPT, attempt.run(seen, first))
+                .await
+                .unwrap_or(Err(Failure::Passing(AzureError::Timeout))),
+            Err(failure) => Err(failure),
+        };
+        let written = outcome.as_ref().ok().copied();
+        self.conclude(target, &attempt.claim, outcome).await;
+        written
+    }
+
+    /// Counts and logs an outcome, and gives the lease back if the attempt failed.
+    async fn conclude(&self, target: &Target, claim: &Claim, outcome: Result<Coverage, Failure>) {
+        metrics::outbox_attempt(match &outcome {
+            Ok(_) => "written",
+            Err(Failure::LeaseLost) => "lease_lost",
+            Err(Failure::Final { .. }) => "failed",
+            Err(_) => "postponed",
+        });
+        let Err(failure) = outcome else { return };
+        tracing::info!(organizacao = %target.organizacao, work_item = target.work_item_id, %failure, "hours not written");
+        if let Err(error) = self.give_back(target, claim, failure).await {
+            tracing::warn!(%error, "the outbox cannot note an outcome; its lease runs out");
+        }
+    }
+
+    async fn give_back(&self, target: &Target, claim: &Claim, failure: Failure) -> Result<(), DbError> {
+        let behind = matches!(failure, Failure::Behind);
+        let (wait, motivo, counts) = match failure {
+            Failure::LeaseLost => return Ok(()),
+            Failure::Final { versao, motivo } => {
                 let mut tx = self.db.begin(&Scope::Maintenance).await?;
-                let wait = pause(claim.tentativas, None);
+                let wait = pause(claim.attempts, None);
                 repo::fail(&mut tx, target, claim.lease, versao, &motivo, wait).await?;
                 return tx.commit().await;
             }
-            Err(Failure::NoCredential) => (None, motivo::NO_CREDENTIAL.to_owned(), true),
-            Err(Failure::Own(_)) => (None, motivo::OWN.to_owned(), true),
-            Err(Failure::Passing(error)) => {
+            Failure::NoCredential => (None, motivo::NO_CREDENTIAL.to_owned(), true),
+            Failure::Own(_) => (None, motivo::OWN.to_owned(), true),
+            Failure::Behind => (None, motivo::BEHIND.to_owned(), true),
+            Failure::Passing(error) => {
                 let asked = error.retry_after().map(|wait| wait.min(LONGEST_ASKED));
                 self.hold_after(&target.organizacao, &error, asked);
                 (asked, motivo::passing(&error), error.was_sent())
             }
         };
         let setback = repo::Setback {
-            wait: pause(claim.tentativas, wait),
+            wait: pause(claim.attempts, wait),
             motivo: &motivo,
             counts,
+            behind,
             give_up: self.config.give_up,
         };
         let mut tx = self.db.begin(&Scope::Maintenance).await?;

@@ -128,6 +128,14 @@ impl Logging {
         self.tenants.app.app.outbox.write_due().await.unwrap()
     }
 
+    /// Compares the item with Azure DevOps as the administrator; returns the report.
+    pub async fn reconcile_item(&self) -> Value {
+        let request = Request::post("/api/v1/integracao/reconciliar")
+            .bearer(&self.tenants.admin)
+            .json(&json!({"organization_name": "contoso", "work_item_id": self.item}));
+        self.tenants.app.send(request).await.expect(200)
+    }
+
     /// How many entries there are.
     pub async fn count(&self) -> i64 {
         super::data::count(&self.tenants.app.pool, "apontamentos").await

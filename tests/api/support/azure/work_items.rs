@@ -51,6 +51,8 @@ pub struct Gaps {
 struct Item {
     /// Fields of each revision; the first one has number 1.
     revisions: Vec<Map<String, Value>>,
+    /// Revisions that reads do not show yet.
+    lag: usize,
     deleted: bool,
     hidden_from: Vec<Uuid>,
 }
@@ -58,6 +60,12 @@ struct Item {
 impl Item {
     fn rev(&self) -> i32 {
         i32::try_from(self.revisions.len()).unwrap()
+    }
+
+    /// The revision that reads show, and its fields.
+    fn shown(&self) -> (i32, &Map<String, Value>) {
+        let rev = self.revisions.len() - self.lag;
+        (i32::try_from(rev).unwrap(), &self.revisions[rev - 1])
     }
 
     fn fields(&self) -> &Map<String, Value> {
@@ -192,6 +200,7 @@ impl WorkItems {
             id,
             Item {
                 revisions: vec![fields],
+                lag: 0,
                 deleted: false,
                 hidden_from: Vec::new(),
             },
@@ -224,6 +233,18 @@ impl WorkItems {
     /// It comes back from the recycle bin.
     pub fn restore(&mut self, id: i32) {
         self.items.get_mut(&id).unwrap().deleted = false;
+    }
+
+    /// The collection is restored from a backup: the item's last `count` revisions never happened.
+    pub fn roll_back(&mut self, id: i32, count: usize) {
+        let revisions = &mut self.items.get_mut(&id).unwrap().revisions;
+        assert!(count < revisions.len(), "a work item keeps its first revision");
+        revisions.truncate(revisions.len() - count);
+    }
+
+    /// Reads are answered by a part that has not heard of the item's last `count` revisions.
+    pub fn lag(&mut self, id: i32, count: usize) {
+        self.items.get_mut(&id).unwrap().lag = count;
     }
 
     /// This person may not read it any more.
@@ -356,10 +377,10 @@ pub fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> Response<Bod
         return refused;
     }
     match org.work_items.readable(id, by) {
-        Some(item) => with_status(
-            200,
-            &as_json(org, id, item.rev(), item.fields(), wanted.as_deref()),
-        ),
+        Some(item) => {
+            let (rev, fields) = item.shown();
+            with_status(200, &as_json(org, id, rev, fields, wanted.as_deref()))
+        }
         None => gone(id),
     }
 }
@@ -397,7 +418,8 @@ pub fn batch(org: &Org, by: Uuid, body: &[u8]) -> Response<Body> {
         let id = i32::try_from(id.as_i64().unwrap()).unwrap();
         let item = org.work_items.readable(id, by);
         item.map_or(Value::Null, |item| {
-            as_json(org, id, item.rev(), item.fields(), Some(&wanted))
+            let (rev, fields) = item.shown();
+            as_json(org, id, rev, fields, Some(&wanted))
         })
     };
     let value: Vec<Value> = ids.iter().map(one).collect();

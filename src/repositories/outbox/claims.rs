@@ -1,0 +1,407 @@
+//! Table: `write_back`, as one attempt works on it: it takes a lease, stores what it is about to send, and notes the fate.
+//! Every statement after the first demands the lease.
+
+use std::time::Duration;
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::db::Tx;
+use crate::models::duracao::Total;
+use crate::models::horas::Horas;
+use crate::models::organizacao::ChaveOrganizacao;
+use crate::models::outbox::{Claim, Coverage, Logged, PendingPatch, Share, Target, Write};
+
+/// Writes that are remembered for each work item.
+const MOST_WRITES: i64 = 16;
+
+struct ClaimRow {
+    organizacao: ChaveOrganizacao,
+    work_item_id: i32,
+    lease: Uuid,
+    contribuicao: i64,
+    considerado: i64,
+    descontado: i64,
+    tentativas: i32,
+    rev_escrita: i32,
+    behind_seconds: Option<f64>,
+    intencao_rev: Option<i32>,
+    intencao_versao: Option<i64>,
+    intencao_contribuicao: Option<i64>,
+    intencao_considerado: Option<i64>,
+    intencao_descontado: Option<i64>,
+    intencao_completed: Option<i64>,
+    intencao_remaining: Option<i64>,
+    intencao_por: Option<Uuid>,
+}
+
+fn share(contribuicao: i64, considerado: i64, descontado: i64) -> Share {
+    Share {
+        contributed: Horas::from_millionths(contribuicao),
+        accounted: Horas::from_millionths(considerado),
+        deducted: Horas::from_millionths(descontado),
+    }
+}
+
+impl ClaimRow {
+    fn pending(&self) -> Option<PendingPatch> {
+        Some(PendingPatch {
+            rev: self.intencao_rev?,
+            versao: self.intencao_versao?,
+            after: share(
+                self.intencao_contribuicao?,
+                self.intencao_considerado?,
+                self.intencao_descontado?,
+            ),
+            completed: self.intencao_completed.map(Horas::from_millionths),
+            remaining: self.intencao_remaining.map(Horas::from_millionths),
+            author: self.intencao_por,
+        })
+    }
+
+    fn into_claim(self) -> (Target, Claim) {
+        let pending = self.pending();
+        let target = Target {
+            organizacao: self.organizacao,
+            work_item_id: self.work_item_id,
+        };
+        let claim = Claim {
+            lease: self.lease,
+            share: share(self.contribuicao, self.considerado, self.descontado),
+            pending,
+            attempts: self.tentativas,
+            rev_written: self.rev_escrita,
+            behind_for: self
+                .behind_seconds
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        };
+        (target, claim)
+    }
+}
+
+/// Leases a work item; `None` when nothing is to be written there, or another attempt holds the lease.
+pub async fn take(tx: &mut Tx, target: &Target, lease: Duration) -> Result<Option<Claim>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        ClaimRow,
+        r#"UPDATE write_back
+              SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
+            WHERE organizacao = $1 AND work_item_id = $2 AND estado = 'pendente' AND NOT conferir
+              AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())
+        RETURNING organizacao AS "organizacao: ChaveOrganizacao", work_item_id, lease AS "lease!", contribuicao, considerado, descontado, tentativas, rev_escrita,
+                  extract(epoch FROM clock_timestamp() - atras_desde)::double precision AS behind_seconds,
+                  intencao_rev, intencao_versao, intencao_contribuicao, intencao_considerado, intencao_descontado, intencao_completed,
+                  intencao_remaining, intencao_por"#,
+        target.organizacao.as_str(),
+        target.work_item_id,
+        lease.as_secs_f64(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(ClaimRow::into_claim).map(|(_, claim)| claim))
+}
+
+/// Leases work items that are due, of each organisation at the most so many, the longest due first. Of several processes
+/// each takes others.
+pub async fn take_due(
+    tx: &mut Tx,
+    organizacoes: &[(ChaveOrganizacao, i64)],
+    lease: Duration,
+) -> Result<Vec<(Target, Claim)>, sqlx::Error> {
+    let nomes: Vec<String> = organizacoes.iter().map(|(nome, _)| nome.to_string()).collect();
+    let most: Vec<i64> = organizacoes.iter().map(|(_, most)| *most).collect();
+    let rows = sqlx::query_as!(
+        ClaimRow,
+        r#"WITH due AS MATERIALIZED (
+               SELECT d.organizacao, d.work_item_id
+                 FROM unnest($1::text[], $2::bigint[]) AS o (organizacao, most)
+                CROSS JOIN LATERAL (
+                      SELECT d.organizacao, d.work_item_id
+                        FROM write_back d
+                       WHERE d.organizacao = o.organizacao AND d.estado = 'pendente' AND d.proxima_em <= now()
+                         AND NOT d.conferir AND (d.lease_ate IS NULL OR d.lease_ate <= now())
+                       ORDER BY d.proxima_em
+                       LIMIT o.most
+                         FOR UPDATE SKIP LOCKED) AS d)
+           UPDATE write_back w
+              SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
+             FROM due
+            WHERE w.organizacao = due.organizacao AND w.work_item_id = due.work_item_id
+        RETURNING w.organizacao AS "organizacao: ChaveOrganizacao", w.work_item_id, w.lease AS "lease!", w.contribuicao, w.considerado, w.descontado,
+                  w.tentativas, w.rev_escrita,
+                  extract(epoch FROM clock_timestamp() - w.atras_desde)::double precision AS behind_seconds,
+                  w.intencao_rev, w.intencao_versao, w.intencao_contribuicao,
+                  w.intencao_considerado, w.intencao_descontado, w.intencao_completed, w.intencao_remaining,
+                  w.intencao_por"#,
+        &nomes,
+        &most,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(ClaimRow::into_claim).collect())
+}
+
+/// Returns the sum of a work item's entries and the version that it belongs to, both of one moment.
+pub async fn logged(tx: &mut Tx, target: &Target) -> Result<Logged, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT w.versao, (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
+                              WHERE a.organizacao = w.organizacao AND a.work_item_id = w.work_item_id) AS "minutos!"
+             FROM write_back w
+            WHERE w.organizacao = $1 AND w.work_item_id = $2"#,
+        target.organizacao.as_str(),
+        target.work_item_id,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(Logged {
+        versao: row.versao,
+        total: Total(row.minutos),
+    })
+}
+
+/// Stores a patch before it is sent, and renews the lease. Returns `false` when the lease is lost: then nothing may be
+/// sent.
+pub async fn store_pending(
+    tx: &mut Tx,
+    target: &Target,
+    lease: Uuid,
+    patch: &PendingPatch,
+    lease_for: Duration,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE write_back
+            SET intencao_rev = $4, intencao_versao = $5, intencao_contribuicao = $6, intencao_descontado = $7,
+                intencao_completed = $8, intencao_remaining = $9, intencao_por = $10, intencao_considerado = $11,
+                lease_ate = clock_timestamp() + make_interval(secs => $12)
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND lease_ate > clock_timestamp()",
+        target.organizacao.as_str(),
+        target.work_item_id,
+        lease,
+        patch.rev,
+        patch.versao,
+        patch.after.contributed.millionths(),
+        patch.after.deducted.millionths(),
+        patch.completed.map(Horas::millionths),
+        patch.remaining.map(Horas::millionths),
+        patch.author,
+        patch.after.accounted.millionths(),
+        lease_for.as_secs_f64(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What Azure DevOps knows now.
+#[derive(Debug, Clone, Copy)]
+pub struct Settlement {
+    /// Version of the entries that it was told.
+    pub versao: i64,
+    /// Our share of its figures.
+    pub share: Share,
+    /// Revision that our last write made; no older one may be planned with.
+    pub rev: i32,
+    /// The write, unless nothing had to be written; and our share before it.
+    pub write: Option<(Write, Write)>,
+    /// Whether the work item was closed before it got hours that are new.
+    pub closed_before: bool,
+    /// Whether the type has `CompletedWork`; `None` where it was not looked at.
+    pub has_completed: Option<bool>,
+}
+
+/// The outcome of noting a [`Settlement`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Another attempt holds the lease; nothing was noted.
+    LeaseLost,
+    /// Everything is written, and the lease is free again.
+    Done(Coverage),
+    /// Entries changed meanwhile; the lease goes on.
+    More,
+}
+
+/// A [`Write`] in the column `escritas`: revision, `CompletedWork` and share in millionths of an hour.
+type StoredWrite = (i32, Option<i64>, i64, i64, i64);
+
+fn stored(write: &Write) -> StoredWrite {
+    let Share {
+        contributed,
+        accounted,
+        deducted,
+    } = write.share;
+    (
+        write.rev,
+        write.completed.map(Horas::millionths),
+        contributed.millionths(),
+        accounted.millionths(),
+        deducted.millionths(),
+    )
+}
+
+/// Notes what Azure DevOps knows now: the pending patch was applied, or there was nothing to write.
+pub async fn settle(
+    tx: &mut Tx,
+    target: &Target,
+    lease: Uuid,
+    settlement: &Settlement,
+) -> Result<Settled, sqlx::Error> {
+    let write = settlement.write.map(|(write, _)| Json([stored(&write)]));
+    let before = settlement.write.map(|(_, before)| Json([stored(&before)]));
+    // Writes above the new revision were undone by a restore of Azure DevOps.
+    let row = sqlx::query!(
+        r#"UPDATE write_back
+              SET versao_escrita = greatest(versao_escrita, $4), contribuicao = $5, descontado = $6, escrito_em = now(),
+                  rev_escrita = $7, considerado = $8,
+                  estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'sincronizado' END,
+                  pendente_desde = now(), proxima_em = now(), tentativas = 0, motivo = NULL, atras_desde = NULL,
+                  fechado_de = CASE WHEN $9 AND $4 > versao_escrita THEN versao_escrita ELSE fechado_de END,
+                  fechado_ate = CASE WHEN $9 AND $4 > versao_escrita THEN $4 ELSE fechado_ate END,
+                  sem_campo = coalesce(NOT $10::boolean, sem_campo),
+                  lease_ate = CASE WHEN versao > $4 THEN lease_ate END,
+                  escritas = (SELECT coalesce(jsonb_agg(e.write ORDER BY e.n), '[]')
+                                FROM jsonb_array_elements(coalesce($11::jsonb, '[]')
+                                     || CASE WHEN escritas = '[]' THEN coalesce($12::jsonb, '[]') ELSE escritas END)
+                                     WITH ORDINALITY AS e (write, n)
+                               WHERE (e.write ->> 0)::integer <= $7 AND e.n <= $13),
+                  intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
+                  intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
+            WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3
+        RETURNING versao > $4 AS "more!", versao_escrita, fechado_de, fechado_ate, sem_campo"#,
+        target.organizacao.as_str(),
+        target.work_item_id,
+        lease,
+        settlement.versao,
+        settlement.share.contributed.millionths(),
+        settlement.share.deducted.millionths(),
+        settlement.rev,
+        settlement.share.accounted.millionths(),
+        settlement.closed_before,
+        settlement.has_completed,
+        write as Option<Json<[StoredWrite; 1]>>,
+        before as Option<Json<[StoredWrite; 1]>>,
+        MOST_WRITES,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(match row {
+        None => Settled::LeaseLost,
+        Some(row) if row.more => Settled::More,
+        Some(row) => Settled::Done(Coverage {
+            versao: row.versao_escrita,
+            closed: row.fechado_de.zip(row.fechado_ate),
+            no_field: row.sem_campo,
+        }),
+    })
+}
+
+/// Returns the last writes of a work item, the newest first, and whether older ones are forgotten.
+pub async fn writes(tx: &mut Tx, target: &Target) -> Result<(Vec<Write>, bool), sqlx::Error> {
+    let stored = sqlx::query_scalar!(
+        r#"SELECT escritas AS "escritas: Json<Vec<StoredWrite>>" FROM write_back WHERE organizacao = $1 AND work_item_id = $2"#,
+        target.organizacao.as_str(),
+        target.work_item_id,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let truncated = i64::try_from(stored.len()).is_ok_and(|count| count >= MOST_WRITES);
+    let writes = stored
+        .0
+        .into_iter()
+        .map(|(rev, completed, contributed, accounted, deducted)| Write {
+            rev,
+            completed: completed.map(Horas::from_millionths),
+            share: share(contributed, accounted, deducted),
+        });
+    Ok((writes.collect(), truncated))
+}
+
+/// Forgets a pending patch that was not applied and never can be: its revision is over, or it was refused. Returns
+/// `false` when the lease is lost.
+pub async fn forget_pending(tx: &mut Tx, target: &Target, lease: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE write_back
+            SET intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
+                  intencao_considerado = NULL, intencao_descontado = NULL,
+                intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
+        target.organizacao.as_str(),
+        target.work_item_id,
+        lease,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// A failure that may pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Setback<'a> {
+    /// Until the next try.
+    pub wait: Duration,
+    /// Why, for people.
+    pub motivo: &'a str,
+    /// Whether Azure DevOps was asked at all.
+    pub counts: bool,
+    /// Whether Azure DevOps showed a revision below the one of our last write.
+    pub behind: bool,
+    /// What is unwritten for longer than this has failed for good.
+    pub give_up: Duration,
+}
+
+/// Gives the lease back after a failure that may pass.
+pub async fn postpone(
+    tx: &mut Tx,
+    target: &Target,
+    lease: Uuid,
+    setback: Setback<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE write_back
+            SET lease = NULL, lease_ate = NULL, tentativas = tentativas + $6,
+                motivo = CASE WHEN estado = 'pendente' THEN left($5, 500) ELSE motivo END,
+                proxima_em = clock_timestamp() + make_interval(secs => $4),
+                estado = CASE WHEN estado = 'pendente' AND pendente_desde < now() - make_interval(secs => $7)
+                              THEN 'falhou' ELSE estado END,
+                atras_desde = CASE WHEN $8 THEN coalesce(atras_desde, clock_timestamp()) ELSE atras_desde END
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
+        target.organizacao.as_str(),
+        target.work_item_id,
+        lease,
+        setback.wait.as_secs_f64(),
+        setback.motivo,
+        i32::from(setback.counts),
+        setback.give_up.as_secs_f64(),
+        setback.behind,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives the lease back after a failure that stays. Entries that came while it was tried get a try of their own, after
+/// `wait`.
+pub async fn fail(
+    tx: &mut Tx,
+    target: &Target,
+    lease: Uuid,
+    versao: i64,
+    motivo: &str,
+    wait: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE write_back
+            SET lease = NULL, lease_ate = NULL, tentativas = tentativas + 1, motivo = left($5, 500),
+                estado = CASE WHEN versao > $4 THEN 'pendente' ELSE 'falhou' END,
+                proxima_em = clock_timestamp() + make_interval(secs => $6)
+          WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
+        target.organizacao.as_str(),
+        target.work_item_id,
+        lease,
+        versao,
+        motivo,
+        wait.as_secs_f64(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Our database restored from a backup: what was written to Azure DevOps after that moment is not remembered. The revisions
+//! of a work item tell it, by the identity that made them. Also used where Azure DevOps was restored and the remembered
+//! writes do not tell our share.
+
+use uuid::Uuid;
+
+use super::reconcile::Found;
+use super::{OutboxService, motivo};
+use crate::auth::Membership;
+use crate::azure_devops::Credential;
+use crate::azure_devops::work_items::{Revision, WorkItem};
+use crate::db::Db;
+use crate::error::Result;
+use crate::models::horas::Horas;
+use crate::models::organizacao::Scope;
+use crate::models::outbox::Share;
+use crate::repositories::outbox::overview::{self as repo, Standing};
+
+/// Returns `true` if the row does not tell our share of the work item's figures.
+pub(super) fn is_out_of_date(here: &Standing) -> bool {
+    here.unverified || (!here.settled && here.motivo.as_deref() == Some(motivo::RESTORED))
+}
+
+/// Pauses the write-back of every work item until it is compared; returns how many. The first step after our database
+/// was restored, before the service starts.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn pause_restored(db: &Db) -> Result<u64> {
+    let mut tx = db.begin(&Scope::Maintenance).await?;
+    let paused = repo::pause_restored(&mut tx, motivo::UNVERIFIED).await?;
+    tx.commit().await?;
+    Ok(paused)
+}
+
+impl OutboxService {
+    /// Compares a work item whose row is out of date by what its revisions say. `None` when they are not all told.
+    pub(super) async fn compare_by_revisions(
+        &self,
+        membership: &Membership,
+        here: Standing,
+        item: WorkItem,
+        has_completed: bool,
+    ) -> Result<Option<Found>> {
+        let mut found = Found {
+            ours: here.share.contributed,
+            here,
+            item: Some(item),
+            rebase: None,
+            has_completed,
+        };
+        // Changes that callers made with their own credentials look like people's own hours.
+        let Some(pat) = membership.pat() else {
+            return Ok(Some(found));
+        };
+        let organizacao = membership.organizacao();
+        let told = organizacao.revisions(pat, found.here.work_item_id).await?;
+        let Some(last) = told.revisions.last().filter(|_| !told.truncado) else {
+            return Ok(Some(found));
+        };
+        let (after, start) = match found.here.unverified {
+            true => (found.here.rev_written, found.here.share),
+            false => (0, Share::default()),
+        };
+        let authors = self.authors_of(membership, pat).await?;
+        let share = share_of(&told.revisions, &authors, after, start);
+        found.ours = share.contributed;
+        found.rebase = Some((last.rev, share));
+        Ok(Some(found))
+    }
+
+    /// Returns the identities that revisions name for changes of our PAT.
+    async fn authors_of(&self, membership: &Membership, pat: &Credential) -> Result<Vec<Uuid>> {
+        let organizacao = membership.organizacao();
+        let key = (organizacao.nome().clone(), pat.fingerprint());
+        let learned = self.0.authors.get(&key).await;
+        let told = organizacao.known_user(pat).await?.identity.id;
+        Ok(learned.into_iter().chain([told]).collect())
+    }
+}
+
+/// Adds up what our identities changed in the revisions above `after`, at which `start` was ours.
+fn share_of(revisions: &[Revision], authors: &[Uuid], after: i32, start: Share) -> Share {
+    let mut share = start;
+    let mut before: Option<&Revision> = None;
+    for revision in revisions {
+        let ours = revision.changed_by.is_some_and(|by| authors.contains(&by));
+        if let Some(before) = before
+            && ours
+            && revision.rev > after
+        {
+            let change =
+                |new: Option<Horas>, old: Option<Horas>| new.unwrap_or_default() - old.unwrap_or_default();
+            let logged = change(revision.completed, before.completed);
+            share.contributed = (share.contributed + logged).at_least_zero();
+            share.accounted = (share.accounted + logged).at_least_zero();
+            // An empty field that a write filled from the estimate was not lowered.
+            if before.remaining.is_some() {
+                let taken = change(before.remaining, revision.remaining);
+                share.deducted = (share.deducted + taken).at_least_zero();
+            }
+        }
+        before = Some(revision);
+    }
+    share
+}

@@ -1,0 +1,150 @@
+//! Azure DevOps is restored from a backup: some of our writes never happened, and revisions count from below again.
+
+use serde_json::{Value, json};
+
+use crate::support::{Fault, Logging};
+
+/// Hours that people typed before.
+const START: f64 = 3.5;
+
+/// Lets time pass: long enough that Azure DevOps does not only lag.
+async fn let_time_pass(logging: &Logging) {
+    sqlx::query("UPDATE write_back SET atras_desde = atras_desde - interval '1 minute'")
+        .execute(&logging.tenants.app.pool)
+        .await
+        .unwrap();
+}
+
+fn roll_back(logging: &Logging, count: usize) {
+    logging
+        .azure()
+        .edit_work_items("contoso", |items| items.roll_back(logging.item, count));
+}
+
+fn completed(logging: &Logging) -> Option<f64> {
+    logging.azure().hours(logging.item).0
+}
+
+/// Logs an hour while Azure DevOps shows an old revision, and lets the background find out why.
+async fn log_and_settle(logging: &Logging) -> Value {
+    let entry = logging.log("01:00").await;
+    assert_eq!(
+        entry["sincronizacao"],
+        json!({
+            "estado": "pendente",
+            "motivo": "O Azure DevOps ainda não mostra a última gravação neste Work Item"
+        })
+    );
+    logging.write_due().await;
+    assert_eq!(
+        logging.situation(&entry).await["estado"],
+        "pendente",
+        "it may only lag"
+    );
+    let_time_pass(logging).await;
+    logging.write_due().await;
+    logging.situation(&entry).await
+}
+
+#[tokio::test]
+async fn item_restored_between_our_writes_gets_all_hours_once() {
+    let logging = Logging::new().await;
+    for _ in 0..3 {
+        logging.log("01:00").await;
+    }
+    assert_eq!(completed(&logging), Some(START + 3.0));
+    // One hour of ours is left, two are gone.
+    roll_back(&logging, 2);
+    assert_eq!(completed(&logging), Some(START + 1.0));
+    let situation = log_and_settle(&logging).await;
+    assert_eq!(situation["estado"], "sincronizado", "{situation}");
+    assert_eq!(completed(&logging), Some(START + 4.0));
+    // What follows builds on it.
+    let next = logging.log("00:30").await;
+    assert_eq!(next["sincronizacao"]["estado"], "sincronizado");
+    assert_eq!(completed(&logging), Some(START + 4.5));
+}
+
+#[tokio::test]
+async fn item_restored_to_a_revision_of_people_keeps_their_hours() {
+    let logging = Logging::new().await;
+    logging.log("01:00").await;
+    logging.azure().edit_work_items("contoso", |items| {
+        items.set_hours(logging.item, "CompletedWork", START + 3.0);
+    });
+    logging.log("01:00").await;
+    assert_eq!(completed(&logging), Some(START + 4.0));
+    roll_back(&logging, 1);
+    let situation = log_and_settle(&logging).await;
+    assert_eq!(situation["estado"], "sincronizado", "{situation}");
+    assert_eq!(completed(&logging), Some(START + 5.0));
+}
+
+#[tokio::test]
+async fn item_restored_to_before_our_first_write_gets_all_hours() {
+    let logging = Logging::new().await;
+    logging.azure().edit_work_items("contoso", |items| {
+        items.repeat_revision(logging.item, 2);
+    });
+    for _ in 0..2 {
+        logging.log("01:00").await;
+    }
+    roll_back(&logging, 4);
+    let situation = log_and_settle(&logging).await;
+    assert_eq!(situation["estado"], "sincronizado", "{situation}");
+    assert_eq!(completed(&logging), Some(START + 3.0));
+}
+
+#[tokio::test]
+async fn item_restored_while_a_patch_is_unclear_counts_hours_once() {
+    let logging = Logging::new().await;
+    logging.log("01:00").await;
+    let lost = Fault::Applied(Box::new(Fault::Hang));
+    logging
+        .azure()
+        .fault_times("contoso", "update_work_item", lost, 1);
+    logging.log("01:00").await;
+    roll_back(&logging, 2);
+    let situation = log_and_settle(&logging).await;
+    assert_eq!(situation["estado"], "sincronizado", "{situation}");
+    assert_eq!(completed(&logging), Some(START + 3.0));
+}
+
+#[tokio::test]
+async fn part_of_azure_devops_that_lags_is_not_taken_for_restored() {
+    let logging = Logging::new().await;
+    logging.log("01:00").await;
+    logging.log("01:00").await;
+    // The read shows the first write only, long enough; the patch is refused, because the second one stands there.
+    logging
+        .azure()
+        .edit_work_items("contoso", |items| items.lag(logging.item, 1));
+    let situation = log_and_settle(&logging).await;
+    assert_eq!(situation["estado"], "pendente");
+    logging
+        .azure()
+        .edit_work_items("contoso", |items| items.lag(logging.item, 0));
+    logging.write_due().await;
+    assert_eq!(completed(&logging), Some(START + 3.0));
+}
+
+#[tokio::test]
+async fn item_whose_writes_are_not_remembered_waits_for_reconcile() {
+    let logging = Logging::new().await;
+    let first = logging.log("01:00").await;
+    logging.log("01:00").await;
+    // As an installation has it that comes from a release before.
+    sqlx::query("UPDATE write_back SET escritas = '[]'")
+        .execute(&logging.tenants.app.pool)
+        .await
+        .unwrap();
+    roll_back(&logging, 1);
+    let situation = log_and_settle(&logging).await;
+    assert_eq!(situation["estado"], "falhou", "{situation}");
+    assert_eq!(completed(&logging), Some(START + 1.0), "nothing is guessed");
+
+    let report = logging.reconcile_item().await;
+    assert_eq!(report["diferencas"][0]["reparado"], true, "{report}");
+    assert_eq!(logging.situation(&first).await["estado"], "sincronizado");
+    assert!(completed(&logging) >= Some(3.0));
+}
