@@ -3,13 +3,11 @@
 pub mod admin;
 mod conn;
 mod constraint;
-mod keeper;
 pub mod migrate;
 mod pool;
 mod readiness;
 mod replica;
 mod roles;
-mod session;
 mod tx;
 
 use std::io;
@@ -23,7 +21,6 @@ use tracing::log::LevelFilter;
 
 use crate::config::DatabaseConfig;
 use crate::models::organizacao::Scope;
-use crate::supervisor::Job;
 use crate::telemetry::metrics::PoolState;
 use pool::{Pool, Settings};
 use replica::Replica;
@@ -62,15 +59,13 @@ impl Db {
     pub fn connect_lazy(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
         let settings = Settings {
             name: "primary",
-            keeper: Job::PoolKeeper,
             min: config.pool_min,
             max: config.pool_max,
             acquire_timeout: config.acquire_timeout,
             patience: config.statement_timeout + GRACE,
             ping_after: config.idle_ping_after,
-            only_standby: false,
         };
-        let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings)?;
+        let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings);
         Ok(Self {
             replica: Replica::connect_lazy(config, &primary)?,
             readiness: readiness::connect_lazy(config)?,
@@ -111,27 +106,21 @@ impl Db {
         ReadTx::begin(&self.readiness, &self.roles, scope).await
     }
 
-    /// Does `work`, which only reads and may be a second or two behind, with a transaction that sees the rows of `scope`: on the
-    /// read replica, if there is one that can be used; what fails there is done again on the primary.
+    /// A transaction for lists and reports, which may be a second or two behind: on the read replica while it can be used,
+    /// else on the primary.
     ///
     /// # Errors
-    /// As for [`acquire`](Self::acquire), and those of `work`.
-    pub async fn read<T, F>(&self, scope: &Scope, work: impl Fn(ReadTx) -> F) -> Result<T, sqlx::Error>
-    where
-        F: Future<Output = Result<T, sqlx::Error>>,
-    {
+    /// As for [`acquire`](Self::acquire).
+    pub async fn begin_list(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
         if let Some(replica) = self.replica.as_ref().filter(|replica| replica.is_usable()) {
-            let attempt = async { work(ReadTx::begin(&replica.pool, &self.roles, scope).await?).await };
-            match attempt.await {
-                Ok(done) => return Ok(done),
-                // All its connections in use is no defect of the replica; the primary takes what is too much.
+            match ReadTx::begin(&replica.pool, &self.roles, scope).await {
+                Ok(tx) => return Ok(tx),
+                // All its connections are in use: the primary takes the rest.
                 Err(sqlx::Error::PoolTimedOut) => {}
-                // What took too long there would take too long again.
-                Err(error) if took_too_long(&error) => return Err(error),
                 Err(error) => replica.set_usable(false, &error),
             }
         }
-        work(self.begin_read(scope).await?).await
+        self.begin_read(scope).await
     }
 
     /// Why row-level security would not hold against the roles of this database, if so.
@@ -148,7 +137,7 @@ impl Db {
             self.primary.close().await;
             self.readiness.close().await;
             if let Some(replica) = &self.replica {
-                replica.pool.close().await;
+                replica.close().await;
             }
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, pools).await.is_err() {
@@ -167,14 +156,6 @@ impl Db {
         let replica = self.replica.as_ref().map(|replica| replica.pool.state());
         std::iter::once(self.primary.state()).chain(replica)
     }
-}
-
-/// Whether the server ended a statement at its time limit.
-fn took_too_long(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    code.as_deref() == Some("57014")
 }
 
 /// Why the database cannot be used yet, in words for an operator; says where, never with which password.
@@ -266,7 +247,7 @@ fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConn
             // A role or a database may have it off. An intention whose hours are at Azure DevOps already
             // would then be lost in a crash of the server.
             ("synchronous_commit", "on"),
-            // Whatever the database's own is: reads that share a transaction count on a snapshot for each statement, changes on locks.
+            // Whatever the database's own is: changes count on a snapshot for each statement, taken after the lock.
             ("default_transaction_isolation", "read committed"),
             // Arrays of few keys make PostgreSQL plan anew each time: up to 0.7 ms for a plan that is always the same.
             ("plan_cache_mode", "force_generic_plan"),

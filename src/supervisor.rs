@@ -52,16 +52,10 @@ jobs! {
     MetricsUpkeep = "metrics_upkeep",
     /// Asks organisations who they are.
     OrganizationCheck = "organization_check",
-    /// Keeps the pool of the primary whole.
-    PoolKeeper = "pool_keeper",
     /// Reads projects from Azure DevOps.
     ProjectSync = "project_sync",
     /// Forgets budgets of callers that are full again.
     RateLimitSweep = "rate_limit_sweep",
-    /// Keeps the connection for `/ready`.
-    ReadinessKeeper = "readiness_keeper",
-    /// Keeps the pool of the read replica whole.
-    ReplicaKeeper = "replica_keeper",
     /// Compares the read replica with the primary.
     ReplicaWatch = "replica_watch",
     /// Looks whether Azure DevOps answers.

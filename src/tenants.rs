@@ -116,7 +116,6 @@ impl Tenants {
     pub async fn refresh(&self) -> Result<(), DbError> {
         let mut tx = self.0.db.begin_read(&Scope::Maintenance).await?;
         let known = repo::list(&mut tx).await?;
-        tx.end();
         self.set_names(Names::new(known));
         Ok(())
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::connect_options;
 use super::pool::{Pool, Settings};
 use crate::config::DatabaseConfig;
-use crate::supervisor::Job;
 
 /// How long a statement for `/ready` may take; a slower database is as good as none.
 const PATIENCE: Duration = Duration::from_millis(900);
@@ -17,13 +16,11 @@ pub(super) fn connect_lazy(config: &DatabaseConfig) -> Result<Pool, sqlx::Error>
     let options = connect_options(config, &config.url)?.application_name(&name);
     let settings = Settings {
         name: "readiness",
-        keeper: Job::ReadinessKeeper,
         min: config.pool_min.min(1),
         max: 1,
         acquire_timeout: config.acquire_timeout,
         patience: PATIENCE,
         ping_after: config.idle_ping_after,
-        only_standby: false,
     };
-    Pool::connect_lazy(config, options, settings)
+    Ok(Pool::connect_lazy(config, options, settings))
 }

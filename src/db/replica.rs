@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::pool::{Pool, Settings};
 use super::{DbError, GRACE, connect_options};
 use crate::config::DatabaseConfig;
-use crate::supervisor::Job;
+use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::metrics;
 
 /// Between two looks at the replica, and so how much older than the primary its rows may be, up to twice.
@@ -27,6 +27,9 @@ const NO_STANDBY: &str = "the server is no standby";
 pub(super) struct Replica {
     pub(super) pool: Pool,
     usable: Arc<AtomicBool>,
+    /// Whether a connection was refused because its server is no standby.
+    refused: Arc<AtomicBool>,
+    background: Supervisor,
 }
 
 impl Replica {
@@ -37,26 +40,41 @@ impl Replica {
         };
         let settings = Settings {
             name: "replica",
-            keeper: Job::ReplicaKeeper,
             min: config.pool_min.min(1),
             max: config.pool_max,
             acquire_timeout: PATIENCE.min(config.acquire_timeout),
             patience: config.statement_timeout + GRACE,
             // A replica may go at any time without harm, if only nobody is sent to it any more.
             ping_after: Duration::ZERO,
-            only_standby: true,
         };
-        let pool = Pool::connect_lazy(config, connect_options(config, url)?, settings)?;
+        let refused = Arc::<AtomicBool>::default();
+        let noted = Arc::clone(&refused);
+        // The address may lead to another server with each connection, and to one that was promoted.
+        let options = Pool::options(config, settings).after_connect(move |conn, _| {
+            let noted = Arc::clone(&noted);
+            Box::pin(async move {
+                let required = require_standby(conn).await;
+                noted.store(required.is_err(), Ordering::Relaxed);
+                required
+            })
+        });
         let replica = Self {
-            pool,
+            pool: Pool::build(options, connect_options(config, url)?, settings),
             // Until it was compared with the primary it may be anything.
             usable: Arc::default(),
+            refused,
+            background: Supervisor::default(),
         };
         let (watched, primary) = (replica.clone(), primary.clone());
         let begin = move || watch(watched.clone(), primary.clone());
-        replica.pool.watch(Job::ReplicaWatch, begin);
+        replica.background.spawn(Job::ReplicaWatch, begin);
         metrics::replica_used(false);
         Ok(Some(replica))
+    }
+
+    pub(super) async fn close(&self) {
+        self.background.stop();
+        self.pool.close().await;
     }
 
     pub(super) fn is_usable(&self) -> bool {
@@ -120,8 +138,8 @@ enum Seen {
 fn note(replica: &Replica, seen: &Seen, was_compared: bool, refused: &mut bool) {
     let is_no_standby = match seen {
         Seen::NoStandby => true,
-        Seen::Failed(error) => is_no_standby(error),
-        Seen::CaughtUp | Seen::Behind | Seen::Silent => false,
+        Seen::Failed(_) | Seen::Silent => replica.refused.load(Ordering::Relaxed),
+        Seen::CaughtUp | Seen::Behind => false,
     };
     if is_no_standby && !std::mem::replace(refused, true) {
         tracing::warn!("DATABASE_READ_URL names a server that is no standby; the primary is read");
@@ -171,8 +189,4 @@ pub(super) async fn require_standby(conn: &mut PgConnection) -> Result<(), sqlx:
     } else {
         Err(sqlx::Error::Configuration(NO_STANDBY.into()))
     }
-}
-
-fn is_no_standby(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Configuration(why) if why.to_string() == NO_STANDBY)
 }

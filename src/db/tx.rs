@@ -1,7 +1,6 @@
-//! The only kinds of transaction there are: those that say whose rows they see. How reads share one is in `session`.
+//! The only kinds of transaction there are: those that say whose rows they see.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::conn::Conn;
@@ -43,10 +42,14 @@ impl Drop for Timer {
 
 impl Tx {
     pub(super) async fn begin(pool: &Pool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
+        Self::begin_with("BEGIN", pool, roles, scope).await
+    }
+
+    async fn begin_with(begin: &str, pool: &Pool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
         let Caller {
             beginning,
             organizacoes,
-        } = Caller::new("BEGIN", roles, scope);
+        } = Caller::new(begin, roles, scope);
         let mut conn = pool.acquire().await?;
         let timer = Timer::start(pool);
         conn.begin(beginning).await?;
@@ -77,30 +80,14 @@ impl Tx {
     }
 }
 
-/// A transaction that only reads; the server refuses anything else. Where somebody waits for a connection, requests that see the same rows have
-/// one after the other: each statement sees what was committed before it, as in a transaction of its own.
+/// A transaction that only reads; the server refuses anything else. It ends when it is dropped.
 #[derive(Debug)]
 pub struct ReadTx(Tx);
 
 impl ReadTx {
     pub(super) async fn begin(pool: &Pool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
-        let Caller {
-            beginning,
-            organizacoes,
-        } = Caller::new("BEGIN READ ONLY", roles, scope);
-        let mut conn = pool.acquire_to_read(&beginning).await?;
-        let timer = Timer::start(pool);
-        conn.begin_read(beginning).await?;
-        Ok(Self(Tx {
-            conn,
-            organizacoes,
-            _timer: timer,
-        }))
-    }
-
-    /// The answer does not wait for the ROLLBACK, as it would for a COMMIT. After a failure, drop it instead.
-    pub fn end(self) {
-        self.0.conn.end_read();
+        let tx = Tx::begin_with("BEGIN READ ONLY", pool, roles, scope).await?;
+        Ok(Self(tx))
     }
 }
 
@@ -121,7 +108,7 @@ impl DerefMut for ReadTx {
 /// On whose behalf a transaction works.
 struct Caller {
     /// Statements that begin it and tell the server, in one message. Roles and names are validated; neither can hold a quote.
-    beginning: Arc<str>,
+    beginning: String,
     organizacoes: Option<Vec<String>>,
 }
 
@@ -129,7 +116,7 @@ impl Caller {
     fn new(begin: &str, roles: &Roles, scope: &Scope) -> Self {
         let bound_to = |list: &str| {
             let role = &roles.app;
-            format!("{begin}; SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = '{list}'").into()
+            format!("{begin}; SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = '{list}'")
         };
         match scope {
             Scope::Organizacoes {
@@ -160,12 +147,12 @@ impl Caller {
                 let beginning =
                     format!("{begin}; SET LOCAL ROLE {role}; SET LOCAL aponta.organizacoes = '{told}'");
                 Self {
-                    beginning: beginning.into(),
+                    beginning,
                     organizacoes: Some(list),
                 }
             }
             Scope::Maintenance => Self {
-                beginning: format!("{begin}; SET LOCAL ROLE {}", roles.maintenance).into(),
+                beginning: format!("{begin}; SET LOCAL ROLE {}", roles.maintenance),
                 organizacoes: None,
             },
         }

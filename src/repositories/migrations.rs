@@ -32,7 +32,6 @@ async fn version_in(begin: impl Future<Output = Result<ReadTx, DbError>>) -> Res
         let version = sqlx::query_scalar("SELECT max(version) FILTER (WHERE success) FROM _sqlx_migrations")
             .fetch_one(tx.conn())
             .await?;
-        tx.end();
         Ok(version)
     };
     match read.await {

@@ -71,7 +71,6 @@ impl ApontamentoService {
     pub async fn get(&self, user: &CurrentUser, id: ApontamentoId) -> Result<Apontamento> {
         let mut tx = self.db.begin_read(&user.scope()).await?;
         let found = repo::find(&mut tx, id).await?;
-        tx.end();
         found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
@@ -201,7 +200,6 @@ impl ApontamentoService {
         let reread = async {
             let mut tx = self.db.begin_read(&user.scope()).await?;
             let found = repo::find(&mut tx, apontamento.id).await?;
-            tx.end();
             Ok::<_, Error>(found)
         };
         // The entry is stored, whatever happens now: another request's delete, or a database that has gone away.

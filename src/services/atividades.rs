@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::auth::CurrentUser;
-use crate::db::{Db, DbError, OnConstraint, ReadTx, Tx};
+use crate::db::{Db, DbError, OnConstraint, Tx};
 use crate::error::{Error, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::auditoria::NewRegistro;
@@ -38,15 +38,6 @@ pub struct AtividadeService {
 
 /// Projects, each with the activity that has it.
 type Links = Vec<(AtividadeId, ProjetoRef)>;
-
-/// A list as it was found.
-enum Read {
-    /// One that was kept, and still holds.
-    Before(Arc<Paged<Atividade>>),
-    /// From which state, without projects; and those.
-    Now(Uuid, Paged<Atividade>, Links),
-}
-
 impl AtividadeService {
     /// Works on `db`; callers need `write_role` to write.
     #[must_use]
@@ -71,20 +62,13 @@ impl AtividadeService {
             what: What::Page(filter, page),
         };
         let (asked, kept) = (&asked, &self.kept);
-        let list = |mut tx: ReadTx| async move {
-            let versao = repo::versao(&mut tx).await?;
-            if let Some(found) = kept.find(asked, versao).await {
-                tx.end();
-                return Ok(Read::Before(found));
-            }
-            let (found, links) = read(&mut tx, filter, page).await?;
-            tx.end();
-            Ok(Read::Now(versao, found, links))
-        };
-        let (versao, mut found, links) = match self.db.read(&scope, list).await? {
-            Read::Before(found) => return Ok(found),
-            Read::Now(versao, found, links) => (versao, found, links),
-        };
+        let mut tx = self.db.begin_list(&scope).await?;
+        let versao = repo::versao(&mut tx).await?;
+        if let Some(found) = kept.find(asked, versao).await {
+            return Ok(found);
+        }
+        let (mut found, links) = read(&mut tx, filter, page).await?;
+        drop(tx);
         // The connection is free for others while the page is put together.
         attach(&mut found.items, links);
         let found = Arc::new(found);
@@ -117,11 +101,10 @@ impl AtividadeService {
         let mut tx = self.db.begin_read(&asked.scope).await?;
         let versao = repo::versao(&mut tx).await?;
         if let Some(found) = self.kept.find(&asked, versao).await {
-            tx.end();
             return found.items.first().cloned().ok_or_else(|| not_found(id));
         }
         let found = repo::find(&mut tx, id).await?;
-        tx.end();
+        drop(tx);
         let found = found.ok_or_else(|| user.unless_undecided(not_found(id)))?;
         let list = Paged {
             items: vec![found.clone()],

@@ -1,7 +1,7 @@
 //! The audit trail: written by every use case that changes something, in its own transaction; read by administrators.
 
 use crate::auth::{Admin, CurrentUser};
-use crate::db::{Db, ReadTx};
+use crate::db::Db;
 use crate::error::Result;
 use crate::models::auditoria::{Actor, AuditoriaFilter, Registro};
 use crate::repositories::auditoria as repo;
@@ -30,12 +30,8 @@ impl AuditoriaService {
         if let Some(chave) = organizacao {
             admin.user().require_administrator_of(chave)?;
         }
-        let list = |mut tx: ReadTx| async move {
-            let found = repo::list(&mut tx, filter, organizacao).await?;
-            tx.end();
-            Ok(found)
-        };
-        Ok(self.db.read(&admin.user().administered_scope(), list).await?)
+        let mut tx = self.db.begin_list(&admin.user().administered_scope()).await?;
+        Ok(repo::list(&mut tx, filter, organizacao).await?)
     }
 }
 

@@ -42,7 +42,6 @@ impl GaugeService {
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let depth = overview::depth(&mut tx).await?;
         let expires_in = organization_pats::first_expiry(&mut tx).await?;
-        tx.end();
         let Depth {
             pending,
             failed,

@@ -66,7 +66,6 @@ impl OrganizationPatService {
         let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
         let items = repo::list(&mut tx, only_active, page).await?;
         let total = repo::count(&mut tx, only_active).await?;
-        tx.end();
         let items = items.into_iter().map(|row| masked(cipher, row)).collect();
         Ok(Paged { items, total })
     }
@@ -76,7 +75,6 @@ impl OrganizationPatService {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
         let row = known(repo::find(&mut tx, id).await?).map_err(|error| hidden(admin, error))?;
-        tx.end();
         Ok(masked(cipher, row))
     }
 

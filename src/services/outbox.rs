@@ -185,7 +185,6 @@ impl OutboxService {
         let em = clock::now(&mut tx).await?;
         let organizacoes = overview::resumo(&mut tx).await?;
         let falhas = overview::failures(&mut tx, MOST_FAILURES).await?;
-        tx.end();
         Ok(Andamento {
             em,
             organizacoes,

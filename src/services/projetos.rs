@@ -12,7 +12,7 @@ use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::Error as AzureError;
 use crate::azure_devops::projects::AzureProject;
 use crate::azure_devops::work_items::WorkItem;
-use crate::db::{Db, DbError, ReadTx, Tx};
+use crate::db::{Db, DbError, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
@@ -66,12 +66,8 @@ impl ProjetoService {
 
     /// All projects of the caller's organisations, or a page of them, in name order.
     pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Vec<Projeto>> {
-        let list = |mut tx: ReadTx| async move {
-            let found = repo::list(&mut tx, page).await?;
-            tx.end();
-            Ok(found)
-        };
-        Ok(self.db.read(&user.scope(), list).await?)
+        let mut tx = self.db.begin_list(&user.scope()).await?;
+        Ok(repo::list(&mut tx, page).await?)
     }
 
     /// The project of an organisation that a caller names, if it is mirrored here.
@@ -86,7 +82,6 @@ impl ProjetoService {
         }
         let mut tx = self.db.begin_read(&user.scope()).await?;
         let found = self.locate(&mut tx, user, organizacao, projeto).await?;
-        tx.end();
         Ok(found)
     }
 
@@ -232,7 +227,7 @@ impl ProjetoService {
         self.mirror(chave, found).await?;
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let namesakes = repo::namesakes(&mut tx, chave, &nome, guid).await?;
-        tx.end();
+        drop(tx);
         for namesake in namesakes {
             if let Some(found) = fetch(membership, &ProjetoNomeado::Id(namesake)).await? {
                 self.mirror(chave, found).await?;

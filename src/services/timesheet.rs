@@ -19,7 +19,7 @@ use crate::auth::CurrentUser;
 use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::clock::Clock;
 use crate::config::ApontamentosConfig;
-use crate::db::{Db, ReadTx};
+use crate::db::Db;
 use crate::error::Result;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
@@ -107,12 +107,9 @@ impl TimesheetService {
             .find_or_fetch(user, organizacao, &pedida.projeto)
             .await?;
         let (ids, projeto_id) = (&user.ids(), projeto.id);
-        let of_week = |mut tx: ReadTx| async move {
-            let found = lists::of_week(&mut tx, organizacao, ids, projeto_id, semana).await?;
-            tx.end();
-            Ok(found)
-        };
-        let lancamentos = self.db.read(&user.scope(), of_week).await?;
+        let mut tx = self.db.begin_list(&user.scope()).await?;
+        let lancamentos = lists::of_week(&mut tx, organizacao, ids, projeto_id, semana).await?;
+        drop(tx);
         let membership = membership_of(user, &pedida.organizacao)?;
         let project = projeto.external_id.to_string();
         let types = self.work_items.types(membership, &project).await?;

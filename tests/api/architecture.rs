@@ -161,7 +161,7 @@ const STARTS_TASKS: &[(&str, &str)] = &[
     ),
     ("cli.rs", "the wait for a signal"),
     ("db/conn.rs", "the clean-up of one connection"),
-    ("db/pool.rs", "one attempt to connect"),
+    ("db/pool.rs", "the first connections"),
     ("dev.rs", "the wait for a signal"),
     ("dev/postgres.rs", "another program"),
     ("dev/test_databases.rs", "loans of test databases"),

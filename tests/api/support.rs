@@ -24,6 +24,22 @@ pub use tenants::Tenants;
 
 use std::time::{Duration, Instant};
 
+use aponta::db::Db;
+
+/// Opens `count` connections of the service's pool, and waits until they are idle.
+pub async fn fill(db: &Db, count: u32) {
+    eventually("the connections are open", async || {
+        let opened = (0..count).map(|_| db.acquire());
+        let opened = futures_util::future::join_all(opened).await;
+        opened.iter().all(Result::is_ok)
+    })
+    .await;
+    eventually("the connections are idle", async || {
+        db.pool_states().next().is_some_and(|primary| primary.idle >= count)
+    })
+    .await;
+}
+
 /// Waits until `condition` holds; panics after ten seconds.
 pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
     let deadline = Instant::now() + Duration::from_secs(10);

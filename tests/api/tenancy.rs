@@ -6,7 +6,6 @@ mod keys;
 mod names;
 mod row_level_security;
 mod session;
-mod shared_reads;
 mod walls;
 
 use base64::Engine;

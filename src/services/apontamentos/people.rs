@@ -104,7 +104,6 @@ async fn colleague(
         // A person who left keeps their entries, which an administrator may have to correct.
         let mut tx = db.begin_read(&user.scope()).await?;
         let known = repo::person_of(&mut tx, organizacao, &guid.to_string()).await?;
-        tx.end();
         return known.ok_or_else(unknown);
     };
     Ok(Pessoa {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{ApontamentoService, people};
 use crate::auth::CurrentUser;
-use crate::db::{DbError, ReadTx, Tx};
+use crate::db::{DbError, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::{
     ApontamentoFilter, Apontamentos, DoWorkItem, ProjetoNomeado, ResumoWorkItem,
@@ -26,7 +26,8 @@ impl ApontamentoService {
     ) -> Result<Apontamentos> {
         let organizacao = &user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
-        let list = |mut tx: ReadTx| async move {
+        let list = || async move {
+            let mut tx = self.db.begin_list(&user.scope()).await?;
             let id = of.work_item_id;
             let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(Apontamentos::none());
@@ -36,34 +37,32 @@ impl ApontamentoService {
                 let all = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, first).await?;
                 (found.count, found.total) = (all.count, all.total);
             }
-            tx.end();
-            Ok(found)
+            Ok::<_, DbError>(found)
         };
-        let found = self.db.read(&user.scope(), &list).await?;
+        let found = list().await?;
         if found.count > 0 || !self.find_moved(user, organizacao, of).await? {
             return Ok(found);
         }
-        Ok(self.db.read(&user.scope(), &list).await?)
+        Ok(list().await?)
     }
 
     /// The hours of a work item put together; zeros when nobody logged any.
     pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
         let organizacao = &user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
-        let resumo = |mut tx: ReadTx| async move {
+        let resumo = || async move {
+            let mut tx = self.db.begin_list(&user.scope()).await?;
             let id = of.work_item_id;
             let Some(projeto) = projetos.locate(&mut tx, user, organizacao, &of.projeto).await? else {
                 return Ok(ResumoWorkItem::empty(id));
             };
-            let found = lists::resumo(&mut tx, organizacao, id, projeto.id).await?;
-            tx.end();
-            Ok(found)
+            lists::resumo(&mut tx, organizacao, id, projeto.id).await
         };
-        let found = self.db.read(&user.scope(), &resumo).await?;
+        let found = resumo().await?;
         if found.count > 0 || !self.find_moved(user, organizacao, of).await? {
             return Ok(found);
         }
-        Ok(self.db.read(&user.scope(), &resumo).await?)
+        Ok(resumo().await?)
     }
 
     /// Finds out whether a work item whose hours were logged elsewhere is in the project that the caller names now, and
@@ -79,7 +78,7 @@ impl ApontamentoService {
         };
         let mut tx = self.db.begin_read(&user.scope()).await?;
         let elsewhere = lists::has_entries(&mut tx, organizacao, of.work_item_id).await?;
-        tx.end();
+        drop(tx);
         if !elsewhere || membership.credential().is_err() {
             return Ok(false);
         }
@@ -134,30 +133,27 @@ impl ApontamentoService {
         let (usuarios, scope) = people::whose(user, asked, organizacao.as_ref())?;
         let organizacao = organizacao.as_ref().map(ChaveOrganizacao::as_str);
         let usuarios = &usuarios;
-        let list = |mut tx: ReadTx| async move {
-            let projetos = match &filter.projeto {
-                Some(projeto) => Some(ids_of(&mut tx, projeto).await?),
-                None => None,
-            };
-            let of = OfPeople {
-                usuarios,
-                desde: filter.desde,
-                ate: filter.ate,
-                organizacao,
-                work_item_id: filter.work_item_id,
-                projetos: projetos.as_deref(),
-                atividade: filter.atividade,
-                oldest_first: filter.oldest_first,
-            };
-            let mut found = lists::page_of_people(&mut tx, &of, page).await?;
-            if let Some(first) = first_page(&found, page) {
-                let all = lists::page_of_people(&mut tx, &of, first).await?;
-                (found.count, found.total) = (all.count, all.total);
-            }
-            tx.end();
-            Ok(found)
+        let mut tx = self.db.begin_list(&scope).await?;
+        let projetos = match &filter.projeto {
+            Some(projeto) => Some(ids_of(&mut tx, projeto).await?),
+            None => None,
         };
-        Ok(self.db.read(&scope, list).await?)
+        let of = OfPeople {
+            usuarios,
+            desde: filter.desde,
+            ate: filter.ate,
+            organizacao,
+            work_item_id: filter.work_item_id,
+            projetos: projetos.as_deref(),
+            atividade: filter.atividade,
+            oldest_first: filter.oldest_first,
+        };
+        let mut found = lists::page_of_people(&mut tx, &of, page).await?;
+        if let Some(first) = first_page(&found, page) {
+            let all = lists::page_of_people(&mut tx, &of, first).await?;
+            (found.count, found.total) = (all.count, all.total);
+        }
+        Ok(found)
     }
 }
 

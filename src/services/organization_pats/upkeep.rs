@@ -31,7 +31,7 @@ impl OrganizationPatService {
         let _turn = self.refreshing.lock().await;
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let rows = repo::list(&mut tx, true, EVERYTHING).await?;
-        tx.end();
+        drop(tx);
         let mut organizacoes = Vec::with_capacity(rows.len());
         for row in rows {
             let pat = open(cipher, &row).ok();
@@ -61,7 +61,7 @@ impl OrganizationPatService {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let ids = repo::ids_not_under(&mut tx, cipher.current_key()).await?;
-        tx.end();
+        drop(tx);
         let (mut rotated, mut unreadable) = (0, 0);
         for id in ids {
             let mut tx = self.db.begin(&Scope::Maintenance).await?;

@@ -110,7 +110,7 @@ impl OrganizationPatService {
     ) -> Result<ChaveOrganizacao> {
         let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
         let row = known(repo::find(&mut tx, id).await?).map_err(|error| hidden(admin, error))?;
-        tx.end();
+        drop(tx);
         self.require_valid(&called(&row)?, pat).await?;
         Ok(row.organizacao)
     }

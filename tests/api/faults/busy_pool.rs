@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use sqlx::ConnectOptions;
 
 use super::{get, is_healthy, pool_is_whole, status};
-use crate::support::{Logging, Request, RunningServer, TestDatabase, eventually};
+use crate::support::{Logging, Request, RunningServer, TestDatabase, eventually, fill};
 
 const SMALL: u32 = 2;
 
@@ -23,7 +23,7 @@ async fn who_finds_the_pool_busy_is_told_within_the_acquire_timeout() {
     let server = RunningServer::start(&database.url, settings).await;
     let client = reqwest::Client::new();
     let list = server.url("/api/v1/atividades");
-    eventually("the pool fills", async || server.db.size() == SMALL).await;
+    fill(&server.db, SMALL).await;
     assert_eq!(get(&client, &list).await.status, 200);
 
     // As statements that take long: nothing but their end gives these connections back.
@@ -66,7 +66,7 @@ async fn writers_of_a_locked_table_leave_the_others_alone() {
         ("DATABASE_POOL_MAX", "10"),
         ("DATABASE_POOL_MIN", "10"),
     ]);
-    eventually("the pool fills", async || app.app.db.size() == 10).await;
+    fill(&app.app.db, 10).await;
     let member = &logging.tenants.member;
     let mut locking = app.pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE write_back IN ACCESS EXCLUSIVE MODE")

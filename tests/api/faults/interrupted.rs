@@ -74,7 +74,7 @@ async fn who_waits_behind_a_read_that_is_given_up_anywhere_gets_the_answers_to_t
         let mut tx = db.begin_read(&Scope::Everything).await?;
         let question = sqlx::query_scalar("SELECT $1::bigint").bind(asked);
         let told: i64 = question.fetch_one(tx.conn()).await?;
-        tx.end();
+        drop(tx);
         Ok::<_, DbError>(told)
     };
     let mut interrupted = 0;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{LONGEST, Load, POOL, RECOVERY, SETTINGS, get, is_healthy, pool_is_whole, recovers, status};
 use crate::support::chaos::{Chaos, Toxic};
 use crate::support::data::projeto;
-use crate::support::{RunningServer, TestDatabase, eventually};
+use crate::support::{RunningServer, TestDatabase, eventually, fill};
 
 const LIST: &str = "/api/v1/atividades";
 
@@ -57,7 +57,7 @@ async fn a_slow_database_makes_right_answers_late() {
 /// Under load, `toxic` makes the database useless; everybody is told so in time, and everything is as before once it is over.
 async fn useless_for_a_while(toxic: Toxic) {
     let (_database, chaos, server) = start(&SETTINGS).await;
-    eventually("the pool fills", async || server.db.size() == POOL).await;
+    fill(&server.db, POOL).await;
     let load = Load::start(&server.url(LIST), 8);
     load.serves(20).await;
 
@@ -100,7 +100,7 @@ async fn a_database_that_trickles_lets_nobody_wait() {
 #[tokio::test]
 async fn after_a_longer_outage_the_service_is_back_as_soon() {
     let (_database, chaos, server) = start(&SETTINGS).await;
-    eventually("the pool fills", async || server.db.size() == POOL).await;
+    fill(&server.db, POOL).await;
     let load = Load::start(&server.url(LIST), 8);
     load.serves(20).await;
     chaos.set(Toxic::Refuse);
