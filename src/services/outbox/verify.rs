@@ -58,9 +58,10 @@ impl OutboxService {
         let Some(last) = told.revisions.last().filter(|_| !told.truncado) else {
             return Ok(Some(found));
         };
-        let (after, start) = match found.here.unverified {
-            true => (found.here.rev_written, found.here.share),
-            false => (0, Share::default()),
+        let (after, start) = if found.here.unverified {
+            (found.here.rev_written, found.here.share)
+        } else {
+            (0, Share::default())
         };
         let authors = self.authors_of(membership, pat).await?;
         let share = share_of(&told.revisions, &authors, after, start);
