@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
+use axum::middleware;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, ServiceBuilder};
@@ -26,15 +27,11 @@ use crate::azure_devops::{self, AzureDevOps};
 use crate::config::{Config, Environment, HttpConfig};
 use crate::db::{Db, DbError};
 use crate::http::body::BodyMemory;
-use crate::http::cors::CorsLayer;
-use crate::http::drain::DrainLayer;
-use crate::http::framing::FramingLayer;
-use crate::http::liveness::Liveness;
 use crate::http::observe::{Observer, panic_response};
 use crate::http::openapi::BaseDocument;
-use crate::http::partial;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{self, AddressBudgets};
+use crate::http::{cors, framing, partial};
 use crate::jobs::Jobs;
 use crate::lifecycle::Draining;
 use crate::routers;
@@ -204,7 +201,7 @@ pub fn openapi() -> OpenApi {
 ///
 /// # Errors
 /// When the documentation pages cannot be prepared.
-pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::Result<Liveness> {
+pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::Result<Router> {
     let routes = Described::new();
     let mut limited = routes
         .limited
@@ -222,45 +219,29 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::R
     if let Some(budgets) = &budgets {
         unlimited = rate_limit::apply_to_open(unlimited, budgets);
     }
-    let observer = observer(config, draining);
-    let alive = serde_json::to_vec(&routers::health::alive(state.0.info))?.into();
-    let rest = surround(
-        limited.merge(unlimited).with_state(state),
-        config,
-        observer.clone(),
-    );
-    Ok(Liveness::new(&ALIVE, alive, observer, budgets, rest))
-}
-
-fn observer(config: &HttpConfig, draining: &Draining) -> Observer {
-    let probes = [&ALIVE[..], &[READY]].concat();
-    Observer::new(config, draining.clone(), probes)
+    let routes = limited.merge(unlimited).with_state(state);
+    Ok(with_edge(routes, config, draining))
 }
 
 async fn method_not_allowed() -> Problem {
     Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// `routes` with all that surrounds them in the application.
+/// Puts around `routes` what they need whatever they do. One stack, the outermost first: a router copies all that is below
+/// each layer that it is given, with every request.
 pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
-    surround(routes, config, observer(config, draining))
-}
-
-/// Puts around `routes` what they need whatever they do. One stack, the outermost first: a router copies all that is below each layer
-/// that it is given, with every request.
-fn surround(routes: Router, config: &HttpConfig, observer: Observer) -> Router {
+    let probes = [&ALIVE[..], &[READY]].concat();
     let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
     let edge = ServiceBuilder::new()
-        .layer(observer)
-        .layer(FramingLayer)
-        .layer(CorsLayer::new(&config.cors_origins))
+        .layer(Observer::new(config, draining.clone(), probes))
+        .layer(middleware::from_fn(framing::refuse_ambiguous))
+        .layer(cors::layer(&config.cors_origins))
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
                 .compress_when(compress),
         )
         .layer(CatchPanicLayer::custom(panic_response))
-        .layer(DrainLayer)
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,
             config.request_timeout,
@@ -290,7 +271,7 @@ pub enum BuildError {
 #[derive(Debug)]
 pub struct App {
     /// Answers requests.
-    pub service: Liveness,
+    pub service: Router,
     /// The pool, to be closed at the end.
     pub db: Db,
     /// Turns readiness red.

@@ -19,10 +19,8 @@ use ipnet::IpNet;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
-use answer::{Line, elapsed_ms, log, set_own_headers, take_problem, write_problem};
+use answer::{Line, elapsed_ms, log, set_common_headers, set_own_headers, take_problem, write_problem};
 use line_budget::LineBudget;
-
-pub(super) use answer::{logs_probes, set_common_headers};
 
 use super::client_ip::{client_ip, network_of};
 use super::partial;
@@ -69,16 +67,6 @@ impl Observer {
             request_timeout: config.request_timeout,
             lines: LineBudget::new(config.log_requests_per_second),
         }))
-    }
-
-    /// The address that the request comes from.
-    pub(super) fn client_ip(&self, request: &Request) -> IpAddr {
-        self.0.client_ip(request)
-    }
-
-    /// Sets the headers in which answers differ, for one that is given without the layer: the request's id, and that the connection closes.
-    pub(super) fn sign(&self, request: &HeaderMap, headers: &mut HeaderMap) {
-        set_own_headers(headers, &request_id(request), self.0.draining.is_set());
     }
 }
 

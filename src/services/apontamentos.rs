@@ -190,10 +190,15 @@ impl ApontamentoService {
         seen: Option<WorkItem>,
     ) -> Apontamento {
         let organizacao = apontamento.organizacao.clone();
+        let present = seen.as_ref().and_then(|item| item.project_id);
+        // The write notes a work item that moved; the entry then shows another project.
+        let moved = present.is_some_and(|project| project != apontamento.projeto_atual);
         let written = self
             .write(user, organizacao, apontamento.work_item_id, seen)
             .await;
-        if let Some(situacao) = written.and_then(|coverage| coverage.situacao(versao)) {
+        if let Some(situacao) = written.and_then(|coverage| coverage.situacao(versao))
+            && !moved
+        {
             apontamento.sincronizacao = Some(situacao);
             return apontamento;
         }

@@ -35,7 +35,9 @@ pub async fn fill(db: &Db, count: u32) {
     })
     .await;
     eventually("the connections are idle", async || {
-        db.pool_states().next().is_some_and(|primary| primary.idle >= count)
+        db.pool_states()
+            .next()
+            .is_some_and(|primary| primary.idle >= count)
     })
     .await;
 }

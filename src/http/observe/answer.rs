@@ -48,7 +48,7 @@ pub(super) fn write_problem(response: &mut Response, problem: &Problem, id: &str
 }
 
 /// What every answer has, whoever asks.
-pub(in crate::http) fn set_common_headers(headers: &mut HeaderMap) {
+pub(super) fn set_common_headers(headers: &mut HeaderMap) {
     headers.reserve(COMMON_HEADERS);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -111,11 +111,6 @@ pub(super) fn log(line: &Line<'_>) {
         }
         _ => tracing::info!(status, code, elapsed_ms, %client, caller, organizacoes, omitted, "request"),
     }
-}
-
-/// Whether probes that are answered well get a line.
-pub(in crate::http) fn logs_probes() -> bool {
-    tracing::enabled!(tracing::Level::DEBUG)
 }
 
 /// The whole chain of causes in one line.

@@ -2,7 +2,6 @@
 
 use aponta::app::App;
 use aponta::config::{Config, Env};
-use aponta::http::liveness::Liveness;
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -13,7 +12,7 @@ use super::pooler;
 
 /// An application over a database of its own: authentication off, rate limit off, unless a test says otherwise.
 pub struct TestApp {
-    service: Liveness,
+    service: axum::Router,
     pub app: App,
     /// For looking at tables and for preparing rows.
     pub pool: PgPool,
