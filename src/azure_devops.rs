@@ -5,6 +5,7 @@
 //! `docs/azure-devops.md` says what each failure becomes.
 
 mod absent_fields;
+mod admission;
 mod answer;
 mod assignee;
 mod breaker;
@@ -13,6 +14,7 @@ mod credential;
 mod error;
 pub mod identities;
 pub mod iterations;
+mod lanes;
 mod lenient;
 mod negotiation;
 mod operation;
@@ -20,6 +22,7 @@ mod organizacao;
 mod pages;
 pub mod projects;
 pub mod queries;
+mod retry;
 pub mod scopes;
 pub mod teams;
 mod throttle;
@@ -36,13 +39,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
 
 use crate::config::{AzureDevOpsConfig, OrganizacaoConfig};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::sincronizacao::Origem;
 use crate::telemetry::metrics;
-use breaker::Breaker;
+use admission::Admission;
 use negotiation::Hosts;
 use throttle::Throttle;
 use transport::{Limits, Transport};
@@ -230,19 +232,14 @@ fn transport(
 ) -> Transport {
     let nome = organizacao.nome.to_string();
     Transport {
-        organizacao: nome.clone(),
         client: client.clone(),
         limits: Limits {
             timeout: config.timeout,
+            background_timeout: config.background_timeout,
             max_answer_bytes: config.max_answer_bytes,
         },
-        turns: Semaphore::new(config.concurrency),
-        proof_turns: Semaphore::new(config.concurrency.div_ceil(2)),
-        breakers: [
-            Breaker::new(nome.clone(), config.breaker_open),
-            Breaker::new(format!("{nome} (identities)"), config.breaker_open),
-        ],
-        proof_breaker: Breaker::new(format!("{nome} (proofs)"), config.breaker_open),
+        admission: Admission::new(&nome, config.concurrency, config.breaker_open),
+        organizacao: nome,
         throttle: Throttle::default(),
         hook: Arc::clone(hook),
     }

@@ -247,7 +247,10 @@ impl Tenants {
         let with_pat = tenants
             .iter()
             .filter_map(|tenant| Some((tenant, tenant.pat.as_ref()?)));
-        let asked = with_pat.map(|(tenant, pat)| self.verify(&tenant.organizacao, pat));
+        let asked = with_pat.map(|(tenant, pat)| async {
+            let organizacao = tenant.organizacao.patient();
+            self.verify(&organizacao, pat).await
+        });
         for outcome in join_all(asked).await {
             if let Err(error) = outcome {
                 tracing::debug!(%error, "an organisation does not tell who it is");

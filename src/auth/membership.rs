@@ -94,7 +94,9 @@ impl Memberships {
         if let Some(Verdict::Member(proved)) = self.cache.get(&key).await {
             metrics::auth_cache("hit");
             if proved.since.elapsed() > self.ttl / 2 {
-                self.renew(key, token, tenant).await;
+                let (token, organizacao) = (token.clone(), tenant.organizacao.patient());
+                let ask = async move { ask_about_token(&token, &organizacao, true).await };
+                self.renew(key, ask).await;
             }
             return Verdict::Member(proved);
         }
@@ -110,15 +112,15 @@ impl Memberships {
         self.ask(key, ask).await
     }
 
-    /// Asks again in the background about a token whose proof is over soon. A refusal counts at once; trouble
+    /// Asks again in the background about a caller whose proof is over soon. A refusal counts at once; trouble
     /// leaves the proof to its end.
-    async fn renew(&self, key: Key, token: &Presented, tenant: &Tenant) {
+    async fn renew(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) {
         if !self.renewing.entry(key.clone()).or_insert(()).await.is_fresh() {
             return;
         }
-        let (memberships, token, organizacao) = (self.clone(), token.clone(), tenant.organizacao.clone());
+        let memberships = self.clone();
         tokio::spawn(request::inherit(async move {
-            let verdict = ask_about_token(&token, &organizacao, true).await;
+            let verdict = ask.await;
             if !matches!(verdict, Verdict::Unknown(_)) {
                 note(&memberships.proved, &key, &verdict).await;
                 memberships.cache.insert(key.clone(), verdict).await;
@@ -145,20 +147,15 @@ impl Memberships {
         };
         let person = self.local_ids.of(tenant.organizacao.nome(), person).await;
         let key = person_key(person, tenant);
-        let organizacao = tenant.organizacao.clone();
-        let ask = async move {
-            match organizacao.identity(&pat, person).await {
-                Ok(Some(identity)) => Verdict::Member(Proved {
-                    identity: Arc::new(identity),
-                    scheme: None,
-                    instance_id: None,
-                    since: Instant::now(),
-                }),
-                Ok(None) => Verdict::Refused(404),
-                // Our own PAT being refused is our trouble, not the caller's.
-                Err(error) => Verdict::Unknown(error),
-            }
-        };
+        if let Some(Verdict::Member(proved)) = self.cache.get(&key).await
+            && proved.since.elapsed() > self.ttl / 2
+        {
+            let ask = ask_about_person(person, tenant.organizacao.patient(), pat);
+            metrics::auth_cache("hit");
+            self.renew(key, ask).await;
+            return Verdict::Member(proved);
+        }
+        let ask = ask_about_person(person, tenant.organizacao.clone(), pat);
         self.ask(key, ask).await
     }
 
@@ -256,6 +253,21 @@ async fn ask_about_token(token: &Presented, organizacao: &Organizacao, known: bo
         }
     }
     Verdict::Refused(refused)
+}
+
+/// Asks with the service's own PAT whether an organisation knows a person.
+async fn ask_about_person(person: Uuid, organizacao: Organizacao, pat: Credential) -> Verdict {
+    match organizacao.identity(&pat, person).await {
+        Ok(Some(identity)) => Verdict::Member(Proved {
+            identity: Arc::new(identity),
+            scheme: None,
+            instance_id: None,
+            since: Instant::now(),
+        }),
+        Ok(None) => Verdict::Refused(404),
+        // Our own PAT being refused is our trouble, not the caller's.
+        Err(error) => Verdict::Unknown(error),
+    }
 }
 
 /// How long each kind of answer lasts.

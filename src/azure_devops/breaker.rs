@@ -1,16 +1,17 @@
-//! A circuit breaker: after several failures in a row the organisation is left alone for a while, then one call at a time
-//! finds out whether it is back.
+//! A circuit breaker: opens after several failures in a row, then lets one call at a time find out whether the way is
+//! good again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Failed attempts in a row that open it.
-const THRESHOLD: u32 = 5;
+pub(super) const THRESHOLD: u32 = 5;
 
-/// Shared by all calls to one organisation.
+/// Shared by all calls that go one way: to a host, or to a host for one identity.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    organizacao: String,
+    /// Name for the log.
+    way: String,
     open_for: Duration,
     state: Mutex<State>,
 }
@@ -23,50 +24,71 @@ enum State {
     Open {
         until: Instant,
     },
-    /// One call is out to see.
-    Probing,
+    /// One call is out to see. A call that takes longer than this leaves the next one to another call.
+    Probing {
+        until: Instant,
+    },
+}
+
+/// What an attempt says of the way that it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is good.
+    Works,
+    /// It is not.
+    Failed,
+    /// Nothing: the cause lies elsewhere. A probe that ends so leaves the circuit open.
+    Unclear,
 }
 
 impl Breaker {
-    pub(super) fn new(organizacao: String, open_for: Duration) -> Self {
-        Self {
-            organizacao,
+    pub(super) fn new(way: String, open_for: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            way,
             open_for,
             state: Mutex::new(State::Closed { failures: 0 }),
-        }
+        })
     }
 
     /// Lets a call through, or says how long to stay away.
-    pub(super) fn admit(&self, now: Instant) -> Result<Ticket<'_>, Duration> {
+    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Ticket, Duration> {
         let mut state = self.lock();
         let probe = match *state {
             State::Closed { .. } => false,
-            State::Open { until } if now < until => return Err(until - now),
-            State::Open { .. } => {
-                *state = State::Probing;
+            State::Open { until } | State::Probing { until } if now < until => return Err(until - now),
+            State::Open { .. } | State::Probing { .. } => {
+                *state = State::Probing {
+                    until: now + self.open_for,
+                };
                 true
             }
-            // Its outcome is a call's duration away; nobody knows better than the usual wait.
-            State::Probing => return Err(self.open_for),
         };
         Ok(Ticket {
-            breaker: self,
+            breaker: Arc::clone(self),
             probe,
             settled: false,
         })
     }
 
-    /// For how long no call is let through yet, if it is open.
+    /// Returns for how long no call is let through yet, if it is open.
     pub(super) fn open_for(&self, now: Instant) -> Option<Duration> {
         match *self.lock() {
             State::Open { until } if now < until => Some(until - now),
-            State::Open { .. } | State::Closed { .. } | State::Probing => None,
+            State::Open { .. } | State::Closed { .. } | State::Probing { .. } => None,
         }
     }
 
-    /// Whether calls are let through without reserve.
+    /// Returns `true` if calls are let through without reserve.
     pub(super) fn is_closed(&self) -> bool {
         matches!(*self.lock(), State::Closed { .. })
+    }
+
+    /// Opens a closed circuit at once.
+    pub(super) fn trip(&self, now: Instant) {
+        let mut state = self.lock();
+        if matches!(*state, State::Closed { .. }) {
+            self.open(&mut state, now);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -74,64 +96,70 @@ impl Breaker {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn open(&self, state: &mut State, now: Instant) {
+        tracing::warn!(organizacao = self.way, "circuit breaker open");
+        *state = State::Open {
+            until: now + self.open_for,
+        };
+    }
+
     fn close(&self) {
         let mut state = self.lock();
         if !matches!(*state, State::Closed { .. }) {
-            tracing::info!(organizacao = self.organizacao, "Azure DevOps answers again");
+            tracing::info!(organizacao = self.way, "circuit breaker closed");
         }
         *state = State::Closed { failures: 0 };
     }
 
-    fn fail(&self, probe: bool, now: Instant) {
+    fn fail(&self, now: Instant) {
         let mut state = self.lock();
-        let failures = match *state {
-            State::Closed { failures } => failures + 1,
-            // A call from before it opened tells nothing new.
-            State::Open { .. } | State::Probing if !probe => return,
-            State::Open { .. } | State::Probing => THRESHOLD,
-        };
-        if failures < THRESHOLD {
-            *state = State::Closed { failures };
-            return;
+        // A call from before it opened tells nothing new.
+        if let State::Closed { failures } = *state {
+            let failures = failures + 1;
+            if failures < THRESHOLD {
+                *state = State::Closed { failures };
+            } else {
+                self.open(&mut state, now);
+            }
         }
-        if !probe {
-            tracing::warn!(
-                organizacao = self.organizacao,
-                "Azure DevOps keeps failing: left alone for a while"
-            );
+    }
+
+    /// Leaves the circuit open until then, unless another call has closed it meanwhile.
+    fn reopen(&self, until: Instant) {
+        let mut state = self.lock();
+        if !matches!(*state, State::Closed { .. }) {
+            *state = State::Open { until };
         }
-        *state = State::Open {
-            until: now + self.open_for,
-        };
     }
 }
 
 /// Permission for one attempt; must be told how it went. Dropped untold (the caller went away), it counts as nothing, and
 /// the next call probes instead.
-pub(super) struct Ticket<'a> {
-    breaker: &'a Breaker,
+#[derive(Debug)]
+pub(super) struct Ticket {
+    breaker: Arc<Breaker>,
     probe: bool,
     settled: bool,
 }
 
-impl Ticket<'_> {
-    pub(super) fn settle(mut self, failed: bool, now: Instant) {
+impl Ticket {
+    pub(super) fn settle(mut self, outcome: Outcome, now: Instant) {
         self.settled = true;
-        if failed {
-            self.breaker.fail(self.probe, now);
-        } else {
-            self.breaker.close();
+        match outcome {
+            Outcome::Works => self.breaker.close(),
+            Outcome::Failed | Outcome::Unclear if self.probe => {
+                self.breaker.reopen(now + self.breaker.open_for);
+            }
+            Outcome::Failed => self.breaker.fail(now),
+            Outcome::Unclear => {}
         }
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut state = self.breaker.lock();
-        if self.probe && !self.settled && matches!(*state, State::Probing) {
-            *state = State::Open {
-                until: Instant::now(),
-            };
+        if self.probe && !self.settled {
+            self.breaker.reopen(Instant::now());
         }
     }
 }
@@ -142,9 +170,13 @@ mod tests {
 
     const OPEN_FOR: Duration = Duration::from_secs(5);
 
-    fn fail(breaker: &Breaker, times: u32, now: Instant) {
+    fn admit(breaker: &Arc<Breaker>, now: Instant) -> Ticket {
+        breaker.admit(now).unwrap()
+    }
+
+    fn fail(breaker: &Arc<Breaker>, times: u32, now: Instant) {
         for _ in 0..times {
-            breaker.admit(now).ok().unwrap().settle(true, now);
+            admit(breaker, now).settle(Outcome::Failed, now);
         }
     }
 
@@ -153,24 +185,47 @@ mod tests {
         let now = Instant::now();
         let breaker = Breaker::new("contoso".into(), OPEN_FOR);
         fail(&breaker, THRESHOLD - 1, now);
-        breaker.admit(now).ok().unwrap().settle(false, now);
+        admit(&breaker, now).settle(Outcome::Works, now);
         fail(&breaker, THRESHOLD - 1, now);
         assert!(breaker.is_closed(), "a success in between starts the count anew");
+        admit(&breaker, now).settle(Outcome::Unclear, now);
+        assert!(breaker.is_closed(), "an unclear outcome counts for nothing");
         fail(&breaker, 1, now);
         assert_eq!(breaker.admit(now).err(), Some(OPEN_FOR));
 
         let now = now + OPEN_FOR;
-        let probe = breaker.admit(now).ok().unwrap();
+        let probe = admit(&breaker, now);
         assert!(breaker.admit(now).is_err(), "one at a time");
-        probe.settle(true, now);
+        probe.settle(Outcome::Failed, now);
         assert!(breaker.admit(now).is_err(), "a failed probe opens it again");
 
         let now = now + OPEN_FOR;
         // A probe that went away is no reason to wait.
         drop(breaker.admit(now));
-        let probe = breaker.admit(Instant::now() + OPEN_FOR * 3);
-        let probe = probe.ok().unwrap();
-        probe.settle(false, now);
+        let probe = admit(&breaker, Instant::now() + OPEN_FOR * 3);
+        probe.settle(Outcome::Works, now);
         assert!(breaker.is_closed());
+    }
+
+    #[test]
+    fn probe_that_takes_long_leaves_the_next_to_another() {
+        let now = Instant::now();
+        let breaker = Breaker::new("contoso".into(), OPEN_FOR);
+        breaker.trip(now);
+        let slow = admit(&breaker, now + OPEN_FOR);
+        let quick = admit(&breaker, now + OPEN_FOR * 2);
+        quick.settle(Outcome::Works, now + OPEN_FOR * 2);
+        slow.settle(Outcome::Failed, now + OPEN_FOR * 3);
+        assert!(breaker.is_closed(), "a later look counts");
+    }
+
+    #[test]
+    fn probe_with_an_unclear_outcome_leaves_it_open() {
+        let now = Instant::now();
+        let breaker = Breaker::new("contoso".into(), OPEN_FOR);
+        breaker.trip(now);
+        let now = now + OPEN_FOR;
+        admit(&breaker, now).settle(Outcome::Unclear, now);
+        assert_eq!(breaker.open_for(now), Some(OPEN_FOR));
     }
 }

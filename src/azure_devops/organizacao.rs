@@ -17,9 +17,12 @@ use super::operation::{self, Operation};
 use super::transport::{Body, Call, Transport};
 use crate::models::organizacao::NomeOrganizacao;
 
-/// The client of one organisation. Clones share limits, breaker and connections.
+/// The client of one organisation. Clones share limits, circuits and connections.
 #[derive(Clone)]
-pub struct Organizacao(pub(super) Arc<Inner>);
+pub struct Organizacao {
+    pub(super) shared: Arc<Inner>,
+    pub(super) patience: Patience,
+}
 
 pub(super) struct Inner {
     nome: NomeOrganizacao,
@@ -34,12 +37,21 @@ pub(super) struct Inner {
 }
 
 /// Which of an organisation's two addresses.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Host {
     /// Projects, work items, ...
     Api,
     /// People.
     Identity,
+}
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Patience {
+    /// As long as a person waits.
+    Foreground,
+    /// As long as Azure DevOps delays an identity that asks too much.
+    Background,
 }
 
 impl Organizacao {
@@ -49,7 +61,7 @@ impl Organizacao {
         transport: Transport,
         versions: [Arc<HostVersions>; 2],
     ) -> Self {
-        Self(Arc::new(Inner {
+        let shared = Arc::new(Inner {
             nome,
             base_url,
             identity_url,
@@ -57,31 +69,56 @@ impl Organizacao {
             versions,
             reachable: AtomicBool::new(true),
             absent_fields: AbsentFields::default(),
-        }))
+        });
+        Self {
+            shared,
+            patience: Patience::Foreground,
+        }
+    }
+
+    /// Returns a client of the same organisation for background work: a call that Azure DevOps delays is slow there,
+    /// not failed.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            patience: Patience::Background,
+        }
+    }
+
+    /// Returns `true` if it is for background work.
+    #[must_use]
+    pub fn is_patient(&self) -> bool {
+        self.patience == Patience::Background
     }
 
     /// Its name.
     #[must_use]
     pub fn nome(&self) -> &NomeOrganizacao {
-        &self.0.nome
+        &self.shared.nome
     }
 
     /// What is known of the fields of its collection.
     pub(super) fn known_fields(&self) -> &AbsentFields {
-        &self.0.absent_fields
+        &self.shared.absent_fields
     }
 
-    /// Whether it answered when last asked, and is not being left alone.
+    /// Returns `true` if it answered when last asked, and the circuits of its hosts are closed.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.0.reachable.load(Ordering::Relaxed) && self.open_breakers() == 0
+        self.shared.reachable.load(Ordering::Relaxed) && self.open_breakers() == 0
     }
 
-    /// How many of its hosts are left alone at the moment.
+    /// Returns the number of its hosts whose circuit is open.
     #[must_use]
     pub fn open_breakers(&self) -> usize {
-        let breakers = &self.0.transport.breakers;
-        breakers.iter().filter(|breaker| !breaker.is_closed()).count()
+        self.shared.transport.admission.open_hosts()
+    }
+
+    /// Returns the number of circuits that are open for one identity alone.
+    #[must_use]
+    pub fn open_lanes(&self) -> usize {
+        self.shared.transport.admission.open_lanes()
     }
 
     /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows then.
@@ -95,7 +132,7 @@ impl Organizacao {
             Err(error) => !error.is_outage(),
             Ok(_) => true,
         };
-        self.0.reachable.store(reachable, Ordering::Relaxed);
+        self.shared.reachable.store(reachable, Ordering::Relaxed);
     }
 
     /// `GET` of an address made of `segments`, each of them percent-encoded.
@@ -155,6 +192,7 @@ impl Organizacao {
             url,
             body: body.as_ref(),
             credential,
+            patience: self.patience,
             started: Instant::now(),
         };
         let versions = self.versions_for(&call).await;
@@ -169,8 +207,8 @@ impl Organizacao {
 
     pub(super) fn url(&self, host: Host, segments: &[&str], query: &[(&str, &str)]) -> Url {
         let mut url = match host {
-            Host::Api => self.0.base_url.clone(),
-            Host::Identity => self.0.identity_url.clone(),
+            Host::Api => self.shared.base_url.clone(),
+            Host::Identity => self.shared.identity_url.clone(),
         };
         extend(&mut url, segments);
         if !query.is_empty() {
@@ -196,7 +234,7 @@ fn extend(url: &mut Url, segments: &[&str]) {
 
 impl fmt::Debug for Organizacao {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Organizacao").field(&self.0.nome).finish()
+        f.debug_tuple("Organizacao").field(&self.shared.nome).finish()
     }
 }
 

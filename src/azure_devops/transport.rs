@@ -6,28 +6,18 @@ use std::time::{Duration, Instant};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout_at};
 use tracing::Instrument;
 
+use super::admission::Admission;
 use super::answer::{self, Answer};
-use super::breaker::Breaker;
 use super::credential::Credential;
 use super::error::{Error, Unavailability};
 use super::operation::Operation;
-use super::organizacao::Host;
+use super::organizacao::{Host, Patience};
+use super::retry::{LONGEST_HOLD, pause};
 use super::throttle::Throttle;
 use crate::telemetry::trace::Span;
-
-/// Attempts at one call, the first included.
-const ATTEMPTS: u32 = 3;
-/// The pause before a retry is anything from nothing to this, doubled with each (full jitter: callers that failed together
-/// do not come back together).
-const BACKOFF: Duration = Duration::from_millis(100);
-/// A call does not wait longer than this for a throttled identity; whoever asked is told to come back instead.
-const LONGEST_HOLD: Duration = Duration::from_secs(2);
-/// Told to callers who came while all turns were taken.
-const BUSY_RETRY: Duration = Duration::from_secs(1);
 
 /// Without it a refused credential is answered with a redirect to a sign-in page instead of 401.
 const SUPPRESS_REDIRECT: HeaderName = HeaderName::from_static("x-tfs-fedauthredirect");
@@ -56,7 +46,18 @@ pub type Hook = Arc<dyn Fn(&CallRecord<'_>) + Send + Sync>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) timeout: Duration,
+    pub(super) background_timeout: Duration,
     pub(super) max_answer_bytes: usize,
+}
+
+impl Limits {
+    /// Returns the longest time of a call, with its retries and the wait for its turn.
+    pub(super) fn longest_call(&self, patience: Patience) -> Duration {
+        match patience {
+            Patience::Foreground => self.timeout,
+            Patience::Background => self.background_timeout,
+        }
+    }
 }
 
 /// The way to one organisation.
@@ -64,13 +65,7 @@ pub(super) struct Transport {
     pub(super) organizacao: String,
     pub(super) client: Client,
     pub(super) limits: Limits,
-    pub(super) turns: Semaphore,
-    /// Turns of calls that prove callers, so that made-up tokens do not keep the proved ones waiting.
-    pub(super) proof_turns: Semaphore,
-    /// The two hosts of an organisation fail each on its own.
-    pub(super) breakers: [Breaker; 2],
-    /// That of calls that prove callers: made-up tokens may fail as they like without closing the way to others.
-    pub(super) proof_breaker: Breaker,
+    pub(super) admission: Admission,
     pub(super) throttle: Throttle,
     pub(super) hook: Hook,
 }
@@ -84,6 +79,7 @@ pub(super) struct Call<'a> {
     pub(super) body: Option<&'a Body>,
     /// `None`: unsigned.
     pub(super) credential: Option<&'a Credential>,
+    pub(super) patience: Patience,
     /// Begin of the time limit.
     pub(super) started: Instant,
 }
@@ -114,7 +110,7 @@ impl Transport {
 
     async fn send_with_retries(&self, call: Call<'_>) -> Result<Answer, Error> {
         let sent = Instant::now();
-        let deadline = call.started + self.limits.timeout;
+        let deadline = call.started + self.limits.longest_call(call.patience);
         let mut attempts = 0;
         let outcome = loop {
             attempts += 1;
@@ -148,57 +144,17 @@ impl Transport {
             sleep(wait).await;
         }
         // A turn that comes too late would only make the organisation look as if it did not answer.
-        let latest = deadline.checked_sub(self.limits.timeout / 4).unwrap_or(deadline);
-        let turns = if call.operation.unproved {
-            &self.proof_turns
-        } else {
-            &self.turns
-        };
-        let Ok(Ok(_turn)) = timeout_at(latest.into(), turns.acquire()).await else {
-            return Err(Error::unavailable(Unavailability::Busy, Some(BUSY_RETRY)));
-        };
-        let ticket = if call.operation.vital {
-            if call.operation.unproved
-                && let Some(wait) = self.breaker(call.host).open_for(Instant::now())
-            {
-                return Err(Error::unavailable(Unavailability::BreakerOpen, Some(wait)));
-            }
-            let admitted = self.breaker_of(call).admit(Instant::now());
-            Some(admitted.map_err(|wait| Error::unavailable(Unavailability::BreakerOpen, Some(wait)))?)
-        } else {
-            None
-        };
+        let reserve = self.limits.longest_call(call.patience) / 4;
+        let latest = deadline.checked_sub(reserve).unwrap_or(deadline);
+        let pass = self.admission.admit(call, latest).await?;
         let server = call.url.host_str().unwrap_or_default();
         let span = Span::of_call(call.operation.method.as_str(), call.operation.name, server);
         let result = timeout_at(deadline.into(), self.exchange(call, &span))
             .await
             .unwrap_or(Err(Error::Timeout));
         span.end(None, result.as_ref().err().map(Error::kind));
-        if let Some(ticket) = ticket {
-            let failed = if call.operation.unproved {
-                // Azure DevOps may be slow or fail for one token; that it cannot be reached is no token's doing.
-                Error::is_unreachable
-            } else {
-                Error::is_outage
-            };
-            ticket.settle(result.as_ref().is_err_and(failed), Instant::now());
-        }
+        pass.settle(result.as_ref().err(), Instant::now());
         result
-    }
-
-    fn breaker_of(&self, call: &Call<'_>) -> &Breaker {
-        if call.operation.unproved {
-            return &self.proof_breaker;
-        }
-        self.breaker(call.host)
-    }
-
-    pub(super) fn breaker(&self, host: Host) -> &Breaker {
-        let [api, identity] = &self.breakers;
-        match host {
-            Host::Api => api,
-            Host::Identity => identity,
-        }
     }
 
     async fn exchange(&self, call: &Call<'_>, span: &Span) -> Result<Answer, Error> {
@@ -231,28 +187,11 @@ impl Transport {
     }
 }
 
-/// How long to wait before trying again; `None`: do not.
-fn pause(operation: &Operation, error: &Error, attempts: u32, deadline: Instant) -> Option<Duration> {
-    let asked = match error {
-        Error::Throttled { retry_after } => retry_after.filter(|wait| *wait <= LONGEST_HOLD)?,
-        Error::Unavailable {
-            reason: Unavailability::Status(_) | Unavailability::Connection(_),
-            retry_after,
-        } => retry_after.unwrap_or_default(),
-        _ => return None,
-    };
-    if !operation.idempotent || attempts >= ATTEMPTS || asked > LONGEST_HOLD {
-        return None;
-    }
-    let backoff = BACKOFF * 2_u32.pow(attempts - 1);
-    let pause = asked + backoff.mul_f64(fastrand::f64());
-    (Instant::now() + pause < deadline).then_some(pause)
-}
-
 /// What a failure below HTTP means. Addresses are left out: they hold names of people's projects.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn connection_error(error: reqwest::Error) -> Error {
-    if error.is_timeout() {
+    // Without a connection no identity was asked for: the host is the cause.
+    if error.is_timeout() && !error.is_connect() {
         return Error::Timeout;
     }
     let mut text = String::new();
@@ -265,35 +204,4 @@ pub(super) fn connection_error(error: reqwest::Error) -> Error {
         source = cause.source();
     }
     Error::unavailable(Unavailability::Connection(text), None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::operation::LIST_PROJECTS;
-    use super::*;
-
-    #[test]
-    fn only_what_may_pass_is_tried_again_and_never_beyond_the_deadline() {
-        let soon = Instant::now() + Duration::from_secs(10);
-        let status = |retry_after| Error::unavailable(Unavailability::Status(503), retry_after);
-        let throttled = |seconds| Error::Throttled {
-            retry_after: Some(Duration::from_secs(seconds)),
-        };
-        let again = |error: &Error| pause(&LIST_PROJECTS, error, 1, soon);
-        assert!(again(&status(None)).unwrap() <= BACKOFF);
-        assert!(again(&throttled(1)).unwrap() >= Duration::from_secs(1));
-        for hopeless in [
-            Error::Timeout,
-            Error::NotFound,
-            Error::Nonsense(""),
-            throttled(3),
-            status(Some(Duration::from_secs(3))),
-            Error::Throttled { retry_after: None },
-            Error::unavailable(Unavailability::BreakerOpen, None),
-        ] {
-            assert_eq!(again(&hopeless), None, "{hopeless}");
-        }
-        assert_eq!(pause(&LIST_PROJECTS, &status(None), ATTEMPTS, soon), None);
-        assert_eq!(pause(&LIST_PROJECTS, &throttled(1), 1, Instant::now()), None);
-    }
 }

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::lenient::List;
 use super::negotiation::{HostVersions, Told};
 use super::operation::LIST_VERSIONS;
-use super::organizacao::{Host, Organizacao};
+use super::organizacao::{Host, Organizacao, Patience};
 use super::transport::Call;
 use super::versions::{ApiVersion, Location, Offer, Versions};
 
@@ -85,11 +85,11 @@ impl Organizacao {
     ) -> Result<Answer, Error> {
         let mut call = call.clone();
         let Some(resource) = call.operation.resource else {
-            return self.0.transport.send(call).await;
+            return self.shared.transport.send(call).await;
         };
         let api_version = versions.api_version(resource)?;
         call.url.query_pairs_mut().append_pair("api-version", api_version);
-        match (self.0.transport.send(call).await, versions.of(resource)) {
+        match (self.shared.transport.send(call).await, versions.of(resource)) {
             (Err(Error::NotFound), Offer::Unlisted(_)) => Err(Error::NotOffered),
             (outcome, _) => outcome,
         }
@@ -97,7 +97,7 @@ impl Organizacao {
 
     /// Has the host tell its versions, within the time that a call can spare.
     async fn ask_versions(&self, host: Host, credential: Option<&Credential>) {
-        let wait = LONGEST_WAIT.min(self.0.transport.limits.timeout / 4);
+        let wait = LONGEST_WAIT.min(self.shared.transport.limits.timeout / 4);
         // Another call's question may have begun earlier, or end without an answer and leave the turn to this one.
         let _too_late = timeout(wait * 2, self.ask_once_or_twice(host, credential, wait)).await;
     }
@@ -118,7 +118,7 @@ impl Organizacao {
     }
 
     async fn list_versions(&self, host: Host, credential: Option<&Credential>, wait: Duration) -> Told {
-        if !self.0.transport.breaker(host).is_closed() {
+        if !self.shared.transport.admission.is_closed(host) {
             return Told::NotAsked;
         }
         let call = Call {
@@ -127,9 +127,10 @@ impl Organizacao {
             url: self.url(host, &["_apis"], &[]),
             body: None,
             credential,
+            patience: Patience::Foreground,
             started: Instant::now(),
         };
-        let answer = timeout(wait, self.0.transport.send(call)).await;
+        let answer = timeout(wait, self.shared.transport.send(call)).await;
         let list = answer
             .unwrap_or(Err(Error::Timeout))
             .and_then(|answer| answer.json::<List<Location>>());
@@ -142,7 +143,7 @@ impl Organizacao {
     }
 
     fn host_versions(&self, host: Host) -> &HostVersions {
-        let [api, identity] = &self.0.versions;
+        let [api, identity] = &self.shared.versions;
         match host {
             Host::Api => api,
             Host::Identity => identity,

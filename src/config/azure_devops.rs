@@ -15,6 +15,9 @@ const SERVICES_HOST: &str = "dev.azure.com";
 const SERVICES_IDENTITY: &str = "https://vssps.dev.azure.com";
 const LEGACY_SUFFIX: &str = ".visualstudio.com";
 
+/// Seconds: Azure DevOps delays an identity by up to 30, and the call itself takes its time.
+const BACKGROUND_TIMEOUT: u64 = 35;
+
 /// The path below which most servers of one's own have their collections.
 const SERVER_PATH: &str = "tfs";
 
@@ -32,16 +35,41 @@ pub struct AzureDevOpsConfig {
     pub connect_timeout: Duration,
     /// Longest call, with all its retries and the wait for its turn.
     pub timeout: Duration,
+    /// Longest call of background work. Azure DevOps delays an identity that asks too much by up to 30 s.
+    pub background_timeout: Duration,
     /// Largest answer, decompressed.
     pub max_answer_bytes: usize,
-    /// Calls at once to one organisation.
+    /// Calls at once of one identity to one organisation; those of all identities together are four times as many.
     pub concurrency: usize,
-    /// How long an organisation is left alone after it failed several times in a row.
+    /// How long a circuit breaker stays open after several failures in a row.
     pub breaker_open: Duration,
     /// Between two looks at whether the organisations answer, for `/ready`; `None`: never.
     pub probe_interval: Option<Duration>,
     /// Between two synchronisations of the projects in the background; `None`: never.
     pub sync_interval: Option<Duration>,
+    /// How long what was read is fresh.
+    pub fresh: FreshTimes,
+}
+
+/// How long what was read of Azure DevOps is fresh. No variable sets it; tests shorten it.
+#[derive(Debug, Clone, Copy)]
+pub struct FreshTimes {
+    /// Types of a project.
+    pub types: Duration,
+    /// Work items and results of queries.
+    pub items: Duration,
+    /// Areas of a team.
+    pub areas: Duration,
+}
+
+impl Default for FreshTimes {
+    fn default() -> Self {
+        Self {
+            types: Duration::from_hours(1),
+            items: Duration::from_secs(20),
+            areas: Duration::from_mins(5),
+        }
+    }
 }
 
 /// One organisation.
@@ -60,16 +88,19 @@ pub struct OrganizacaoConfig {
 impl AzureDevOpsConfig {
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
         let (organizacoes, hosts) = read_organizacoes(reader, environment);
+        let timeout = reader.millis("AZURE_DEVOPS_TIMEOUT_MS", 10_000, 100, 60_000);
         Self {
             organizacoes,
             hosts,
             connect_timeout: reader.millis("AZURE_DEVOPS_CONNECT_TIMEOUT_MS", 2_000, 50, 30_000),
-            timeout: reader.millis("AZURE_DEVOPS_TIMEOUT_MS", 10_000, 100, 60_000),
+            timeout,
+            background_timeout: read_background_timeout(reader, timeout),
             max_answer_bytes: reader.number("AZURE_DEVOPS_MAX_ANSWER_BYTES", 8 << 20, 1 << 10, 1 << 30),
             concurrency: reader.number("AZURE_DEVOPS_CONCURRENCY", 8, 1, 256),
             breaker_open: reader.millis("AZURE_DEVOPS_BREAKER_OPEN_MS", 5_000, 10, 600_000),
             probe_interval: optional_seconds(reader, "AZURE_DEVOPS_PROBE_INTERVAL", 15),
             sync_interval: optional_seconds(reader, "SYNC_INTERVAL", 0),
+            fresh: FreshTimes::default(),
         }
     }
 }
@@ -80,6 +111,17 @@ impl AzureDevOpsConfig {
         let default = self.organizacoes.first();
         default.is_some_and(|default| default.base_url.host_str() != Some(SERVICES_HOST))
     }
+}
+
+/// Background work is at least as patient as people.
+fn read_background_timeout(reader: &mut Reader<'_>, timeout: Duration) -> Duration {
+    let name = "AZURE_DEVOPS_BACKGROUND_TIMEOUT_SECONDS";
+    let background = reader.seconds(name, BACKGROUND_TIMEOUT, 1, 300);
+    if background < timeout && reader.is_given(name) {
+        let problem = "is shorter than AZURE_DEVOPS_TIMEOUT_MS, the patience of people";
+        reader.problem(name, problem, "35");
+    }
+    background.max(timeout)
 }
 
 /// Seconds up to a week; 0 means never.

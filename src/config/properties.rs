@@ -38,7 +38,7 @@ const SECRETS: [(&str, &str); 14] = [
 ];
 
 /// Variables without secrets.
-const PLAIN: [&str; 43] = [
+const PLAIN: [&str; 44] = [
     "ENVIRONMENT",
     "API_HOST",
     "API_PORT",
@@ -66,6 +66,7 @@ const PLAIN: [&str; 43] = [
     "DATABASE_LOCK_TIMEOUT_MS",
     "AZURE_DEVOPS_BASE_URL",
     "AZURE_DEVOPS_IDENTITY_URL",
+    "AZURE_DEVOPS_BACKGROUND_TIMEOUT_SECONDS",
     "AZURE_DEVOPS_CONCURRENCY",
     "AUTH_ENABLED",
     "ALLOW_INSECURE_AUTH",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::azure_devops::AzureDevOps;
+use crate::azure_devops::{AzureDevOps, Organizacao};
 use crate::db::{Db, DbError};
 use crate::models::organizacao::Scope;
 use crate::repositories::organization_pats;
@@ -26,11 +26,15 @@ impl GaugeService {
     /// Looks once. Without a database the last figures stay, and that is noted.
     pub async fn refresh(&self) {
         let tenants = self.azure.tenants();
-        let open = tenants
-            .iter()
-            .map(|tenant| tenant.organizacao.open_breakers())
-            .sum::<usize>();
-        metrics::breakers_open(u32::try_from(open).unwrap_or(u32::MAX));
+        let sum = |count: fn(&Organizacao) -> usize| {
+            let open = tenants
+                .iter()
+                .map(|tenant| count(&tenant.organizacao))
+                .sum::<usize>();
+            u32::try_from(open).unwrap_or(u32::MAX)
+        };
+        metrics::breakers_open(sum(Organizacao::open_breakers));
+        metrics::lanes_open(sum(Organizacao::open_lanes));
         let looked = self.look_at_database().await;
         metrics::database_up(looked.is_ok());
         if let Err(error) = looked {

@@ -26,8 +26,10 @@ use crate::services::projetos::ProjetoService;
 use crate::telemetry::request;
 use crate::tenants::Tenants;
 
-/// All pages of one organisation; the others wait for it.
+/// Longest time for all pages of one organisation while a person waits for it.
 const LIST_BUDGET: Duration = Duration::from_secs(20);
+/// The same in the background, where Azure DevOps may delay each page.
+const BACKGROUND_LIST_BUDGET: Duration = Duration::from_mins(3);
 
 /// Rows a statement.
 const BATCH: usize = 1_000;
@@ -69,6 +71,8 @@ struct Listed {
 struct RunKey {
     organizacao: NomeOrganizacao,
     caller: Option<String>,
+    /// A person does not wait as long as the background.
+    is_patient: bool,
 }
 
 /// The outcome of a run over one organisation.
@@ -122,8 +126,11 @@ impl IntegracaoService {
     /// # Errors
     /// As for [`sincronizar`](Self::sincronizar).
     pub async fn sincronizar_own(&self) -> Result<Sincronizacao> {
-        self.synchronise(self.sources(|_| true), None, Actor::sistema())
-            .await
+        let mut sources = self.sources(|_| true);
+        for source in &mut sources {
+            source.organizacao = source.organizacao.patient();
+        }
+        self.synchronise(sources, None, Actor::sistema()).await
     }
 
     /// All projects of one organisation as Azure DevOps tells them now: with the caller's credential if there is one, else
@@ -187,6 +194,7 @@ impl IntegracaoService {
         let key = RunKey {
             organizacao: source.organizacao.nome().clone(),
             caller,
+            is_patient: source.organizacao.is_patient(),
         };
         let run = async { Ok::<_, Error>(Arc::new(self.run(source, actor).await?)) };
         let outcome = self.running.entry(key.clone()).or_try_insert_with(run).await;
@@ -225,13 +233,18 @@ impl IntegracaoService {
 
     /// Proves the credential first: an organisation with public projects lists those to anybody, also to an expired PAT.
     async fn list(&self, source: Source) -> Listing {
-        let listing = timeout(LIST_BUDGET, async {
+        let budget = if source.organizacao.is_patient() {
+            BACKGROUND_LIST_BUDGET
+        } else {
+            LIST_BUDGET
+        };
+        let listing = timeout(budget, async {
             let Source {
                 organizacao,
                 credential,
                 ..
             } = &source;
-            let proof = organizacao.authenticated_user(credential).await?;
+            let proof = organizacao.known_user(credential).await?;
             let chave = self
                 .tenants
                 .confirm(organizacao.nome(), proof.instance_id)

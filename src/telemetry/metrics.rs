@@ -33,6 +33,7 @@ const LOG_LINES_OMITTED: &str = "aponta_log_lines_omitted_total";
 const CONNECTIONS_REFUSED: &str = "aponta_connections_refused_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
+const LANES_OPEN: &str = "aponta_upstream_lanes_open";
 const UPSTREAM_VERSION: &str = "aponta_upstream_api_version";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
 const LOG_LINES_LOST: &str = "aponta_log_lines_lost_total";
@@ -124,7 +125,11 @@ fn describe() {
     describe_counter!(ENTRIES, "Time entries written");
     describe_gauge!(
         BREAKERS_OPEN,
-        "Ways to Azure DevOps that are left alone at the moment"
+        "Hosts of Azure DevOps whose circuit breaker is open"
+    );
+    describe_gauge!(
+        LANES_OPEN,
+        "Identities whose own circuit breaker is open because Azure DevOps delays them"
     );
     describe_gauge!(
         UPSTREAM_VERSION,
@@ -378,9 +383,14 @@ pub fn pat_expires_in(seconds: Option<f64>) {
     gauge!(PAT_EXPIRES).set(seconds.unwrap_or(f64::INFINITY));
 }
 
-/// Ways to Azure DevOps that are left alone.
+/// Hosts of Azure DevOps whose circuit breaker is open.
 pub fn breakers_open(count: u32) {
     gauge!(BREAKERS_OPEN).set(count);
+}
+
+/// Identities that Azure DevOps delays so long that their own circuit breaker is open.
+pub fn lanes_open(count: u32) {
+    gauge!(LANES_OPEN).set(count);
 }
 
 /// It was asked who a caller is: `hit`, `miss` or `refused`.

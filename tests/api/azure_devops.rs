@@ -1,5 +1,6 @@
 //! The client of Azure DevOps against a service that misbehaves in every way we know of.
 
+mod delays;
 mod versions;
 
 use std::sync::{Arc, Mutex};

@@ -88,6 +88,7 @@ async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() 
         ("aponta_auth_cache_total", r#"result="hit""#),
         ("aponta_entries_total", r#"op="create""#),
         ("aponta_upstream_breakers_open", ""),
+        ("aponta_upstream_lanes_open", ""),
         ("aponta_pat_expires_in_seconds", ""),
         ("aponta_log_lines_lost_total", ""),
         ("aponta_connections_refused_total", ""),

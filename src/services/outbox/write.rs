@@ -106,7 +106,8 @@ impl Inner {
     /// Finds the organisation and the credential to write with.
     async fn access(&self, target: &Target, own: Option<Credential>) -> Result<Access, Failure> {
         let tenant = self.tenant(&target.organizacao);
-        let organizacao = tenant.as_ref().map(|tenant| tenant.organizacao.clone());
+        // A slow call is no failed one here: the request waits only as long as its budget.
+        let organizacao = tenant.as_ref().map(|tenant| tenant.organizacao.patient());
         let credential = tenant.and_then(|tenant| tenant.pat).or(own);
         let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
             return Err(Failure::NoCredential);

@@ -42,7 +42,8 @@ impl WorkItemService {
     /// The picture of a type, fetched if need be; our own while it is not to be had.
     pub(super) async fn icon(&self, membership: &Membership, types: Option<&Types>, tipo: &str) -> Arc<str> {
         let (icon, color) = look(types, tipo);
-        let organizacao = membership.organizacao().clone();
+        // Azure DevOps may delay the call; the request does not wait for it.
+        let organizacao = membership.organizacao().patient();
         let key = (organizacao.nome().clone(), icon.clone(), color.clone());
         if let Some(known) = self.caches.icons.get(&key).await {
             return known;

@@ -57,7 +57,13 @@ impl TestApp {
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value)),
         );
-        let others = quick.into_iter().chain(variables);
+        let variables: Vec<(&str, &str)> = variables.into_iter().collect();
+        // Background work must not be less patient than a test lets people be.
+        let own_patience = variables
+            .iter()
+            .any(|(name, _)| *name == "AZURE_DEVOPS_TIMEOUT_MS");
+        let background = (!own_patience).then_some(("AZURE_DEVOPS_BACKGROUND_TIMEOUT_SECONDS", "1"));
+        let others = quick.into_iter().chain(background).chain(variables);
         all.extend(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Self::with(all.iter().map(|(name, value)| (name.as_str(), value.as_str()))).await
     }
@@ -80,8 +86,20 @@ impl TestApp {
         self.replica_from(env)
     }
 
+    /// The same, after this change of its configuration.
+    pub fn replica_after(&self, edit: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::load(&self.env).unwrap();
+        edit(&mut config);
+        self.replica_of(self.env.clone(), &config)
+    }
+
     fn replica_from(&self, env: Env) -> Self {
-        let app = App::new(&Config::load(&env).unwrap()).unwrap();
+        let config = Config::load(&env).unwrap();
+        self.replica_of(env, &config)
+    }
+
+    fn replica_of(&self, env: Env, config: &Config) -> Self {
+        let app = App::new(config).unwrap();
         Self {
             service: app.service.clone(),
             app,

@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -199,6 +200,12 @@ impl FakeAzure {
         self.shared.world().token_faults.insert(token.to_owned(), fault);
     }
 
+    /// Answers to requests with this token come so much later; what is asked for is done at once. Azure DevOps does
+    /// so to an identity that asks too much.
+    pub fn delay_token(&self, token: &str, delay: Duration) {
+        self.shared.world().token_delays.insert(token.to_owned(), delay);
+    }
+
     /// `count` private projects named `P000`, ...
     pub fn projects(&self, org: &str, count: usize) -> Vec<Project> {
         let projects: Vec<Project> = (0..count).map(|n| Project::new(&format!("P{n:03}"))).collect();
@@ -323,6 +330,7 @@ impl FakeAzure {
     pub fn heal(&self) {
         let mut world = self.shared.world();
         world.token_faults.clear();
+        world.token_delays.clear();
         world.orgs.values_mut().for_each(|org| org.faults.clear());
     }
 

@@ -39,27 +39,32 @@ pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<R
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let request = Request::from_parts(parts, body);
-    let (outcome, held) = {
+    let (outcome, held, delay) = {
         let mut world = shared.world();
+        let token = token(request.headers());
+        let delay = token.and_then(|(_, token)| world.token_delays.get(&token).copied());
         if let Some(nome) = version_question(&request) {
             let held = world
                 .orgs
                 .get(&nome)
                 .and_then(|org| org.held.get(LIST_VERSIONS))
                 .cloned();
-            (versions::tell(&mut world, &nome, &request), held)
+            (versions::tell(&mut world, &nome, &request), held, delay)
         } else {
             let outcome = answer(&mut world, &request);
             let held = world.seen.last().and_then(|seen| {
                 let held = &world.orgs.get(&seen.org)?.held;
                 held.get(seen.operation).or_else(|| held.get("*")).cloned()
             });
-            (outcome, held)
+            (outcome, held, delay)
         }
     };
     if let Some(mut held) = held {
         // Ends with an error when the sender goes.
         while held.changed().await.is_ok() {}
+    }
+    if let Some(delay) = delay {
+        tokio::time::sleep(delay).await;
     }
     match outcome {
         Outcome::Answer(response) => Ok(response),

@@ -1,6 +1,7 @@
 //! What the fake knows.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -21,6 +22,8 @@ pub struct World {
     /// Access token to person.
     pub access_tokens: HashMap<String, Uuid>,
     pub token_faults: HashMap<String, Fault>,
+    /// Token to how long its answers are delayed.
+    pub token_delays: HashMap<String, Duration>,
     pub seen: Vec<Seen>,
     /// Which server the organisations are on.
     pub server: Server,

@@ -1,0 +1,239 @@
+//! Which calls may go out: turns and circuit breakers of an organisation. `docs/azure-devops.md` says which failure
+//! counts against the host and which against one identity.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
+
+use super::breaker::{Breaker, Outcome, Ticket};
+use super::credential::{Credential, Fingerprint};
+use super::error::{Error, Unavailability};
+use super::lanes::{Lane, Lanes, Silence, Way};
+use super::organizacao::Host;
+use super::transport::Call;
+
+/// Told to callers who came while all turns were taken.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+/// Number of lanes whose turns may all be taken at once; more calls than those wait, whoever makes them.
+const FULL_LANES: usize = 4;
+
+/// Turns and circuits of an organisation.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// The two hosts of an organisation fail each on its own.
+    hosts: [HostCircuit; 2],
+    lanes: Lanes,
+    /// Turns of all lanes together.
+    turns: Arc<Semaphore>,
+    /// Turns of calls that prove callers, so that made-up tokens do not keep the proved ones waiting.
+    proof_turns: Arc<Semaphore>,
+    /// That of calls that prove callers: made-up tokens may fail as they like without closing the way to others.
+    proof_breaker: Arc<Breaker>,
+}
+
+/// What is known of a host.
+#[derive(Debug)]
+struct HostCircuit {
+    /// Counts failures that no identity is the cause of.
+    breaker: Arc<Breaker>,
+    silence: Silence,
+}
+
+/// Permission for one attempt, with the turn that it takes.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    circuit: &'a HostCircuit,
+    identity: Option<Fingerprint>,
+    tickets: Tickets,
+    _turns: [Option<OwnedSemaphorePermit>; 2],
+    /// Kept by the call: a lane without calls may be dropped.
+    _lane: Option<Arc<Lane>>,
+}
+
+#[derive(Debug)]
+enum Tickets {
+    /// The outcome counts for nothing.
+    None,
+    Proof(Ticket),
+    /// A call without identity has no ticket of a lane.
+    Proved {
+        host: Ticket,
+        lane: Option<Ticket>,
+    },
+}
+
+impl Admission {
+    /// Makes an admission for `concurrency` calls at once of one identity.
+    pub(super) fn new(organizacao: &str, concurrency: usize, open_for: Duration) -> Self {
+        let circuit = |name: String| HostCircuit {
+            breaker: Breaker::new(name, open_for),
+            silence: Silence::default(),
+        };
+        Self {
+            hosts: [
+                circuit(organizacao.to_owned()),
+                circuit(format!("{organizacao} (identities)")),
+            ],
+            lanes: Lanes::new(organizacao, concurrency, open_for),
+            turns: Arc::new(Semaphore::new(concurrency * FULL_LANES)),
+            proof_turns: Arc::new(Semaphore::new(concurrency.div_ceil(2))),
+            proof_breaker: Breaker::new(format!("{organizacao} (proofs)"), open_for),
+        }
+    }
+
+    /// Waits for a turn of the call until `latest`, and lets it through unless a circuit is open.
+    pub(super) async fn admit(&self, call: &Call<'_>, latest: Instant) -> Result<Pass<'_>, Error> {
+        if call.operation.unproved {
+            self.admit_proof(call, latest).await
+        } else {
+            self.admit_proved(call, latest).await
+        }
+    }
+
+    async fn admit_proof(&self, call: &Call<'_>, latest: Instant) -> Result<Pass<'_>, Error> {
+        let circuit = self.circuit(call.host);
+        let turn = turn(&self.proof_turns, latest).await?;
+        closed(&circuit.breaker)?;
+        let ticket = self.proof_breaker.admit(Instant::now()).map_err(open)?;
+        Ok(Pass {
+            circuit,
+            identity: None,
+            tickets: Tickets::Proof(ticket),
+            _turns: [Some(turn), None],
+            _lane: None,
+        })
+    }
+
+    async fn admit_proved(&self, call: &Call<'_>, latest: Instant) -> Result<Pass<'_>, Error> {
+        let circuit = self.circuit(call.host);
+        let identity = call.credential.map(Credential::fingerprint);
+        let way = Way {
+            host: call.host,
+            identity,
+            patience: call.patience,
+        };
+        let lane = self.lanes.of(way, Instant::now());
+        if call.operation.vital {
+            // A call that will be refused anyway does not wait for its turn first.
+            closed(&lane.breaker)?;
+            closed(&circuit.breaker)?;
+        }
+        let turns = [
+            Some(turn(&lane.turns, latest).await?),
+            Some(turn(&self.turns, latest).await?),
+        ];
+        let tickets = if call.operation.vital {
+            let now = Instant::now();
+            let of_lane = identity.map(|_| lane.breaker.admit(now)).transpose();
+            Tickets::Proved {
+                lane: of_lane.map_err(open)?,
+                host: circuit.breaker.admit(now).map_err(open)?,
+            }
+        } else {
+            Tickets::None
+        };
+        Ok(Pass {
+            circuit,
+            identity,
+            tickets,
+            _turns: turns,
+            _lane: Some(lane),
+        })
+    }
+
+    /// Returns `true` if the circuit of a host lets calls through without reserve.
+    pub(super) fn is_closed(&self, host: Host) -> bool {
+        self.circuit(host).breaker.is_closed()
+    }
+
+    /// Returns the number of hosts whose circuit is open.
+    pub(super) fn open_hosts(&self) -> usize {
+        let open = self.hosts.iter().filter(|circuit| !circuit.breaker.is_closed());
+        open.count()
+    }
+
+    /// Returns the number of lanes whose circuit is open.
+    pub(super) fn open_lanes(&self) -> usize {
+        self.lanes.open()
+    }
+
+    fn circuit(&self, host: Host) -> &HostCircuit {
+        let [api, identity] = &self.hosts;
+        match host {
+            Host::Api => api,
+            Host::Identity => identity,
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Notes how the attempt went: `error` is what it failed with.
+    pub(super) fn settle(self, error: Option<&Error>, now: Instant) {
+        let timed_out = matches!(error, Some(Error::Timeout));
+        let failed = error.is_some_and(Error::is_outage);
+        match self.tickets {
+            Tickets::None => {}
+            Tickets::Proof(ticket) => {
+                // Azure DevOps may be slow or fail for one token; that it cannot be reached is no token's doing.
+                let unreachable = error.is_some_and(Error::is_unreachable);
+                ticket.settle(
+                    if unreachable {
+                        Outcome::Failed
+                    } else {
+                        Outcome::Works
+                    },
+                    now,
+                );
+                if !failed {
+                    self.circuit.silence.end();
+                }
+            }
+            Tickets::Proved { host, lane } => {
+                if let Some(lane) = lane {
+                    lane.settle(of_lane(timed_out, failed), now);
+                }
+                // Azure DevOps delays an identity that asks too much: a signed call that is slow says nothing of the host.
+                match self.identity.filter(|_| timed_out) {
+                    Some(identity) => {
+                        host.settle(Outcome::Unclear, now);
+                        if self.circuit.silence.note(identity, now) {
+                            self.circuit.breaker.trip(now);
+                        }
+                    }
+                    None if failed => host.settle(Outcome::Failed, now),
+                    None => {
+                        host.settle(Outcome::Works, now);
+                        self.circuit.silence.end();
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn of_lane(timed_out: bool, failed: bool) -> Outcome {
+    match (timed_out, failed) {
+        (true, _) => Outcome::Failed,
+        (false, true) => Outcome::Unclear,
+        (false, false) => Outcome::Works,
+    }
+}
+
+async fn turn(turns: &Arc<Semaphore>, latest: Instant) -> Result<OwnedSemaphorePermit, Error> {
+    match timeout_at(latest.into(), Arc::clone(turns).acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(Error::unavailable(Unavailability::Busy, Some(BUSY_RETRY))),
+    }
+}
+
+fn closed(breaker: &Breaker) -> Result<(), Error> {
+    breaker
+        .open_for(Instant::now())
+        .map_or(Ok(()), |wait| Err(open(wait)))
+}
+
+fn open(wait: Duration) -> Error {
+    Error::unavailable(Unavailability::BreakerOpen, Some(wait))
+}

@@ -1,0 +1,288 @@
+//! Lanes: each identity has turns and a circuit breaker of its own at each host, so that Azure DevOps delaying one
+//! identity costs no other identity a turn and closes the way to nobody else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use super::breaker::{Breaker, THRESHOLD};
+use super::credential::Fingerprint;
+use super::organizacao::{Host, Patience};
+
+/// Maximum number of lanes that are kept while no call is in them.
+const MOST: usize = 4_096;
+/// Number of lanes from which idle ones are looked for.
+const SWEEP_FROM: usize = 64;
+/// Time after which an unused lane is dropped. Azure DevOps counts over five minutes.
+const IDLE: Duration = Duration::from_mins(10);
+
+/// Number of identities that a host must leave without an answer before it counts as hanging itself.
+const IDENTITIES: usize = 3;
+/// Time after which an earlier timeout says nothing of the host any more.
+const SILENCE: Duration = Duration::from_mins(2);
+
+/// Names a lane. Background calls have lanes of their own: they may be slow for longer, and take no turn from people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Way {
+    pub(super) host: Host,
+    /// `None`: unsigned.
+    pub(super) identity: Option<Fingerprint>,
+    pub(super) patience: Patience,
+}
+
+/// Turns and circuit of one way.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) turns: Arc<Semaphore>,
+    /// Counts answers that did not come in time, and nothing else.
+    pub(super) breaker: Arc<Breaker>,
+}
+
+/// The lanes of an organisation.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    organizacao: String,
+    turns: usize,
+    open_for: Duration,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    lanes: HashMap<Way, Entry>,
+    sweep_from: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    lane: Arc<Lane>,
+    used: Instant,
+}
+
+impl Entry {
+    fn is_free(&self) -> bool {
+        Arc::strong_count(&self.lane) == 1
+    }
+}
+
+impl Lanes {
+    /// Makes lanes with `turns` calls at once each, whose circuit stays open for `open_for`.
+    pub(super) fn new(organizacao: &str, turns: usize, open_for: Duration) -> Self {
+        Self {
+            organizacao: organizacao.to_owned(),
+            turns,
+            open_for,
+            table: Mutex::new(Table {
+                lanes: HashMap::new(),
+                sweep_from: SWEEP_FROM,
+            }),
+        }
+    }
+
+    /// Returns the lane of `way`. It is kept as long as the caller holds it.
+    pub(super) fn of(&self, way: Way, now: Instant) -> Arc<Lane> {
+        let mut table = self.lock();
+        if let Some(entry) = table.lanes.get_mut(&way) {
+            entry.used = now;
+            return Arc::clone(&entry.lane);
+        }
+        table.sweep(now);
+        let lane = Arc::new(Lane {
+            turns: Arc::new(Semaphore::new(self.turns)),
+            breaker: Breaker::new(format!("{} (one identity)", self.organizacao), self.open_for),
+        });
+        let entry = Entry {
+            lane: Arc::clone(&lane),
+            used: now,
+        };
+        table.lanes.insert(way, entry);
+        lane
+    }
+
+    /// Returns the number of lanes whose circuit is open.
+    pub(super) fn open(&self) -> usize {
+        let table = self.lock();
+        let open = table
+            .lanes
+            .values()
+            .filter(|entry| !entry.lane.breaker.is_closed());
+        open.count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // A panic cannot leave the table half-written.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Drops idle lanes once there are many, and every free one at the limit.
+    fn sweep(&mut self, now: Instant) {
+        if self.lanes.len() < self.sweep_from {
+            return;
+        }
+        let in_use = |entry: &Entry| now.saturating_duration_since(entry.used) < IDLE;
+        self.lanes.retain(|_, entry| !entry.is_free() || in_use(entry));
+        if self.lanes.len() >= MOST {
+            self.lanes.retain(|_, entry| !entry.is_free());
+        }
+        // Twice as many as are in use: the cost of a sweep is spread over as many new lanes.
+        self.sweep_from = (self.lanes.len() * 2).clamp(SWEEP_FROM, MOST);
+    }
+}
+
+/// Tells a host that hangs from identities that are delayed: the host hangs when several identities in a row get no
+/// answer in time and none gets one.
+#[derive(Debug, Default)]
+pub(super) struct Silence(Mutex<Unanswered>);
+
+#[derive(Debug, Default)]
+struct Unanswered {
+    timeouts: u32,
+    identities: Vec<Fingerprint>,
+    last: Option<Instant>,
+}
+
+impl Silence {
+    /// Notes a timeout. Returns `true` if the host hangs, as far as one can see; the count begins anew then.
+    pub(super) fn note(&self, identity: Fingerprint, now: Instant) -> bool {
+        let mut unanswered = self.lock();
+        let is_old = |last: Instant| now.saturating_duration_since(last) > SILENCE;
+        if unanswered.last.is_some_and(is_old) {
+            *unanswered = Unanswered::default();
+        }
+        unanswered.last = Some(now);
+        unanswered.timeouts += 1;
+        if unanswered.identities.len() < IDENTITIES && !unanswered.identities.contains(&identity) {
+            unanswered.identities.push(identity);
+        }
+        let hangs = unanswered.timeouts >= THRESHOLD && unanswered.identities.len() == IDENTITIES;
+        if hangs {
+            *unanswered = Unanswered::default();
+        }
+        hangs
+    }
+
+    /// Notes an answer.
+    pub(super) fn end(&self) {
+        let mut unanswered = self.lock();
+        if unanswered.timeouts > 0 {
+            *unanswered = Unanswered::default();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Unanswered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::breaker::Outcome;
+    use super::*;
+
+    const OPEN_FOR: Duration = Duration::from_secs(5);
+
+    fn lanes() -> Lanes {
+        Lanes::new("contoso", 2, OPEN_FOR)
+    }
+
+    fn identity(n: usize) -> Fingerprint {
+        Fingerprint::of(&n.to_string())
+    }
+
+    fn way(n: usize) -> Way {
+        Way {
+            host: Host::Api,
+            identity: Some(identity(n)),
+            patience: Patience::Foreground,
+        }
+    }
+
+    fn size(lanes: &Lanes) -> usize {
+        lanes.lock().lanes.len()
+    }
+
+    #[test]
+    fn open_circuit_of_one_identity_leaves_others() {
+        let (lanes, now) = (lanes(), Instant::now());
+        for _ in 0..THRESHOLD {
+            let ticket = lanes.of(way(1), now).breaker.admit(now).unwrap();
+            ticket.settle(Outcome::Failed, now);
+        }
+        assert_eq!(lanes.of(way(1), now).breaker.admit(now).unwrap_err(), OPEN_FOR);
+        let others = [
+            way(2),
+            Way {
+                host: Host::Identity,
+                ..way(1)
+            },
+            Way {
+                patience: Patience::Background,
+                ..way(1)
+            },
+        ];
+        for other in others {
+            assert!(lanes.of(other, now).breaker.admit(now).is_ok(), "{other:?}");
+        }
+        assert_eq!(lanes.open(), 1);
+    }
+
+    #[test]
+    fn turns_of_one_identity_leave_those_of_others() {
+        let (lanes, now) = (lanes(), Instant::now());
+        let lane = lanes.of(way(1), now);
+        let _taken = lane.turns.try_acquire_many(2).unwrap();
+        assert!(lanes.of(way(1), now).turns.try_acquire().is_err());
+        assert!(lanes.of(way(2), now).turns.try_acquire().is_ok());
+    }
+
+    #[test]
+    fn idle_lane_is_dropped_and_a_busy_one_stays() {
+        let (lanes, now) = (lanes(), Instant::now());
+        let busy = lanes.of(way(0), now);
+        for n in 1..SWEEP_FROM {
+            lanes.of(way(n), now);
+        }
+        lanes.of(way(SWEEP_FROM), now + IDLE);
+        assert_eq!(size(&lanes), 2);
+        assert!(Arc::ptr_eq(&busy, &lanes.of(way(0), now)));
+    }
+
+    #[test]
+    fn number_of_lanes_without_calls_is_bounded() {
+        let (lanes, now) = (lanes(), Instant::now());
+        let busy = lanes.of(way(0), now);
+        for n in 1..2 * MOST {
+            lanes.of(way(n), now);
+            assert!(size(&lanes) <= MOST, "{n}");
+        }
+        assert!(Arc::ptr_eq(&busy, &lanes.of(way(0), now)));
+    }
+
+    #[test]
+    fn host_hangs_when_three_identities_in_a_row_get_no_answer() {
+        let now = Instant::now();
+        let note = |silence: &Silence, who: &[usize]| -> Vec<bool> {
+            who.iter().map(|n| silence.note(identity(*n), now)).collect()
+        };
+        let silence = Silence::default();
+        assert!(
+            !note(&silence, &[1; 50]).contains(&true),
+            "one identity is delayed"
+        );
+        assert!(!note(&silence, &[2; 50]).contains(&true), "two are");
+        assert_eq!(note(&silence, &[3]), [true], "the host hangs");
+        assert_eq!(
+            note(&silence, &[1, 2, 3, 1, 2]),
+            [false, false, false, false, true]
+        );
+        note(&silence, &[1, 2, 1, 2]);
+        silence.end();
+        assert_eq!(note(&silence, &[3]), [false], "an answer came in between");
+        note(&silence, &[1, 1, 1]);
+        assert!(!silence.note(identity(2), now + SILENCE * 2), "too long ago");
+    }
+}

@@ -1,0 +1,68 @@
+//! When a call that failed is sent again.
+
+use std::time::{Duration, Instant};
+
+use super::error::{Error, Unavailability};
+use super::operation::Operation;
+
+/// Attempts at one call, the first included.
+const ATTEMPTS: u32 = 3;
+/// The pause before a retry is anything from nothing to this, doubled with each (full jitter: callers that failed together
+/// do not come back together).
+const BACKOFF: Duration = Duration::from_millis(100);
+/// Longest wait of a call for a throttled identity; a longer one is left to the caller.
+pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(2);
+
+/// Returns how long to wait before trying again; `None`: do not.
+pub(super) fn pause(
+    operation: &Operation,
+    error: &Error,
+    attempts: u32,
+    deadline: Instant,
+) -> Option<Duration> {
+    let asked = match error {
+        Error::Throttled { retry_after } => retry_after.filter(|wait| *wait <= LONGEST_HOLD)?,
+        Error::Unavailable {
+            reason: Unavailability::Status(_) | Unavailability::Connection(_),
+            retry_after,
+        } => retry_after.unwrap_or_default(),
+        _ => return None,
+    };
+    if !operation.idempotent || attempts >= ATTEMPTS || asked > LONGEST_HOLD {
+        return None;
+    }
+    let backoff = BACKOFF * 2_u32.pow(attempts - 1);
+    let pause = asked + backoff.mul_f64(fastrand::f64());
+    (Instant::now() + pause < deadline).then_some(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::operation::LIST_PROJECTS;
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again_and_never_beyond_the_deadline() {
+        let soon = Instant::now() + Duration::from_secs(10);
+        let status = |retry_after| Error::unavailable(Unavailability::Status(503), retry_after);
+        let throttled = |seconds| Error::Throttled {
+            retry_after: Some(Duration::from_secs(seconds)),
+        };
+        let again = |error: &Error| pause(&LIST_PROJECTS, error, 1, soon);
+        assert!(again(&status(None)).unwrap() <= BACKOFF);
+        assert!(again(&throttled(1)).unwrap() >= Duration::from_secs(1));
+        for hopeless in [
+            Error::Timeout,
+            Error::NotFound,
+            Error::Nonsense(""),
+            throttled(3),
+            status(Some(Duration::from_secs(3))),
+            Error::Throttled { retry_after: None },
+            Error::unavailable(Unavailability::BreakerOpen, None),
+        ] {
+            assert_eq!(again(&hopeless), None, "{hopeless}");
+        }
+        assert_eq!(pause(&LIST_PROJECTS, &status(None), ATTEMPTS, soon), None);
+        assert_eq!(pause(&LIST_PROJECTS, &throttled(1), 1, Instant::now()), None);
+    }
+}
