@@ -31,7 +31,7 @@ use crate::http::observe::{Observer, panic_response};
 use crate::http::openapi::BaseDocument;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{self, AddressBudgets};
-use crate::http::{cors, framing, partial};
+use crate::http::{cors, framing, partial, stale};
 use crate::jobs::Jobs;
 use crate::lifecycle::Draining;
 use crate::routers;
@@ -124,7 +124,7 @@ impl AppState {
     #[must_use]
     pub fn new(config: &Config, db: &Db, tenants: &Tenants, draining: &Draining) -> Self {
         let projetos = ProjetoService::new(db.clone(), tenants.clone());
-        let work_items = WorkItemService::new();
+let work_items = WorkItemService::new(config.azure_devops.fresh);
         let outbox = OutboxService::new(
             db.clone(),
             tenants.clone(),
@@ -183,6 +183,7 @@ impl Described {
             .into_iter()
             .fold(BaseDocument::openapi(), OpenApi::merge_from);
         partial::describe(&mut document);
+        stale::describe(&mut document);
         Self {
             limited,
             unlimited,

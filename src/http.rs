@@ -16,3 +16,4 @@ pub mod pagination;
 pub mod partial;
 pub mod problem;
 pub mod rate_limit;
+pub mod stale;

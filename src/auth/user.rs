@@ -265,7 +265,7 @@ impl CurrentUser {
             .iter()
             .map(|(nome, _)| nome)
             .filter(|nome| is_familiar(nome));
-        let mut names: Vec<String> = known.map(encoded).collect();
+        let mut names: Vec<String> = known.map(NomeOrganizacao::percent_encoded).collect();
         if names.len() < self.undecided.len() {
             names.push("*".to_owned());
         }
@@ -298,13 +298,6 @@ impl CurrentUser {
             None => self.memberships.first().ok_or_else(not_a_member),
         }
     }
-}
-
-/// A name as a header can hold it.
-fn encoded(nome: &NomeOrganizacao) -> String {
-    form_urlencoded::byte_serialize(nome.as_str().as_bytes())
-        .collect::<String>()
-        .replace('+', "%20")
 }
 
 fn not_a_member() -> Error {

@@ -10,6 +10,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::idempotency::REPLAYED;
 use super::partial::PARTIAL;
+use super::stale::STALE;
 use crate::config::http::OriginPattern;
 
 /// How long a browser may remember a preflight; what the FastAPI service said.
@@ -52,6 +53,7 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
             RETRY_AFTER,
             REPLAYED,
             PARTIAL,
+            STALE,
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("x-request-id"),

@@ -25,6 +25,7 @@ use line_budget::LineBudget;
 use super::client_ip::{client_ip, network_of};
 use super::partial;
 use super::problem::Problem;
+use super::stale;
 use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
 use crate::telemetry::metrics::{self, ActiveRequests};
@@ -158,6 +159,7 @@ impl Arrived {
                 network: network_of(client),
                 deadline: started + watch.request_timeout,
                 caller: Arc::default(),
+                stale: Arc::default(),
             },
         }
     }
@@ -175,6 +177,7 @@ impl Arrived {
             route,
             span,
             caller,
+            stale,
             network,
             ..
         } = self.context.clone();
@@ -198,6 +201,10 @@ impl Arrived {
             let lacking = caller.get().and_then(|caller| caller.lacking.as_deref());
             if let Some(lacking) = lacking.filter(|_| !names_one) {
                 partial::mark(response.headers_mut(), lacking);
+            }
+            // An error holds no data.
+            if let Some(names) = stale.names().filter(|_| response.status().as_u16() < 400) {
+                stale::mark(response.headers_mut(), &names);
             }
             let is_probe = watch.probes.contains(&&*route);
             if let Some(omitted) = watch.lines.admit(network, Instant::now()) {

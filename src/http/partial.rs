@@ -32,12 +32,23 @@ pub(super) fn mark(headers: &mut HeaderMap, lacking: &str) {
 
 /// Shows the header on every answer that depends on who asks.
 pub fn describe(document: &mut OpenApi) {
+    describe_header(document, SHOWN, DESCRIPTION, |_| true);
+}
+
+/// Shows a header on every answer that depends on who asks, of the paths that are `wanted`.
+pub(super) fn describe_header(
+    document: &mut OpenApi,
+    shown: &str,
+    description: &str,
+    wanted: impl Fn(&str) -> bool,
+) {
     let schema = ObjectBuilder::new().schema_type(Type::String).build();
     let mut header = Header::new(schema);
-    header.description = Some(DESCRIPTION.to_owned());
+    header.description = Some(description.to_owned());
     let components = document.components.get_or_insert_default();
-    components.headers.insert(SHOWN.to_owned(), RefOr::T(header));
-    for operation in document.paths.paths.values_mut().flat_map(operations) {
+    components.headers.insert(shown.to_owned(), RefOr::T(header));
+    let paths = document.paths.paths.iter_mut().filter(|(path, _)| wanted(path));
+    for operation in paths.flat_map(|(_, path)| operations(path)) {
         // Only open operations say themselves what security they have.
         if operation.security.is_some() {
             continue;
@@ -45,8 +56,8 @@ pub fn describe(document: &mut OpenApi) {
         let responses = &mut operation.responses.responses;
         for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
             if let RefOr::T(response) = response {
-                let shared = Ref::new(format!("#/components/headers/{SHOWN}"));
-                response.headers.insert(SHOWN.to_owned(), RefOr::Ref(shared));
+                let shared = Ref::new(format!("#/components/headers/{shown}"));
+                response.headers.insert(shown.to_owned(), RefOr::Ref(shared));
             }
         }
     }

@@ -48,6 +48,13 @@ impl NomeOrganizacao {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the name as a header can hold it.
+    #[must_use]
+    pub fn percent_encoded(&self) -> String {
+        let encoded = form_urlencoded::byte_serialize(self.0.as_bytes());
+        encoded.collect::<String>().replace('+', "%20")
+    }
 }
 
 impl fmt::Display for NomeOrganizacao {

@@ -146,6 +146,7 @@ impl TimesheetService {
         }
         let mut folha = assemble::assemble(semana, hoje, items, lancamentos);
         folha.avisos = selected.avisos;
+        folha.avisos.extend(avisos::stale());
         folha
             .avisos
             .extend(avisos::unknown_states(categorias.not_in_process()));
@@ -194,7 +195,7 @@ impl TimesheetService {
         let upstream = membership.organizacao();
         let known = self
             .work_items
-            .known_categoria(upstream, credential, &item.project, &item)
+            .shown_categoria(upstream, credential, &item.project, &item)
             .await?;
         let told = Told::from(known);
         Ok(Estado {

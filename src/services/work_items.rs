@@ -1,10 +1,12 @@
 //! Work items as rules need them: read for a caller, their state by category, their type's fields, found by text.
 //!
 //! What is remembered, and how long, stands in `work_items/cache.rs`. Nothing that depends on who asks is shared between credentials.
+//! What people look at may be stale while Azure DevOps gives no answer; what rules decide on never is.
 
 mod cache;
 mod icons;
 mod search;
+mod stale;
 mod types;
 
 use std::sync::Arc;
@@ -16,27 +18,31 @@ use crate::azure_devops::iterations::TeamAreas;
 use crate::azure_devops::queries::LONGEST_QUERY;
 use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
+use crate::config::FreshTimes;
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::work_item::Categoria;
 use crate::services::projetos::ProjetoService;
 use cache::Caches;
+use stale::{Freshness, Reading};
 
 pub use search::{Found, Search};
 pub use types::{Types, WorkItemType};
 
 /// Use cases of work items.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct WorkItemService {
     caches: Arc<Caches>,
 }
 
 impl WorkItemService {
-    /// Remembers nothing yet.
+    /// Makes a service that remembers nothing yet.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(fresh: FreshTimes) -> Self {
+        Self {
+            caches: Arc::new(Caches::new(fresh)),
+        }
     }
 
     /// A work item for a caller, as it is now.
@@ -56,19 +62,36 @@ impl WorkItemService {
         })
     }
 
-    /// Those of `ids` that exist for a caller, in the order asked, at the most 20 s old.
+    /// Returns those of `ids` that exist for a caller, in the order asked: at the most 20 s old, or stale.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn read_many(&self, membership: &Membership, ids: &[i32]) -> Result<Vec<WorkItem>> {
+        self.items(membership, ids, Freshness::Preferred).await
+    }
+
+    /// Returns the same, never stale: for reads whose answer is stored.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn read_many_fresh(&self, membership: &Membership, ids: &[i32]) -> Result<Vec<WorkItem>> {
+        self.items(membership, ids, Freshness::Required).await
+    }
+
+    async fn items(
+        &self,
+        membership: &Membership,
+        ids: &[i32],
+        freshness: Freshness,
+    ) -> Result<Vec<WorkItem>> {
         for_caller(membership, |credential| async move {
-            let credential = &credential;
-            self.caches.items(membership.organizacao(), credential, ids).await
+            let reading = Reading::new(membership.organizacao(), &credential, freshness);
+            self.caches.items(reading, ids).await
         })
         .await
     }
 
-    /// One work item of a project, at the most 20 s old.
+    /// Returns one work item of a project: at the most 20 s old, or stale.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none, or in another project.
@@ -90,7 +113,7 @@ impl WorkItemService {
         }
     }
 
-    /// Ids that a query selects for a caller, at the most 20 s old.
+    /// Returns the ids that a query selects for a caller: at the most 20 s old, or stale.
     ///
     /// # Errors
     /// [`Error::Rule`] when it is too long, or selects more than Azure DevOps tells.
@@ -105,11 +128,8 @@ impl WorkItemService {
             return Err(too_many());
         }
         let found = for_caller(membership, |credential| async move {
-            let credential = &credential;
-            let organizacao = membership.organizacao();
-            self.caches
-                .query(organizacao, credential, project, wiql, most)
-                .await
+            let reading = Reading::lenient(membership.organizacao(), &credential);
+            self.caches.query(reading, project, wiql, most).await
         });
         found.await.map_err(|error| match error {
             Error::Upstream {
@@ -120,7 +140,7 @@ impl WorkItemService {
         })
     }
 
-    /// Ids of the work items of an iteration, at the most 20 s old.
+    /// Returns the ids of the work items of an iteration: at the most 20 s old, or stale.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such iteration.
@@ -132,11 +152,11 @@ impl WorkItemService {
         iteration: &str,
     ) -> Result<Arc<Vec<i32>>> {
         let found = for_caller(membership, |credential| async move {
-            let credential = &credential;
-            let organizacao = membership.organizacao();
-            self.caches
-                .iteration_work_items(organizacao, credential, project, team, iteration)
-                .await
+            let reading = Reading::lenient(membership.organizacao(), &credential);
+            let found = self
+                .caches
+                .iteration_work_items(reading, project, team, iteration);
+            found.await
         });
         let missing = || Error::NotFound(format!("Iteração {iteration} não encontrada"));
         found.await.map_err(|error| missing_is(error, missing))
@@ -158,21 +178,19 @@ impl WorkItemService {
         })
     }
 
-    /// The types of a project, at the most an hour old. The service's PAT sees every type; a caller's credential may lack the
-    /// scope.
+    /// Returns the types of a project for people to look at: at the most an hour old, or stale. The service's PAT sees
+    /// every type; a caller's credential may lack the scope.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn types(&self, membership: &Membership, project: &str) -> Result<Arc<Types>> {
         let credential = membership.service_credential()?;
-        let types = self
-            .caches
-            .types(membership.organizacao(), credential, project)
-            .await;
+        let reading = Reading::lenient(membership.organizacao(), credential);
+        let types = self.caches.types(reading, project).await;
         types.map_err(|error| missing_is(error.into(), no_project))
     }
 
-    /// Areas of a team, at the most five minutes old.
+    /// Returns the areas of a team: at the most five minutes old, or stale.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such team.
@@ -183,10 +201,8 @@ impl WorkItemService {
         team: &str,
     ) -> Result<Arc<TeamAreas>> {
         let found = for_caller(membership, |credential| async move {
-            let organizacao = membership.organizacao();
-            self.caches
-                .team_areas(organizacao, &credential, project, team)
-                .await
+            let reading = Reading::lenient(membership.organizacao(), &credential);
+            self.caches.team_areas(reading, project, team).await
         });
         let missing = || Error::NotFound(format!("Time {team} não encontrado"));
         found.await.map_err(|error| missing_is(error, missing))
@@ -223,14 +239,35 @@ impl WorkItemService {
         project: &str,
         item: &WorkItem,
     ) -> Result<Option<Categoria>, AzureError> {
-        let types = self.caches.types(organizacao, credential, project).await?;
+        let reading = Reading::strict(organizacao, credential);
+        let types = self.caches.types(reading, project).await?;
         if let Some(categoria) = types.categoria(&item.tipo, &item.state) {
             return Ok(Some(categoria));
         }
         // A state that is newer than what is remembered.
         self.caches.forget_types(organizacao, project).await;
-        let types = self.caches.types(organizacao, credential, project).await?;
+        let types = self.caches.types(reading, project).await?;
         Ok(types.categoria(&item.tipo, &item.state))
+    }
+
+    /// Returns the category of a work item's state for people to look at, as stale as the types of its project may be;
+    /// `None` when the process does not know the state.
+    ///
+    /// # Errors
+    /// As for [`known_categoria`](Self::known_categoria).
+    pub async fn shown_categoria(
+        &self,
+        organizacao: &Organizacao,
+        credential: &Credential,
+        project: &str,
+        item: &WorkItem,
+    ) -> Result<Option<Categoria>, AzureError> {
+        let reading = Reading::lenient(organizacao, credential);
+        let types = self.caches.types(reading, project).await?;
+        match types.categoria(&item.tipo, &item.state) {
+            Some(categoria) => Ok(Some(categoria)),
+            None => self.known_categoria(organizacao, credential, project, item).await,
+        }
     }
 
     /// What is known of a work item's type.
@@ -243,7 +280,8 @@ impl WorkItemService {
         credential: &Credential,
         item: &WorkItem,
     ) -> Result<Arc<WorkItemType>, AzureError> {
-        let types = self.caches.types(organizacao, credential, &item.project).await?;
+        let reading = Reading::strict(organizacao, credential);
+        let types = self.caches.types(reading, &item.project).await?;
         let tipo = types.find(&item.tipo).ok_or(AzureError::Nonsense(
             "the work item has a type that its project does not know",
         ))?;

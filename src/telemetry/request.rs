@@ -2,9 +2,10 @@
 //!
 //! Not a span: sqlx 0.9 enters the current span anew for every row, which cost a tenth of the throughput of a list.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -37,6 +38,29 @@ pub struct RequestContext {
     pub deadline: Instant,
     /// The caller, once proved.
     pub caller: Arc<OnceLock<Caller>>,
+    /// Organisations of which the answer holds stale data.
+    pub stale: Arc<StaleData>,
+}
+
+/// Names of organisations whose data in an answer is stale, percent-encoded.
+#[derive(Debug, Default)]
+pub struct StaleData(Mutex<BTreeSet<String>>);
+
+impl StaleData {
+    fn note(&self, organizacao: &str) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.contains(organizacao) {
+            names.insert(organizacao.to_owned());
+        }
+    }
+
+    /// Returns the names with commas between them; `None` without any.
+    #[must_use]
+    pub fn names(&self) -> Option<String> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed: Vec<&str> = names.iter().map(String::as_str).collect();
+        (!listed.is_empty()).then(|| listed.join(", "))
+    }
 }
 
 /// What log lines say of a proved caller.
@@ -92,6 +116,18 @@ pub fn name_caller(caller: impl FnOnce() -> Caller) {
     let _ = CURRENT.try_with(|context| {
         context.caller.get_or_init(caller);
     });
+}
+
+/// Notes that the answer to the request that this task works for holds stale data of an organisation.
+pub fn note_stale(organizacao: &str) {
+    let _ = CURRENT.try_with(|context| context.stale.note(organizacao));
+}
+
+/// Returns `true` if the answer to the request that this task works for holds stale data.
+#[must_use]
+pub fn is_stale() -> bool {
+    let names = CURRENT.try_with(|context| context.stale.names());
+    names.is_ok_and(|names| names.is_some())
 }
 
 /// Runs `work` as part of a request.
@@ -203,6 +239,7 @@ mod tests {
             network: IpAddr::from([127, 0, 0, 1]),
             deadline: Instant::now(),
             caller: Arc::default(),
+            stale: Arc::default(),
             route: "/{id}".into(),
             span: Span::of_request("GET", "/{id}", &headers),
         };

@@ -168,6 +168,10 @@ const STARTS_TASKS: &[(&str, &str)] = &[
     ("server.rs", "connections"),
     ("services/integracao.rs", "a run that outlives its request"),
     (
+        "services/work_items/cache.rs",
+        "a read that is slower than its request may be",
+    ),
+    (
         "services/work_items/icons.rs",
         "a picture that outlives its request",
     ),

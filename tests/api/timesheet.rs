@@ -2,6 +2,7 @@
 //! DevOps, `states.rs` the smaller routes, `frontend.rs` the pages that call it.
 
 mod frontend;
+mod stale;
 mod states;
 mod upstream;
 

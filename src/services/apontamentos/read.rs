@@ -82,7 +82,10 @@ impl ApontamentoService {
         if !elsewhere || membership.credential().is_err() {
             return Ok(false);
         }
-        let items = self.work_items.read_many(membership, &[of.work_item_id]).await?;
+        let items = self
+            .work_items
+            .read_many_fresh(membership, &[of.work_item_id])
+            .await?;
         let Some(item) = items.first() else {
             return Ok(false);
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::azure_devops::Organizacao;
 use crate::azure_devops::iterations::TeamAreas;
 use crate::models::timesheet::Aviso;
+use crate::telemetry::request;
 
 /// Fields that the collection does not have.
 pub(super) fn absent_fields(organizacao: &Organizacao) -> Vec<Aviso> {
@@ -13,6 +14,15 @@ pub(super) fn absent_fields(organizacao: &Organizacao) -> Vec<Aviso> {
         detail: format!("A coleção do Azure DevOps não tem o campo {field}; a folha não o mostra"),
     };
     organizacao.absent_fields().into_iter().map(aviso).collect()
+}
+
+/// Data that is older than usual, because Azure DevOps gave no answer in time.
+pub(super) fn stale() -> Option<Aviso> {
+    request::is_stale().then(|| Aviso {
+        code: "dados_desatualizados",
+        detail: "O Azure DevOps não respondeu a tempo; a folha mostra os Work Items como estavam há alguns minutos"
+            .to_owned(),
+    })
 }
 
 /// A team without areas, or with areas that cannot be read.

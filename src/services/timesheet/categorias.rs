@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::models::work_item::Categoria;
 use crate::repositories::projetos::Located;
 use crate::services::work_items::Types;
+use crate::telemetry::request;
 
 /// What is known of the category of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,10 +133,11 @@ impl<'a> Categorias<'a> {
             item.project.clone()
         };
         let work_items = &self.places.service.work_items;
-        let asked = work_items.known_categoria(membership.organizacao(), credential, &project, item);
+        let asked = work_items.shown_categoria(membership.organizacao(), credential, &project, item);
         let found = match asked.await {
             Ok(found) => Told::from(found),
-            Err(error) if error.is_away() => return Err(error.into()),
+            // A sheet with stale data is shown anyway; only the state stays unknown.
+            Err(error) if error.is_away() && !request::is_stale() => return Err(error.into()),
             Err(_) => Told::Untold,
         };
         self.asked.insert(key, found);

@@ -6,32 +6,35 @@
 //! | work items, results of queries | 20 s | requests with the same credential |
 //! | areas of teams | 5 min | requests with the same credential |
 //! | hours just written | 1 min, over the above | the organisation |
+//!
+//! Where Azure DevOps gives no answer in time, people get what is up to 15 min older (`stale.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
+use tokio::time::timeout_at;
 
 use super::Types;
+use super::stale::{Delayed, Reading, StaleCache};
 use crate::azure_devops::iterations::TeamAreas;
 use crate::azure_devops::work_items::WorkItem;
-use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao};
+use crate::azure_devops::{Error, Fingerprint, Organizacao};
+use crate::config::FreshTimes;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::work_item::Scheduling;
+use crate::telemetry::request;
 
-const TYPES_TTL: Duration = Duration::from_hours(1);
-const ITEMS_TTL: Duration = Duration::from_secs(20);
 /// Between two refreshes of a project's types for a state that nobody knows.
 const REFRESH: Duration = Duration::from_mins(1);
 const WRITTEN_TTL: Duration = Duration::from_mins(1);
-const AREAS_TTL: Duration = Duration::from_mins(5);
 /// Just long enough for those who ask at the same moment.
 const FLIGHT_TTL: Duration = Duration::from_millis(100);
 
 const MOST_PROJECTS: u64 = 2_000;
-const MOST_ITEMS: u64 = 100_000;
+const MOST_ITEMS: u64 = 50_000;
 const MOST_QUERIES: u64 = 5_000;
 /// Work items a call, and calls at once: others of the organisation want their turn, too.
 const BATCH: usize = 200;
@@ -39,6 +42,7 @@ const AT_ONCE: usize = 4;
 
 type ItemsById = HashMap<i32, Arc<WorkItem>>;
 type ItemKey = (NomeOrganizacao, Fingerprint, i32);
+type TypesKey = (NomeOrganizacao, String);
 
 /// Whose question, and which.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -53,35 +57,40 @@ struct QueryKey {
 /// All of it.
 #[derive(Debug, Clone)]
 pub(super) struct Caches {
-    types: Cache<(NomeOrganizacao, String), Arc<Types>>,
+    types: StaleCache<TypesKey, Arc<Types>>,
     /// Projects whose types were asked for again lately.
-    refreshed: Cache<(NomeOrganizacao, String), ()>,
-    queries: Cache<QueryKey, Arc<Vec<i32>>>,
+    refreshed: Cache<TypesKey, ()>,
+    /// Projects whose types were asked for in the background lately.
+    refreshing: Cache<TypesKey, ()>,
+    queries: StaleCache<QueryKey, Arc<Vec<i32>>>,
     /// `None`: there is none for this credential.
-    items: Cache<ItemKey, Option<Arc<WorkItem>>>,
+    items: StaleCache<ItemKey, Option<Arc<WorkItem>>>,
     flights: Cache<(NomeOrganizacao, Fingerprint, Vec<i32>), Arc<ItemsById>>,
-    areas: Cache<(NomeOrganizacao, Fingerprint, String, String), Arc<TeamAreas>>,
+    areas: StaleCache<(NomeOrganizacao, Fingerprint, String, String), Arc<TeamAreas>>,
+    delayed: Delayed,
     written: Cache<(NomeOrganizacao, i32), (i32, Scheduling)>,
     /// Pictures of types as `data:` URIs.
     pub(super) icons: Cache<super::icons::IconKey, Arc<str>>,
 }
 
-impl Default for Caches {
-    fn default() -> Self {
+impl Caches {
+    pub(super) fn new(fresh: FreshTimes) -> Self {
         Self {
-            types: cache(MOST_PROJECTS, TYPES_TTL),
+            types: StaleCache::new(MOST_PROJECTS, fresh.types),
             refreshed: cache(MOST_PROJECTS, REFRESH),
-            queries: cache(MOST_QUERIES, ITEMS_TTL),
-            items: cache(MOST_ITEMS, ITEMS_TTL),
+            refreshing: cache(MOST_PROJECTS, REFRESH),
+            queries: StaleCache::new(MOST_QUERIES, fresh.items),
+            items: StaleCache::new(MOST_ITEMS, fresh.items),
             flights: cache(MOST_QUERIES, FLIGHT_TTL),
-            areas: cache(MOST_QUERIES, AREAS_TTL),
+            areas: StaleCache::new(MOST_QUERIES, fresh.areas),
+            delayed: Delayed::new(fresh.items),
             written: cache(MOST_ITEMS, WRITTEN_TTL),
             icons: cache(super::icons::MOST, super::icons::TTL),
         }
     }
 }
 
-fn cache<K, V>(most: u64, ttl: Duration) -> Cache<K, V>
+pub(super) fn cache<K, V>(most: u64, ttl: Duration) -> Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -90,19 +99,57 @@ where
 }
 
 impl Caches {
-    /// The types of a project.
-    pub(super) async fn types(
-        &self,
-        organizacao: &Organizacao,
-        credential: &Credential,
-        project: &str,
-    ) -> Result<Arc<Types>, Error> {
-        let key = (organizacao.nome().clone(), project.to_owned());
-        let ask = async {
-            let types = organizacao.types(credential, project).await?;
-            Ok::<_, Error>(Arc::new(Types::read(types)))
+    /// Returns the types of a project.
+    pub(super) async fn types(&self, reading: Reading<'_>, project: &str) -> Result<Arc<Types>, Error> {
+        let key = (reading.organizacao.nome().clone(), project.to_owned());
+        let ask = || ask_types(reading, project);
+        let found = self.types.get(reading, &self.delayed, key.clone(), ask).await;
+        let is_late = match &found {
+            Ok(_) => self.types.fresh(&key).await.is_none(),
+            Err(error) => *error == Error::Timeout,
         };
-        shared(self.types.try_get_with(key, ask).await)
+        if is_late && !reading.organizacao.is_patient() {
+            self.refresh_types(reading, project).await;
+        }
+        found
+    }
+
+    /// Returns the types of a project for decoration: what is known of them, however old, else what comes until then.
+    pub(super) async fn types_until(
+        &self,
+        reading: Reading<'_>,
+        project: &str,
+        until: Instant,
+    ) -> Option<Arc<Types>> {
+        let key = (reading.organizacao.nome().clone(), project.to_owned());
+        if let Some(fresh) = self.types.fresh(&key).await {
+            return Some(fresh);
+        }
+        let known = self.types.stale(&key).await;
+        if known.is_none()
+            && let Ok(found) = timeout_at(until.into(), self.types(reading, project)).await
+        {
+            return found.ok();
+        }
+        self.refresh_types(reading, project).await;
+        known
+    }
+
+    /// Asks for the types of a project in the background, where Azure DevOps may delay the call: a later request finds
+    /// them. They are worth it, because the whole organisation shares them and has no sheet without them.
+    async fn refresh_types(&self, reading: Reading<'_>, project: &str) {
+        let key = (reading.organizacao.nome().clone(), project.to_owned());
+        if !self.refreshing.entry(key.clone()).or_insert(()).await.is_fresh() {
+            return;
+        }
+        let (caches, credential) = (self.clone(), reading.credential.clone());
+        let (organizacao, project) = (reading.organizacao.patient(), project.to_owned());
+        tokio::spawn(request::inherit(async move {
+            let reading = Reading::strict(&organizacao, &credential);
+            let ask = || ask_types(reading, &project);
+            // A failure is noted where the call ends.
+            let _ = caches.types.get(reading, &caches.delayed, key, ask).await;
+        }));
     }
 
     /// They may have changed: they are asked for again, though not more than once a minute.
@@ -110,74 +157,71 @@ impl Caches {
         let key = (organizacao.nome().clone(), project.to_owned());
         if self.refreshed.get(&key).await.is_none() {
             self.refreshed.insert(key.clone(), ()).await;
-            self.types.invalidate(&key).await;
+            self.types.expire(&key).await;
         }
     }
 
-    /// Ids that a query selects.
+    /// Returns the ids that a query selects.
     pub(super) async fn query(
         &self,
-        organizacao: &Organizacao,
-        credential: &Credential,
+        reading: Reading<'_>,
         project: Option<&str>,
         wiql: &str,
         most: Option<usize>,
     ) -> Result<Arc<Vec<i32>>, Error> {
+        let (organizacao, fingerprint) = reading.key();
         let key = QueryKey {
-            organizacao: organizacao.nome().clone(),
-            fingerprint: credential.fingerprint(),
+            organizacao,
+            fingerprint,
             project: project.map(str::to_owned),
             wiql: wiql.to_owned(),
             most,
         };
-        let ask = async {
-            let found = organizacao
-                .query_work_items(credential, project, wiql, most)
+        let ask = || async {
+            let found = reading
+                .organizacao
+                .query_work_items(reading.credential, project, wiql, most)
                 .await;
             found.map(Arc::new)
         };
-        shared(self.queries.try_get_with(key, ask).await)
+        self.queries.get(reading, &self.delayed, key, ask).await
     }
 
-    /// Ids of the work items of an iteration.
+    /// Returns the ids of the work items of an iteration.
     pub(super) async fn iteration_work_items(
         &self,
-        organizacao: &Organizacao,
-        credential: &Credential,
+        reading: Reading<'_>,
         project: &str,
         team: Option<&str>,
         iteration: &str,
     ) -> Result<Arc<Vec<i32>>, Error> {
+        let (organizacao, fingerprint) = reading.key();
         let key = QueryKey {
-            organizacao: organizacao.nome().clone(),
-            fingerprint: credential.fingerprint(),
+            organizacao,
+            fingerprint,
             project: Some(project.to_owned()),
             // No query looks like this.
             wiql: format!("{}/{iteration}", team.unwrap_or_default()),
             most: None,
         };
-        let ask = async {
-            let found = organizacao
-                .iteration_work_items(credential, project, team, iteration)
+        let ask = || async {
+            let found = reading
+                .organizacao
+                .iteration_work_items(reading.credential, project, team, iteration)
                 .await;
             found.map(Arc::new)
         };
-        shared(self.queries.try_get_with(key, ask).await)
+        self.queries.get(reading, &self.delayed, key, ask).await
     }
 
-    /// Those of `ids` that exist, in the order asked; what is not remembered is read, 200 a call, at once.
-    pub(super) async fn items(
-        &self,
-        organizacao: &Organizacao,
-        credential: &Credential,
-        ids: &[i32],
-    ) -> Result<Vec<WorkItem>, Error> {
-        let (nome, fingerprint) = (organizacao.nome(), credential.fingerprint());
-        let key = |id: i32| (nome.clone(), fingerprint, id);
+    /// Returns those of `ids` that exist, in the order asked. What is not remembered is read, 200 a call, at once.
+    pub(super) async fn items(&self, reading: Reading<'_>, ids: &[i32]) -> Result<Vec<WorkItem>, Error> {
+        let (nome, fingerprint) = &reading.key();
+        let key = |id: i32| (nome.clone(), *fingerprint, id);
         let mut known: HashMap<i32, Option<Arc<WorkItem>>> = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         for id in ids {
-            match self.items.get(&key(*id)).await {
+            match self.items.fresh(&key(*id)).await {
                 Some(item) => {
                     known.insert(*id, item);
                 }
@@ -187,13 +231,7 @@ impl Caches {
         missing.sort_unstable();
         missing.dedup();
         if !missing.is_empty() {
-            let flight = (nome.clone(), fingerprint, missing.clone());
-            let read = self.read(organizacao, credential, &missing);
-            // What was read counts, whether or not there was room to remember it.
-            let read = shared(self.flights.try_get_with(flight, read).await)?;
-            for id in missing {
-                known.insert(id, read.get(&id).cloned());
-            }
+            known.extend(Box::pin(self.fresh_or_stale(reading, missing)).await?);
         }
         let mut items = Vec::with_capacity(ids.len());
         for id in ids {
@@ -204,15 +242,53 @@ impl Caches {
         Ok(items)
     }
 
-    async fn read(
+    async fn fresh_or_stale(
         &self,
-        organizacao: &Organizacao,
-        credential: &Credential,
+        reading: Reading<'_>,
+        missing: Vec<i32>,
+    ) -> Result<HashMap<i32, Option<Arc<WorkItem>>>, Error> {
+        if reading.is_delayed(&self.delayed)
+            && let Some(stale) = self.stale_items(reading, &missing).await
+        {
+            return Ok(stale);
+        }
+        let (nome, fingerprint) = reading.key();
+        let flight = (nome, fingerprint, missing.clone());
+        let read = self.flights.try_get_with(flight, self.read(reading, &missing));
+        match shared(read.await) {
+            // What was read counts, whether or not there was room to remember it.
+            Ok(read) => Ok(missing
+                .into_iter()
+                .map(|id| (id, read.get(&id).cloned()))
+                .collect()),
+            Err(error) if reading.accepts_stale_after(&error, &self.delayed).await => {
+                let stale = self.stale_items(reading, &missing).await;
+                stale.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns all of `ids` as they were, or `None`: some of them would look like all.
+    async fn stale_items(
+        &self,
+        reading: Reading<'_>,
         ids: &[i32],
-    ) -> Result<Arc<ItemsById>, Error> {
+    ) -> Option<HashMap<i32, Option<Arc<WorkItem>>>> {
+        let (nome, fingerprint) = reading.key();
+        let mut stale = HashMap::with_capacity(ids.len());
+        for id in ids {
+            let item = self.items.stale(&(nome.clone(), fingerprint, *id)).await?;
+            stale.insert(*id, item);
+        }
+        reading.mark_stale();
+        Some(stale)
+    }
+
+    async fn read(&self, reading: Reading<'_>, ids: &[i32]) -> Result<Arc<ItemsById>, Error> {
         let calls: Vec<_> = ids
             .chunks(BATCH)
-            .map(|ids| organizacao.work_items(credential, ids))
+            .map(|ids| reading.organizacao.work_items(reading.credential, ids))
             .collect();
         let batches: Vec<Vec<WorkItem>> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
         let found: ItemsById = batches
@@ -220,34 +296,28 @@ impl Caches {
             .flatten()
             .map(|item| (item.id, Arc::new(item)))
             .collect();
+        let (nome, fingerprint) = reading.key();
         for id in ids {
-            let key = (organizacao.nome().clone(), credential.fingerprint(), *id);
+            let key = (nome.clone(), fingerprint, *id);
             self.items.insert(key, found.get(id).cloned()).await;
         }
         Ok(Arc::new(found))
     }
 
-    /// Areas of a team.
+    /// Returns the areas of a team.
     pub(super) async fn team_areas(
         &self,
-        organizacao: &Organizacao,
-        credential: &Credential,
+        reading: Reading<'_>,
         project: &str,
         team: &str,
     ) -> Result<Arc<TeamAreas>, Error> {
-        let key = (
-            organizacao.nome().clone(),
-            credential.fingerprint(),
-            project.to_owned(),
-            team.to_owned(),
-        );
-        let ask = async {
-            organizacao
-                .team_areas(credential, project, team)
-                .await
-                .map(Arc::new)
+        let (nome, fingerprint) = reading.key();
+        let key = (nome, fingerprint, project.to_owned(), team.to_owned());
+        let ask = || async {
+            let areas = reading.organizacao.team_areas(reading.credential, project, team);
+            areas.await.map(Arc::new)
         };
-        shared(self.areas.try_get_with(key, ask).await)
+        self.areas.get(reading, &self.delayed, key, ask).await
     }
 
     /// What was just written is newer than what is remembered.
@@ -267,6 +337,11 @@ impl Caches {
             .insert((nome.clone(), item.id), (item.rev, item.scheduling))
             .await;
     }
+}
+
+async fn ask_types(reading: Reading<'_>, project: &str) -> Result<Arc<Types>, Error> {
+    let types = reading.organizacao.types(reading.credential, project).await?;
+    Ok(Arc::new(Types::read(types)))
 }
 
 /// The error of a question that several asked together.

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::WorkItemService;
+use super::stale::Reading;
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::queries::{Literal, Literals};
 use crate::azure_devops::work_items::WorkItem;
@@ -12,6 +14,9 @@ use crate::error::Result;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::repositories::projetos::Located;
 use crate::services::projetos::ProjetoService;
+
+/// Longest wait of a search for the types of projects, from which the pictures come.
+const TYPES_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is searched for.
 #[derive(Debug, Clone)]
@@ -82,6 +87,7 @@ impl WorkItemService {
 
     /// Work items with the pictures of their types; a project whose types cannot be read has the usual ones.
     async fn with_icons(&self, membership: &Membership, items: Vec<WorkItem>) -> Vec<Found> {
+        let until = Instant::now() + TYPES_PATIENCE;
         let mut icons: HashMap<(String, String), Arc<str>> = HashMap::new();
         let mut found = Vec::with_capacity(items.len());
         for item in items {
@@ -89,7 +95,13 @@ impl WorkItemService {
             let icon = if let Some(icon) = icons.get(&key) {
                 Arc::clone(icon)
             } else {
-                let types = self.types(membership, &item.project).await.ok();
+                let types = match membership.service_credential() {
+                    Ok(credential) => {
+                        let reading = Reading::strict(membership.organizacao(), credential);
+                        self.caches.types_until(reading, &item.project, until).await
+                    }
+                    Err(_) => None,
+                };
                 let icon = self.icon(membership, types.as_deref(), &item.tipo).await;
                 icons.insert(key, Arc::clone(&icon));
                 icon
