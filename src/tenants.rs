@@ -42,8 +42,9 @@ struct Inner {
     confirmed: Mutex<HashMap<NomeOrganizacao, Confirmed>>,
     /// Held while the table is asked: requests that wait for its lock hold one connection, not one each.
     recording: tokio::sync::Mutex<()>,
-    /// Organisations that were asked who they are within the last minute; each is asked once at a time.
-    verified: Cache<NomeOrganizacao, ChaveOrganizacao>,
+    /// Organisations that were asked who they are within the last minute; each is asked once at a time. Apart for
+    /// background work (`true`), for which a person does not wait.
+    verified: Cache<(NomeOrganizacao, bool), ChaveOrganizacao>,
     /// Organisations that answered lately under a name that is not theirs.
     replaced: Cache<(NomeOrganizacao, Uuid), ()>,
 }
@@ -202,7 +203,9 @@ impl Tenants {
         let Some(chave) = chave else {
             // What was known of the name is over: whatever uses it next asks again.
             self.lock_confirmed().remove(nome);
-            self.0.verified.invalidate(nome).await;
+            for is_patient in [false, true] {
+                self.0.verified.invalidate(&(nome.clone(), is_patient)).await;
+            }
             self.0.replaced.insert((nome.clone(), instance_id), ()).await;
             metrics::organization_replaced();
             tracing::error!(organizacao = %nome, %instance_id, "another organisation answers under this name");
@@ -236,7 +239,8 @@ impl Tenants {
             let proof = organizacao.known_user(credential).await?;
             self.confirm(nome, proof.instance_id).await
         };
-        let verified = self.0.verified.try_get_with_by_ref(nome, ask).await;
+        let key = (nome.clone(), organizacao.is_patient());
+        let verified = self.0.verified.try_get_with(key, ask).await;
         verified.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
     }
 

@@ -11,7 +11,7 @@ use super::breaker::{Breaker, Outcome, Ticket};
 use super::credential::{Credential, Fingerprint};
 use super::error::{Error, Unavailability};
 use super::lanes::{Lane, Lanes, Silence, Way};
-use super::organizacao::Host;
+use super::organizacao::{Host, Patience};
 use super::transport::Call;
 
 /// Told to callers who came while all turns were taken.
@@ -25,8 +25,8 @@ pub(super) struct Admission {
     /// The two hosts of an organisation fail each on its own.
     hosts: [HostCircuit; 2],
     lanes: Lanes,
-    /// Turns of all lanes together.
-    turns: Arc<Semaphore>,
+    /// Turns of all lanes together, of people and of background work: neither uses up those of the other.
+    turns: [Arc<Semaphore>; 2],
     /// Turns of calls that prove callers, so that made-up tokens do not keep the proved ones waiting.
     proof_turns: Arc<Semaphore>,
     /// That of calls that prove callers: made-up tokens may fail as they like without closing the way to others.
@@ -77,7 +77,8 @@ impl Admission {
                 circuit(format!("{organizacao} (identities)")),
             ],
             lanes: Lanes::new(organizacao, concurrency, open_for),
-            turns: Arc::new(Semaphore::new(concurrency * FULL_LANES)),
+            turns: [concurrency * FULL_LANES, concurrency * FULL_LANES / 2]
+                .map(|turns| Arc::new(Semaphore::new(turns))),
             proof_turns: Arc::new(Semaphore::new(concurrency.div_ceil(2))),
             proof_breaker: Breaker::new(format!("{organizacao} (proofs)"), open_for),
         }
@@ -122,7 +123,7 @@ impl Admission {
         }
         let turns = [
             Some(turn(&lane.turns, latest).await?),
-            Some(turn(&self.turns, latest).await?),
+            Some(turn(self.turns_of(call.patience), latest).await?),
         ];
         let tickets = if call.operation.vital {
             let now = Instant::now();
@@ -157,6 +158,14 @@ impl Admission {
     /// Returns the number of lanes whose circuit is open.
     pub(super) fn open_lanes(&self) -> usize {
         self.lanes.open()
+    }
+
+    fn turns_of(&self, patience: Patience) -> &Arc<Semaphore> {
+        let [foreground, background] = &self.turns;
+        match patience {
+            Patience::Foreground => foreground,
+            Patience::Background => background,
+        }
     }
 
     fn circuit(&self, host: Host) -> &HostCircuit {

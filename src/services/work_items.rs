@@ -5,6 +5,7 @@
 
 mod cache;
 mod icons;
+mod items;
 mod search;
 mod stale;
 mod types;

@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
 use tokio::time::timeout_at;
 
@@ -36,11 +35,7 @@ const FLIGHT_TTL: Duration = Duration::from_millis(100);
 const MOST_PROJECTS: u64 = 2_000;
 const MOST_ITEMS: u64 = 50_000;
 const MOST_QUERIES: u64 = 5_000;
-/// Work items a call, and calls at once: others of the organisation want their turn, too.
-const BATCH: usize = 200;
-const AT_ONCE: usize = 4;
-
-type ItemsById = HashMap<i32, Arc<WorkItem>>;
+pub(super) type ItemsById = HashMap<i32, Arc<WorkItem>>;
 type ItemKey = (NomeOrganizacao, Fingerprint, i32);
 type TypesKey = (NomeOrganizacao, String);
 
@@ -64,11 +59,11 @@ pub(super) struct Caches {
     refreshing: Cache<TypesKey, ()>,
     queries: StaleCache<QueryKey, Arc<Vec<i32>>>,
     /// `None`: there is none for this credential.
-    items: StaleCache<ItemKey, Option<Arc<WorkItem>>>,
-    flights: Cache<(NomeOrganizacao, Fingerprint, Vec<i32>), Arc<ItemsById>>,
+    pub(super) items: StaleCache<ItemKey, Option<Arc<WorkItem>>>,
+    pub(super) flights: Cache<(NomeOrganizacao, Fingerprint, Vec<i32>), Arc<ItemsById>>,
     areas: StaleCache<(NomeOrganizacao, Fingerprint, String, String), Arc<TeamAreas>>,
-    delayed: Delayed,
-    written: Cache<(NomeOrganizacao, i32), (i32, Scheduling)>,
+    pub(super) delayed: Delayed,
+    pub(super) written: Cache<(NomeOrganizacao, i32), (i32, Scheduling)>,
     /// Pictures of types as `data:` URIs.
     pub(super) icons: Cache<super::icons::IconKey, Arc<str>>,
 }
@@ -214,96 +209,6 @@ impl Caches {
         self.queries.get(reading, &self.delayed, key, ask).await
     }
 
-    /// Returns those of `ids` that exist, in the order asked. What is not remembered is read, 200 a call, at once.
-    pub(super) async fn items(&self, reading: Reading<'_>, ids: &[i32]) -> Result<Vec<WorkItem>, Error> {
-        let (nome, fingerprint) = &reading.key();
-        let key = |id: i32| (nome.clone(), *fingerprint, id);
-        let mut known: HashMap<i32, Option<Arc<WorkItem>>> = HashMap::with_capacity(ids.len());
-        let mut missing = Vec::new();
-        for id in ids {
-            match self.items.fresh(&key(*id)).await {
-                Some(item) => {
-                    known.insert(*id, item);
-                }
-                None => missing.push(*id),
-            }
-        }
-        missing.sort_unstable();
-        missing.dedup();
-        if !missing.is_empty() {
-            known.extend(Box::pin(self.fresh_or_stale(reading, missing)).await?);
-        }
-        let mut items = Vec::with_capacity(ids.len());
-        for id in ids {
-            if let Some(Some(item)) = known.get(id) {
-                items.push(self.with_written(nome, item).await);
-            }
-        }
-        Ok(items)
-    }
-
-    async fn fresh_or_stale(
-        &self,
-        reading: Reading<'_>,
-        missing: Vec<i32>,
-    ) -> Result<HashMap<i32, Option<Arc<WorkItem>>>, Error> {
-        if reading.is_delayed(&self.delayed)
-            && let Some(stale) = self.stale_items(reading, &missing).await
-        {
-            return Ok(stale);
-        }
-        let (nome, fingerprint) = reading.key();
-        let flight = (nome, fingerprint, missing.clone());
-        let read = self.flights.try_get_with(flight, self.read(reading, &missing));
-        match shared(read.await) {
-            // What was read counts, whether or not there was room to remember it.
-            Ok(read) => Ok(missing
-                .into_iter()
-                .map(|id| (id, read.get(&id).cloned()))
-                .collect()),
-            Err(error) if reading.accepts_stale_after(&error, &self.delayed).await => {
-                let stale = self.stale_items(reading, &missing).await;
-                stale.ok_or(error)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Returns all of `ids` as they were, or `None`: some of them would look like all.
-    async fn stale_items(
-        &self,
-        reading: Reading<'_>,
-        ids: &[i32],
-    ) -> Option<HashMap<i32, Option<Arc<WorkItem>>>> {
-        let (nome, fingerprint) = reading.key();
-        let mut stale = HashMap::with_capacity(ids.len());
-        for id in ids {
-            let item = self.items.stale(&(nome.clone(), fingerprint, *id)).await?;
-            stale.insert(*id, item);
-        }
-        reading.mark_stale();
-        Some(stale)
-    }
-
-    async fn read(&self, reading: Reading<'_>, ids: &[i32]) -> Result<Arc<ItemsById>, Error> {
-        let calls: Vec<_> = ids
-            .chunks(BATCH)
-            .map(|ids| reading.organizacao.work_items(reading.credential, ids))
-            .collect();
-        let batches: Vec<Vec<WorkItem>> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
-        let found: ItemsById = batches
-            .into_iter()
-            .flatten()
-            .map(|item| (item.id, Arc::new(item)))
-            .collect();
-        let (nome, fingerprint) = reading.key();
-        for id in ids {
-            let key = (nome.clone(), fingerprint, *id);
-            self.items.insert(key, found.get(id).cloned()).await;
-        }
-        Ok(Arc::new(found))
-    }
-
     /// Returns the areas of a team.
     pub(super) async fn team_areas(
         &self,
@@ -319,32 +224,9 @@ impl Caches {
         };
         self.areas.get(reading, &self.delayed, key, ask).await
     }
-
-    /// What was just written is newer than what is remembered.
-    async fn with_written(&self, nome: &NomeOrganizacao, item: &WorkItem) -> WorkItem {
-        let mut item = item.clone();
-        if let Some((rev, scheduling)) = self.written.get(&(nome.clone(), item.id)).await
-            && rev > item.rev
-        {
-            item.scheduling = scheduling;
-            item.rev = rev;
-        }
-        item
-    }
-
-    pub(super) async fn note_written(&self, nome: &NomeOrganizacao, item: &WorkItem) {
-        self.written
-            .insert((nome.clone(), item.id), (item.rev, item.scheduling))
-            .await;
-    }
 }
 
 async fn ask_types(reading: Reading<'_>, project: &str) -> Result<Arc<Types>, Error> {
     let types = reading.organizacao.types(reading.credential, project).await?;
     Ok(Arc::new(Types::read(types)))
-}
-
-/// The error of a question that several asked together.
-fn shared<T>(answer: Result<T, Arc<Error>>) -> Result<T, Error> {
-    answer.map_err(|error| Error::clone(&error))
 }
