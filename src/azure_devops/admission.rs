@@ -14,9 +14,9 @@ use super::lanes::{Lane, Lanes, Silence, Way};
 use super::organizacao::{Host, Patience};
 use super::transport::Call;
 
-/// Told to callers who came while all turns were taken.
+/// `Retry-After` of a call that got no turn in time.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
-/// Number of lanes whose turns may all be taken at once; more calls than those wait, whoever makes them.
+/// Number of lanes whose turns may all be taken at once; more calls than those wait.
 const FULL_LANES: usize = 4;
 
 /// Turns and circuits of an organisation.

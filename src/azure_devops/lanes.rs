@@ -1,5 +1,5 @@
-//! Lanes: each identity has turns and a circuit breaker of its own at each host, so that Azure DevOps delaying one
-//! identity costs no other identity a turn and closes the way to nobody else.
+//! Lanes: each identity has turns and a circuit breaker of its own at each host. Azure DevOps delays identities one by
+//! one, and a delayed one must neither use up the turns of others nor open their circuit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -146,7 +146,7 @@ struct Unanswered {
 }
 
 impl Silence {
-    /// Notes a timeout. Returns `true` if the host hangs, as far as one can see; the count begins anew then.
+    /// Notes a timeout. Returns `true` if the host seems to hang; the count begins anew then.
     pub(super) fn note(&self, identity: Fingerprint, now: Instant) -> bool {
         let mut unanswered = self.lock();
         let is_old = |last: Instant| now.saturating_duration_since(last) > SILENCE;

@@ -159,7 +159,7 @@ where
         ask: impl Future<Output = Result<V, Error>>,
     ) -> Result<V, Error> {
         if reading.organizacao.is_patient() {
-            // Nobody joins it: a person does not wait as long as background work.
+            // No request joins it: a person does not wait as long as background work.
             let value = ask.await?;
             self.insert(key.clone(), value.clone()).await;
             return Ok(value);
