@@ -124,7 +124,7 @@ impl AppState {
     #[must_use]
     pub fn new(config: &Config, db: &Db, tenants: &Tenants, draining: &Draining) -> Self {
         let projetos = ProjetoService::new(db.clone(), tenants.clone());
-let work_items = WorkItemService::new(config.azure_devops.fresh);
+        let work_items = WorkItemService::new(config.azure_devops.fresh);
         let outbox = OutboxService::new(
             db.clone(),
             tenants.clone(),
