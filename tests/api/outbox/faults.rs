@@ -1,5 +1,7 @@
 //! Everything that can go wrong between us and Azure DevOps ends in the right figure and the right state.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::{Fault, Logging, eventually};
@@ -18,7 +20,9 @@ async fn until_written(logging: &Logging, entry: &serde_json::Value) {
 
 #[tokio::test]
 async fn whatever_happens_to_a_write_an_hour_counts_once() {
-    let applied = |then: Fault| Fault::Applied(Box::new(then));
+    let applied = Fault::applied;
+    // Longer than the time limit of a call.
+    let late = |then: Fault| Fault::late(Duration::from_secs(1), then);
     for (fault, times) in [
         (Fault::Status(500, None), 3),
         (Fault::Status(503, None), 2),
@@ -39,6 +43,11 @@ async fn whatever_happens_to_a_write_an_hour_counts_once() {
         (applied(Fault::Html), 1),
         (applied(Fault::NoContent), 1),
         (Fault::WrongContentType, 1),
+        (late(Fault::Nothing), 1),
+        (late(Fault::Status(503, None)), 1),
+        (late(applied(Fault::Reset)), 1),
+        (applied(late(Fault::Nothing)), 1),
+        (applied(late(Fault::Reset)), 1),
     ] {
         let name = format!("{fault:?}");
         let logging = Logging::new().await;
@@ -54,7 +63,8 @@ async fn whatever_happens_to_a_write_an_hour_counts_once() {
             (Some(START + 1.0), Some(5.5)),
             "{name}"
         );
-        // What follows builds on it.
+        // What arrives late changes nothing any more, and what follows builds on it.
+        logging.azure().late_requests_end().await;
         let next = logging.log("00:30").await;
         assert_eq!(next["sincronizacao"]["estado"], "sincronizado", "{name}");
         assert_eq!(logging.azure().hours(logging.item).0, Some(START + 1.5), "{name}");

@@ -2,6 +2,7 @@
 //! documented behaviour, bad manners included: what it does not know it answers as the real one does.
 
 mod fault;
+mod place;
 mod planning;
 mod routes;
 mod versions;
@@ -14,7 +15,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,6 +33,9 @@ pub use versions::Server;
 pub use work_items::{Gaps, NewWorkItem, WorkItems};
 use world::{Org, World};
 pub use world::{Person, Project, Seen};
+
+/// Longer than any test makes a request wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Keeps answers back for as long as it lives.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ struct Shared {
     world: Mutex<World>,
     /// Requests that are being answered.
     busy: AtomicUsize,
+    /// Requests that wait for their time; their clients may be gone.
+    late: AtomicUsize,
 }
 
 impl Shared {
@@ -197,7 +203,13 @@ impl FakeAzure {
 
     /// Requests with this token are answered so, wherever they go.
     pub fn answer_token(&self, token: &str, fault: Fault) {
-        self.shared.world().token_faults.insert(token.to_owned(), fault);
+        self.answer_token_at(token, "*", fault);
+    }
+
+    /// Requests with this token for this operation are answered so.
+    pub fn answer_token_at(&self, token: &str, operation: &str, fault: Fault) {
+        let key = (token.to_owned(), operation.to_owned());
+        self.shared.world().token_faults.insert(key, fault);
     }
 
     /// Answers to requests with this token come so much later; what is asked for is done at once. Azure DevOps does
@@ -354,6 +366,15 @@ impl FakeAzure {
     /// Requests that are being answered right now.
     pub fn busy(&self) -> usize {
         self.shared.busy.load(Ordering::SeqCst)
+    }
+
+    /// Returns once no request waits for its time any more.
+    pub async fn late_requests_end(&self) {
+        let deadline = Instant::now() + LONGEST_WAIT;
+        while self.shared.late.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < deadline, "requests are late for ever");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The configuration that points at this fake, `default` being the default organisation.

@@ -58,6 +58,11 @@ pub enum Fault {
     NoContent,
     /// What was asked for is done, but the answer goes wrong.
     Applied(Box<Fault>),
+    /// The request waits for so long, whether or not its client does, and then meets this fault. Within
+    /// [`Fault::Applied`] only the answer waits.
+    Late(Duration, Box<Fault>),
+    /// All is well; what [`Fault::Late`] ends in.
+    Nothing,
     /// A moment before, somebody sets `CompletedWork` of the work item to this in the web portal.
     HumanEdit(f64),
     /// A moment before, somebody adds so much to `CompletedWork`.
@@ -81,9 +86,23 @@ pub enum Outcome {
     Changed(&'static str, &'static str),
     NoAnswer,
     Broken,
+    /// The request is carried out so much later, with this fault.
+    Late(Duration, Fault),
+    /// The request was carried out; this outcome comes so much later.
+    After(Duration, Box<Outcome>),
 }
 
 impl Fault {
+    /// What was asked for is done, but the answer goes wrong so.
+    pub fn applied(then: Self) -> Self {
+        Self::Applied(Box::new(then))
+    }
+
+    /// The request waits for so long and then meets this fault.
+    pub fn late(wait: Duration, then: Self) -> Self {
+        Self::Late(wait, Box::new(then))
+    }
+
     pub fn outcome(&self) -> Outcome {
         let sign_in = "<html><title>Azure DevOps Services | Sign In</title></html>";
         Outcome::Answer(match self {
@@ -125,6 +144,7 @@ impl Fault {
             Self::RetryAfterOnSuccess(wait) => return Outcome::Changed("retry-after", wait),
             Self::SameContinuation => return Outcome::Changed("x-ms-continuationtoken", "0"),
             Self::WrongContentType => return Outcome::Changed("content-type", "text/plain"),
+            Self::Late(wait, then) => return Outcome::Late(*wait, Fault::clone(then)),
             Self::Hang => return Outcome::NoAnswer,
             Self::Reset => return Outcome::Broken,
             Self::HalfJson => answer(200, "application/json", r#"{"count":1,"value":[{"id":"#),
@@ -163,7 +183,9 @@ impl Fault {
             ),
             Self::RuleViolation(field) => rule_violation(field, "required, invalidEmpty"),
             Self::Applied(then) => return then.outcome(),
-            Self::HumanEdit(_) | Self::HumanAdds(_) | Self::HumanCloses => return Outcome::Right,
+            Self::Nothing | Self::HumanEdit(_) | Self::HumanAdds(_) | Self::HumanCloses => {
+                return Outcome::Right;
+            }
         })
     }
 }

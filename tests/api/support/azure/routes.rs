@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::AUTHORIZATION;
@@ -12,10 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::Shared;
 use super::fault::{Fault, Outcome};
+use super::place::{Place, percent_decode};
 use super::versions::{self, LIST_VERSIONS, Server};
 use super::world::{Org, Person, Seen, World};
 use super::{planning, work_items};
@@ -66,17 +69,48 @@ pub async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<R
     if let Some(delay) = delay {
         tokio::time::sleep(delay).await;
     }
+    let answered = deliver(shared, request, outcome).await;
+    drop(busy);
+    answered
+}
+
+/// Answers as the outcome says, and no sooner.
+async fn deliver(
+    shared: Arc<Shared>,
+    request: Request<Bytes>,
+    outcome: Outcome,
+) -> Result<Response<Body>, io::Error> {
     match outcome {
         Outcome::Answer(response) => Ok(response),
-        Outcome::Right | Outcome::Changed(..) => unreachable!("answer() has applied it"),
-        Outcome::NoAnswer => {
-            // Ends when the client goes away and hyper drops this.
-            std::future::pending::<()>().await;
-            drop(busy);
-            unreachable!()
-        }
+        Outcome::Right | Outcome::Changed(..) => unreachable!("carry_out() has applied it"),
+        // Ends when the client goes away and hyper drops this.
+        Outcome::NoAnswer => std::future::pending().await,
         Outcome::Broken => Err(io::Error::other("reset")),
+        Outcome::After(wait, outcome) => {
+            sleep(wait).await;
+            Box::pin(deliver(shared, request, *outcome)).await
+        }
+        Outcome::Late(wait, fault) => {
+            // A client that goes away meanwhile does not take its request back.
+            let late = tokio::spawn(carry_out_late(Arc::clone(&shared), request.clone(), wait, fault));
+            let outcome = late.await.unwrap();
+            Box::pin(deliver(shared, request, outcome)).await
+        }
     }
+}
+
+async fn carry_out_late(
+    shared: Arc<Shared>,
+    request: Request<Bytes>,
+    wait: Duration,
+    fault: Fault,
+) -> Outcome {
+    let place = Place::of(&request);
+    shared.late.fetch_add(1, Ordering::SeqCst);
+    sleep(wait).await;
+    let outcome = carry_out(&mut shared.world(), &place, &request, Some(fault));
+    shared.late.fetch_sub(1, Ordering::SeqCst);
+    outcome
 }
 
 /// The organisation that is asked for its versions.
@@ -103,50 +137,26 @@ fn people_are_faster(org: &mut Org, fault: &Fault, segments: &[&str]) {
     }
 }
 
+/// Notes a request and carries it out, with the fault that it meets.
 fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
-    let path = request.uri().path().to_owned();
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let decoded = percent_decode(&path);
-    let segments: Vec<&str> = decoded.split('/').filter(|s| !s.is_empty()).collect();
-    let (identity_host, segments) = match segments.as_slice() {
-        ["vssps", rest @ ..] => (true, rest),
-        all => (false, all),
-    };
-    let [nome, segments @ ..] = segments else {
+    let place = Place::of(request);
+    if place.org.is_empty() {
+        return not_found();
+    }
+    note(world, &place, request);
+    let token = token(request.headers());
+    let fault = token.as_ref().and_then(|(_, token)| {
+        let fault_at = |operation: &str| world.token_faults.get(&(token.clone(), operation.to_owned()));
+        fault_at(place.operation).or_else(|| fault_at("*")).cloned()
+    });
+    let Some(org) = world.orgs.get_mut(&place.org) else {
         return not_found();
     };
-    let operation = match (identity_host, segments) {
-        (false, ["_apis", "connectionData"]) => "connection_data",
-        (false, ["_apis", "projects"]) => "list_projects",
-        (false, ["_apis", "projects", _]) => "read_project",
-        (false, ["_apis", "wit", "workitems", _]) if request.method() == Method::PATCH => {
-            if query.contains("validateOnly=true") {
-                "validate_work_item"
-            } else {
-                "update_work_item"
-            }
-        }
-        (false, ["_apis", "wit", "workitems", _]) => "read_work_item",
-        (false, ["_apis", "wit", "workitemsbatch"]) => "read_work_items",
-        (false, ["_apis", "wit", "workItems", _, "revisions", _]) => "read_revision",
-        (false, ["_apis", "wit", "workItems", _, "revisions"]) => "list_revisions",
-        (false, ["_apis", "wit", "wiql"] | [_, "_apis", "wit", "wiql"]) => "query_work_items",
-        (false, ["_apis", "wit", "workitemicons", _]) => "read_icon",
-        (false, ["_apis", "work", "processes", _, "workItemTypes", _, "states"]) => "list_process_states",
-        (false, ["_apis", "projects", _, "teams"]) => "list_teams",
-        (false, ["_apis", "projects", _, "teams", _, "members"]) => "list_team_members",
-        (false, [_, "_apis", "wit", "workitemtypes"]) => "list_types",
-        (false, [_, "_apis", "wit", "workitemtypes", _]) => "read_type",
-        (false, [_, "_apis", "wit", "workitemtypes", _, "states"]) => "list_type_states",
-        (false, [.., "_apis", "work", "teamsettings", "iterations"]) => "list_iterations",
-        (false, [.., "_apis", "work", "teamsettings", "iterations", _, "workitems"]) => {
-            "list_iteration_work_items"
-        }
-        (false, [.., "_apis", "work", "teamsettings", "teamfieldvalues"]) => "read_team_areas",
-        (_, ["_apis", "identities"]) => "read_identity",
-        (_, ["_apis", "graph", "Subjects", _, "avatars"]) => "read_avatar",
-        _ => "unknown",
-    };
+    let fault = fault.or_else(|| take_fault(org, place.operation));
+    carry_out(world, &place, request, fault)
+}
+
+fn note(world: &mut World, place: &Place, request: &Request<Bytes>) {
     let header = |name: &str| {
         request
             .headers()
@@ -154,42 +164,59 @@ fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
             .map(|v| v.to_str().unwrap().to_owned())
     };
     world.seen.push(Seen {
-        org: (*nome).to_owned(),
-        operation,
-        path: path.clone(),
-        query: query.clone(),
+        org: place.org.clone(),
+        operation: place.operation,
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
         authorization: header("authorization"),
         user_agent: header("user-agent").unwrap_or_default(),
         suppress: header("x-tfs-fedauthredirect").as_deref() == Some("Suppress"),
         traceparent: header("traceparent"),
     });
+}
 
+/// Does what is asked for, unless the fault keeps it from that.
+fn carry_out(world: &mut World, place: &Place, request: &Request<Bytes>, fault: Option<Fault>) -> Outcome {
     let token = token(request.headers());
-    let fault = token
-        .as_ref()
-        .and_then(|(_, token)| world.token_faults.get(token))
-        .cloned();
-    let person = person(world, nome, token.as_ref());
+    let person = person(world, &place.org, token.as_ref());
     let server = world.server;
-    let Some(org) = world.orgs.get_mut(*nome) else {
+    let Some(org) = world.orgs.get_mut(&place.org) else {
         return not_found();
     };
-    let fault = fault.or_else(|| take_fault(org, operation));
-    if let Some(fault) = &fault {
-        people_are_faster(org, fault, segments);
+    let segments: Vec<&str> = place.segments.iter().map(String::as_str).collect();
+    let fault = fault.unwrap_or(Fault::Nothing);
+    people_are_faster(org, &fault, &segments);
+    let query = request.uri().query().unwrap_or_default();
+    let mut right = || {
+        respond(
+            server,
+            org,
+            person.as_ref(),
+            place.operation,
+            &segments,
+            query,
+            request,
+        )
+    };
+    match fault {
+        Fault::Applied(then) => told_as(&then, right()),
+        fault => match fault.outcome() {
+            Outcome::Right | Outcome::Changed(..) => told_as(&fault, right()),
+            outcome => outcome,
+        },
     }
-    let mut right = || respond(server, org, person.as_ref(), operation, segments, &query, request);
-    if let Some(Fault::Applied(_)) = fault {
-        right();
-    }
-    match fault.as_ref().map(Fault::outcome) {
-        None | Some(Outcome::Right) => Outcome::Answer(right()),
-        Some(Outcome::Changed(header, value)) => {
-            let mut response = right();
+}
+
+/// The answer to what was done, as the fault lets it through.
+fn told_as(fault: &Fault, mut response: Response<Body>) -> Outcome {
+    match fault.outcome() {
+        Outcome::Right => Outcome::Answer(response),
+        Outcome::Changed(header, value) => {
             response.headers_mut().insert(header, value.parse().unwrap());
             Outcome::Answer(response)
         }
-        Some(outcome) => outcome,
+        Outcome::Late(wait, then) => Outcome::After(wait, Box::new(told_as(&then, response))),
+        outcome => outcome,
     }
 }
 
@@ -360,16 +387,6 @@ fn read_project(org: &Org, id_or_name: &str) -> Response<Body> {
         Some(project) => with_status(200, &project.json),
         None => with_status(404, &json!({ "typeKey": "ProjectDoesNotExistWithNameException" })),
     }
-}
-
-fn percent_decode(path: &str) -> String {
-    // The names of tests hold no plus signs.
-    let pair = format!("p={path}");
-    url::form_urlencoded::parse(pair.as_bytes())
-        .next()
-        .unwrap()
-        .1
-        .into_owned()
 }
 
 pub fn not_found() -> Outcome {

@@ -214,6 +214,18 @@ impl WorkItems {
         Some(fields.get(&format!("{SCHEDULING}{field}"))?.as_f64().unwrap())
     }
 
+    /// What people typed of `CompletedWork`: its start and all that [`WorkItems::edit`] added since.
+    pub fn typed_hours(&self, id: i32) -> f64 {
+        let name = format!("{SCHEDULING}CompletedWork");
+        let hours =
+            |fields: &Map<String, Value>| fields.get(&name).and_then(Value::as_f64).unwrap_or_default();
+        let revisions = &self.items[&id].revisions;
+        let changes = revisions
+            .windows(2)
+            .filter(|pair| pair[1]["System.ChangedBy"] == somebody());
+        hours(&revisions[0]) + changes.map(|pair| hours(&pair[1]) - hours(&pair[0])).sum::<f64>()
+    }
+
     /// Somebody changes a field in the web portal.
     pub fn edit(&mut self, id: i32, field: &str, value: Value) {
         let item = self.items.get_mut(&id).unwrap();
@@ -472,7 +484,8 @@ pub fn update(
         }
     }
     if let Some(person) = person {
-        let by = json!({ "id": person.id, "displayName": person.nome, "uniqueName": person.email });
+        let id_in_revisions = person.changes_as.unwrap_or(person.id);
+        let by = json!({ "id": id_in_revisions, "displayName": person.nome, "uniqueName": person.email });
         let item = work_items.items.get_mut(&id).unwrap();
         item.change(by, |fields| fields.extend(changes));
     }

@@ -21,9 +21,10 @@ pub struct World {
     pub aliases: HashMap<String, Uuid>,
     /// Access token to person.
     pub access_tokens: HashMap<String, Uuid>,
-    pub token_faults: HashMap<String, Fault>,
     /// Token to how long its answers are delayed.
     pub token_delays: HashMap<String, Duration>,
+    /// Token and operation (or `*`) to what goes wrong.
+    pub token_faults: HashMap<(String, String), Fault>,
     pub seen: Vec<Seen>,
     /// Which server the organisations are on.
     pub server: Server,
@@ -79,6 +80,8 @@ pub struct Person {
     pub mail: Option<String>,
     /// Whether `connectionData` tells the mailbox, too.
     pub mail_at_sign_in: bool,
+    /// Id that revisions name for changes of this person, where it is not `id`.
+    pub changes_as: Option<Uuid>,
     /// Domain of the account, on a server of one's own.
     pub domain: Option<String>,
     /// Bytes of the picture.
@@ -97,6 +100,7 @@ impl Person {
             object_id: None,
             mail: None,
             mail_at_sign_in: false,
+            changes_as: None,
             domain: None,
             avatar: None,
         }
