@@ -2,6 +2,7 @@
 
 mod closed;
 mod faults;
+mod identities;
 mod outcomes;
 mod processes;
 mod reconcile;
