@@ -42,6 +42,7 @@ mod rate_limit;
 mod read_replica;
 mod server;
 mod shapes;
+mod soak;
 mod support;
 mod teams;
 mod tenancy;

@@ -359,6 +359,11 @@ impl FakeAzure {
             .count()
     }
 
+    /// Every request since the last call of this, in order; they are forgotten.
+    pub fn take_requests(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.shared.world().seen)
+    }
+
     pub fn forget_requests(&self) {
         self.shared.world().seen.clear();
     }
@@ -375,6 +380,11 @@ impl FakeAzure {
             assert!(Instant::now() < deadline, "requests are late for ever");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Returns `true` if no request is being answered, and none waits for its time.
+    pub fn is_idle(&self) -> bool {
+        self.busy() == 0 && self.shared.late.load(Ordering::SeqCst) == 0
     }
 
     /// The configuration that points at this fake, `default` being the default organisation.
