@@ -148,3 +148,88 @@ async fn item_whose_writes_are_not_remembered_waits_for_reconcile() {
     assert_eq!(logging.situation(&first).await["estado"], "sincronizado");
     assert!(completed(&logging) >= Some(3.0));
 }
+
+/// After a restore people go on working: their edits reach the number of our last revision before hours are logged.
+#[tokio::test]
+async fn item_restored_and_edited_by_people_gets_all_hours_once() {
+    for lost in 1..=2 {
+        for edits in 1..=3 {
+            let logging = Logging::new().await;
+            for _ in 0..3 {
+                logging.log("01:00").await;
+            }
+            roll_back(&logging, lost);
+            for _ in 0..edits {
+                logging.azure().edit_work_items("contoso", |items| {
+                    let before = items.hours(logging.item, "CompletedWork").unwrap();
+                    items.set_hours(logging.item, "CompletedWork", before + 0.125);
+                });
+            }
+            let entry = logging.log("01:00").await;
+            let_time_pass(&logging).await;
+            logging.write_due().await;
+            let_time_pass(&logging).await;
+            logging.write_due().await;
+            let situation = logging.situation(&entry).await;
+            let name = format!("{lost} lost, {edits} edits: {situation}");
+            assert_eq!(situation["estado"], "sincronizado", "{name}");
+            let typed = START + 0.125 * f64::from(edits);
+            assert_eq!(completed(&logging), Some(typed + 4.0), "{name}");
+        }
+    }
+}
+
+/// The old revision that is shown holds exactly what is logged now, but it is not the last one.
+#[tokio::test]
+async fn lagging_item_with_nothing_to_write_is_not_settled() {
+    let logging = Logging::new().await;
+    logging.log("01:00").await;
+    let second = logging.log("01:00").await;
+    let lag = |count| {
+        let edit = |items: &mut crate::support::azure::WorkItems| items.lag(logging.item, count);
+        logging.azure().edit_work_items("contoso", edit);
+    };
+    lag(1);
+    logging.delete(&second).await.expect(204);
+    let_time_pass(&logging).await;
+    logging.write_due().await;
+    lag(0);
+    logging.write_due().await;
+    assert_eq!(completed(&logging), Some(START + 1.0));
+    logging.log("00:30").await;
+    assert_eq!(completed(&logging), Some(START + 1.5));
+}
+
+/// The first patch after a restore is applied and its answer lost; its revision is below, at or above our last one.
+#[tokio::test]
+async fn lost_answer_of_the_first_patch_after_a_restore_counts_once() {
+    for lost in 1..=3 {
+        for edits in 0..=2 {
+            let logging = Logging::new().await;
+            for _ in 0..4 {
+                logging.log("01:00").await;
+            }
+            roll_back(&logging, lost);
+            for _ in 0..edits {
+                logging.azure().edit_work_items("contoso", |items| {
+                    let before = items.hours(logging.item, "CompletedWork").unwrap();
+                    items.set_hours(logging.item, "CompletedWork", before + 0.125);
+                });
+            }
+            let fault = Fault::applied(Fault::Reset);
+            logging
+                .azure()
+                .fault_times("contoso", "update_work_item", fault, 1);
+            let entry = logging.log("01:00").await;
+            for _ in 0..4 {
+                let_time_pass(&logging).await;
+                logging.write_due().await;
+            }
+            let situation = logging.situation(&entry).await;
+            let name = format!("{lost} lost, {edits} edits: {situation}");
+            assert_eq!(situation["estado"], "sincronizado", "{name}");
+            let typed = START + 0.125 * f64::from(edits);
+            assert_eq!(completed(&logging), Some(typed + 5.0), "{name}");
+        }
+    }
+}
