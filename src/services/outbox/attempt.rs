@@ -105,6 +105,10 @@ pub(super) struct Attempt<'a> {
     pub(super) has_completed: Option<bool>,
     /// `CompletedWork` as it was read before the patch.
     pub(super) completed_before: Option<Horas>,
+    /// Whether it was checked that the revision of our last write is still ours.
+    pub(super) history_checked: bool,
+    /// Whether the work item was found to be restored, and no patch has proved it yet.
+    pub(super) restored: bool,
     /// Whether `RemainingWork` is left alone, because a rule of the process refuses it.
     pub(super) leave_remaining: bool,
 }
@@ -120,6 +124,8 @@ impl<'a> Attempt<'a> {
             claim,
             has_completed: None,
             completed_before: None,
+            history_checked: false,
+            restored: false,
             leave_remaining: false,
         }
     }
@@ -137,8 +143,8 @@ impl<'a> Attempt<'a> {
             }
             let step = match first.take() {
                 Some(step) => step,
-                None => match self.current(seen.take()).await? {
-                    Some(item) => self.next_step(&item).await?,
+                None => match self.next_step(seen.take()).await? {
+                    Some(step) => step,
                     None if round + 1 == ROUNDS => return Err(Failure::Behind),
                     None => continue,
                 },
@@ -186,18 +192,27 @@ impl<'a> Attempt<'a> {
         .into())
     }
 
-    /// Returns the work item to plan with; `None` while Azure DevOps shows a revision below the
-    /// newest that we know.
-    async fn current(&mut self, seen: Option<WorkItem>) -> Result<Option<WorkItem>, Failure> {
+    /// Finds the next step; `None` while Azure DevOps shows a revision below the newest that we know.
+    async fn next_step(&mut self, seen: Option<WorkItem>) -> Result<Option<Step>, Failure> {
         let newest = self.claim.newest_rev();
         let item = match seen.filter(|item| item.rev >= newest) {
             Some(item) => item,
             None => self.read().await?,
         };
-        if item.rev >= newest || self.accept_restored(&item).await? {
-            return Ok(Some(item));
+        // First: a patch that was sent after a restore stands in the history that the restore began.
+        if let Some(old) = self.claim.pending.filter(|old| old.rev < item.rev)
+            && let Progress::Done(coverage) = self.decide(old).await?
+        {
+            return Ok(Some(Step::Done(coverage)));
         }
-        Ok(None)
+        if item.rev < self.claim.newest_rev() {
+            if !self.accept_restored(&item).await? {
+                return Ok(None);
+            }
+        } else if !self.is_our_history(&item).await? {
+            self.plan_from_restored(&item).await?;
+        }
+        self.planned_step(&item).await.map(Some)
     }
 
     async fn read(&self) -> Result<WorkItem, Failure> {
@@ -225,13 +240,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Decides about a pending patch whose revision is over, else plans a new one.
-    async fn next_step(&mut self, item: &WorkItem) -> Result<Step, Failure> {
-        if let Some(old) = self.claim.pending.filter(|old| old.rev < item.rev)
-            && let Progress::Done(coverage) = self.decide(old).await?
-        {
-            return Ok(Step::Done(coverage));
-        }
+    /// Sends a pending patch again, else plans a new one.
+    async fn planned_step(&mut self, item: &WorkItem) -> Result<Step, Failure> {
         if let Some(old) = self.claim.pending {
             return self.take_over(old).await.map(Step::Send);
         }
@@ -301,7 +311,8 @@ impl<'a> Attempt<'a> {
         self.claim.pending = None;
         self.claim.share = settlement.share;
         self.claim.rev_written = settlement.rev;
-        self.unclear = false;
+        (self.unclear, self.restored) = (false, false);
+        self.history_checked = true;
         match settled {
             Settled::LeaseLost => Err(Failure::LeaseLost),
             Settled::Done(coverage) => Ok(Progress::Done(coverage)),

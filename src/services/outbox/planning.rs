@@ -85,7 +85,10 @@ impl Attempt<'_> {
             };
             self.has_completed = Some(situation.has_completed);
             self.completed_before = item.scheduling.completed_work;
-            let plan = situation.plan();
+            let mut plan = situation.plan();
+            if self.restored && plan.completed.is_none() && situation.has_completed {
+                plan.completed = Some(item.scheduling.completed_work.unwrap_or_default());
+            }
             if plan.changes_something() {
                 let patch = PendingPatch {
                     rev: item.rev,

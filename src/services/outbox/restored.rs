@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::attempt::{Attempt, Failure};
+use super::attempt::{Access, Attempt, Failure};
 use super::motivo;
 use crate::azure_devops::work_items::WorkItem;
 use crate::models::organizacao::Scope;
-use crate::models::outbox::{Share, Target, Write};
+use crate::models::outbox::{PendingPatch, Share, Target, Write};
 use crate::repositories::outbox::claims as repo;
 
 /// A part of Azure DevOps that lags shows an old revision for seconds; after this time it was restored.
@@ -17,7 +17,8 @@ impl Attempt<'_> {
     /// Returns `true` if the work item was restored, after which the attempt plans with the restored revision;
     /// `false` while a part of Azure DevOps may only lag.
     ///
-    /// The next patch tests the restored revision: should Azure DevOps only lag after all, it is refused.
+    /// The next patch tests the restored revision: should Azure DevOps only lag after all, it is refused. So there is
+    /// one even if the figure needs no change.
     ///
     /// # Errors
     /// [`Failure::Final`] when our part of the restored figure is not known.
@@ -25,6 +26,27 @@ impl Attempt<'_> {
         if self.claim.behind_for.is_none_or(|since| since < RESTORED_AFTER) {
             return Ok(false);
         }
+        self.plan_from_restored(item).await?;
+        Ok(true)
+    }
+
+    /// Returns `true` unless the revision of our last write holds another figure than we wrote: the work item was
+    /// restored, and people have edited it since. No part of Azure DevOps that lags shows such a revision.
+    pub(super) async fn is_our_history(&mut self, item: &WorkItem) -> Result<bool, Failure> {
+        if std::mem::replace(&mut self.history_checked, true) || self.claim.rev_written == 0 {
+            return Ok(true);
+        }
+        let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
+        let (writes, _) = repo::writes(&mut tx, self.target).await?;
+        tx.commit().await?;
+        match writes.first() {
+            Some(last) => self.stands(item, last).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Plans with a restored revision: our share is that of the last write which stands there.
+    pub(super) async fn plan_from_restored(&mut self, item: &WorkItem) -> Result<(), Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
         let (writes, truncated) = repo::writes(&mut tx, self.target).await?;
         let logged = repo::logged(&mut tx, self.target).await?;
@@ -45,9 +67,16 @@ impl Attempt<'_> {
         );
         self.claim.share = share;
         self.claim.rev_written = item.rev;
-        self.claim.pending = None;
-        self.unclear = false;
-        Ok(true)
+        // A patch that was planned like this before, and whose fate is unclear, is sent again.
+        let figure = item.scheduling.completed_work.unwrap_or_default();
+        let is_planned_anew = |patch: &PendingPatch| {
+            let people = patch.completed.map(|new| new - patch.after.contributed);
+            patch.rev == item.rev && people == Some(figure - share.contributed)
+        };
+        self.claim.pending = self.claim.pending.filter(is_planned_anew);
+        self.unclear = self.claim.pending.is_some();
+        (self.history_checked, self.restored) = (true, true);
+        Ok(())
     }
 
     /// Returns our share of the figures at the item's revision; `None` if the remembered writes do not tell.
@@ -57,30 +86,37 @@ impl Attempt<'_> {
         writes: &[Write],
         truncated: bool,
     ) -> Result<Option<Share>, Failure> {
-        let Some(write) = last_before(writes, item.rev) else {
-            let first = writes.last().filter(|_| !truncated);
-            return Ok(first
-                .map(|first| first.share)
-                .filter(|share| *share == Share::default()));
-        };
+        for write in writes.iter().filter(|write| write.rev <= item.rev) {
+            if self.stands(item, write).await? {
+                return Ok(Some(write.share));
+            }
+        }
+        let first = writes.last().filter(|_| !truncated);
+        let before_us = first.filter(|first| first.share == Share::default());
+        Ok(before_us.map(|first| first.share))
+    }
+
+    /// Returns `true` if the revision of a write, which `item` has reached, holds the figure that was written.
+    async fn stands(&self, item: &WorkItem, write: &Write) -> Result<bool, Failure> {
         let Some(completed) = write.completed else {
-            return Ok(Some(write.share));
+            return Ok(true);
         };
-        let found = if write.rev == item.rev {
-            item.scheduling.completed_work
-        } else {
-            let id = self.target.work_item_id;
-            let revision = self
-                .access
-                .organizacao
-                .revision(&self.access.credential, id, write.rev);
-            revision.await?.scheduling.completed_work
-        };
-        Ok((found == Some(completed)).then_some(write.share))
+        if write.rev == item.rev {
+            return Ok(item.scheduling.completed_work == Some(completed));
+        }
+        let id = self.target.work_item_id;
+        let Access {
+            organizacao,
+            credential,
+        } = self.access;
+        let revision = organizacao.revision(credential, id, write.rev).await?;
+        Ok(revision.scheduling.completed_work == Some(completed))
     }
 }
 
-/// Returns the last write up to a revision.
-fn last_before(writes: &[Write], rev: i32) -> Option<&Write> {
-    writes.iter().find(|write| write.rev <= rev)
+/// Returns `true` if a plan may rely on `item` without a look at its revisions: it has none after our last write.
+pub(super) fn is_last_write(last: Option<&Write>, item: &WorkItem) -> bool {
+    last.is_none_or(|last| {
+        last.rev == item.rev && (last.completed.is_none() || last.completed == item.scheduling.completed_work)
+    })
 }

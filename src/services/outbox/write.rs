@@ -7,6 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::attempt::{Access, Attempt, Failure, Step};
 use super::planning::Facts;
+use super::restored::is_last_write;
 use super::{Inner, motivo};
 use crate::azure_devops::work_items::WorkItem;
 use crate::azure_devops::{Credential, Error as AzureError};
@@ -135,7 +136,11 @@ impl Inner {
             tx.commit().await?;
             return Ok(if pending { Leased::Busy } else { Leased::Idle });
         };
-        let fresh = seen.filter(|(item, _)| claim.pending.is_none() && item.rev >= claim.newest_rev());
+        let (writes, _) = repo::writes(&mut tx, target).await?;
+        let fresh = seen.filter(|(item, _)| {
+            let known = claim.pending.is_none() && item.rev >= claim.newest_rev();
+            known && is_last_write(writes.first(), item)
+        });
         let mut attempt = Box::new(Attempt::new(self, target, access, claim));
         let first = match fresh {
             Some((item, facts)) => attempt.plan(&mut tx, item, facts).await.map(Some),
