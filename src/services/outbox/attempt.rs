@@ -85,6 +85,17 @@ pub(super) enum Step {
     Done(Coverage),
 }
 
+/// What is known of the revisions up to our last write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum History {
+    /// They were not looked at.
+    Unchecked,
+    /// They are those that our last write was made on.
+    Ours,
+    /// The work item was restored; no patch has proved it yet.
+    Restored,
+}
+
 /// The way to a work item.
 pub(super) struct Access {
     pub(super) organizacao: Organizacao,
@@ -105,10 +116,7 @@ pub(super) struct Attempt<'a> {
     pub(super) has_completed: Option<bool>,
     /// `CompletedWork` as it was read before the patch.
     pub(super) completed_before: Option<Horas>,
-    /// Whether it was checked that the revision of our last write is still ours.
-    pub(super) history_checked: bool,
-    /// Whether the work item was found to be restored, and no patch has proved it yet.
-    pub(super) restored: bool,
+    pub(super) history: History,
     /// Whether `RemainingWork` is left alone, because a rule of the process refuses it.
     pub(super) leave_remaining: bool,
 }
@@ -124,8 +132,7 @@ impl<'a> Attempt<'a> {
             claim,
             has_completed: None,
             completed_before: None,
-            history_checked: false,
-            restored: false,
+            history: History::Unchecked,
             leave_remaining: false,
         }
     }
@@ -311,8 +318,7 @@ impl<'a> Attempt<'a> {
         self.claim.pending = None;
         self.claim.share = settlement.share;
         self.claim.rev_written = settlement.rev;
-        (self.unclear, self.restored) = (false, false);
-        self.history_checked = true;
+        (self.unclear, self.history) = (false, History::Ours);
         match settled {
             Settled::LeaseLost => Err(Failure::LeaseLost),
             Settled::Done(coverage) => Ok(Progress::Done(coverage)),

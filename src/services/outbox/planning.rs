@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::attempt::{Access, Attempt, Failure, Progress, Step};
+use super::attempt::{Access, Attempt, Failure, History, Progress, Step};
 use super::plan::Situation;
 use super::write::LEASE;
 use super::{Inner, motivo};
@@ -86,7 +86,8 @@ impl Attempt<'_> {
             self.has_completed = Some(situation.has_completed);
             self.completed_before = item.scheduling.completed_work;
             let mut plan = situation.plan();
-            if self.restored && plan.completed.is_none() && situation.has_completed {
+            let unproved = self.history == History::Restored;
+            if unproved && plan.completed.is_none() && situation.has_completed {
                 plan.completed = Some(item.scheduling.completed_work.unwrap_or_default());
             }
             if plan.changes_something() {

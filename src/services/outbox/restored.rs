@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::attempt::{Access, Attempt, Failure};
+use super::attempt::{Access, Attempt, Failure, History};
 use super::motivo;
 use crate::azure_devops::work_items::WorkItem;
 use crate::models::organizacao::Scope;
@@ -33,9 +33,10 @@ impl Attempt<'_> {
     /// Returns `true` unless the revision of our last write holds another figure than we wrote: the work item was
     /// restored, and people have edited it since. No part of Azure DevOps that lags shows such a revision.
     pub(super) async fn is_our_history(&mut self, item: &WorkItem) -> Result<bool, Failure> {
-        if std::mem::replace(&mut self.history_checked, true) || self.claim.rev_written == 0 {
+        if self.history != History::Unchecked || self.claim.rev_written == 0 {
             return Ok(true);
         }
+        self.history = History::Ours;
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
         let (writes, _) = repo::writes(&mut tx, self.target).await?;
         tx.commit().await?;
@@ -75,7 +76,7 @@ impl Attempt<'_> {
         };
         self.claim.pending = self.claim.pending.filter(is_planned_anew);
         self.unclear = self.claim.pending.is_some();
-        (self.history_checked, self.restored) = (true, true);
+        self.history = History::Restored;
         Ok(())
     }
 
