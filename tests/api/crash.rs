@@ -1,6 +1,7 @@
 //! The service is killed while clients write and Azure DevOps fails now and then. A client does what a careful one
 //! does: a request whose answer it did not get it sends again, with the same `Idempotency-Key`. Clients belong to two
-//! people; the PAT that writes is the organisation's, another account's, or each caller's own.
+//! people; the PAT that writes is the organisation's, another account's, or each caller's own. Work items are restored
+//! from a backup between rounds.
 //!
 //! `APONTA_CRASH_ROUNDS=50 cargo test --test api crash` is the long form.
 
@@ -12,10 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde_json::json;
 
 use crate::support::logging::PROJECT;
 use crate::support::process::{Running, open_folder};
-use crate::support::{Logging, NewWorkItem, eventually};
+use crate::support::{Logging, NewWorkItem, Request, eventually};
 use clients::Client;
 use rounds::{Rounds, Writer};
 
@@ -40,6 +42,16 @@ async fn kill(running: Running, round: usize, acknowledged: &AtomicUsize) {
     running.signal("KILL").await;
 }
 
+/// Skips pauses after failures, and the time in which Azure DevOps may only lag.
+async fn let_time_pass(logging: &Logging) {
+    let skip = "UPDATE write_back SET proxima_em = now(), atras_desde = atras_desde - interval '1 minute'
+                 WHERE estado = 'pendente'";
+    sqlx::query(skip)
+        .execute(&logging.tenants.app.pool)
+        .await
+        .unwrap();
+}
+
 /// Everything that a client ever asked for is acknowledged, what was acknowledged before with the same id.
 async fn acknowledge(client: &mut Client, base: &str) {
     for place in 0..client.wishes.len() {
@@ -53,13 +65,30 @@ async fn acknowledge(client: &mut Client, base: &str) {
     }
 }
 
-/// Waits until nothing is pending. The dead hold their work items until their leases end; that minute is skipped.
+/// Restores a work item from a backup in every other round, so that some of our hours there are gone.
+async fn restored_upstream(logging: &Logging, items: &[i32], round: usize) {
+    if round % 2 == 1 {
+        let item = items[fastrand::usize(..items.len())];
+        logging
+            .azure()
+            .restore_backup("contoso", item, fastrand::usize(1..4));
+    }
+    let_time_pass(logging).await;
+}
+
+/// Compares the project with Azure DevOps, which finds work items that were restored and have no new entry, and waits
+/// until nothing is pending. The dead hold their work items until their leases end; that minute is skipped.
 async fn settle(logging: &Logging) {
-    sqlx::query("UPDATE write_back SET lease_ate = now(), proxima_em = now()")
-        .execute(&logging.tenants.app.pool)
+    let pool = &logging.tenants.app.pool;
+    sqlx::query("UPDATE write_back SET lease_ate = now()")
+        .execute(pool)
         .await
         .unwrap();
+    let body = json!({ "organization_name": "contoso", "project_id": logging.tenants.projeto });
+    let compare = Request::post("/api/v1/integracao/reconciliar").bearer(&logging.tenants.admin);
+    logging.tenants.app.send(compare.json(&body)).await.expect(200);
     eventually("everything is written", async || {
+        let_time_pass(logging).await;
         let status = logging.get("/api/v1/integracao/sincronizacao").await.expect(200);
         assert_eq!(status["falhas"], 0, "{status}");
         status["pendentes"] == 0
@@ -102,6 +131,7 @@ async fn a_service_that_is_killed_at_random_loses_and_doubles_nothing() {
         .collect();
     let rounds = Rounds::new(&logging);
     for round in 0..rounds.count {
+        restored_upstream(&logging, &items, round).await;
         let (running, base) = rounds.serve(&logging, folder.path(), rounds.writer(round)).await;
         rounds.begin(&logging, round);
         let writes = join_all(

@@ -191,6 +191,9 @@ async fn soak_with_random_faults_ends_with_exact_figures() {
     println!("{} answers: {}", service.answered(), service.told());
 
     end::heal(&logging, &places, &service).await;
+    if let Some(of_both) = people.last_mut() {
+        of_both.want_one_more_everywhere();
+    }
     for person in &mut people {
         person.finish(&service).await;
     }

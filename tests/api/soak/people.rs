@@ -71,10 +71,23 @@ impl<'a> Person<'a> {
 
     fn new_entry(&mut self) -> usize {
         let place = self.places[self.rng.usize(..self.places.len())];
+        let item = place.items[self.rng.usize(..place.items.len())];
+        self.new_entry_on(place, item)
+    }
+
+    /// Wants one more entry on every work item of the person's organisations; the next entry finds what was restored.
+    pub fn want_one_more_everywhere(&mut self) {
+        for place in self.places.clone() {
+            for &item in &place.items {
+                self.new_entry_on(place, item);
+            }
+        }
+    }
+
+    fn new_entry_on(&mut self, place: &Place, item: i32) -> usize {
         let body = json!({
             "data_apontamento": day(-self.rng.i64(0..DAYS)), "duracao": "00:15", "id_atividade": place.atividade,
-            "work_item_id": place.items[self.rng.usize(..place.items.len())], "project_id": place.projeto,
-            "organization_name": place.org
+            "work_item_id": item, "project_id": place.projeto, "organization_name": place.org
         });
         self.entries.push(Entry {
             key: Uuid::from_u128(self.rng.u128(..)).to_string(),

@@ -77,7 +77,11 @@ impl Trouble<'_> {
             ..40 => self.upstream_fails(place),
             ..48 => self.credential_fails(place),
             ..66 => self.azure.heal(),
-            ..76 => {
+            ..69 => {
+                self.restored_upstream(place).await;
+                return "restore";
+            }
+            ..78 => {
                 self.people_type(place);
                 return "edit";
             }
@@ -249,6 +253,16 @@ impl Trouble<'_> {
             n => json!({ "ativo": true, "pat": place.pats[n as usize % place.pats.len()] }),
         };
         place.change_vault(service, &body).await;
+    }
+
+    /// A work item is restored from a backup. The time in which Azure DevOps may only lag is skipped.
+    async fn restored_upstream(&mut self, place: &Place) {
+        let item = place.items[self.rng.usize(..place.items.len())];
+        self.azure.restore_backup(place.org, item, self.rng.usize(1..4));
+        sqlx::query("UPDATE write_back SET atras_desde = atras_desde - interval '1 minute'")
+            .execute(self.pool)
+            .await
+            .unwrap();
     }
 
     async fn connections_die(&mut self) {

@@ -298,6 +298,16 @@ impl FakeAzure {
         self.with_org(org, |org| edit(&mut org.work_items))
     }
 
+    /// Restores a work item from a backup: its last `count` revisions never happened, but the first one did. Requests
+    /// that wait for their time are gone with the server that had them.
+    pub fn restore_backup(&self, org: &str, id: i32, count: usize) {
+        self.with_org(org, |org| {
+            org.restores += 1;
+            let possible = org.work_items.revision_count(id) - 1;
+            org.work_items.roll_back(id, count.min(possible));
+        });
+    }
+
     /// `CompletedWork` and `RemainingWork` of a work item of contoso.
     pub fn hours(&self, id: i32) -> (Option<f64>, Option<f64>) {
         self.edit_work_items("contoso", |work_items| {

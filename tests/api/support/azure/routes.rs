@@ -106,9 +106,16 @@ async fn carry_out_late(
     fault: Fault,
 ) -> Outcome {
     let place = Place::of(&request);
+    let restores = |world: &World| world.orgs.get(&place.org).map(|org| org.restores);
+    let before = restores(&shared.world());
     shared.late.fetch_add(1, Ordering::SeqCst);
     sleep(wait).await;
-    let outcome = carry_out(&mut shared.world(), &place, &request, Some(fault));
+    let mut world = shared.world();
+    let outcome = if restores(&world) == before {
+        carry_out(&mut world, &place, &request, Some(fault))
+    } else {
+        Outcome::Broken
+    };
     shared.late.fetch_sub(1, Ordering::SeqCst);
     outcome
 }

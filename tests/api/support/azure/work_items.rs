@@ -254,6 +254,11 @@ impl WorkItems {
         revisions.truncate(revisions.len() - count);
     }
 
+    /// Number of revisions of a work item.
+    pub fn revision_count(&self, id: i32) -> usize {
+        self.items[&id].revisions.len()
+    }
+
     /// Reads are answered by a part that has not heard of the item's last `count` revisions.
     pub fn lag(&mut self, id: i32, count: usize) {
         self.items.get_mut(&id).unwrap().lag = count;

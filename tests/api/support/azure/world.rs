@@ -47,6 +47,8 @@ pub struct Org {
     pub faults: HashMap<String, (Fault, usize)>,
     /// Operation (or `*`) to a sender; answers wait until it is gone.
     pub held: HashMap<String, watch::Receiver<()>>,
+    /// How often its work items were restored from a backup.
+    pub restores: usize,
 }
 
 impl Default for Org {
@@ -61,6 +63,7 @@ impl Default for Org {
             public: false,
             faults: HashMap::new(),
             held: HashMap::new(),
+            restores: 0,
         }
     }
 }
