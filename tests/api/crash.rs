@@ -132,7 +132,7 @@ async fn a_service_that_is_killed_at_random_loses_and_doubles_nothing() {
     let rounds = Rounds::new(&logging);
     for round in 0..rounds.count {
         restored_upstream(&logging, &items, round).await;
-        let (running, base) = rounds.serve(&logging, folder.path(), rounds.writer(round)).await;
+        let (running, base) = rounds.serve(&logging, folder.path(), Rounds::writer(round)).await;
         rounds.begin(&logging, round);
         let writes = join_all(
             clients

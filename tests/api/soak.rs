@@ -33,7 +33,7 @@ const START: f64 = 100.0;
 const WARM_UP: f64 = 0.2;
 /// Growth of resident memory that the long form allows, in KiB.
 const MOST_GROWTH_KIB: u64 = 20 << 10;
-/// More PATCHes of one work item between two steps of the trouble than this are a loop without a pause.
+/// More patches of one work item between two steps of the trouble than this are a loop without a pause.
 const MOST_PATCHES: usize = 100;
 
 /// An organisation in which people log hours.
@@ -207,11 +207,11 @@ async fn soak_with_random_faults_ends_with_exact_figures() {
     let most_patches = trouble.most_patches;
     assert!(
         most_patches < MOST_PATCHES,
-        "{most_patches} PATCHes of one work item"
+        "{most_patches} patches of one work item"
     );
     let cold = service.resident_kib();
     println!(
-        "{found} entries, memory {warm:?} -> {cold:?} KiB, at most {most_patches} PATCHes of one item in a row"
+        "{found} entries, memory {warm:?} -> {cold:?} KiB, at most {most_patches} patches of one item in a row"
     );
     if let (Some(warm), Some(end), Some(_)) = (warm, cold, soak_seconds()) {
         assert!(

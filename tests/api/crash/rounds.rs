@@ -51,7 +51,7 @@ impl Rounds {
         }
     }
 
-    pub fn writer(&self, round: usize) -> Writer {
+    pub fn writer(round: usize) -> Writer {
         [Writer::Service, Writer::Callers, Writer::Successor][round % 3]
     }
 
@@ -70,7 +70,7 @@ impl Rounds {
             6 => late(Fault::Status(503, None)),
             // One credential is throttled, the others are not.
             _ => {
-                let token = match self.writer(round) {
+                let token = match Self::writer(round) {
                     Writer::Service => &logging.tenants.service_pat,
                     Writer::Successor => &self.successor,
                     Writer::Callers => &logging.tenants.member,

@@ -16,7 +16,7 @@ fn second_identity(logging: &Logging, nome: &str) -> String {
     let azure = logging.azure();
     let person = azure.person(nome, &["contoso", "fabrikam"]);
     azure.edit_person(person.id, |person| {
-        person.changes_as = Some(Uuid::from_u128(0xbea))
+        person.changes_as = Some(Uuid::from_u128(0xbea));
     });
     azure.pat(&person)
 }

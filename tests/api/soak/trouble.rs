@@ -56,7 +56,7 @@ pub struct Trouble<'a> {
     pub rng: fastrand::Rng,
     /// How often each kind of trouble came.
     pub caused: BTreeMap<&'static str, usize>,
-    /// Most PATCHes of one work item between two steps.
+    /// Most patches of one work item between two steps.
     pub most_patches: usize,
 }
 
@@ -74,30 +74,30 @@ impl Trouble<'_> {
     async fn step(&mut self, service: &Service) -> &'static str {
         let place = &self.places[self.rng.usize(..self.places.len())];
         match self.rng.u32(..100) {
-            ..40 => self.upstream_fails(place),
-            ..48 => self.credential_fails(place),
-            ..66 => self.azure.heal(),
-            ..69 => {
+            0..40 => self.upstream_fails(place),
+            40..48 => self.credential_fails(place),
+            48..66 => self.azure.heal(),
+            66..69 => {
                 self.restored_upstream(place).await;
                 return "restore";
             }
-            ..78 => {
+            69..78 => {
                 self.people_type(place);
                 return "edit";
             }
-            ..84 => {
+            78..84 => {
                 self.item_changes(place);
                 return "state or type";
             }
-            ..88 => {
+            84..88 => {
                 self.rule_refuses(place);
                 return "rule";
             }
-            ..92 => {
+            88..92 => {
                 self.vault_changes(service, place).await;
                 return "vault";
             }
-            ..96 => {
+            92..96 => {
                 self.connections_die().await;
                 return "killed connections";
             }
@@ -111,17 +111,19 @@ impl Trouble<'_> {
 
     fn upstream_fails(&mut self, place: &Place) {
         // Half of the faults meet writes.
-        let operation = match self.rng.bool() {
-            true => PATCH,
-            false => OPERATIONS[self.rng.usize(..OPERATIONS.len())],
+        let operation = if self.rng.bool() {
+            PATCH
+        } else {
+            OPERATIONS[self.rng.usize(..OPERATIONS.len())]
         };
         let fault = match operation {
             PATCH if self.rng.bool() => self.lost_answer(),
             _ => self.fault(),
         };
-        let times = match self.rng.bool() {
-            true => self.rng.usize(1..8),
-            false => usize::MAX,
+        let times = if self.rng.bool() {
+            self.rng.usize(1..8)
+        } else {
+            usize::MAX
         };
         self.azure.fault_times(place.org, operation, fault, times);
     }
