@@ -18,7 +18,6 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 
 /// Returns the layer that lets pages of `origins` call: it answers preflights itself and puts its headers on every other
 /// answer, errors included (D-10).
-#[must_use]
 pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
     let origins = origins.to_vec();
     let allow_origin = AllowOrigin::predicate(move |origin, _| {
