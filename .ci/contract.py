@@ -60,7 +60,7 @@ class Service:
             # A day to come is refused; a schema cannot say which days those are.
             "ALLOW_FUTURE_ENTRIES": "true",
             # Probes that succeed, too: the log says which operations did.
-            "RUST_LOG": "info,aponta::http::observe=debug"}
+            "RUST_LOG": "info,aponta::edge::observe=debug"}
         subprocess.run([APONTA, "migrate"], env={**os.environ, **environment, "RUST_LOG": "warn"}, cwd=folder, check=True, timeout=60)
         self.spawn("serve", "serve", environment=environment)
         wait("the service", 60, self.ready)

@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
-use aponta::http::extract::ApiJson;
+use aponta::edge::extract::ApiJson;
 use aponta::models::apontamento::AtividadeRef;
 use aponta::models::atividade::Atividade;
 use aponta::models::duracao::Duracao;

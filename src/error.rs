@@ -1,6 +1,6 @@
 //! What can go wrong in a use case, in terms of the application.
 //!
-//! Nothing here knows HTTP: [`crate::http::problem`] turns an [`Error`] into a status and a body.
+//! Nothing here knows HTTP: [`crate::edge::problem`] turns an [`Error`] into a status and a body.
 //! Sentences inside variants are shown to people and therefore Portuguese; causes are for the log.
 
 use std::fmt;

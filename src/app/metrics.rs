@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::VERSION;
 use crate::config::TelemetryConfig;
 use crate::db::Db;
-use crate::http;
-use crate::http::metrics::Scrape;
+use crate::edge;
+use crate::edge::metrics::Scrape;
 use crate::lifecycle::Draining;
 use crate::server::{self, ServerOptions};
 use crate::supervisor::{Job, Supervisor};
@@ -64,7 +64,7 @@ impl MetricsListener {
             db.pool_states().for_each(metrics::pool_state);
             metrics::tasks(runtime.metrics().num_alive_tasks());
         };
-        let router = http::metrics::router(Scrape::new(self.handle, look));
+        let router = edge::metrics::router(Scrape::new(self.handle, look));
         let options = ServerOptions {
             header_read_timeout: PATIENCE,
             write_timeout: PATIENCE,

@@ -18,11 +18,11 @@ use self::dto::{
 use self::examples::{AtividadeInUse, AtividadeNotFound, UnknownProjetos};
 use crate::app::AppState;
 use crate::auth::CurrentUser;
+use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
+use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::edge::openapi::{ATIVIDADES, InvalidBody, InvalidInput, Outdated, ProtectedResponses};
+use crate::edge::pagination::PageParams;
 use crate::error::Result;
-use crate::http::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
-use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
-use crate::http::openapi::{ATIVIDADES, InvalidBody, InvalidInput, Outdated, ProtectedResponses};
-use crate::http::pagination::PageParams;
 use crate::models::atividade::Atividade;
 use crate::models::ids::AtividadeId;
 use crate::services::atividades::AtividadeService;

@@ -11,12 +11,12 @@ use validator::Validate;
 
 use crate::app::AppState;
 use crate::auth::Admin;
+use crate::edge::extract::{ApiJson, ApiQuery};
+use crate::edge::fields::Field;
+use crate::edge::instant::Instant;
+use crate::edge::openapi::{AUDITORIA, InvalidInput, ProtectedResponses};
 use crate::error::Result;
 use crate::fields;
-use crate::http::extract::{ApiJson, ApiQuery};
-use crate::http::fields::Field;
-use crate::http::instant::Instant;
-use crate::http::openapi::{AUDITORIA, InvalidInput, ProtectedResponses};
 use crate::models::auditoria::{AuditoriaFilter, Registro};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::services::auditoria::AuditoriaService;

@@ -15,8 +15,8 @@ use axum::routing::{MethodRouter, get};
 use utoipa::openapi::OpenApi;
 
 use crate::app::AppState;
-use crate::http::conditional::IfNoneMatch;
-use crate::http::problem::Problem;
+use crate::edge::conditional::IfNoneMatch;
+use crate::edge::problem::Problem;
 use stored::{About, Stored};
 
 /// Scripts only from here, nothing from elsewhere; both tools write styles inline, ReDoc searches in a worker.

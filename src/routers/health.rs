@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::{AppState, ServiceInfo};
-use crate::http::extract::ApiJson;
-use crate::http::openapi::{HEALTH, LimitedResponses};
+use crate::edge::extract::ApiJson;
+use crate::edge::openapi::{HEALTH, LimitedResponses};
 use crate::services::health::{Check, HealthService, Readiness};
 
 /// Where it is told that the process lives.

@@ -10,9 +10,9 @@ use self::dto::{AllFailed, AzureProjectResponse, NotConfigured, SincronizacaoRes
 use super::tenant::{OrganizacaoParams, Tenant};
 use crate::app::AppState;
 use crate::auth::CurrentUser;
+use crate::edge::extract::ApiJson;
+use crate::edge::openapi::{INTEGRACAO, InvalidInput, ProtectedResponses};
 use crate::error::Result;
-use crate::http::extract::ApiJson;
-use crate::http::openapi::{INTEGRACAO, InvalidInput, ProtectedResponses};
 use crate::services::integracao::IntegracaoService;
 
 /// Routes of the exchange with Azure DevOps.

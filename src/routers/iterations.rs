@@ -11,10 +11,10 @@ use super::place::{PlaceParams, TeamParams};
 use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::azure_devops::iterations::{Iteration, IterationAttributes};
+use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
+use crate::edge::extract::{ApiPath, ApiQuery};
+use crate::edge::openapi::{ITERATIONS, InvalidInput, NotInAzure, ProtectedResponses, UnknownProjeto};
 use crate::error::Result;
-use crate::http::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
-use crate::http::extract::{ApiPath, ApiQuery};
-use crate::http::openapi::{ITERATIONS, InvalidInput, NotInAzure, ProtectedResponses, UnknownProjeto};
 use crate::services::integracao::membership_of;
 use crate::services::iterations::IterationService;
 

@@ -18,9 +18,9 @@ use self::response::{
 };
 use crate::app::AppState;
 use crate::auth::Admin;
+use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::edge::openapi::{InvalidBody, InvalidInput, ORGANIZATION_PATS, ProtectedResponses};
 use crate::error::Result;
-use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
-use crate::http::openapi::{InvalidBody, InvalidInput, ORGANIZATION_PATS, ProtectedResponses};
 use crate::models::ids::OrganizationPatId;
 use crate::services::organization_pats::OrganizationPatService;
 

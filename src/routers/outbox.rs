@@ -13,10 +13,10 @@ use self::dto::{
 };
 use crate::app::AppState;
 use crate::auth::{Admin, CurrentUser};
+use crate::edge::extract::ApiJson;
+use crate::edge::openapi::{INTEGRACAO, InvalidBody, ProtectedResponses, UnknownProjeto};
+use crate::edge::problem::{Problem, ProblemBody};
 use crate::error::Result;
-use crate::http::extract::ApiJson;
-use crate::http::openapi::{INTEGRACAO, InvalidBody, ProtectedResponses, UnknownProjeto};
-use crate::http::problem::{Problem, ProblemBody};
 use crate::services::outbox::{self, OutboxService};
 
 /// Routes of the write-back.

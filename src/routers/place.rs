@@ -4,9 +4,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
+use crate::edge::fields::{Field, OrBlank, Trimmed};
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::http::fields::{Field, OrBlank, Trimmed};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::auth::CurrentUser;
+use crate::edge::extract::{ApiJson, ApiQuery};
+use crate::edge::instant::Instant;
+use crate::edge::openapi::{InvalidInput, PROJETOS, ProtectedResponses};
+use crate::edge::pagination::OptionalPageParams;
 use crate::error::Result;
-use crate::http::extract::{ApiJson, ApiQuery};
-use crate::http::instant::Instant;
-use crate::http::openapi::{InvalidInput, PROJETOS, ProtectedResponses};
-use crate::http::pagination::OptionalPageParams;
 use crate::models::projeto::Projeto;
 use crate::services::projetos::ProjetoService;
 

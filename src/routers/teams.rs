@@ -11,10 +11,10 @@ use super::place::PlaceParams;
 use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::azure_devops::teams::Team;
+use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
+use crate::edge::extract::ApiQuery;
+use crate::edge::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TEAMS, UnknownProjeto};
 use crate::error::Result;
-use crate::http::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
-use crate::http::extract::ApiQuery;
-use crate::http::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TEAMS, UnknownProjeto};
 use crate::services::integracao::membership_of;
 use crate::services::teams::TeamService;
 

@@ -8,9 +8,9 @@ use utoipa::IntoParams;
 use validator::Validate;
 
 use crate::auth::{Authenticator, CurrentUser, Membership};
+use crate::edge::extract::ApiQuery;
+use crate::edge::fields::Field;
 use crate::fields;
-use crate::http::extract::ApiQuery;
-use crate::http::fields::Field;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::services::integracao;
 

@@ -20,12 +20,12 @@ use self::states::{CurrentStateResponse, ProcessStatesResponse, RevisionsRespons
 use super::place::{PlaceParams, parts, text};
 use crate::app::AppState;
 use crate::auth::CurrentUser;
+use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
+use crate::edge::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
+use crate::edge::fields::{Field, OrBlank, Trimmed};
+use crate::edge::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TIMESHEET, UnknownProjeto};
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::http::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
-use crate::http::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
-use crate::http::fields::{Field, OrBlank, Trimmed};
-use crate::http::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TIMESHEET, UnknownProjeto};
 use crate::services::timesheet::{FolhaPedida, TimesheetService};
 
 /// Ids that one request may ask for.

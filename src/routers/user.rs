@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 
 use crate::app::AppState;
 use crate::auth::CurrentUser;
+use crate::edge::extract::ApiJson;
+use crate::edge::openapi::{ProtectedResponses, USER};
 use crate::error::Result;
-use crate::http::extract::ApiJson;
-use crate::http::openapi::{ProtectedResponses, USER};
 use crate::services::user::UserService;
 
 /// What the frontend knows of the user; base64 of a JSON object.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-use crate::http::client_ip::network_of;
+use crate::edge::client_ip::network_of;
 use crate::telemetry::metrics;
 
 /// Between two log lines about refused connections.

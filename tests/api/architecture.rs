@@ -17,7 +17,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "services",
-        &["http", "routers", "app", "server", "cli", "dev"],
+        &["edge", "routers", "app", "server", "cli", "dev"],
         &["axum", "sqlx", "tower", "utoipa"],
     ),
     (
@@ -25,7 +25,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &[
             "repositories",
             "services",
-            "http",
+            "edge",
             "routers",
             "auth",
             "app",
@@ -36,12 +36,12 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "tenants",
-        &["services", "http", "routers", "auth", "app", "error", "server"],
+        &["services", "edge", "routers", "auth", "app", "error", "server"],
         &["axum", "sqlx", "utoipa"],
     ),
     (
         "jobs",
-        &["repositories", "http", "routers", "auth", "app", "db"],
+        &["repositories", "edge", "routers", "auth", "app", "db"],
         &["axum", "sqlx"],
     ),
     (
@@ -49,7 +49,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &[
             "azure_devops",
             "services",
-            "http",
+            "edge",
             "routers",
             "auth",
             "app",
@@ -60,12 +60,12 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "telemetry",
-        &["repositories", "services", "http", "routers", "auth", "app", "db"],
+        &["repositories", "services", "edge", "routers", "auth", "app", "db"],
         &["axum", "sqlx"],
     ),
     (
         "auth",
-        &["repositories", "services", "http", "routers", "app", "db"],
+        &["repositories", "services", "edge", "routers", "app", "db"],
         &["sqlx", "utoipa"],
     ),
     (
@@ -74,7 +74,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "azure_devops",
             "repositories",
             "services",
-            "http",
+            "edge",
             "routers",
             "auth",
             "app",
@@ -90,7 +90,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "azure_devops",
             "repositories",
             "services",
-            "http",
+            "edge",
             "routers",
             "auth",
             "app",
@@ -99,16 +99,16 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "error",
-        &["repositories", "services", "http", "routers", "auth", "app", "db"],
+        &["repositories", "services", "edge", "routers", "auth", "app", "db"],
         &["axum", "utoipa"],
     ),
     (
         "lifecycle",
-        &["repositories", "services", "http", "routers", "auth", "app", "db"],
+        &["repositories", "services", "edge", "routers", "auth", "app", "db"],
         &["axum", "sqlx"],
     ),
     (
-        "http",
+        "edge",
         &["repositories", "services", "routers", "app", "db", "auth"],
         &["sqlx"],
     ),
@@ -118,7 +118,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "azure_devops",
             "repositories",
             "services",
-            "http",
+            "edge",
             "routers",
             "auth",
             "app",
@@ -137,7 +137,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &[
             "repositories",
             "services",
-            "http",
+            "edge",
             "routers",
             "auth",
             "app",
@@ -269,8 +269,8 @@ fn layers_import_only_what_they_may() {
 #[test]
 fn the_rules_catch_what_they_forbid() {
     assert_eq!(
-        names_after("use crate::{db::Db, http};\ncrate::error::X", "crate::"),
-        ["db", "http", "", "error"]
+        names_after("use crate::{db::Db, edge};\ncrate::error::X", "crate::"),
+        ["db", "edge", "", "error"]
     );
     assert_eq!(layer(Path::new("routers/atividades/dto.rs")), "routers");
     assert_eq!(production_code("a\n// crate::db\n#[cfg(test)]\ncrate::db"), "a");
@@ -345,7 +345,7 @@ fn no_two_schemas_share_a_name() {
 #[test]
 fn every_operation_is_registered_with_its_description() {
     for (path, text) in source_files() {
-        let outside = [Path::new("routers/docs.rs"), Path::new("http/metrics.rs")].contains(&path.as_path());
+        let outside = [Path::new("routers/docs.rs"), Path::new("edge/metrics.rs")].contains(&path.as_path());
         assert!(
             outside || !production_code(&text).contains(".route("),
             "{} registers a route that the document does not know",

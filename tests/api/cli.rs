@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::data::{PATIENT, a_query_waits, block_projetos};
 use crate::support::process::{Running, aponta, run};
-use crate::support::{FakeAzure, TestDatabase};
+use crate::support::{FakeAzure, Logging, TestDatabase};
 
 /// Where nobody answers.
 const ORG: &str = "http://127.0.0.1:1/contoso";
@@ -378,4 +380,24 @@ async fn adopt_organization_gives_strangers_a_key_of_their_own() {
     let (code, _, err) = run(adopt("fabrikam")).await;
     assert_eq!(code, 1);
     assert!(err.contains("fabrikam is not configured, or has no PAT"), "{err}");
+}
+
+#[tokio::test]
+async fn mark_restored_pauses_every_row_and_says_how_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let logging = Logging::new().await;
+    let entry = logging.log("01:00").await;
+    let mut command = aponta(folder.path(), &["mark-restored"]);
+    command
+        .env("DATABASE_URL", logging.tenants.app.database_url())
+        .envs(logging.azure().variables("contoso"));
+    let (code, out, err) = run(command).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("the write-back of 1 work items is paused"), "{out}");
+    logging
+        .put(&entry, &json!({"duracao": "02:00"}))
+        .await
+        .expect(200);
+    assert_eq!(logging.write_due().await, 0);
+    assert_eq!(logging.azure().hours(logging.item).0, Some(4.5));
 }

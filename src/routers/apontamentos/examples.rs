@@ -6,7 +6,7 @@ use utoipa::IntoResponses;
 use uuid::Uuid;
 
 use super::response::{ApontamentoListResponse, ApontamentoResponse, ResumoResponse};
-use crate::http::problem::{Problem, ProblemBody};
+use crate::edge::problem::{Problem, ProblemBody};
 use crate::models::apontamento::{
     Apontamento, Apontamentos, AtividadeRef, Parcela, Pessoa, ProjetoNomeado, ResumoWorkItem,
 };

@@ -8,9 +8,9 @@ use validator::Validate;
 
 use super::super::place::text;
 use super::examples;
+use crate::edge::fields::{Field, OrBlank, Trimmed, WorkItemId};
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
-use crate::http::fields::{Field, OrBlank, Trimmed, WorkItemId};
 use crate::models::apontamento::{
     ApontamentoChanges, ApontamentoFilter, NewApontamento, ProjetoNomeado, UsuarioInformado,
 };
@@ -254,12 +254,12 @@ pub(super) enum Ordem {
     Desc,
 }
 
-impl crate::http::fields::Read for Ordem {
-    fn read(value: &serde_json::Value) -> std::result::Result<Self, Vec<crate::http::fields::Failure>> {
+impl crate::edge::fields::Read for Ordem {
+    fn read(value: &serde_json::Value) -> std::result::Result<Self, Vec<crate::edge::fields::Failure>> {
         match value.as_str().unwrap_or_default().to_ascii_lowercase().as_str() {
             "asc" => Ok(Self::Asc),
             "desc" => Ok(Self::Desc),
-            _ => Err(vec![crate::http::fields::Failure::new(
+            _ => Err(vec![crate::edge::fields::Failure::new(
                 "enum",
                 "deve ser asc ou desc",
             )]),
@@ -289,7 +289,7 @@ mod tests {
 
     use super::*;
     use crate::arbitrary;
-    use crate::http::fields::read;
+    use crate::edge::fields::read;
 
     fn valid() -> serde_json::Value {
         json!({

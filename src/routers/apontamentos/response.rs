@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::examples;
-use crate::http::instant::Instant;
+use crate::edge::instant::Instant;
 use crate::models::apontamento::{Apontamento, Apontamentos, Parcela, ResumoWorkItem};
 use crate::models::horas::Horas;
 use crate::models::outbox::{Estado, Situacao};

@@ -6,10 +6,10 @@ use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
 use super::examples;
+use crate::edge::fields::{Field, MOST_ELEMENTS, Trimmed, missing};
+use crate::edge::instant::Instant;
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
-use crate::http::fields::{Field, MOST_ELEMENTS, Trimmed, missing};
-use crate::http::instant::Instant;
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade, NomeAtividade};
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;
@@ -295,7 +295,7 @@ mod tests {
 
     use super::*;
     use crate::arbitrary;
-    use crate::http::fields::read;
+    use crate::edge::fields::read;
 
     proptest! {
         #[test]

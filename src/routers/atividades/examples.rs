@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::dto::{AtividadeListResponse, AtividadeResponse};
 
-use crate::http::problem::{Problem, ProblemBody};
+use crate::edge::problem::{Problem, ProblemBody};
 use crate::models::atividade::Atividade;
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::page::{Page, Paged};

@@ -13,7 +13,7 @@ use axum::http::header::{
 use axum::http::{Response, StatusCode};
 use flate2::{Compression, GzBuilder};
 
-use crate::http::conditional::{IfNoneMatch, etag_of};
+use crate::edge::conditional::{IfNoneMatch, etag_of};
 
 /// What answers say about a file besides its bytes.
 #[derive(Debug, Clone, Copy)]

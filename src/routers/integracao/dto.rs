@@ -7,9 +7,9 @@ use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::azure_devops::projects::AzureProject;
+use crate::edge::instant::Instant;
+use crate::edge::problem::{Problem, ProblemBody};
 use crate::error::Error;
-use crate::http::instant::Instant;
-use crate::http::problem::{Problem, ProblemBody};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 use crate::services::integracao;

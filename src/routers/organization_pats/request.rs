@@ -8,9 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidateLength};
 
+use crate::edge::fields::{Failure, Field, OrBlank, Read, Secret};
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
-use crate::http::fields::{Failure, Field, OrBlank, Read, Secret};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::organization_pat::{NewOrganizationPat, OrganizationPatChanges, OrganizationUrl};
 use crate::models::page::Page;
@@ -264,7 +264,7 @@ mod tests {
 
     use super::*;
     use crate::arbitrary;
-    use crate::http::fields::read;
+    use crate::edge::fields::read;
 
     proptest! {
         #[test]

@@ -4,9 +4,9 @@ use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
+use crate::edge::instant::Instant;
+use crate::edge::problem::{Problem, ProblemBody};
 use crate::error::Error;
-use crate::http::instant::Instant;
-use crate::http::problem::{Problem, ProblemBody};
 use crate::models::organization_pat::{MaskedPat, PatScope, ScopeState, ScopeTry, Validation};
 use crate::models::page::Paged;
 use crate::services::organization_pats::shown;

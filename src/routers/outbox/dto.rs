@@ -5,10 +5,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
+use crate::edge::fields::{Field, WorkItemId};
+use crate::edge::instant::Instant;
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
-use crate::http::fields::{Field, WorkItemId};
-use crate::http::instant::Instant;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::horas::Horas;
 use crate::models::organizacao::NomeOrganizacao;

@@ -13,8 +13,8 @@ use tower_governor::{GovernorError, GovernorLayer};
 
 use super::{period, sweep};
 use crate::config::RateLimitConfig;
-use crate::http::client_ip::{network_of, site_of};
-use crate::http::observe::ClientIp;
+use crate::edge::client_ip::{network_of, site_of};
+use crate::edge::observe::ClientIp;
 
 /// How many callers of full appetite one address may hold.
 const ADDRESS_FACTOR: NonZeroU32 = NonZeroU32::new(20).unwrap();

@@ -12,7 +12,7 @@ use axum::http::header::{
 use axum::response::Response;
 
 use super::REQUEST_ID;
-use crate::http::problem::{CONTENT_TYPE_PROBLEM, Problem};
+use crate::edge::problem::{CONTENT_TYPE_PROBLEM, Problem};
 use crate::telemetry::request::Caller;
 
 /// Headers that every answer has: room for them is made at once.

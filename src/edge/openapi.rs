@@ -192,8 +192,8 @@ mod examples {
     use serde_json::Value;
 
     use crate::azure_devops;
+    use crate::edge::problem::Problem;
     use crate::error::{Error, FieldError};
-    use crate::http::problem::Problem;
 
     pub(super) fn unauthenticated() -> Value {
         Problem::from(Error::Unauthenticated(

@@ -16,9 +16,9 @@ use crate::models::text::trim;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Position in the list, when the value is one.
-    pub(in crate::http) index: Option<usize>,
-    pub(in crate::http) kind: &'static str,
-    pub(in crate::http) message: String,
+    pub(in crate::edge) index: Option<usize>,
+    pub(in crate::edge) kind: &'static str,
+    pub(in crate::edge) message: String,
 }
 
 impl Failure {

@@ -145,10 +145,10 @@ pub trait Fields {
 #[macro_export]
 macro_rules! fields {
     ($name:ident { $($field:ident),+ $(,)? }) => {
-        impl $crate::http::fields::Fields for $name {
+        impl $crate::edge::fields::Fields for $name {
             const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
 
-            fn fields(&self) -> Vec<(&'static str, &[$crate::http::fields::Failure])> {
+            fn fields(&self) -> Vec<(&'static str, &[$crate::edge::fields::Failure])> {
                 vec![$((stringify!($field), self.$field.failures())),+]
             }
         }

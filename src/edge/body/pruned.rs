@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 
 /// Longest list that a field may have. One element more is kept, so that its constraint finds it too long.
-pub(in crate::http) const MOST_ELEMENTS: usize = 1_000;
+pub(in crate::edge) const MOST_ELEMENTS: usize = 1_000;
 
 /// Reads a body whose object has the `known` keys. Of equal keys the last one counts, as for `serde_json`.
 ///

@@ -9,7 +9,7 @@ use validator::Validate;
 
 use super::*;
 use crate::arbitrary;
-use crate::http::instant::Instant;
+use crate::edge::instant::Instant;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::duracao::Duracao;
 use crate::models::organizacao::NomeOrganizacao;
