@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{self, App, MetricsListener, VERSION};
+use crate::app::{self, App, MetricsListener};
 use crate::auth;
 use crate::azure_devops::AzureDevOps;
 use crate::config::{AuthMode, Config, DatabaseConfig, Env, Environment, Problems};
@@ -26,6 +26,7 @@ use crate::repositories::migrations;
 use crate::server::{self, ServerOptions};
 use crate::services::organization_pats::OrganizationPatService;
 use crate::services::outbox::pause_restored;
+use crate::state::VERSION;
 use crate::telemetry::trace::Exporter;
 use crate::telemetry::{self, ServerLog};
 use crate::tenants::Tenants;

@@ -15,12 +15,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, MetricsListener, VERSION};
+use crate::app::{App, MetricsListener};
 use crate::clock::Clock;
 use crate::config::{AuthMode, Config, Env, Identifier};
 use crate::db::{admin, migrate};
 use crate::lifecycle::StopSignals;
 use crate::server::ServerOptions;
+use crate::state::VERSION;
 use crate::telemetry;
 use data_dir::DataDir;
 use postgres::{Durability, EmbeddedPostgres, SUPERUSER};

@@ -28,6 +28,7 @@ pub mod repositories;
 pub mod routers;
 pub mod server;
 pub mod services;
+pub mod state;
 pub mod supervisor;
 pub mod telemetry;
 pub mod tenants;

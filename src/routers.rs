@@ -19,10 +19,7 @@ pub mod work_items;
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::app::AppState;
-
-/// Where the resources live.
-pub const API_PREFIX: &str = "/api/v1";
+use crate::state::{API_PREFIX, AppState};
 
 /// Routes under the rate limit.
 #[must_use]

@@ -7,13 +7,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::VERSION;
 use crate::config::TelemetryConfig;
 use crate::db::Db;
 use crate::edge;
 use crate::edge::metrics::Scrape;
 use crate::lifecycle::Draining;
 use crate::server::{self, ServerOptions};
+use crate::state::VERSION;
 use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::metrics;
 

@@ -1,7 +1,7 @@
 //! How instants look on the wire: RFC 3339 in UTC with `Z` and always six digits of a second, so that text order is
 //! time order.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -18,7 +18,10 @@ impl From<DateTime<Utc>> for Instant {
 
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.0.to_rfc3339_opts(SecondsFormat::Micros, true);
+        // A leap second counts on beyond a billion; PostgreSQL and most clients know none.
+        let nanos = self.0.nanosecond().min(999_999_999);
+        let at = self.0.with_nanosecond(nanos).unwrap_or(self.0);
+        let text = at.to_rfc3339_opts(SecondsFormat::Micros, true);
         serializer.serialize_str(&text)
     }
 }
@@ -49,6 +52,7 @@ mod tests {
             written("0001-01-01T00:00:00.000001Z"),
             "0001-01-01T00:00:00.000001Z"
         );
+        assert_eq!(written("2026-01-12T16:00:60Z"), "2026-01-12T16:00:59.999999Z");
     }
 
     #[test]

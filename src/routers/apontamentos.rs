@@ -16,9 +16,7 @@ use self::request::{
     ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate, WorkItemIdParam,
 };
 use self::response::{ApontamentoListResponse, ApontamentoResponse, AzureInfoResponse, ResumoResponse};
-use super::API_PREFIX;
 use super::place::PlaceParams;
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery, ApiWorkItemPath};
@@ -29,6 +27,7 @@ use crate::error::Result;
 use crate::models::apontamento::{Apontamento, DoWorkItem};
 use crate::models::ids::ApontamentoId;
 use crate::services::apontamentos::ApontamentoService;
+use crate::state::{API_PREFIX, AppState};
 
 /// Routes of time entries.
 #[must_use]

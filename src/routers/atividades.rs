@@ -16,7 +16,6 @@ use self::dto::{
     AtividadeCreate, AtividadeFilterParams, AtividadeIdParam, AtividadeResponse, AtividadeUpdate,
 };
 use self::examples::{AtividadeInUse, AtividadeNotFound, UnknownProjetos};
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
@@ -26,6 +25,7 @@ use crate::error::Result;
 use crate::models::atividade::Atividade;
 use crate::models::ids::AtividadeId;
 use crate::services::atividades::AtividadeService;
+use crate::state::AppState;
 
 /// Routes of activities.
 #[must_use]

@@ -9,7 +9,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use validator::Validate;
 
-use crate::app::AppState;
 use crate::auth::Admin;
 use crate::edge::extract::{ApiJson, ApiQuery};
 use crate::edge::fields::Field;
@@ -20,6 +19,7 @@ use crate::fields;
 use crate::models::auditoria::{AuditoriaFilter, Registro};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::services::auditoria::AuditoriaService;
+use crate::state::AppState;
 
 /// Entries of a page when the caller does not say.
 const DEFAULT_LIMIT: i64 = 100;

@@ -14,9 +14,9 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get};
 use utoipa::openapi::OpenApi;
 
-use crate::app::AppState;
 use crate::edge::conditional::IfNoneMatch;
 use crate::edge::problem::Problem;
+use crate::state::AppState;
 use stored::{About, Stored};
 
 /// Scripts only from here, nothing from elsewhere; both tools write styles inline, ReDoc searches in a worker.

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::{AppState, ServiceInfo};
 use crate::edge::extract::ApiJson;
 use crate::edge::openapi::{HEALTH, LimitedResponses};
 use crate::services::health::{Check, HealthService, Readiness};
+use crate::state::{AppState, ServiceInfo};
 
 /// Where it is told that the process lives.
 pub const ALIVE: [&str; 3] = ["/", "/health", "/healthz"];

@@ -8,12 +8,12 @@ use utoipa_axum::routes;
 
 use self::dto::{AllFailed, AzureProjectResponse, NotConfigured, SincronizacaoResponse};
 use super::tenant::{OrganizacaoParams, Tenant};
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::edge::extract::ApiJson;
 use crate::edge::openapi::{INTEGRACAO, InvalidInput, ProtectedResponses};
 use crate::error::Result;
 use crate::services::integracao::IntegracaoService;
+use crate::state::AppState;
 
 /// Routes of the exchange with Azure DevOps.
 #[must_use]

@@ -8,7 +8,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::place::{PlaceParams, TeamParams};
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::azure_devops::iterations::{Iteration, IterationAttributes};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
@@ -17,6 +16,7 @@ use crate::edge::openapi::{ITERATIONS, InvalidInput, NotInAzure, ProtectedRespon
 use crate::error::Result;
 use crate::services::integracao::membership_of;
 use crate::services::iterations::IterationService;
+use crate::state::AppState;
 
 /// Routes of iterations.
 #[must_use]

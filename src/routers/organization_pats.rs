@@ -16,13 +16,13 @@ use self::response::{
     Forbidden, InvalidPat, NoVault, OrganizationPatListResponse, OrganizationPatResponse, PatNotFound,
     ValidationResponse,
 };
-use crate::app::AppState;
 use crate::auth::Admin;
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::edge::openapi::{InvalidBody, InvalidInput, ORGANIZATION_PATS, ProtectedResponses};
 use crate::error::Result;
 use crate::models::ids::OrganizationPatId;
 use crate::services::organization_pats::OrganizationPatService;
+use crate::state::AppState;
 
 /// Routes of the vault.
 #[must_use]

@@ -11,13 +11,13 @@ use utoipa_axum::routes;
 use self::dto::{
     AndamentoResponse, ReconciliacaoResponse, ReconciliarRequest, RepetirRequest, RepetirResponse,
 };
-use crate::app::AppState;
 use crate::auth::{Admin, CurrentUser};
 use crate::edge::extract::ApiJson;
 use crate::edge::openapi::{INTEGRACAO, InvalidBody, ProtectedResponses, UnknownProjeto};
 use crate::edge::problem::{Problem, ProblemBody};
 use crate::error::Result;
 use crate::services::outbox::{self, OutboxService};
+use crate::state::AppState;
 
 /// Routes of the write-back.
 #[must_use]

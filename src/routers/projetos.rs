@@ -7,7 +7,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::edge::extract::{ApiJson, ApiQuery};
 use crate::edge::instant::Instant;
@@ -16,6 +15,7 @@ use crate::edge::pagination::OptionalPageParams;
 use crate::error::Result;
 use crate::models::projeto::Projeto;
 use crate::services::projetos::ProjetoService;
+use crate::state::AppState;
 
 /// Routes of projects.
 #[must_use]

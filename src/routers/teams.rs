@@ -8,7 +8,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::place::PlaceParams;
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::azure_devops::teams::Team;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
@@ -17,6 +16,7 @@ use crate::edge::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TEAMS, 
 use crate::error::Result;
 use crate::services::integracao::membership_of;
 use crate::services::teams::TeamService;
+use crate::state::AppState;
 
 /// Routes of teams.
 #[must_use]

@@ -18,7 +18,6 @@ use validator::Validate;
 pub use self::response::FolhaResponse;
 use self::states::{CurrentStateResponse, ProcessStatesResponse, RevisionsResponse, StateCategoryResponse};
 use super::place::{PlaceParams, parts, text};
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
@@ -27,6 +26,7 @@ use crate::edge::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TIMESHE
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::services::timesheet::{FolhaPedida, TimesheetService};
+use crate::state::AppState;
 
 /// Ids that one request may ask for.
 const MOST_IDS: usize = 2_000;

@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::edge::extract::ApiJson;
 use crate::edge::openapi::{ProtectedResponses, USER};
 use crate::error::Result;
 use crate::services::user::UserService;
+use crate::state::AppState;
 
 /// What the frontend knows of the user; base64 of a JSON object.
 const HINTS: &str = "x-custom-header";

@@ -9,7 +9,6 @@ use utoipa_axum::routes;
 use validator::Validate;
 
 use super::place::{parts, text};
-use crate::app::AppState;
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
@@ -23,6 +22,7 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::services::integracao::{membership_of, not_configured};
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::{Found, Search, WorkItemService};
+use crate::state::AppState;
 
 /// Work items of an answer when the caller does not say.
 const DEFAULT_LIMIT: i64 = 10;

@@ -12,8 +12,21 @@ use crate::deploy::is_secret;
 const RULES: &[(&str, &[&str], &[&str])] = &[
     (
         "routers",
-        &["repositories", "db", "server", "cli", "dev", "config"],
+        &["repositories", "db", "server", "cli", "dev", "config", "app"],
         &["sqlx", "reqwest"],
+    ),
+    (
+        "state",
+        &[
+            "repositories",
+            "routers",
+            "app",
+            "server",
+            "cli",
+            "dev",
+            "azure_devops",
+        ],
+        &["sqlx"],
     ),
     (
         "services",
