@@ -61,20 +61,22 @@ impl Drop for Conn {
         let Some(mut inner) = self.inner.take() else {
             return;
         };
-        match self.state {
-            State::Idle => {}
-            // The pool would wait for an answer before it opens another one.
-            State::Silent => drop(inner.detach()),
-            State::Transaction => {
-                let patience = self.patience;
-                tokio::spawn(async move {
-                    let ended = timeout(patience, inner.execute("ROLLBACK")).await;
-                    if !matches!(ended, Ok(Ok(_))) {
-                        drop(inner.detach());
-                    }
-                });
-            }
+        let (state, patience) = (self.state, self.patience);
+        if state == State::Silent {
+            return drop(inner.detach());
         }
+        tokio::spawn(async move {
+            let idle = match state {
+                State::Transaction => timeout(patience, inner.execute("ROLLBACK")).await,
+                State::Idle | State::Silent => Ok(Ok(PgQueryResult::default())),
+            };
+            if matches!(idle, Ok(Ok(_))) {
+                // Dropped, it would wait for its ping for ever and keep its place in the pool (sqlx#4349).
+                let _ = timeout(patience, inner.return_to_pool()).await;
+            } else {
+                drop(inner.detach());
+            }
+        });
     }
 }
 

@@ -54,8 +54,8 @@ impl Pool {
         pool
     }
 
-    /// sqlx pings without a time limit, so that both of its tests are ours. Its minimum is not used: it may wait five minutes
-    /// for a login, and holds a place meanwhile.
+    /// sqlx pings without a time limit, so that the test before use is ours; `Conn` limits the one afterwards. Its minimum is
+    /// not used: it may wait five minutes for a login, and holds a place meanwhile.
     pub(super) fn options(config: &DatabaseConfig, settings: Settings) -> PgPoolOptions {
         let Settings {
             patience, ping_after, ..
@@ -72,12 +72,6 @@ impl Pool {
                     if state.idle_for >= ping_after {
                         ping(conn, patience).await?;
                     }
-                    Ok(true)
-                })
-            })
-            .after_release(move |conn, _| {
-                Box::pin(async move {
-                    ping(conn, patience).await?;
                     Ok(true)
                 })
             })

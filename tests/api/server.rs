@@ -174,37 +174,3 @@ async fn clients_that_heed_readiness_lose_no_request_to_a_shutdown() {
     clients.join_all().await;
     assert_eq!(server.stop().await, 0);
 }
-
-/// Sends twelve megabytes before it reads, as simple clients do, many times; each time the answer begins so.
-async fn learns_why(server: &RunningServer, path: &str, expected: &[u8; 12]) {
-    let length = 12_000_000;
-    for _ in 0..10 {
-        let mut client = TcpStream::connect(server.address).await.unwrap();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
-        client.write_all(head.as_bytes()).await.unwrap();
-        client
-            .write_all(&vec![b' '; length])
-            .await
-            .expect("the server closed the connection too early");
-        let mut answer = [0; 12];
-        client.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, expected, "{path}");
-    }
-}
-
-#[tokio::test]
-async fn a_client_that_sends_too_much_learns_why() {
-    let database = TestDatabase::new().await;
-    let server = RunningServer::start(&database.url, []).await;
-    learns_why(&server, "/api/v1/atividades", b"HTTP/1.1 413").await;
-    learns_why(&server, "/health", b"HTTP/1.1 413").await;
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_client_whose_body_nobody_reads_learns_why() {
-    let database = TestDatabase::new().await;
-    let server = RunningServer::start(&database.url, [("API_MAX_BODY_BYTES", "16000000")]).await;
-    learns_why(&server, "/health", b"HTTP/1.1 405").await;
-    server.stop().await;
-}
