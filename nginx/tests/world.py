@@ -72,7 +72,7 @@ class World:
         self.azure = azure_devops()
         self.environment = {
             # Probes that succeed, too: the log says which replica answered whom.
-            "RUST_LOG": "info,aponta::http::observe=debug",
+            "RUST_LOG": "info,aponta::edge::observe=debug",
             "DATABASE_URL": url, "DATABASE_POOL_MAX": "8", "DATABASE_ACQUIRE_TIMEOUT_MS": "20000", "RATE_LIMIT_ENABLED": "false", "SHUTDOWN_DELAY_SECONDS": "1",
             "AZURE_DEVOPS_ORG_URL": f"http://127.0.0.1:{self.azure.server_address[1]}/contoso", "CORS_ORIGINS": os.environ.get("CORS_ORIGINS", "")}
         self.environment = {name: value for name, value in self.environment.items() if value}
