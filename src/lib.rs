@@ -7,7 +7,8 @@
 //! - [`models`] are plain domain types; [`error`] is what can go wrong; neither knows HTTP.
 //! - [`edge`] is HTTP that no resource owns, [`state`] what handlers ask for, [`auth`] proves callers,
 //!   [`db`] is the pool and the migrator, [`tenants`] knows which organisation a name stands for,
-//!   [`azure_devops`] is the client of Azure DevOps, [`jobs`] are what goes on beside requests, and [`supervisor`] keeps them going.
+//!   [`azure_devops`] is the client of Azure DevOps, [`jobs`] are what goes on beside requests, and
+//!   [`supervisor`] keeps them going.
 //! - [`clock`] knows what day it is. [`config`] is the only reader of the environment; [`app`] and [`server`] put
 //!   everything together; [`cli`] and [`dev`] are what a person types.
 

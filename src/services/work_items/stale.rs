@@ -35,7 +35,7 @@ impl Delayed {
     }
 }
 
-/// A read: whom it asks, with what, and what it may be answered with.
+/// Describes a read: organisation, credential, and whether a stale value will do.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) organizacao: &'a Organizacao,

@@ -11,7 +11,7 @@ use crate::support::{Fault, Logging, Request, eventually};
 const START: f64 = 3.5;
 const PATCH: &str = "update_work_item";
 
-/// A member besides the one of [`Logging`], whom revisions name by another id than `connectionData` does.
+/// Makes a second member, whose revisions carry another id than `connectionData` tells.
 fn second_identity(logging: &Logging, nome: &str) -> String {
     let azure = logging.azure();
     let person = azure.person(nome, &["contoso", "fabrikam"]);

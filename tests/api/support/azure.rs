@@ -212,8 +212,8 @@ impl FakeAzure {
         self.shared.world().token_faults.insert(key, fault);
     }
 
-    /// Answers to requests with this token come so much later; what is asked for is done at once. Azure DevOps does
-    /// so to an identity that asks too much.
+    /// Delays answers to requests with this token; their effect is immediate. Azure DevOps delays an identity
+    /// that sends too many requests.
     pub fn delay_token(&self, token: &str, delay: Duration) {
         self.shared.world().token_delays.insert(token.to_owned(), delay);
     }

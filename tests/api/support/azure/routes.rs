@@ -182,7 +182,7 @@ fn note(world: &mut World, place: &Place, request: &Request<Bytes>) {
     });
 }
 
-/// Does what is asked for, unless the fault keeps it from that.
+/// Carries out the request, unless the fault prevents it.
 fn carry_out(world: &mut World, place: &Place, request: &Request<Bytes>, fault: Option<Fault>) -> Outcome {
     let token = token(request.headers());
     let person = person(world, &place.org, token.as_ref());
