@@ -134,6 +134,8 @@ pub struct Claim {
     pub share: Share,
     /// Patch of an earlier attempt whose fate is not known.
     pub pending: Option<PendingPatch>,
+    /// Time since the pending patch was last sent without a clear answer; `None` where that is not known.
+    pub sent_ago: Option<Duration>,
     /// Failed attempts since the last change.
     pub attempts: i32,
     /// Revision that our last write made.

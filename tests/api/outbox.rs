@@ -3,6 +3,7 @@
 mod closed;
 mod faults;
 mod identities;
+mod late;
 mod outcomes;
 mod processes;
 mod reconcile;

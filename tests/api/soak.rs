@@ -74,10 +74,11 @@ impl Place {
         }
     }
 
-    /// Makes every work item an open task again.
+    /// Makes every work item an open task again; deleted ones come back from the recycle bin.
     fn reopen(&self, azure: &FakeAzure) {
         azure.edit_work_items(self.org, |items| {
             for &item in &self.items {
+                items.restore(item);
                 items.edit(item, "System.WorkItemType", json!("Task"));
                 items.edit(item, "System.State", json!("Doing"));
             }

@@ -33,6 +33,7 @@ struct ClaimRow {
     intencao_completed: Option<i64>,
     intencao_remaining: Option<i64>,
     intencao_por: Option<Uuid>,
+    sent_seconds_ago: Option<f64>,
 }
 
 fn share(contribuicao: i64, considerado: i64, descontado: i64) -> Share {
@@ -61,6 +62,7 @@ impl ClaimRow {
 
     fn into_claim(self) -> (Target, Claim) {
         let pending = self.pending();
+        let duration = |seconds: Option<f64>| Duration::try_from_secs_f64(seconds?).ok();
         let target = Target {
             organizacao: self.organizacao,
             work_item_id: self.work_item_id,
@@ -71,9 +73,8 @@ impl ClaimRow {
             pending,
             attempts: self.tentativas,
             rev_written: self.rev_escrita,
-            behind_for: self
-                .behind_seconds
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            sent_ago: duration(self.sent_seconds_ago),
+            behind_for: duration(self.behind_seconds),
         };
         (target, claim)
     }
@@ -90,7 +91,8 @@ pub async fn take(tx: &mut Tx, target: &Target, lease: Duration) -> Result<Optio
         RETURNING organizacao AS "organizacao: ChaveOrganizacao", work_item_id, lease AS "lease!", contribuicao, considerado, descontado, tentativas, rev_escrita,
                   extract(epoch FROM clock_timestamp() - atras_desde)::double precision AS behind_seconds,
                   intencao_rev, intencao_versao, intencao_contribuicao, intencao_considerado, intencao_descontado, intencao_completed,
-                  intencao_remaining, intencao_por"#,
+                  intencao_remaining, intencao_por,
+                  extract(epoch FROM clock_timestamp() - intencao_em)::double precision AS sent_seconds_ago"#,
         target.organizacao.as_str(),
         target.work_item_id,
         lease.as_secs_f64(),
@@ -131,7 +133,8 @@ pub async fn take_due(
                   extract(epoch FROM clock_timestamp() - w.atras_desde)::double precision AS behind_seconds,
                   w.intencao_rev, w.intencao_versao, w.intencao_contribuicao,
                   w.intencao_considerado, w.intencao_descontado, w.intencao_completed, w.intencao_remaining,
-                  w.intencao_por"#,
+                  w.intencao_por,
+                  extract(epoch FROM clock_timestamp() - w.intencao_em)::double precision AS sent_seconds_ago"#,
         &nomes,
         &most,
         lease.as_secs_f64(),
@@ -172,6 +175,7 @@ pub async fn store_pending(
         "UPDATE write_back
             SET intencao_rev = $4, intencao_versao = $5, intencao_contribuicao = $6, intencao_descontado = $7,
                 intencao_completed = $8, intencao_remaining = $9, intencao_por = $10, intencao_considerado = $11,
+                intencao_em = clock_timestamp(),
                 lease_ate = clock_timestamp() + make_interval(secs => $12)
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3 AND lease_ate > clock_timestamp()",
         target.organizacao.as_str(),
@@ -221,7 +225,17 @@ pub enum Settled {
 }
 
 /// A [`Write`] in the column `escritas`: revision, `CompletedWork` and share in millionths of an hour.
-type StoredWrite = (i32, Option<i64>, i64, i64, i64);
+pub(super) type StoredWrite = (i32, Option<i64>, i64, i64, i64);
+
+impl From<StoredWrite> for Write {
+    fn from((rev, completed, contributed, accounted, deducted): StoredWrite) -> Self {
+        Self {
+            rev,
+            completed: completed.map(Horas::from_millionths),
+            share: share(contributed, accounted, deducted),
+        }
+    }
+}
 
 fn stored(write: &Write) -> StoredWrite {
     let Share {
@@ -264,7 +278,8 @@ pub async fn settle(
                                      WITH ORDINALITY AS e (write, n)
                                WHERE (e.write ->> 0)::integer <= $7 AND e.n <= $13),
                   intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
-                  intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
+                  intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL,
+                  intencao_em = NULL
             WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3
         RETURNING versao > $4 AS "more!", versao_escrita, fechado_de, fechado_ate, sem_campo"#,
         target.organizacao.as_str(),
@@ -304,15 +319,7 @@ pub async fn writes(tx: &mut Tx, target: &Target) -> Result<(Vec<Write>, bool), 
     .fetch_one(tx.conn())
     .await?;
     let truncated = i64::try_from(stored.len()).is_ok_and(|count| count >= MOST_WRITES);
-    let writes = stored
-        .0
-        .into_iter()
-        .map(|(rev, completed, contributed, accounted, deducted)| Write {
-            rev,
-            completed: completed.map(Horas::from_millionths),
-            share: share(contributed, accounted, deducted),
-        });
-    Ok((writes.collect(), truncated))
+    Ok((stored.0.into_iter().map(Write::from).collect(), truncated))
 }
 
 /// Forgets a pending patch that was not applied and never can be: its revision is over, or it was refused. Returns
@@ -320,9 +327,9 @@ pub async fn writes(tx: &mut Tx, target: &Target) -> Result<(Vec<Write>, bool), 
 pub async fn forget_pending(tx: &mut Tx, target: &Target, lease: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back
-            SET intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
-                  intencao_considerado = NULL, intencao_descontado = NULL,
-                intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL
+            SET intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL, intencao_considerado = NULL,
+                intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL,
+                intencao_em = NULL
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
         target.organizacao.as_str(),
         target.work_item_id,
@@ -344,6 +351,8 @@ pub struct Setback<'a> {
     pub counts: bool,
     /// Whether Azure DevOps showed a revision below the one of our last write.
     pub behind: bool,
+    /// Time since the pending patch was last sent without a clear answer, where a later send of it was answered clearly.
+    pub sent_ago: Option<Duration>,
     /// What is unwritten for longer than this has failed for good.
     pub give_up: Duration,
 }
@@ -362,7 +371,8 @@ pub async fn postpone(
                 proxima_em = clock_timestamp() + make_interval(secs => $4),
                 estado = CASE WHEN estado = 'pendente' AND pendente_desde < now() - make_interval(secs => $7)
                               THEN 'falhou' ELSE estado END,
-                atras_desde = CASE WHEN $8 THEN coalesce(atras_desde, clock_timestamp()) ELSE atras_desde END
+                atras_desde = CASE WHEN $8 THEN coalesce(atras_desde, clock_timestamp()) ELSE atras_desde END,
+                intencao_em = coalesce(clock_timestamp() - make_interval(secs => $9::double precision), intencao_em)
           WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3",
         target.organizacao.as_str(),
         target.work_item_id,
@@ -372,6 +382,7 @@ pub async fn postpone(
         i32::from(setback.counts),
         setback.give_up.as_secs_f64(),
         setback.behind,
+        setback.sent_ago.map(|ago| ago.as_secs_f64()),
     )
     .execute(tx.conn())
     .await?;

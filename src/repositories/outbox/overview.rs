@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
+use sqlx::types::Json;
+
+use super::claims::StoredWrite;
 use crate::db::Tx;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::outbox::{Falha, Resumo, Share};
+use crate::models::outbox::{Falha, Resumo, Share, Write};
 
 /// Brings failures of the scope back to life in organisations that are written to, all or those of one or of one work item.
 /// Returns the organisation of each.
@@ -83,6 +86,7 @@ pub async fn standing(
 ) -> Result<Vec<Standing>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT w.work_item_id, w.contribuicao, w.considerado, w.descontado, w.rev_escrita, w.estado, w.motivo, w.conferir,
+                  w.escritas -> 0 AS "last_write: Json<StoredWrite>",
                   (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
                     WHERE a.organizacao = w.organizacao AND a.work_item_id = w.work_item_id) AS "minutos!"
              FROM write_back w
@@ -106,6 +110,7 @@ pub async fn standing(
             total: Total(row.minutos),
             settled: row.estado == "sincronizado" && !row.conferir,
             unverified: row.conferir,
+            last_write: row.last_write.map(|Json(write)| Write::from(write)),
             motivo: row.motivo,
         })
         .collect())
@@ -122,6 +127,8 @@ pub struct Standing {
     pub rev_written: i32,
     /// The sum of its entries.
     pub total: Total,
+    /// Our last write; `None` where it is not remembered.
+    pub last_write: Option<Write>,
     /// Whether nothing is to be written.
     pub settled: bool,
     /// Whether our database was restored since, so that the share may be out of date.
@@ -131,13 +138,14 @@ pub struct Standing {
 }
 
 /// Has the hours of a work item planned anew from revision `rev`, of whose figures `share` is ours. Nothing changes if
-/// the row was written since `seen` was read, or is leased.
+/// the row was written since `seen` was read, is leased, or has a patch that was sent less than `arrives_within` ago.
 pub async fn rebase(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
     seen: &Standing,
     rev: i32,
     share: Share,
+    arrives_within: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE write_back
@@ -145,10 +153,12 @@ pub async fn rebase(
                 escritas = '[]', atras_desde = NULL, conferir = false, motivo = NULL,
                 intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL, intencao_considerado = NULL,
                 intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL,
+                intencao_em = NULL,
                 pendente_desde = CASE WHEN estado = 'pendente' THEN pendente_desde ELSE now() END,
                 estado = 'pendente', tentativas = 0, proxima_em = now()
           WHERE organizacao = $1 AND work_item_id = $2 AND rev_escrita = $3 AND contribuicao = $4
-            AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())",
+            AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())
+            AND (intencao_em IS NULL OR intencao_em <= clock_timestamp() - make_interval(secs => $9))",
         organizacao.as_str(),
         seen.work_item_id,
         seen.rev_written,
@@ -157,6 +167,7 @@ pub async fn rebase(
         share.accounted.millionths(),
         share.deducted.millionths(),
         rev,
+        arrives_within.as_secs_f64(),
     )
     .execute(tx.conn())
     .await?;

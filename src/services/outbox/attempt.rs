@@ -22,6 +22,8 @@ use crate::repositories::outbox::claims::{self as repo, Settled, Settlement};
 
 /// Rounds before an attempt gives up for now: each one found that the work item had changed meanwhile.
 const ROUNDS: u32 = 6;
+/// Time within which a request arrives that Azure DevOps or a proxy before it still has of us, if it ever arrives.
+pub(super) const ARRIVES_WITHIN: Duration = Duration::from_mins(10);
 /// Maximum pause between two rounds.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -32,6 +34,8 @@ pub(super) enum Failure {
     Passing(AzureError),
     /// Azure DevOps shows a revision below the one of our last write: a part of it lags, or it was restored.
     Behind,
+    /// A rule of the process refuses a patch, of which an earlier send may still arrive; with a reason for people.
+    Refused(String),
     /// No later attempt succeeds with the entries up to this version; with a reason for people.
     Final { versao: i64, motivo: String },
     /// Another attempt holds the lease.
@@ -47,7 +51,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Passing(error) => error.fmt(f),
             Self::Behind => f.write_str("Azure DevOps shows a revision below the one of our last write"),
-            Self::Final { motivo, .. } => f.write_str(motivo),
+            Self::Refused(motivo) | Self::Final { motivo, .. } => f.write_str(motivo),
             Self::NoCredential => f.write_str("no credential to write with"),
             Self::LeaseLost => f.write_str("another process has the lease"),
             Self::Own(error) => error.fmt(f),
@@ -168,6 +172,10 @@ impl<'a> Attempt<'a> {
                 // The next round finds out whether an earlier send was applied.
                 Fate::Stale if self.unclear => {}
                 Fate::Stale => self.forget().await?,
+                // Were it forgotten, its late arrival would count hours that the next patch counts, too.
+                Fate::Refused { type_key, fields } if self.may_still_arrive() => {
+                    return Err(Failure::Refused(motivo::refused(&type_key, &fields)));
+                }
                 Fate::Refused { type_key, fields } => {
                     self.forget().await?;
                     if !self.may_go_without_remaining(&patch, &fields) {
@@ -220,6 +228,11 @@ impl<'a> Attempt<'a> {
             self.plan_from_restored(&item).await?;
         }
         self.planned_step(&item).await.map(Some)
+    }
+
+    /// Returns `true` while an earlier send of the pending patch may still arrive at Azure DevOps.
+    pub(super) fn may_still_arrive(&self) -> bool {
+        self.unclear && self.claim.sent_ago.is_none_or(|ago| ago < ARRIVES_WITHIN)
     }
 
     async fn read(&self) -> Result<WorkItem, Failure> {
@@ -315,7 +328,7 @@ impl<'a> Attempt<'a> {
         settlement: &Settlement,
         settled: Settled,
     ) -> Result<Progress, Failure> {
-        self.claim.pending = None;
+        (self.claim.pending, self.claim.sent_ago) = (None, None);
         self.claim.share = settlement.share;
         self.claim.rev_written = settlement.rev;
         (self.unclear, self.history) = (false, History::Ours);
@@ -330,7 +343,7 @@ impl<'a> Attempt<'a> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
         let ours = repo::forget_pending(&mut tx, self.target, self.claim.lease).await?;
         tx.commit().await?;
-        (self.claim.pending, self.unclear) = (None, false);
+        (self.claim.pending, self.claim.sent_ago, self.unclear) = (None, None, false);
         if ours { Ok(()) } else { Err(Failure::LeaseLost) }
     }
 }

@@ -3,13 +3,15 @@
 //! In `delta` mode people may have typed hours of their own, so more than ours is no difference; less than ours means that
 //! somebody overwrote it. In `absolute` mode anything but ours is one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::attempt::ARRIVES_WITHIN;
+use super::restored::stands;
 use super::verify::is_out_of_date;
 use super::{OutboxService, motivo};
 use crate::auth::{Admin, Membership};
@@ -101,6 +103,7 @@ impl OutboxService {
             .await?;
         let mut by_id: HashMap<i32, WorkItem> = seen.into_iter().map(|item| (item.id, item)).collect();
 
+        let undone = self.undone(membership, mode, &standing, &by_id).await?;
         let mut found = Vec::new();
         for here in standing {
             let item = by_id.remove(&here.work_item_id);
@@ -117,8 +120,8 @@ impl OutboxService {
                     self.compare_by_revisions(membership, here, item, has_completed)
                         .await?
                 }
-                // The attempt finds out whether Azure DevOps lags or was restored.
-                Some(item) if item.rev < here.rev_written => {
+                // The attempt finds out whether Azure DevOps lags or was restored, and what is left of our hours.
+                Some(item) if item.rev < here.rev_written || undone.contains(&item.id) => {
                     Some(Found::unchanged(here, item, has_completed))
                 }
                 item => compare(mode, here, item, has_completed),
@@ -141,6 +144,32 @@ impl OutboxService {
                 .collect(),
             proximo,
         })
+    }
+
+    /// Returns the work items whose last write a restore of Azure DevOps has undone, and that people have edited up to
+    /// that revision since: their figures alone do not tell it. In `absolute` mode the figure tells.
+    async fn undone(
+        &self,
+        membership: &Membership,
+        mode: Mode,
+        standing: &[Standing],
+        items: &HashMap<i32, WorkItem>,
+    ) -> Result<HashSet<i32>> {
+        let (organizacao, credential) = (membership.organizacao(), membership.service_credential()?);
+        let written = standing
+            .iter()
+            .filter(|_| mode == Mode::Delta)
+            .filter_map(|here| {
+                let item = items.get(&here.work_item_id)?;
+                let last = here.last_write.filter(|last| last.rev <= item.rev)?;
+                Some((item.clone(), last))
+            });
+        stream::iter(written.collect::<Vec<_>>())
+            .map(async |(item, last)| Ok((item.id, stands(organizacao, credential, &item, &last).await?)))
+            .buffer_unordered(AT_ONCE)
+            .try_filter_map(async |(id, stands)| Ok((!stands).then_some(id)))
+            .try_collect()
+            .await
     }
 
     /// The work items to compare, and where the next request goes on.
@@ -188,7 +217,7 @@ impl OutboxService {
         for difference in &readable {
             match difference.rebase {
                 Some((rev, share)) => {
-                    repo::rebase(&mut tx, organizacao, &difference.here, rev, share).await?;
+                    repo::rebase(&mut tx, organizacao, &difference.here, rev, share, ARRIVES_WITHIN).await?;
                 }
                 None => repo::repair(&mut tx, organizacao, &difference.here, difference.ours).await?,
             }

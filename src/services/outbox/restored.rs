@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::attempt::{Access, Attempt, Failure, History};
 use super::motivo;
 use crate::azure_devops::work_items::WorkItem;
+use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::models::organizacao::Scope;
 use crate::models::outbox::{PendingPatch, Share, Target, Write};
 use crate::repositories::outbox::claims as repo;
@@ -21,7 +22,7 @@ impl Attempt<'_> {
     /// one even if the figure needs no change.
     ///
     /// # Errors
-    /// [`Failure::Final`] when our part of the restored figure is not known.
+    /// [`Failure::Behind`] while another patch may still arrive; [`Failure::Final`] when our part of the restored figure is not known.
     pub(super) async fn accept_restored(&mut self, item: &WorkItem) -> Result<bool, Failure> {
         if self.claim.behind_for.is_none_or(|since| since < RESTORED_AFTER) {
             return Ok(false);
@@ -58,6 +59,17 @@ impl Attempt<'_> {
                 motivo: motivo::RESTORED.to_owned(),
             });
         };
+        // A patch that was planned like this before, and whose fate is unclear, is sent again.
+        let figure = item.scheduling.completed_work.unwrap_or_default();
+        let is_planned_anew = |patch: &PendingPatch| {
+            let people = patch.completed.map(|new| new - patch.after.contributed);
+            patch.rev == item.rev && people == Some(figure - share.contributed)
+        };
+        let pending = self.claim.pending.filter(is_planned_anew);
+        // Any other one is not forgotten while it may still arrive, or a part of Azure DevOps may only lag.
+        if pending.is_none() && self.may_still_arrive() {
+            return Err(Failure::Behind);
+        }
         let Target {
             organizacao,
             work_item_id,
@@ -68,16 +80,18 @@ impl Attempt<'_> {
         );
         self.claim.share = share;
         self.claim.rev_written = item.rev;
-        // A patch that was planned like this before, and whose fate is unclear, is sent again.
-        let figure = item.scheduling.completed_work.unwrap_or_default();
-        let is_planned_anew = |patch: &PendingPatch| {
-            let people = patch.completed.map(|new| new - patch.after.contributed);
-            patch.rev == item.rev && people == Some(figure - share.contributed)
-        };
-        self.claim.pending = self.claim.pending.filter(is_planned_anew);
-        self.unclear = self.claim.pending.is_some();
+        self.claim.pending = pending;
+        self.unclear = pending.is_some();
         self.history = History::Restored;
         Ok(())
+    }
+
+    async fn stands(&self, item: &WorkItem, write: &Write) -> Result<bool, Failure> {
+        let Access {
+            organizacao,
+            credential,
+        } = self.access;
+        Ok(stands(organizacao, credential, item, write).await?)
     }
 
     /// Returns our share of the figures at the item's revision; `None` if the remembered writes do not tell.
@@ -96,23 +110,26 @@ impl Attempt<'_> {
         let before_us = first.filter(|first| first.share == Share::default());
         Ok(before_us.map(|first| first.share))
     }
+}
 
-    /// Returns `true` if the revision of a write, which `item` has reached, holds the figure that was written.
-    async fn stands(&self, item: &WorkItem, write: &Write) -> Result<bool, Failure> {
-        let Some(completed) = write.completed else {
-            return Ok(true);
-        };
-        if write.rev == item.rev {
-            return Ok(item.scheduling.completed_work == Some(completed));
-        }
-        let id = self.target.work_item_id;
-        let Access {
-            organizacao,
-            credential,
-        } = self.access;
-        let revision = organizacao.revision(credential, id, write.rev).await?;
-        Ok(revision.scheduling.completed_work == Some(completed))
+/// Returns `true` if the revision of a write, which `item` has reached, holds the figure that was written.
+///
+/// # Errors
+/// When Azure DevOps cannot tell the revision.
+pub(super) async fn stands(
+    organizacao: &Organizacao,
+    credential: &Credential,
+    item: &WorkItem,
+    write: &Write,
+) -> Result<bool, AzureError> {
+    let Some(completed) = write.completed else {
+        return Ok(true);
+    };
+    if write.rev == item.rev {
+        return Ok(item.scheduling.completed_work == Some(completed));
     }
+    let revision = organizacao.revision(credential, item.id, write.rev).await?;
+    Ok(revision.scheduling.completed_work == Some(completed))
 }
 
 /// Returns `true` if a plan may rely on `item` without a look at its revisions: it has none after our last write.

@@ -211,6 +211,11 @@ impl Inner {
 
     async fn give_back(&self, target: &Target, claim: &Claim, failure: Failure) -> Result<(), DbError> {
         let behind = matches!(failure, Failure::Behind);
+        let answered = match &failure {
+            Failure::Refused(_) => true,
+            Failure::Passing(error) => error.was_not_applied(),
+            _ => false,
+        };
         let (wait, motivo, counts) = match failure {
             Failure::LeaseLost => return Ok(()),
             Failure::Final { versao, motivo } => {
@@ -222,6 +227,7 @@ impl Inner {
             Failure::NoCredential => (None, motivo::NO_CREDENTIAL.to_owned(), true),
             Failure::Own(_) => (None, motivo::OWN.to_owned(), true),
             Failure::Behind => (None, motivo::BEHIND.to_owned(), true),
+            Failure::Refused(motivo) => (None, motivo, true),
             Failure::Passing(error) => {
                 let asked = error.retry_after().map(|wait| wait.min(LONGEST_ASKED));
                 self.hold_after(&target.organizacao, &error, asked);
@@ -233,6 +239,7 @@ impl Inner {
             motivo: &motivo,
             counts,
             behind,
+            sent_ago: claim.sent_ago.filter(|_| answered),
             give_up: self.config.give_up,
         };
         let mut tx = self.db.begin(&Scope::Maintenance).await?;

@@ -7,13 +7,8 @@ use crate::support::{Fault, Logging};
 /// Hours that people typed before.
 const START: f64 = 3.5;
 
-/// Lets time pass: long enough that Azure DevOps does not only lag.
-async fn let_time_pass(logging: &Logging) {
-    sqlx::query("UPDATE write_back SET atras_desde = atras_desde - interval '1 minute'")
-        .execute(&logging.tenants.app.pool)
-        .await
-        .unwrap();
-}
+/// Longer than a part of Azure DevOps lags, and than a patch may take to arrive.
+const LONG: &str = "11 minutes";
 
 fn roll_back(logging: &Logging, count: usize) {
     logging
@@ -41,7 +36,7 @@ async fn log_and_settle(logging: &Logging) -> Value {
         "pendente",
         "it may only lag"
     );
-    let_time_pass(logging).await;
+    logging.time_passes(LONG).await;
     logging.write_due().await;
     logging.situation(&entry).await
 }
@@ -166,9 +161,9 @@ async fn item_restored_and_edited_by_people_gets_all_hours_once() {
                 });
             }
             let entry = logging.log("01:00").await;
-            let_time_pass(&logging).await;
+            logging.time_passes(LONG).await;
             logging.write_due().await;
-            let_time_pass(&logging).await;
+            logging.time_passes(LONG).await;
             logging.write_due().await;
             let situation = logging.situation(&entry).await;
             let name = format!("{lost} lost, {edits} edits: {situation}");
@@ -191,7 +186,7 @@ async fn lagging_item_with_nothing_to_write_is_not_settled() {
     };
     lag(1);
     logging.delete(&second).await.expect(204);
-    let_time_pass(&logging).await;
+    logging.time_passes(LONG).await;
     logging.write_due().await;
     lag(0);
     logging.write_due().await;
@@ -222,7 +217,7 @@ async fn lost_answer_of_the_first_patch_after_a_restore_counts_once() {
                 .fault_times("contoso", "update_work_item", fault, 1);
             let entry = logging.log("01:00").await;
             for _ in 0..4 {
-                let_time_pass(&logging).await;
+                logging.time_passes(LONG).await;
                 logging.write_due().await;
             }
             let situation = logging.situation(&entry).await;
@@ -231,5 +226,37 @@ async fn lost_answer_of_the_first_patch_after_a_restore_counts_once() {
             let typed = START + 0.125 * f64::from(edits);
             assert_eq!(completed(&logging), Some(typed + 5.0), "{name}");
         }
+    }
+}
+
+/// No entry follows: the comparison alone finds that the hours are gone.
+#[tokio::test]
+async fn item_restored_and_edited_without_an_entry_is_reconciled() {
+    for edits in 1..=3 {
+        let logging = Logging::new().await;
+        for _ in 0..3 {
+            logging.log("01:00").await;
+        }
+        roll_back(&logging, 2);
+        for _ in 0..edits {
+            logging.azure().edit_work_items("contoso", |items| {
+                let before = items.hours(logging.item, "CompletedWork").unwrap();
+                items.set_hours(logging.item, "CompletedWork", before + 4.0);
+            });
+        }
+        let typed = START + 4.0 * f64::from(edits);
+        let mut report = logging.reconcile_item().await;
+        if edits == 1 {
+            // The revision is below our last one: it may only lag.
+            assert_eq!(report["diferencas"][0]["reparado"], false, "{report}");
+            logging.time_passes(LONG).await;
+            report = logging.reconcile_item().await;
+        }
+        let difference = &report["diferencas"][0];
+        assert_eq!(difference["reparado"], true, "{edits} edits: {report}");
+        assert_eq!(difference["completed_work_antes"], typed + 1.0, "{edits} edits");
+        assert_eq!(completed(&logging), Some(typed + 3.0), "{edits} edits");
+        let clean = logging.reconcile_item().await;
+        assert_eq!(clean["diferencas"], json!([]), "{edits} edits");
     }
 }

@@ -48,6 +48,9 @@ const DELAYS: [Duration; 3] = [
     Duration::from_secs(12),
 ];
 
+/// Time beyond the longest delay after which a patch has arrived.
+const MARGIN: Duration = Duration::from_secs(2);
+
 /// What goes wrong, and what was done so far.
 pub struct Trouble<'a> {
     pub azure: &'a FakeAzure,
@@ -67,6 +70,7 @@ impl Trouble<'_> {
             let kind = self.step(service).await;
             *self.caused.entry(kind).or_default() += 1;
             self.count_patches();
+            self.let_time_pass().await;
             sleep(Duration::from_millis(self.rng.u64(20..400))).await;
         }
     }
@@ -139,10 +143,15 @@ impl Trouble<'_> {
         self.azure.answer_token_at(pat, operation, fault);
     }
 
-    /// Delays of 12 s are kept for the long form.
-    fn delay(&mut self) -> Duration {
+    /// The delays of this run: the long one is kept for the long form.
+    fn delays() -> &'static [Duration] {
         let known = if soak_seconds().is_some() { 3 } else { 2 };
-        DELAYS[self.rng.usize(..known)]
+        &DELAYS[..known]
+    }
+
+    fn delay(&mut self) -> Duration {
+        let known = Self::delays();
+        known[self.rng.usize(..known.len())]
     }
 
     /// A fault that passes by itself and leaves undone what was asked for, but for some of the late ones.
@@ -222,29 +231,39 @@ impl Trouble<'_> {
         });
     }
 
-    /// A work item is closed or gets a type without `CompletedWork`; or all are open tasks again.
+    /// A work item is closed, deleted or gets a type without `CompletedWork`; or all are open tasks again.
     fn item_changes(&mut self, place: &Place) {
         let item = place.items[self.rng.usize(..place.items.len())];
-        match self.rng.u32(..3) {
+        match self.rng.u32(..4) {
             0 => self.azure.edit_work_items(place.org, |items| {
                 items.edit(item, "System.State", json!("Done"));
             }),
             1 => self.azure.edit_work_items(place.org, |items| {
                 items.edit(item, "System.WorkItemType", json!("Chore"));
             }),
+            2 => self.azure.edit_work_items(place.org, |items| items.delete(item)),
             _ => place.reopen(self.azure),
         }
     }
 
-    /// A rule of the process refuses the next write, unless an earlier one may still arrive: a rule that refuses a
-    /// change refuses it whenever it comes.
+    /// A rule of the process refuses the next writes. An earlier one may still arrive and be applied.
     fn rule_refuses(&mut self, place: &Place) {
-        self.azure.heal();
-        if self.azure.is_idle() {
-            let field = ["Custom.Area", "Microsoft.VSTS.Scheduling.RemainingWork"][self.rng.usize(..2)];
-            self.azure
-                .fault_times(place.org, PATCH, Fault::RuleViolation(field), 1);
-        }
+        let field = ["Custom.Area", "Microsoft.VSTS.Scheduling.RemainingWork"][self.rng.usize(..2)];
+        let times = self.rng.usize(1..4);
+        self.azure
+            .fault_times(place.org, PATCH, Fault::RuleViolation(field), times);
+    }
+
+    /// A patch that is older than the longest delay has arrived or never will: it counts as ten minutes old.
+    async fn let_time_pass(&self) {
+        sqlx::query(
+            "UPDATE write_back SET intencao_em = intencao_em - interval '10 minutes'
+              WHERE intencao_em < clock_timestamp() - make_interval(secs => $1)",
+        )
+        .bind((DELAYS[Self::delays().len() - 1] + MARGIN).as_secs_f64())
+        .execute(self.pool)
+        .await
+        .unwrap();
     }
 
     /// The organisation gets a PAT of another account. The one of the environment has none for a while, too; the

@@ -392,11 +392,6 @@ impl FakeAzure {
         }
     }
 
-    /// Returns `true` if no request is being answered, and none waits for its time.
-    pub fn is_idle(&self) -> bool {
-        self.busy() == 0 && self.shared.late.load(Ordering::SeqCst) == 0
-    }
-
     /// The configuration that points at this fake, `default` being the default organisation.
     pub fn variables(&self, default: &str) -> HashMap<&'static str, String> {
         let address = self.address;

@@ -128,6 +128,17 @@ impl Logging {
         self.tenants.app.app.outbox.write_due().await.unwrap()
     }
 
+    /// Lets this time pass since Azure DevOps first showed an old revision, and since a patch got no clear answer.
+    pub async fn time_passes(&self, interval: &str) {
+        sqlx::query(
+            "UPDATE write_back SET atras_desde = atras_desde - $1::text::interval, intencao_em = intencao_em - $1::text::interval",
+        )
+        .bind(interval)
+        .execute(&self.tenants.app.pool)
+        .await
+        .unwrap();
+    }
+
     /// Compares the item with Azure DevOps as the administrator; returns the report.
     pub async fn reconcile_item(&self) -> Value {
         let request = Request::post("/api/v1/integracao/reconciliar")
