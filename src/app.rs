@@ -25,7 +25,7 @@ use crate::azure_devops::{self, AzureDevOps};
 use crate::config::{Config, HttpConfig};
 use crate::db::{Db, DbError};
 use crate::edge::observe::{Observer, panic_response};
-use crate::edge::openapi::BaseDocument;
+use crate::edge::openapi::{self, BaseDocument};
 use crate::edge::problem::Problem;
 use crate::edge::rate_limit::{self, AddressBudgets};
 use crate::edge::{cors, framing, partial, stale};
@@ -67,6 +67,7 @@ impl Described {
             .fold(BaseDocument::openapi(), OpenApi::merge_from);
         partial::describe(&mut document);
         stale::describe(&mut document);
+        openapi::complete(&mut document);
         Self {
             limited,
             unlimited,

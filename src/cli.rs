@@ -20,6 +20,7 @@ use crate::azure_devops::AzureDevOps;
 use crate::config::{AuthMode, Config, DatabaseConfig, Env, Environment, Problems};
 use crate::db::{self, Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
+use crate::edge::openapi;
 use crate::lifecycle::StopSignals;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::repositories::migrations;
@@ -366,7 +367,7 @@ fn run_adopt(nome: &NomeOrganizacao, env: &Env) -> anyhow::Result<()> {
 }
 
 fn print_openapi() -> anyhow::Result<()> {
-    print(&app::openapi().to_pretty_json()?)
+    print(openapi::to_text(&app::openapi())?.trim_end())
 }
 
 fn check_config(env: &Env) -> anyhow::Result<()> {

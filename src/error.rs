@@ -3,12 +3,16 @@
 //! Nothing here knows HTTP: [`crate::edge::problem`] turns an [`Error`] into a status and a body.
 //! Sentences inside variants are shown to people and therefore Portuguese; causes are for the log.
 
+mod code;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::azure_devops;
+use crate::azure_devops::{self, Unavailability};
 use crate::models::organizacao::NomeOrganizacao;
+
+pub use code::Code;
 
 /// Shorthand for results of services.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -38,10 +42,10 @@ pub enum Error {
     #[error("invalid input: {} failure(s)", .0.len())]
     Invalid(Vec<FieldError>),
     /// The input is well-formed and breaks a rule of the product (422).
-    #[error("rule broken: {code}")]
+    #[error("rule broken: {}", .code.as_str())]
     Rule {
-        /// Stable machine-readable code.
-        code: &'static str,
+        /// Its code.
+        code: Code,
         /// Sentence for the caller.
         detail: String,
         /// What broke it.
@@ -53,8 +57,8 @@ pub enum Error {
     /// The state of the object forbids the operation (409).
     #[error("conflict: {detail}")]
     Conflict {
-        /// Stable machine-readable code.
-        code: &'static str,
+        /// Its code.
+        code: Code,
         /// Sentence for the caller.
         detail: String,
     },
@@ -62,13 +66,8 @@ pub enum Error {
     #[error("database unavailable")]
     DatabaseUnavailable(#[source] sqlx::Error),
     /// Something that this installation was not given is needed (503).
-    #[error("not configured: {detail}")]
-    NotConfigured {
-        /// Stable machine-readable code.
-        code: &'static str,
-        /// Sentence for the caller.
-        detail: &'static str,
-    },
+    #[error("not configured: {}", .0.as_str())]
+    NotConfigured(Code),
     /// Azure DevOps gave no usable answer.
     #[error("{detail}")]
     Upstream {
@@ -95,6 +94,26 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the code that a caller is told.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unauthenticated(_) => Code::NaoAutenticado,
+            Self::TooManyProofs { .. } => Code::MuitasRequisicoes,
+            Self::Forbidden(_) => Code::AcessoNegado,
+            Self::NotFound(_) => Code::NaoEncontrado,
+            Self::InvalidReference(_) => Code::ReferenciaInvalida,
+            Self::Invalid(_) => Code::DadosInvalidos,
+            Self::Rule { code, .. } | Self::Conflict { code, .. } | Self::NotConfigured(code) => *code,
+            Self::Stale => Code::VersaoDesatualizada,
+            Self::DatabaseUnavailable(_) => Code::BancoIndisponivel,
+            Self::Upstream { source, .. } => upstream(source),
+            Self::AllUpstreamsFailed { .. } => Code::AzureDevopsRespostaInvalida,
+            Self::Shared(inner) => inner.code(),
+            Self::Internal(_) => Code::ErroInterno,
+        }
+    }
+
     /// How long a caller should wait before trying again, where that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -109,29 +128,39 @@ impl Error {
     }
 }
 
+/// Returns 502 where Azure DevOps answered, but not what we need; 503 where it may work again soon; 504 where it did not
+/// answer in time.
+fn upstream(error: &azure_devops::Error) -> Code {
+    match error {
+        azure_devops::Error::Timeout => Code::AzureDevopsTempoEsgotado,
+        azure_devops::Error::Replaced => Code::OrganizacaoTrocada,
+        azure_devops::Error::OutdatedServer | azure_devops::Error::NotOffered => {
+            Code::AzureDevopsNaoSuportado
+        }
+        azure_devops::Error::Unavailable {
+            reason: Unavailability::Status(500),
+            ..
+        } => Code::AzureDevopsRespostaInvalida,
+        azure_devops::Error::Throttled { .. } | azure_devops::Error::Unavailable { .. } => {
+            Code::AzureDevopsIndisponivel
+        }
+        _ => Code::AzureDevopsRespostaInvalida,
+    }
+}
+
 impl From<azure_devops::Error> for Error {
     fn from(source: azure_devops::Error) -> Self {
         let detail = match &source {
             azure_devops::Error::Throttled { .. } => "O Azure DevOps limitou as requisições; tente novamente",
-            azure_devops::Error::Unavailable { .. } => {
-                "O Azure DevOps está indisponível no momento; tente novamente"
-            }
-            azure_devops::Error::Timeout => "O Azure DevOps não respondeu a tempo; tente novamente",
-            azure_devops::Error::Replaced => {
-                "Outra organização responde por este nome no Azure DevOps; avise o administrador do servidor"
-            }
             azure_devops::Error::OutdatedServer => {
                 "O servidor Azure DevOps desta organização é anterior à versão 2019.1 (API 5.1) e não é \
                  suportado; avise o administrador do servidor"
             }
-            azure_devops::Error::NotOffered => {
-                "O servidor Azure DevOps desta organização não oferece este recurso; ele existe em versões mais \
-                 novas"
-            }
             azure_devops::Error::InvalidCredential { .. } | azure_devops::Error::Forbidden => {
                 "O Azure DevOps recusou a credencial: ela não vale mais ou não tem o escopo necessário"
             }
-            _ => "O Azure DevOps deu uma resposta inesperada",
+            azure_devops::Error::Unavailable { .. } => Code::AzureDevopsIndisponivel.sentence(),
+            source => upstream(source).sentence(),
         };
         Self::Upstream {
             detail: detail.to_owned(),

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
-use crate::error::FieldError;
+use crate::error::{Code, FieldError};
 use crate::telemetry::metrics;
 
 pub(in crate::edge) use pruned::MOST_ELEMENTS;
@@ -61,8 +61,7 @@ impl BodyMemory {
         let more = Arc::clone(&self.free).try_acquire_many_owned(permits);
         let more = more.map_err(|_| {
             metrics::body_refused();
-            let detail = "O serviço está recebendo muitos dados ao mesmo tempo; tente novamente em instantes";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "servico_ocupado", detail).retry_after(RETRY_AFTER)
+            Problem::of(Code::ServicoOcupado).retry_after(RETRY_AFTER)
         })?;
         match held {
             Some(held) => held.merge(more),
@@ -169,7 +168,7 @@ mod tests {
         let first = read(Body::from(vec![b' '; 60 * KIB]), &memory).await.unwrap();
         assert_eq!(memory.free.available_permits(), 36 * KIB);
         let refused = read(Body::from(vec![b' '; 60 * KIB]), &memory).await.unwrap_err();
-        assert_eq!(refused.code, "servico_ocupado");
+        assert_eq!(refused.code, Code::ServicoOcupado);
         let small = read(Body::from(vec![b' '; SMALL]), &memory).await.unwrap();
         assert_eq!(small.bytes.len(), SMALL);
         drop(first);
@@ -189,7 +188,7 @@ mod tests {
         assert_eq!(memory.free.available_permits(), 128 * KIB);
         assert_eq!(
             read(chunks(129), &memory).await.unwrap_err().code,
-            "servico_ocupado"
+            Code::ServicoOcupado
         );
         assert_eq!(
             memory.free.available_permits(),
@@ -208,10 +207,10 @@ mod tests {
         let memory = BodyMemory::new(KIB);
         let limited = http_body_util::Limited::new(Body::from(vec![b' '; 3 * KIB]), KIB);
         let refused = read(Body::new(limited), &memory).await.unwrap_err();
-        assert_eq!(refused.code, "corpo_grande_demais");
+        assert_eq!(refused.code, Code::CorpoGrandeDemais);
         let cut =
             futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut"))]);
         let refused = read(Body::from_stream(cut), &memory).await.unwrap_err();
-        assert_eq!(refused.code, "requisicao_invalida");
+        assert_eq!(refused.code, Code::RequisicaoInvalida);
     }
 }

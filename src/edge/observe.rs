@@ -218,7 +218,10 @@ impl Arrived {
                     omitted,
                 });
             }
-            let (status, code) = (response.status().as_u16(), problem.as_ref().map(|p| p.code));
+            let (status, code) = (
+                response.status().as_u16(),
+                problem.as_ref().map(|p| p.code.as_str()),
+            );
             metrics::request(&method, route, status, code, started.elapsed());
             span.end(Some(status), code);
             Ok(response)

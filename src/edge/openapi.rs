@@ -1,7 +1,11 @@
 //! The base of the OpenAPI document: what is true of the API as a whole. Operations describe themselves.
 
+pub mod problems;
+mod shared;
+
+use serde::Serialize;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa::{Modify, OpenApi};
 
 use super::problem::{FieldErrorBody, ProblemBody};
 
@@ -80,182 +84,21 @@ impl Modify for SecuritySchemes {
     }
 }
 
-/// What every protected operation may answer beside its own statuses.
-#[derive(Debug, IntoResponses)]
-pub enum ProtectedResponses<'a> {
-    /// No credential, or one that proves nobody
-    #[response(
-        status = 401,
-        content_type = "application/problem+json",
-        headers(("WWW-Authenticate" = String, description = "Always `Bearer`")),
-        example = json!(examples::unauthenticated())
-    )]
-    Unauthenticated(ProblemBody<'a>),
-    /// The caller is known, but may not do this
-    #[response(status = 403, content_type = "application/problem+json", example = json!(examples::forbidden()))]
-    Forbidden(ProblemBody<'a>),
-    /// The caller's rate limit is exceeded
-    #[response(
-        status = 429,
-        content_type = "application/problem+json",
-        headers(
-            ("Retry-After" = u64, description = "Seconds to wait before the next try"),
-            ("RateLimit" = String, description = "Requests left and seconds until the quota is full again"),
-            ("RateLimit-Policy" = String, description = "Quota and its window in seconds")
-        ),
-        example = json!(examples::too_many_requests())
-    )]
-    TooManyRequests(ProblemBody<'a>),
-    /// Internal error; the log has the cause under the request id
-    #[response(status = 500, content_type = "application/problem+json", example = json!(examples::internal()))]
-    Internal(ProblemBody<'a>),
-    /// Azure DevOps, which must vouch for the caller, gave an answer that cannot be used
-    #[response(status = 502, content_type = "application/problem+json", example = json!(examples::bad_gateway()))]
-    BadGateway(ProblemBody<'a>),
-    /// The database or Azure DevOps is unavailable
-    #[response(
-        status = 503,
-        content_type = "application/problem+json",
-        headers(("Retry-After" = u64, description = "Seconds to wait before the next try")),
-        example = json!(examples::unavailable())
-    )]
-    Unavailable(ProblemBody<'a>),
-    /// The request took too long, or Azure DevOps did
-    #[response(status = 504, content_type = "application/problem+json", example = json!(examples::timeout()))]
-    Timeout(ProblemBody<'a>),
+/// Makes the document whole once all operations are in it: components that operations refer to.
+pub fn complete(document: &mut utoipa::openapi::OpenApi) {
+    problems::add_components(document);
+    shared::share_parameters(document);
 }
 
-/// What an open operation under the rate limit may answer besides.
-#[derive(Debug, IntoResponses)]
-pub enum LimitedResponses<'a> {
-    /// The caller's rate limit is exceeded
-    #[response(
-        status = 429,
-        content_type = "application/problem+json",
-        headers(("Retry-After" = u64, description = "Seconds to wait before the next try")),
-        example = json!(examples::too_many_requests())
-    )]
-    TooManyRequests(ProblemBody<'a>),
-}
-
-/// What an operation with query or path parameters may answer besides.
-#[derive(Debug, IntoResponses)]
-pub enum InvalidInput<'a> {
-    /// Invalid input; `errors` lists every failure
-    #[response(status = 422, content_type = "application/problem+json", example = json!(examples::invalid()))]
-    Invalid(ProblemBody<'a>),
-}
-
-/// What an operation that names a project may answer besides.
-#[derive(Debug, IntoResponses)]
-pub enum UnknownProjeto<'a> {
-    /// The project does not exist, or what is named cannot be read
-    #[response(status = 400, content_type = "application/problem+json", example = json!(examples::unknown_projeto()))]
-    Unknown(ProblemBody<'a>),
-}
-
-/// What an operation that reads Azure DevOps may answer besides.
-#[derive(Debug, IntoResponses)]
-pub enum NotInAzure<'a> {
-    /// Azure DevOps has no such work item, iteration, team or type
-    #[response(status = 404, content_type = "application/problem+json", example = json!(examples::not_in_azure()))]
-    NotFound(ProblemBody<'a>),
-}
-
-/// What a change of an object that has an `ETag` may answer besides.
-#[derive(Debug, IntoResponses)]
-pub enum Outdated<'a> {
-    /// Somebody changed the object since the version that `If-Match` names
-    #[response(status = 412, content_type = "application/problem+json", example = json!(examples::outdated()))]
-    Outdated(ProblemBody<'a>),
-}
-
-/// What an operation with a JSON body may answer besides.
-#[derive(Debug, IntoResponses)]
-pub enum InvalidBody<'a> {
-    /// The body is too large
-    #[response(status = 413, content_type = "application/problem+json", example = json!(examples::too_large()))]
-    TooLarge(ProblemBody<'a>),
-    /// The body is not JSON
-    #[response(status = 415, content_type = "application/problem+json", example = json!(examples::unsupported_type()))]
-    UnsupportedType(ProblemBody<'a>),
-    /// Invalid input; `errors` lists every failure
-    #[response(status = 422, content_type = "application/problem+json", example = json!(examples::invalid()))]
-    Invalid(ProblemBody<'a>),
-}
-
-/// Examples made by the code that makes the answers.
-mod examples {
-    use std::time::Duration;
-
-    use axum::http::StatusCode;
-    use serde_json::Value;
-
-    use crate::azure_devops;
-    use crate::edge::problem::Problem;
-    use crate::error::{Error, FieldError};
-
-    pub(super) fn unauthenticated() -> Value {
-        Problem::from(Error::Unauthenticated(
-            "Token de autenticação não fornecido".to_owned(),
-        ))
-        .example()
-    }
-
-    pub(super) fn forbidden() -> Value {
-        let detail = "O usuário não pertence a nenhuma organização atendida por este servidor";
-        Problem::from(Error::Forbidden(detail.to_owned())).example()
-    }
-
-    pub(super) fn bad_gateway() -> Value {
-        Problem::from(Error::from(azure_devops::Error::NotFound)).example()
-    }
-
-    pub(super) fn too_many_requests() -> Value {
-        Problem::of_status(StatusCode::TOO_MANY_REQUESTS)
-            .retry_after(Duration::from_secs(1))
-            .example()
-    }
-
-    pub(super) fn internal() -> Value {
-        Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).example()
-    }
-
-    pub(super) fn unavailable() -> Value {
-        Problem::database_unavailable().example()
-    }
-
-    pub(super) fn timeout() -> Value {
-        Problem::of_status(StatusCode::GATEWAY_TIMEOUT).example()
-    }
-
-    pub(super) fn unknown_projeto() -> Value {
-        let detail = "Projeto não encontrado: Portal";
-        Problem::from(Error::InvalidReference(detail.to_owned())).example()
-    }
-
-    pub(super) fn not_in_azure() -> Value {
-        Problem::from(Error::NotFound("Work Item 4711 não encontrado".to_owned())).example()
-    }
-
-    pub(super) fn outdated() -> Value {
-        Problem::from(Error::Stale).example()
-    }
-
-    pub(super) fn too_large() -> Value {
-        Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).example()
-    }
-
-    pub(super) fn unsupported_type() -> Value {
-        Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE).example()
-    }
-
-    pub(super) fn invalid() -> Value {
-        let failure = FieldError {
-            loc: vec!["query".into(), "limit".into()],
-            kind: "less_than_equal",
-            message: "deve ser menor ou igual a 1000".to_owned(),
-        };
-        Problem::from(Error::Invalid(vec![failure])).example()
-    }
+/// Returns the document as it stands in `docs/openapi.json`: a line for each member, so that changes show, and no
+/// indentation, since people read it in `/docs`.
+///
+/// # Errors
+/// When the document cannot be written as JSON, which is a defect.
+pub fn to_text(document: &utoipa::openapi::OpenApi) -> serde_json::Result<String> {
+    let mut text = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"");
+    document.serialize(&mut serde_json::Serializer::with_formatter(&mut text, formatter))?;
+    text.push(b'\n');
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -13,8 +13,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::azure_devops::{self, Unavailability};
-use crate::error::{Error, FieldError, Segment};
+use crate::error::{Code, Error, FieldError, Segment};
 
 /// Content type of problem documents.
 pub const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
@@ -23,8 +22,8 @@ pub const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
-    /// Stable machine-readable code.
-    pub code: &'static str,
+    /// Its code.
+    pub code: Code,
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
@@ -33,11 +32,15 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem without more to say than its code and sentence.
+    /// Returns the problem with this code, which has nothing more exact to say.
     #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn of(code: Code) -> Self {
+        Self::new(code, code.sentence())
+    }
+
+    fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            status,
+            status: StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code,
             detail: detail.into(),
             errors: Vec::new(),
@@ -46,36 +49,25 @@ impl Problem {
         }
     }
 
-    /// What a bare status means; for answers of layers that know nothing of problems.
+    /// Returns what a bare status means, for answers of layers that know nothing of problems.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
-        let (code, detail) = match status {
-            StatusCode::BAD_REQUEST => ("requisicao_invalida", "A requisição não pôde ser entendida"),
-            StatusCode::NOT_FOUND => ("rota_nao_encontrada", "Este endereço não existe"),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                ("metodo_nao_permitido", "Método não permitido para este endereço")
-            }
-            StatusCode::PAYLOAD_TOO_LARGE => ("corpo_grande_demais", "O corpo da requisição é grande demais"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                ("tipo_nao_suportado", "O corpo deve ser JSON (application/json)")
-            }
-            StatusCode::TOO_MANY_REQUESTS => {
-                ("muitas_requisicoes", "Muitas requisições; aguarde um instante")
-            }
-            StatusCode::GATEWAY_TIMEOUT => {
-                ("tempo_esgotado", "A requisição demorou demais e foi interrompida")
-            }
-            s if s.is_client_error() => ("requisicao_invalida", "A requisição não pôde ser atendida"),
-            _ => ("erro_interno", "Erro interno do servidor"),
+        let code = match status {
+            StatusCode::NOT_FOUND => Code::RotaNaoEncontrada,
+            StatusCode::METHOD_NOT_ALLOWED => Code::MetodoNaoPermitido,
+            StatusCode::PAYLOAD_TOO_LARGE => Code::CorpoGrandeDemais,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::TipoNaoSuportado,
+            StatusCode::TOO_MANY_REQUESTS => Code::MuitasRequisicoes,
+            StatusCode::GATEWAY_TIMEOUT => Code::TempoEsgotado,
+            s if s.is_client_error() => Code::RequisicaoInvalida,
+            _ => Code::ErroInterno,
         };
-        Self::new(status, code, detail)
-    }
-
-    /// The database is away or too busy.
-    #[must_use]
-    pub fn database_unavailable() -> Self {
-        let detail = "O banco de dados está indisponível no momento; tente novamente";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "banco_indisponivel", detail)
+        let problem = match status {
+            StatusCode::BAD_REQUEST => Self::of(code),
+            _ if code == Code::RequisicaoInvalida => Self::new(code, "A requisição não pôde ser atendida"),
+            _ => Self::of(code),
+        };
+        Self { status, ..problem }
     }
 
     /// The same, to be tried again after `wait` (told in whole seconds, at least one).
@@ -91,22 +83,35 @@ impl Problem {
         serde_json::to_vec(&self.document(request_id)).unwrap_or_default()
     }
 
-    /// The body for the OpenAPI document.
+    /// Returns an answer with this code, for the OpenAPI document.
     #[must_use]
-    pub fn example(&self) -> serde_json::Value {
-        serde_json::to_value(self.document("019aa3f0-7c1b-7d2e-8f4a-2f8f6f2f1a10")).unwrap_or_default()
+    pub fn example(code: Code) -> serde_json::Value {
+        let failure = FieldError {
+            loc: vec!["query".into(), "limit".into()],
+            kind: if code == Code::DadosInvalidos {
+                "less_than_equal"
+            } else {
+                code.as_str()
+            },
+            message: "deve ser menor ou igual a 1000".to_owned(),
+        };
+        let problem = Self {
+            errors: vec![failure],
+            ..Self::of(code)
+        };
+        serde_json::to_value(problem.document("019aa3f0-7c1b-7d2e-8f4a-2f8f6f2f1a10")).unwrap_or_default()
     }
 
     fn document<'a>(&'a self, request_id: &'a str) -> ProblemBody<'a> {
         let errors = (self.status == StatusCode::UNPROCESSABLE_ENTITY)
             .then(|| self.errors.iter().map(FieldErrorBody::from).collect());
         ProblemBody {
-            kind: format!("urn:aponta:erro:{}", self.code),
+            kind: format!("urn:aponta:erro:{}", self.code.as_str()),
             title: title(self.status),
             status: self.status.as_u16(),
             detail: &self.detail,
             instance: request_id,
-            code: self.code,
+            code: self.code.as_str(),
             message: &self.detail,
             errors,
         }
@@ -125,51 +130,30 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
-    /// What the client is told of `error`.
+    /// Returns what the client is told of `error`.
     fn told(error: &Error) -> Self {
+        let code = error.code();
         match error {
-            Error::Unauthenticated(detail) => Self::new(StatusCode::UNAUTHORIZED, "nao_autenticado", detail),
-            Error::TooManyProofs { .. } => Self::of_status(StatusCode::TOO_MANY_REQUESTS),
-            Error::Forbidden(detail) => Self::new(StatusCode::FORBIDDEN, "acesso_negado", detail),
-            Error::NotFound(detail) => Self::new(StatusCode::NOT_FOUND, "nao_encontrado", detail),
-            Error::InvalidReference(detail) => {
-                Self::new(StatusCode::BAD_REQUEST, "referencia_invalida", detail)
-            }
-            Error::Invalid(errors) => {
-                let problem = Self::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "dados_invalidos",
-                    summary(errors),
-                );
-                Self {
-                    errors: errors.clone(),
-                    ..problem
-                }
-            }
-            Error::Rule { code, detail, loc } => {
+            Error::Unauthenticated(detail)
+            | Error::Forbidden(detail)
+            | Error::NotFound(detail)
+            | Error::InvalidReference(detail)
+            | Error::Conflict { detail, .. }
+            | Error::Upstream { detail, .. } => Self::new(code, detail),
+            Error::Invalid(errors) => Self {
+                errors: errors.clone(),
+                ..Self::new(code, summary(errors))
+            },
+            Error::Rule { detail, loc, .. } => {
                 let failure = FieldError {
                     loc: loc.clone(),
-                    kind: code,
+                    kind: code.as_str(),
                     message: detail.clone(),
                 };
                 Self {
                     errors: vec![failure],
-                    ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+                    ..Self::new(code, detail)
                 }
-            }
-            Error::Stale => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                "versao_desatualizada",
-                "O registro foi alterado por outra pessoa desde a última leitura; leia-o novamente",
-            ),
-            Error::Conflict { code, detail } => Self::new(StatusCode::CONFLICT, code, detail),
-            Error::DatabaseUnavailable(_) => Self::database_unavailable(),
-            Error::NotConfigured { code, detail } => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, *detail)
-            }
-            Error::Upstream { detail, source } => {
-                let (status, code) = upstream(source);
-                Self::new(status, code, detail)
             }
             Error::AllUpstreamsFailed { failures, .. } => {
                 let parts: Vec<String> = failures
@@ -181,31 +165,15 @@ impl Problem {
                 } else {
                     parts.join("; ")
                 };
-                let detail = format!("Erro ao listar projetos do Azure DevOps: {parts}");
-                Self::new(StatusCode::BAD_GATEWAY, "azure_devops_resposta_invalida", detail)
+                Self::new(code, format!("Erro ao listar projetos do Azure DevOps: {parts}"))
             }
             Error::Shared(inner) => Self::told(inner),
-            Error::Internal(_) => Self::of_status(StatusCode::INTERNAL_SERVER_ERROR),
+            Error::TooManyProofs { .. }
+            | Error::Stale
+            | Error::DatabaseUnavailable(_)
+            | Error::NotConfigured(_)
+            | Error::Internal(_) => Self::of(code),
         }
-    }
-}
-
-/// 502: it answered, but not what we need. 503: it may work again soon. 504: it said nothing in time.
-fn upstream(error: &azure_devops::Error) -> (StatusCode, &'static str) {
-    match error {
-        azure_devops::Error::Timeout => (StatusCode::GATEWAY_TIMEOUT, "azure_devops_tempo_esgotado"),
-        azure_devops::Error::Replaced => (StatusCode::SERVICE_UNAVAILABLE, "organizacao_trocada"),
-        azure_devops::Error::OutdatedServer | azure_devops::Error::NotOffered => {
-            (StatusCode::SERVICE_UNAVAILABLE, "azure_devops_nao_suportado")
-        }
-        azure_devops::Error::Unavailable {
-            reason: Unavailability::Status(500),
-            ..
-        } => (StatusCode::BAD_GATEWAY, "azure_devops_resposta_invalida"),
-        azure_devops::Error::Throttled { .. } | azure_devops::Error::Unavailable { .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, "azure_devops_indisponivel")
-        }
-        _ => (StatusCode::BAD_GATEWAY, "azure_devops_resposta_invalida"),
     }
 }
 

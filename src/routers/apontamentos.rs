@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::examples::{ApontamentoNotFound, StillRunning, UnknownReference, WorkItemNotFound};
 use self::request::{
     ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate, WorkItemIdParam,
 };
@@ -21,7 +20,11 @@ use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery, ApiWorkItemPath};
 use crate::edge::idempotency::{IdempotencyKey, IdempotencyKeyParam, REPLAYED};
-use crate::edge::openapi::{APONTAMENTOS, InvalidBody, InvalidInput, Outdated, ProtectedResponses};
+use crate::edge::openapi::APONTAMENTOS;
+use crate::edge::openapi::problems::{
+    ClosedWorkItem, Idempotent, InvalidBody, InvalidInput, InvalidReference, MoreHours, NotFound, OtherType,
+    Outdated, Problems, Protected,
+};
 use crate::edge::pagination::PageParams;
 use crate::error::Result;
 use crate::models::apontamento::{Apontamento, DoWorkItem};
@@ -51,7 +54,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/apontamentos", tag = APONTAMENTOS, params(PageParams, ApontamentoFilterParams),
     responses(
         (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
-        InvalidInput, ProtectedResponses
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn list_apontamentos(
     user: CurrentUser,
@@ -75,10 +78,7 @@ async fn list_apontamentos(
             ("Location" = String, description = "Where the entry is"),
             ("Idempotency-Replayed" = String, description = "`true` when an earlier request of the same key logged it")
         )),
-        UnknownReference,
-        WorkItemNotFound,
-        StillRunning,
-        InvalidBody, ProtectedResponses
+        Problems<(InvalidReference, NotFound, Idempotent, OtherType, MoreHours, ClosedWorkItem, InvalidBody, Protected)>
     ))]
 async fn create_apontamento(
     user: CurrentUser,
@@ -105,8 +105,7 @@ async fn create_apontamento(
     responses(
         (status = 200, body = ApontamentoResponse, description = "The entry", headers(("ETag" = String, description = "Version of the entry"))),
         (status = 304, description = "The answer that `If-None-Match` names is still right"),
-        ApontamentoNotFound,
-        InvalidInput, ProtectedResponses
+        Problems<(NotFound, InvalidInput, Protected)>
     ))]
 async fn get_apontamento(
     user: CurrentUser,
@@ -124,10 +123,7 @@ async fn get_apontamento(
     params(ApontamentoIdParam, IfMatchParam), request_body = ApontamentoUpdate,
     responses(
         (status = 200, body = ApontamentoResponse, description = "Changed", headers(("ETag" = String, description = "Version of the entry"))),
-        UnknownReference,
-        ApontamentoNotFound,
-        Outdated,
-        InvalidBody, ProtectedResponses
+        Problems<(InvalidReference, NotFound, Outdated, MoreHours, ClosedWorkItem, InvalidBody, Protected)>
     ))]
 async fn update_apontamento(
     user: CurrentUser,
@@ -149,10 +145,7 @@ async fn update_apontamento(
     params(ApontamentoIdParam, IfMatchParam), request_body = ApontamentoUpdate,
     responses(
         (status = 200, body = ApontamentoResponse, description = "Changed", headers(("ETag" = String, description = "Version of the entry"))),
-        UnknownReference,
-        ApontamentoNotFound,
-        Outdated,
-        InvalidBody, ProtectedResponses
+        Problems<(InvalidReference, NotFound, Outdated, MoreHours, ClosedWorkItem, InvalidBody, Protected)>
     ))]
 async fn patch_apontamento(
     user: CurrentUser,
@@ -171,9 +164,7 @@ async fn patch_apontamento(
     params(ApontamentoIdParam, IfMatchParam),
     responses(
         (status = 204, description = "Deleted"),
-        ApontamentoNotFound,
-        Outdated,
-        InvalidInput, ProtectedResponses
+        Problems<(NotFound, Outdated, ClosedWorkItem, InvalidInput, Protected)>
     ))]
 async fn delete_apontamento(
     user: CurrentUser,
@@ -192,7 +183,7 @@ async fn delete_apontamento(
     params(WorkItemIdParam, PlaceParams, PageParams),
     responses(
         (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
-        InvalidInput, ProtectedResponses
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn list_apontamentos_of_work_item(
     user: CurrentUser,
@@ -213,7 +204,7 @@ async fn list_apontamentos_of_work_item(
     params(WorkItemIdParam, PlaceParams),
     responses(
         (status = 200, body = ResumoResponse, description = "The sums"),
-        InvalidInput, ProtectedResponses
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn get_resumo_of_work_item(
     user: CurrentUser,
@@ -231,9 +222,7 @@ async fn get_resumo_of_work_item(
     params(WorkItemIdParam, PlaceParams),
     responses(
         (status = 200, body = AzureInfoResponse, description = "The hours"),
-        UnknownReference,
-        WorkItemNotFound,
-        InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn get_azure_info(
     user: CurrentUser,

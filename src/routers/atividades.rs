@@ -15,11 +15,13 @@ pub use self::dto::AtividadeListResponse;
 use self::dto::{
     AtividadeCreate, AtividadeFilterParams, AtividadeIdParam, AtividadeResponse, AtividadeUpdate,
 };
-use self::examples::{AtividadeInUse, AtividadeNotFound, UnknownProjetos};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
-use crate::edge::openapi::{ATIVIDADES, InvalidBody, InvalidInput, Outdated, ProtectedResponses};
+use crate::edge::openapi::ATIVIDADES;
+use crate::edge::openapi::problems::{
+    InUse, InvalidBody, InvalidInput, InvalidReference, NotFound, Outdated, Problems, Protected,
+};
 use crate::edge::pagination::PageParams;
 use crate::error::Result;
 use crate::models::atividade::Atividade;
@@ -48,7 +50,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/atividades", tag = ATIVIDADES, params(PageParams, AtividadeFilterParams),
     responses(
         (status = 200, body = AtividadeListResponse, description = "A page of activities"),
-        InvalidInput, ProtectedResponses
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn list_atividades(
     user: CurrentUser,
@@ -64,7 +66,7 @@ async fn list_atividades(
 #[utoipa::path(get, path = "/atividades/gestao", tag = ATIVIDADES, params(PageParams, AtividadeFilterParams),
     responses(
         (status = 200, body = AtividadeListResponse, description = "A page of activities"),
-        InvalidInput, ProtectedResponses
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn list_atividades_gestao(
     user: CurrentUser,
@@ -95,8 +97,7 @@ async fn list(
 #[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, request_body = AtividadeCreate,
     responses(
         (status = 201, body = AtividadeResponse, description = "Created", headers(("ETag" = String, description = "Version of the activity"))),
-        UnknownProjetos,
-        InvalidBody, ProtectedResponses
+        Problems<(InvalidReference, InvalidBody, Protected)>
     ))]
 async fn create_atividade(
     user: CurrentUser,
@@ -114,8 +115,7 @@ async fn create_atividade(
     responses(
         (status = 200, body = AtividadeResponse, description = "The activity", headers(("ETag" = String, description = "Version of the activity"))),
         (status = 304, description = "The answer that `If-None-Match` names is still right"),
-        AtividadeNotFound,
-        InvalidInput, ProtectedResponses
+        Problems<(NotFound, InvalidInput, Protected)>
     ))]
 async fn get_atividade(
     user: CurrentUser,
@@ -133,10 +133,7 @@ async fn get_atividade(
     params(AtividadeIdParam, IfMatchParam), request_body = AtividadeUpdate,
     responses(
         (status = 200, body = AtividadeResponse, description = "Changed", headers(("ETag" = String, description = "Version of the activity"))),
-        UnknownProjetos,
-        AtividadeNotFound,
-        Outdated,
-        InvalidBody, ProtectedResponses
+        Problems<(InvalidReference, NotFound, Outdated, InvalidBody, Protected)>
     ))]
 async fn update_atividade(
     user: CurrentUser,
@@ -158,10 +155,7 @@ async fn update_atividade(
     params(AtividadeIdParam, IfMatchParam), request_body = AtividadeUpdate,
     responses(
         (status = 200, body = AtividadeResponse, description = "Changed", headers(("ETag" = String, description = "Version of the activity"))),
-        UnknownProjetos,
-        AtividadeNotFound,
-        Outdated,
-        InvalidBody, ProtectedResponses
+        Problems<(InvalidReference, NotFound, Outdated, InvalidBody, Protected)>
     ))]
 async fn patch_atividade(
     user: CurrentUser,
@@ -179,10 +173,7 @@ async fn patch_atividade(
 #[utoipa::path(delete, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam, IfMatchParam),
     responses(
         (status = 204, description = "Deleted"),
-        AtividadeNotFound,
-        AtividadeInUse,
-        Outdated,
-        InvalidInput, ProtectedResponses
+        Problems<(NotFound, InUse, Outdated, InvalidInput, Protected)>
     ))]
 async fn delete_atividade(
     user: CurrentUser,

@@ -13,7 +13,8 @@ use crate::auth::Admin;
 use crate::edge::extract::{ApiJson, ApiQuery};
 use crate::edge::fields::Field;
 use crate::edge::instant::Instant;
-use crate::edge::openapi::{AUDITORIA, InvalidInput, ProtectedResponses};
+use crate::edge::openapi::AUDITORIA;
+use crate::edge::openapi::problems::{InvalidInput, Problems, Protected};
 use crate::error::Result;
 use crate::fields;
 use crate::models::auditoria::{AuditoriaFilter, Registro};
@@ -108,7 +109,7 @@ impl From<AuditoriaParams> for AuditoriaFilter {
 #[utoipa::path(get, path = "/auditoria", tag = AUDITORIA, params(AuditoriaParams),
     responses(
         (status = 200, body = AuditoriaListResponse, description = "A page of entries"),
-        InvalidInput, ProtectedResponses
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn list_auditoria(
     admin: Admin,

@@ -8,7 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::edge::extract::ApiJson;
-use crate::edge::openapi::{HEALTH, LimitedResponses};
+use crate::edge::openapi::HEALTH;
+use crate::edge::openapi::problems::{Limited, Problems};
 use crate::services::health::{Check, HealthService, Readiness};
 use crate::state::{AppState, ServiceInfo};
 
@@ -98,7 +99,7 @@ async fn get_ready(State(service): State<HealthService>) -> (StatusCode, ApiJson
 ///
 /// Says where the documentation is.
 #[utoipa::path(get, path = "/api/v1", tag = HEALTH, security(()),
-    responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation"), LimitedResponses))]
+    responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation"), Problems<Limited>))]
 async fn get_api_info(State(info): State<ServiceInfo>) -> ApiJson<ApiInfoResponse> {
     ApiJson(ApiInfoResponse {
         name: "API Aponta",

@@ -6,11 +6,12 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::dto::{AllFailed, AzureProjectResponse, NotConfigured, SincronizacaoResponse};
+use self::dto::{AzureProjectResponse, SincronizacaoResponse};
 use super::tenant::{OrganizacaoParams, Tenant};
 use crate::auth::CurrentUser;
 use crate::edge::extract::ApiJson;
-use crate::edge::openapi::{INTEGRACAO, InvalidInput, ProtectedResponses};
+use crate::edge::openapi::INTEGRACAO;
+use crate::edge::openapi::problems::{InvalidInput, NotConfigured, Problems, Protected};
 use crate::error::Result;
 use crate::services::integracao::IntegracaoService;
 use crate::state::AppState;
@@ -32,7 +33,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/integracao/sincronizar", tag = INTEGRACAO,
     responses(
         (status = 200, body = SincronizacaoResponse, description = "What was found and done"),
-        ProtectedResponses, AllFailed
+        Problems<Protected>
     ))]
 async fn sincronizar_projetos(
     user: CurrentUser,
@@ -47,7 +48,7 @@ async fn sincronizar_projetos(
 #[utoipa::path(get, path = "/integracao/projetos", tag = INTEGRACAO, params(OrganizacaoParams),
     responses(
         (status = 200, body = Vec<AzureProjectResponse>, description = "The projects"),
-        InvalidInput, ProtectedResponses, AllFailed, NotConfigured
+        Problems<(NotConfigured, InvalidInput, Protected)>
     ))]
 async fn list_azure_projetos(
     Tenant(membership): Tenant,

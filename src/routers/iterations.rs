@@ -12,7 +12,8 @@ use crate::auth::CurrentUser;
 use crate::azure_devops::iterations::{Iteration, IterationAttributes};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiPath, ApiQuery};
-use crate::edge::openapi::{ITERATIONS, InvalidInput, NotInAzure, ProtectedResponses, UnknownProjeto};
+use crate::edge::openapi::ITERATIONS;
+use crate::edge::openapi::problems::{InvalidInput, InvalidReference, NotFound, Problems, Protected};
 use crate::error::Result;
 use crate::services::integracao::membership_of;
 use crate::services::iterations::IterationService;
@@ -33,7 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     responses(
         (status = 200, body = IterationListResponse, description = "The iterations", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still right"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn list_iterations(
     user: CurrentUser,
@@ -56,7 +57,7 @@ async fn list_iterations(
     responses(
         (status = 200, body = IterationWorkItemsResponse, description = "The work items", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still right"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn list_iteration_work_items(
     user: CurrentUser,

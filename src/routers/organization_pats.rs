@@ -12,13 +12,13 @@ use self::request::{
     OnlyActiveParams, OrganizationPatCreate, OrganizationPatIdParam, OrganizationPatUpdate,
     ValidateFirstParams, ValidateRequest, VaultPageParams,
 };
-use self::response::{
-    Forbidden, InvalidPat, NoVault, OrganizationPatListResponse, OrganizationPatResponse, PatNotFound,
-    ValidationResponse,
-};
+use self::response::{OrganizationPatListResponse, OrganizationPatResponse, ValidationResponse};
 use crate::auth::Admin;
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
-use crate::edge::openapi::{InvalidBody, InvalidInput, ORGANIZATION_PATS, ProtectedResponses};
+use crate::edge::openapi::ORGANIZATION_PATS;
+use crate::edge::openapi::problems::{
+    InvalidBody, InvalidInput, InvalidReference, NoVault, NotFound, Problems, Protected,
+};
 use crate::error::Result;
 use crate::models::ids::OrganizationPatId;
 use crate::services::organization_pats::OrganizationPatService;
@@ -45,7 +45,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/organization-pats", tag = ORGANIZATION_PATS, params(VaultPageParams, OnlyActiveParams),
     responses(
         (status = 200, body = OrganizationPatListResponse, description = "A page of PATs"),
-        InvalidInput, ProtectedResponses, Forbidden, NoVault
+        Problems<(NoVault, InvalidInput, Protected)>
     ))]
 async fn list_organization_pats(
     admin: Admin,
@@ -63,7 +63,7 @@ async fn list_organization_pats(
     request_body = OrganizationPatCreate,
     responses(
         (status = 201, body = OrganizationPatResponse, description = "Stored"),
-        InvalidPat, InvalidBody, ProtectedResponses, Forbidden, NoVault
+        Problems<(InvalidReference, NoVault, InvalidBody, Protected)>
     ))]
 async fn create_organization_pat(
     admin: Admin,
@@ -83,7 +83,7 @@ async fn create_organization_pat(
 #[utoipa::path(get, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS, params(OrganizationPatIdParam),
     responses(
         (status = 200, body = OrganizationPatResponse, description = "The PAT"),
-        PatNotFound, InvalidInput, ProtectedResponses, Forbidden, NoVault
+        Problems<(NotFound, NoVault, InvalidInput, Protected)>
     ))]
 async fn get_organization_pat(
     admin: Admin,
@@ -102,7 +102,7 @@ async fn get_organization_pat(
     request_body = OrganizationPatUpdate,
     responses(
         (status = 200, body = OrganizationPatResponse, description = "Changed"),
-        InvalidPat, PatNotFound, InvalidBody, ProtectedResponses, Forbidden, NoVault
+        Problems<(InvalidReference, NotFound, NoVault, InvalidBody, Protected)>
     ))]
 async fn update_organization_pat(
     admin: Admin,
@@ -128,7 +128,7 @@ async fn update_organization_pat(
 #[utoipa::path(delete, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS, params(OrganizationPatIdParam),
     responses(
         (status = 204, description = "Deleted"),
-        PatNotFound, InvalidInput, ProtectedResponses, Forbidden, NoVault
+        Problems<(NotFound, NoVault, InvalidInput, Protected)>
     ))]
 async fn delete_organization_pat(
     admin: Admin,
@@ -145,7 +145,7 @@ async fn delete_organization_pat(
 #[utoipa::path(post, path = "/organization-pats/validate", tag = ORGANIZATION_PATS, request_body = ValidateRequest,
     responses(
         (status = 200, body = ValidationResponse, description = "What Azure DevOps says"),
-        InvalidBody, ProtectedResponses, Forbidden, NoVault
+        Problems<(NoVault, InvalidBody, Protected)>
     ))]
 async fn validate_pat(
     admin: Admin,
@@ -163,7 +163,7 @@ async fn validate_pat(
     params(OrganizationPatIdParam),
     responses(
         (status = 200, body = ValidationResponse, description = "What Azure DevOps says"),
-        InvalidInput, ProtectedResponses, Forbidden, NoVault
+        Problems<(NoVault, InvalidInput, Protected)>
     ))]
 async fn validate_organization_pat(
     admin: Admin,
@@ -181,7 +181,7 @@ async fn validate_organization_pat(
     params(OrganizationPatIdParam),
     responses(
         (status = 200, body = OrganizationPatResponse, description = "Changed"),
-        PatNotFound, InvalidInput, ProtectedResponses, Forbidden, NoVault
+        Problems<(NotFound, NoVault, InvalidInput, Protected)>
     ))]
 async fn toggle_organization_pat(
     admin: Admin,

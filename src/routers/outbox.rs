@@ -3,8 +3,6 @@
 mod dto;
 
 use axum::extract::State;
-use serde_json::Value;
-use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -13,10 +11,10 @@ use self::dto::{
 };
 use crate::auth::{Admin, CurrentUser};
 use crate::edge::extract::ApiJson;
-use crate::edge::openapi::{INTEGRACAO, InvalidBody, ProtectedResponses, UnknownProjeto};
-use crate::edge::problem::{Problem, ProblemBody};
+use crate::edge::openapi::INTEGRACAO;
+use crate::edge::openapi::problems::{InvalidBody, InvalidReference, Problems, Protected, SwitchedOff};
 use crate::error::Result;
-use crate::services::outbox::{self, OutboxService};
+use crate::services::outbox::OutboxService;
 use crate::state::AppState;
 
 /// Routes of the write-back.
@@ -35,7 +33,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/integracao/sincronizacao", tag = INTEGRACAO,
     responses(
         (status = 200, body = AndamentoResponse, description = "The state"),
-        ProtectedResponses
+        Problems<Protected>
     ))]
 async fn get_sincronizacao(
     user: CurrentUser,
@@ -50,7 +48,7 @@ async fn get_sincronizacao(
 #[utoipa::path(post, path = "/integracao/sincronizacao/repetir", tag = INTEGRACAO, request_body = RepetirRequest,
     responses(
         (status = 200, body = RepetirResponse, description = "How many are tried again"),
-        InvalidBody, ProtectedResponses
+        Problems<(InvalidBody, Protected)>
     ))]
 async fn repetir_sincronizacao(
     admin: Admin,
@@ -71,9 +69,7 @@ async fn repetir_sincronizacao(
 #[utoipa::path(post, path = "/integracao/reconciliar", tag = INTEGRACAO, request_body = ReconciliarRequest,
     responses(
         (status = 200, body = ReconciliacaoResponse, description = "What differed"),
-        UnknownProjeto,
-        SwitchedOff,
-        InvalidBody, ProtectedResponses
+        Problems<(InvalidReference, SwitchedOff, InvalidBody, Protected)>
     ))]
 async fn reconciliar(
     admin: Admin,
@@ -82,17 +78,4 @@ async fn reconciliar(
 ) -> Result<ApiJson<ReconciliacaoResponse>> {
     let done = service.reconcile(&admin, &body.into_selection()?).await?;
     Ok(ApiJson(done.into()))
-}
-
-/// Nothing is written back.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-enum SwitchedOff<'a> {
-    /// The hours of this organisation are not written to Azure DevOps
-    #[response(status = 409, content_type = "application/problem+json", example = json!(switched_off_example()))]
-    SwitchedOff(ProblemBody<'a>),
-}
-
-fn switched_off_example() -> Value {
-    Problem::from(outbox::switched_off("contoso")).example()
 }

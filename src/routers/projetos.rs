@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::auth::CurrentUser;
 use crate::edge::extract::{ApiJson, ApiQuery};
 use crate::edge::instant::Instant;
-use crate::edge::openapi::{InvalidInput, PROJETOS, ProtectedResponses};
+use crate::edge::openapi::PROJETOS;
+use crate::edge::openapi::problems::{InvalidInput, Problems, Protected};
 use crate::edge::pagination::OptionalPageParams;
 use crate::error::Result;
 use crate::models::projeto::Projeto;
@@ -30,7 +31,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/projetos", tag = PROJETOS, params(OptionalPageParams),
     responses(
         (status = 200, body = Vec<ProjetoResponse>, description = "The projects"),
-        InvalidInput, ProtectedResponses
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn list_projetos(
     user: CurrentUser,

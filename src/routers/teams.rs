@@ -12,7 +12,8 @@ use crate::auth::CurrentUser;
 use crate::azure_devops::teams::Team;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
-use crate::edge::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TEAMS, UnknownProjeto};
+use crate::edge::openapi::TEAMS;
+use crate::edge::openapi::problems::{InvalidInput, InvalidReference, NotFound, Problems, Protected};
 use crate::error::Result;
 use crate::services::integracao::membership_of;
 use crate::services::teams::TeamService;
@@ -31,7 +32,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     responses(
         (status = 200, body = TeamListResponse, description = "The teams", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still right"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn list_teams(
     user: CurrentUser,

@@ -22,7 +22,10 @@ use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
 use crate::edge::fields::{Field, OrBlank, Trimmed};
-use crate::edge::openapi::{InvalidInput, NotInAzure, ProtectedResponses, TIMESHEET, UnknownProjeto};
+use crate::edge::openapi::TIMESHEET;
+use crate::edge::openapi::problems::{
+    InvalidInput, InvalidReference, NotFound, Problems, Protected, TooManyWorkItems,
+};
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::services::timesheet::{FolhaPedida, TimesheetService};
@@ -79,7 +82,7 @@ fields!(FolhaParams {
     responses(
         (status = 200, body = FolhaResponse, description = "The week", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still right"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, TooManyWorkItems, InvalidInput, Protected)>
     ))]
 async fn get_timesheet(
     user: CurrentUser,
@@ -117,7 +120,7 @@ struct WorkItemIdParam {
     params(WorkItemIdParam, PlaceParams),
     responses(
         (status = 200, body = StateCategoryResponse, description = "The state"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn get_state_category(
     user: CurrentUser,
@@ -138,7 +141,7 @@ async fn get_state_category(
     params(WorkItemIdParam, PlaceParams),
     responses(
         (status = 200, body = RevisionsResponse, description = "The revisions"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn list_revisions(
     user: CurrentUser,
@@ -177,7 +180,7 @@ fields!(ProcessStatesParams {
 #[utoipa::path(get, path = "/timesheet/process-states", tag = TIMESHEET, params(PlaceParams, ProcessStatesParams),
     responses(
         (status = 200, body = ProcessStatesResponse, description = "The states"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn get_process_states(
     user: CurrentUser,
@@ -220,7 +223,7 @@ fields!(CurrentStateParams { work_item_ids });
     params(PlaceParams, CurrentStateParams),
     responses(
         (status = 200, body = CurrentStateResponse, description = "The states, by id"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn get_current_state(
     user: CurrentUser,

@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 
 use crate::auth::CurrentUser;
 use crate::edge::extract::ApiJson;
-use crate::edge::openapi::{ProtectedResponses, USER};
+use crate::edge::openapi::USER;
+use crate::edge::openapi::problems::{Problems, Protected};
 use crate::error::Result;
 use crate::services::user::UserService;
 use crate::state::AppState;
@@ -33,7 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/user", tag = USER,
     params(("x-custom-header" = Option<String>, Header, description = "Fills gaps of the display",
         example = "eyJVc2VyLU5hbWUiOiJBZGEgRXhhbXBsZSJ9")),
-    responses((status = 200, body = UserResponse, description = "The caller"), ProtectedResponses))]
+    responses((status = 200, body = UserResponse, description = "The caller"), Problems<Protected>))]
 async fn get_user(
     user: CurrentUser,
     State(service): State<UserService>,

@@ -13,7 +13,10 @@ use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
 use crate::edge::fields::{Field, OrBlank, Trimmed};
-use crate::edge::openapi::{InvalidInput, NotInAzure, ProtectedResponses, UnknownProjeto, WORK_ITEMS};
+use crate::edge::openapi::WORK_ITEMS;
+use crate::edge::openapi::problems::{
+    InvalidInput, InvalidReference, NotFound, Problems, Protected, TooManyWorkItems,
+};
 use crate::error::Result;
 use crate::fields;
 use crate::models::apontamento::ProjetoNomeado;
@@ -77,7 +80,7 @@ fields!(SearchParams {
     responses(
         (status = 200, body = SearchResponse, description = "What was found", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still right"),
-        UnknownProjeto, NotInAzure, InvalidInput, ProtectedResponses
+        Problems<(InvalidReference, NotFound, TooManyWorkItems, InvalidInput, Protected)>
     ))]
 async fn search_work_items(
     user: CurrentUser,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::auth::CurrentUser;
 use crate::db::{Db, DbError, OnConstraint, Tx};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{AtividadeId, ProjetoId};
@@ -262,7 +262,7 @@ async fn record(
 #[must_use]
 pub fn in_use(id: AtividadeId) -> Error {
     Error::Conflict {
-        code: "atividade_em_uso",
+        code: Code::AtividadeEmUso,
         detail: format!("Atividade com ID {id} está em uso e não pode ser excluída; desative-a"),
     }
 }

@@ -14,7 +14,7 @@ use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::projects::{AzureProject, AzureProjects};
 use crate::azure_devops::{self, Credential, Organizacao};
 use crate::db::{Db, Tx};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::projeto::ProjetoUpstream;
@@ -422,10 +422,7 @@ pub fn membership_of<'u>(user: &'u CurrentUser, nome: &NomeOrganizacao) -> Resul
 /// What a caller learns where no organisation is configured.
 #[must_use]
 pub fn not_configured() -> Error {
-    Error::NotConfigured {
-        code: "azure_devops_nao_configurado",
-        detail: "AZURE_DEVOPS_ORG_URL não configurada no servidor",
-    }
+    Error::NotConfigured(Code::AzureDevopsNaoConfigurado)
 }
 
 /// What happened, for the person who pressed the button.

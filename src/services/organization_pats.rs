@@ -21,7 +21,7 @@ use crate::auth::Admin;
 use crate::azure_devops::Error as AzureError;
 use crate::config::VaultConfig;
 use crate::db::{Db, OnConstraint, Tx};
-use crate::error::{Error, FieldError, Result};
+use crate::error::{Code, Error, FieldError, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::ids::OrganizationPatId;
 use crate::models::organizacao::ChaveOrganizacao;
@@ -337,10 +337,7 @@ fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error
 /// What an administrator learns where there is no key.
 #[must_use]
 pub fn no_vault() -> Error {
-    Error::NotConfigured {
-        code: "cofre_nao_configurado",
-        detail: "O cofre de PATs não está configurado: defina PAT_ENCRYPTION_KEYS no servidor",
-    }
+    Error::NotConfigured(Code::CofreNaoConfigurado)
 }
 
 #[cfg(test)]

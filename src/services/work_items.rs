@@ -20,7 +20,7 @@ use crate::azure_devops::queries::LONGEST_QUERY;
 use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::config::FreshTimes;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::work_item::Categoria;
@@ -347,7 +347,7 @@ pub(super) fn no_project() -> Error {
 /// What a caller learns who asks for more than anybody can look at.
 pub(super) fn too_many() -> Error {
     Error::Rule {
-        code: "consulta_grande_demais",
+        code: Code::ConsultaGrandeDemais,
         detail:
             "A consulta traz Work Items demais; escolha uma iteração, um time ou apenas os próprios itens"
                 .to_owned(),

@@ -37,6 +37,7 @@ mod organization_pats;
 mod outage;
 mod outbox;
 mod pool;
+mod problems;
 mod projetos;
 mod rate_limit;
 mod read_replica;

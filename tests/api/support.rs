@@ -9,6 +9,7 @@ pub mod data;
 pub mod database;
 pub mod logging;
 pub mod measured;
+pub mod openapi;
 pub mod pooler;
 pub mod process;
 pub mod server;
@@ -19,6 +20,7 @@ pub use azure::{FakeAzure, Fault, Gaps, NewWorkItem};
 pub use client::{Reply, Request};
 pub use database::TestDatabase;
 pub use logging::Logging;
+pub use openapi::resolved_document;
 pub use server::RunningServer;
 pub use tenants::Tenants;
 

@@ -92,7 +92,7 @@ pub(super) fn log(line: &Line<'_>) {
     let client = line.client;
     let status = line.response.status().as_u16();
     let elapsed_ms = elapsed_ms(line.started);
-    let code = line.problem.map(|p| p.code);
+    let code = line.problem.map(|p| p.code.as_str());
     let omitted = (line.omitted > 0).then_some(line.omitted);
     let refused = line.caller.filter(|_| status >= 400);
     let caller = refused.map(|caller| caller.id.as_str());

@@ -2,76 +2,19 @@
 
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Value, json};
-use utoipa::IntoResponses;
 use uuid::Uuid;
 
 use super::response::{ApontamentoListResponse, ApontamentoResponse, ResumoResponse};
-use crate::edge::problem::{Problem, ProblemBody};
-use crate::models::apontamento::{
-    Apontamento, Apontamentos, AtividadeRef, Parcela, Pessoa, ProjetoNomeado, ResumoWorkItem,
-};
+use crate::models::apontamento::{Apontamento, Apontamentos, AtividadeRef, Parcela, Pessoa, ResumoWorkItem};
 use crate::models::duracao::{Duracao, Total};
 use crate::models::ids::{ApontamentoId, AtividadeId};
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::outbox::{Estado, Situacao};
-use crate::services::{apontamentos, projetos, work_items};
 
 const ID: ApontamentoId = ApontamentoId(Uuid::from_u128(0x0193_2b5c_7c00_7000_8000_0000_0000_00a1));
 const ATIVIDADE: Uuid = Uuid::from_u128(0x0193_2b5c_7c00_7000_8000_0000_0000_0001);
 const PROJETO: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001);
 const WORK_ITEM: i32 = 4711;
-
-/// There is no such entry.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum ApontamentoNotFound<'a> {
-    /// No such entry, or no such work item in Azure DevOps
-    #[response(status = 404, content_type = "application/problem+json", example = json!(not_found()))]
-    NotFound(ProblemBody<'a>),
-}
-
-/// There is no such work item.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum WorkItemNotFound<'a> {
-    /// No such work item in the project
-    #[response(status = 404, content_type = "application/problem+json", example = json!(work_item_not_found()))]
-    NotFound(ProblemBody<'a>),
-}
-
-/// What the body names does not exist.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum UnknownReference<'a> {
-    /// Project, activity or person unknown; activity inactive or of other projects
-    #[response(status = 400, content_type = "application/problem+json", example = json!(unknown_projeto()))]
-    Unknown(ProblemBody<'a>),
-}
-
-/// Another request with the same key runs.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum StillRunning<'a> {
-    /// A request with this `Idempotency-Key` is being handled
-    #[response(status = 409, content_type = "application/problem+json", example = json!(still_running()))]
-    StillRunning(ProblemBody<'a>),
-}
-
-fn not_found() -> Value {
-    Problem::from(apontamentos::not_found(ID)).example()
-}
-
-fn work_item_not_found() -> Value {
-    Problem::from(work_items::not_found(WORK_ITEM)).example()
-}
-
-fn unknown_projeto() -> Value {
-    Problem::from(projetos::unknown_projeto(&ProjetoNomeado::Id(PROJETO))).example()
-}
-
-fn still_running() -> Value {
-    Problem::from(apontamentos::still_running()).example()
-}
 
 /// A body of `POST /apontamentos`.
 pub(super) fn create() -> Value {

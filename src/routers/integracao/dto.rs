@@ -4,15 +4,11 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
-use utoipa::{IntoResponses, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::azure_devops::projects::AzureProject;
 use crate::edge::instant::Instant;
-use crate::edge::problem::{Problem, ProblemBody};
-use crate::error::Error;
-use crate::models::organizacao::NomeOrganizacao;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
-use crate::services::integracao;
 
 /// The outcome of a synchronisation. Several keys say the same, because different clients read different ones.
 #[derive(Debug, Serialize, ToSchema)]
@@ -175,36 +171,3 @@ impl PartialSchema for AzureProjectResponse {
 }
 
 impl ToSchema for AzureProjectResponse {}
-
-/// Azure DevOps could not be read.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum AllFailed<'a> {
-    /// Azure DevOps gave no usable answer
-    #[response(status = 502, content_type = "application/problem+json", example = json!(all_failed_example()))]
-    AllFailed(ProblemBody<'a>),
-}
-
-/// There is nothing to read.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum NotConfigured<'a> {
-    /// No organisation is configured, or the database or Azure DevOps is unavailable
-    #[response(status = 503, content_type = "application/problem+json", example = json!(not_configured_example()))]
-    NotConfigured(ProblemBody<'a>),
-}
-
-fn all_failed_example() -> serde_json::Value {
-    let contoso = NomeOrganizacao::parse("contoso").into_iter();
-    Problem::from(Error::AllUpstreamsFailed {
-        failures: contoso
-            .map(|nome| (nome, "credencial recusada (status 401)".to_owned()))
-            .collect(),
-        retry_after: None,
-    })
-    .example()
-}
-
-fn not_configured_example() -> serde_json::Value {
-    Problem::from(integracao::not_configured()).example()
-}

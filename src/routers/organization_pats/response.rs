@@ -1,12 +1,10 @@
 //! Answers of `/organization-pats`, and what it refuses.
 
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::edge::instant::Instant;
-use crate::edge::problem::{Problem, ProblemBody};
-use crate::error::Error;
 use crate::models::organization_pat::{MaskedPat, PatScope, ScopeState, ScopeTry, Validation};
 use crate::models::page::Paged;
 use crate::services::organization_pats::shown;
@@ -175,44 +173,4 @@ impl From<Validation> for ValidationResponse {
             projects: validation.projects.map(|names| shown(&names).to_vec()),
         }
     }
-}
-
-/// There is no such PAT.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum PatNotFound<'a> {
-    /// No such PAT
-    #[response(status = 404, content_type = "application/problem+json", example = json!(example(Error::NotFound("PAT não encontrado".to_owned()))))]
-    NotFound(ProblemBody<'a>),
-}
-
-/// It cannot be stored.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum InvalidPat<'a> {
-    /// Azure DevOps refuses the PAT, or the organisation has one already
-    #[response(status = 400, content_type = "application/problem+json", example = json!(example(Error::InvalidReference("Já existe um PAT cadastrado para a organização 'contoso'".to_owned()))))]
-    InvalidPat(ProblemBody<'a>),
-}
-
-/// Only administrators.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum Forbidden<'a> {
-    /// The caller is no administrator
-    #[response(status = 403, content_type = "application/problem+json", example = json!(example(Error::Forbidden("Somente administradores podem fazer isto".to_owned()))))]
-    Forbidden(ProblemBody<'a>),
-}
-
-/// There is no vault.
-#[derive(Debug, IntoResponses)]
-#[expect(dead_code, reason = "describes an answer; the service makes it")]
-pub(super) enum NoVault<'a> {
-    /// The server has no key for the vault, or the database or Azure DevOps is unavailable
-    #[response(status = 503, content_type = "application/problem+json", example = json!(example(crate::services::organization_pats::no_vault())))]
-    NoVault(ProblemBody<'a>),
-}
-
-fn example(error: Error) -> serde_json::Value {
-    Problem::from(error).example()
 }

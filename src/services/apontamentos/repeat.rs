@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 
 use crate::db::Tx;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::models::apontamento::{Apontamento, NewApontamento, ProjetoNomeado};
 use crate::models::idempotencia::{Chave, UsedKey};
 use crate::models::ids::ApontamentoId;
@@ -78,15 +78,15 @@ impl<'a> Repeatable<'a> {
     async fn entry_of(&self, tx: &mut Tx, used: &UsedKey) -> Result<Apontamento> {
         if used.fingerprint != self.fingerprint {
             return Err(Error::Rule {
-                code: "chave_reutilizada",
-                detail: "Esta Idempotency-Key já foi usada com outro conteúdo".to_owned(),
+                code: Code::ChaveReutilizada,
+                detail: Code::ChaveReutilizada.sentence().to_owned(),
                 loc: vec!["header".into(), "Idempotency-Key".into()],
             });
         }
         let found = entries::find(tx, used.apontamento).await?;
         found.ok_or_else(|| Error::Conflict {
-            code: "apontamento_excluido",
-            detail: "O apontamento criado com esta Idempotency-Key foi excluído".to_owned(),
+            code: Code::ApontamentoExcluido,
+            detail: Code::ApontamentoExcluido.sentence().to_owned(),
         })
     }
 
@@ -110,8 +110,8 @@ impl<'a> Repeatable<'a> {
 #[must_use]
 pub fn still_running() -> Error {
     Error::Conflict {
-        code: "requisicao_em_andamento",
-        detail: "Uma requisição com esta Idempotency-Key está em andamento; tente novamente".to_owned(),
+        code: Code::RequisicaoEmAndamento,
+        detail: Code::RequisicaoEmAndamento.sentence().to_owned(),
     }
 }
 

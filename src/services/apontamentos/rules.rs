@@ -9,7 +9,7 @@ use crate::azure_devops::work_items::WorkItem;
 use crate::clock::Clock;
 use crate::config::{ApontamentosConfig, WhenUpstreamDown};
 use crate::db::Tx;
-use crate::error::{Error, Result, Segment};
+use crate::error::{Code, Error, Result, Segment};
 use crate::models::apontamento::{Apontamento, ApontamentoChanges, NewApontamento};
 use crate::models::duracao::Total;
 use crate::models::ids::{AtividadeId, ProjetoId};
@@ -88,8 +88,8 @@ impl Rules {
             return Ok(());
         }
         Err(Error::Rule {
-            code: "data_futura",
-            detail: "Não é possível apontar horas em uma data futura".to_owned(),
+            code: Code::DataFutura,
+            detail: Code::DataFutura.sentence().to_owned(),
             loc: vec!["body".into(), "data_apontamento".into()],
         })
     }
@@ -110,7 +110,7 @@ impl Rules {
         }
         let data = data.format("%d/%m/%Y");
         Err(Error::Rule {
-            code: "limite_diario",
+            code: Code::LimiteDiario,
             detail: format!("O dia {data} passaria a ter {total} apontadas; o limite diário é {most}"),
             loc: vec!["body".into(), "duracao".into()],
         })
@@ -216,17 +216,17 @@ impl Rules {
         let (code, detail) = match categoria {
             None if matches!(change, Change::Shorten | Change::Delete) => return Ok(()),
             None => (
-                "estado_desconhecido",
+                Code::EstadoDesconhecido,
                 format!(
                     "O estado {state} não existe no processo do Azure DevOps; nada novo pode ser lançado"
                 ),
             ),
             Some(Categoria::Completed) => (
-                "work_item_fechado",
+                Code::WorkItemFechado,
                 format!("Não é possível lançar horas em Work Item fechado (estado: {state})"),
             ),
             Some(Categoria::Removed) => (
-                "work_item_cancelado",
+                Code::WorkItemCancelado,
                 format!("Não é possível lançar horas em Work Item cancelado (estado: {state})"),
             ),
             Some(Categoria::Proposed | Categoria::InProgress | Categoria::Resolved) => return Ok(()),
@@ -252,7 +252,7 @@ impl Rules {
             return Ok(());
         }
         Err(Error::Rule {
-            code: "tipo_de_work_item",
+            code: Code::TipoDeWorkItem,
             detail: format!(
                 "Não é possível lançar horas em Work Item do tipo {} (permitidos: {})",
                 item.tipo, self.types

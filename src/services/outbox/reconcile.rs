@@ -16,7 +16,7 @@ use super::verify::is_out_of_date;
 use super::{OutboxService, motivo};
 use crate::auth::{Admin, Membership};
 use crate::azure_devops::work_items::WorkItem;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::auditoria::NewRegistro;
 use crate::models::duracao::Total;
@@ -341,7 +341,7 @@ fn report(mode: Mode, difference: &Found, settled: &[Standing], after: &[WorkIte
 #[must_use]
 pub fn switched_off(organizacao: &str) -> Error {
     Error::Conflict {
-        code: "sincronizacao_desligada",
+        code: Code::SincronizacaoDesligada,
         detail: format!("As horas da organização {organizacao} não são gravadas no Azure DevOps"),
     }
 }
