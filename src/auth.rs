@@ -16,5 +16,5 @@ mod verifier;
 
 pub use admin::Admin;
 pub use administrators::{Administered, announce};
-pub use user::{CurrentUser, Membership};
+pub use user::{CurrentUser, Membership, membership_of, not_configured};
 pub use verifier::Authenticator;

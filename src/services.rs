@@ -13,5 +13,6 @@ pub mod outbox;
 pub mod projetos;
 pub mod teams;
 pub mod timesheet;
+mod upstream;
 pub mod user;
 pub mod work_items;

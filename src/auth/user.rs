@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::administrators::Administration;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{self, Credential, Organizacao};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::models::apontamento::Pessoa;
 use crate::models::ids::person_id;
 use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao, Scope};
@@ -298,6 +298,24 @@ impl CurrentUser {
             None => self.memberships.first().ok_or_else(not_a_member),
         }
     }
+}
+
+/// Returns the caller's membership in the organisation that a request calls `nome`, which can be asked.
+///
+/// # Errors
+/// As for [`CurrentUser::member_of`]; while authentication is off, [`Error::NotConfigured`] for an organisation
+/// that is not served.
+pub fn membership_of<'u>(user: &'u CurrentUser, nome: &NomeOrganizacao) -> Result<&'u Membership> {
+    match user.member_of(nome) {
+        Err(_) if user.is_everybody() => Err(not_configured()),
+        found => found,
+    }
+}
+
+/// Returns the error of a request that needs Azure DevOps where no organisation is configured.
+#[must_use]
+pub fn not_configured() -> Error {
+    Error::NotConfigured(Code::AzureDevopsNaoConfigurado)
 }
 
 fn not_a_member() -> Error {

@@ -11,7 +11,8 @@ use super::breaker::{Breaker, Outcome, Ticket};
 use super::credential::{Credential, Fingerprint};
 use super::error::{Error, Unavailability};
 use super::lanes::{Lane, Lanes, Silence, Way};
-use super::organizacao::{Host, Patience};
+use super::operation::Host;
+use super::organizacao::Patience;
 use super::transport::Call;
 
 /// `Retry-After` of a call that got no turn in time.

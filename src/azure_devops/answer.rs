@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::{Error, Unavailability};
+use super::error::{Error, Unavailability, connection_error};
 use super::lenient;
 use super::operation::Operation;
 
@@ -109,11 +109,7 @@ async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Erro
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(super::transport::connection_error)?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(connection_error)? {
         if body.len() + chunk.len() > limit {
             return Err(too_large());
         }

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::credential::Credential;
 use super::error::Error;
 use super::identities::{Identity, is_nobody};
-use super::operation::{CONNECTION_DATA, KNOWN_USER, Operation};
-use super::organizacao::{Host, Organizacao, text_at};
+use super::operation::{CONNECTION_DATA, Host, KNOWN_USER, Operation};
+use super::organizacao::{Organizacao, text_at};
 use crate::models::ids::person_id;
 
 /// Asks for nothing but the identity.

@@ -221,3 +221,22 @@ impl Error {
         matches!(self, Self::Unavailable { .. } | Self::Timeout)
     }
 }
+
+/// Classifies a failure below HTTP. Addresses are left out: they hold names of people's projects.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(super) fn connection_error(error: reqwest::Error) -> Error {
+    // Without a connection no identity was asked for: the host is the cause.
+    if error.is_timeout() && !error.is_connect() {
+        return Error::Timeout;
+    }
+    let mut text = String::new();
+    let mut source: Option<&dyn std::error::Error> = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    Error::unavailable(Unavailability::Connection(text), None)
+}

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::{READ_AVATAR, READ_IDENTITY};
-use super::organizacao::{Host, Organizacao, text_at};
+use super::operation::{Host, READ_AVATAR, READ_IDENTITY};
+use super::organizacao::{Organizacao, text_at};
 use crate::models::ids::person_id;
 
 /// Larger pictures are not worth carrying in every answer; base64 characters.

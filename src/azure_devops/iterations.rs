@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::{LIST_ITERATION_WORK_ITEMS, LIST_ITERATIONS, READ_TEAM_AREAS};
-use super::organizacao::{Host, Organizacao, text_at};
+use super::operation::{Host, LIST_ITERATION_WORK_ITEMS, LIST_ITERATIONS, READ_TEAM_AREAS};
+use super::organizacao::{Organizacao, text_at};
 use super::queries::{Relation, distinct, ids_of};
 
 /// An iteration. Its dates are days at midnight UTC, kept as they were told.

@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::breaker::{Breaker, THRESHOLD};
 use super::credential::Fingerprint;
-use super::organizacao::{Host, Patience};
+use super::operation::Host;
+use super::organizacao::Patience;
 
 /// Maximum number of lanes that are kept while no call is in them.
 const MOST: usize = 4_096;

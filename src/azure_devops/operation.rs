@@ -85,6 +85,15 @@ pub(super) static PLACES: [Place; 17] = [
     place(Resource::TeamFieldValues, "work", "teamfieldvalues", "07ced576-58ed-49e6-9c1e-5cb53ab8bf2a"),
 ];
 
+/// Address of an organisation that a call is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Host {
+    /// Projects, work items, ...
+    Api,
+    /// People.
+    Identity,
+}
+
 /// One kind of call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Operation {

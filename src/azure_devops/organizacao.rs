@@ -13,7 +13,7 @@ use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
 use super::negotiation::HostVersions;
-use super::operation::{self, Operation};
+use super::operation::{self, Host, Operation};
 use super::transport::{Body, Call, Transport};
 use crate::models::organizacao::NomeOrganizacao;
 
@@ -34,15 +34,6 @@ pub(super) struct Inner {
     /// What the last probe found.
     reachable: AtomicBool,
     absent_fields: AbsentFields,
-}
-
-/// Which of an organisation's two addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Host {
-    /// Projects, work items, ...
-    Api,
-    /// People.
-    Identity,
 }
 
 /// How long a call may take.

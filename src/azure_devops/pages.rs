@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::Operation;
-use super::organizacao::{Host, Organizacao};
+use super::operation::{Host, Operation};
+use super::organizacao::Organizacao;
 
 /// Rows a page.
 const PAGE: usize = 200;

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::{LIST_PROJECTS, READ_PROJECT};
-use super::organizacao::{Host, Organizacao};
+use super::operation::{Host, LIST_PROJECTS, READ_PROJECT};
+use super::organizacao::Organizacao;
 
 /// Projects a page; the service may give fewer.
 const PAGE: &str = "200";

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
+use chrono::NaiveDate;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::credential::Credential;
 use super::error::Error;
-use super::operation::QUERY_WORK_ITEMS;
-use super::organizacao::{Host, Organizacao};
+use super::operation::{Host, QUERY_WORK_ITEMS};
+use super::organizacao::Organizacao;
 use super::transport::Body;
 
 /// Azure DevOps refuses longer queries. It counts characters and this service bytes, of which there are never
@@ -47,6 +48,12 @@ impl fmt::Display for Literals<'_> {
         }
         f.write_str(")")
     }
+}
+
+/// Returns `date` as a WIQL literal, quotes included.
+#[must_use]
+pub fn wiql_date(date: NaiveDate) -> String {
+    date.format("'%Y-%m-%d'").to_string()
 }
 
 #[derive(Debug, Deserialize)]

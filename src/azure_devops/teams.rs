@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::credential::Credential;
 use super::error::Error;
-use super::operation::{LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
-use super::organizacao::{Host, Organizacao, text_at};
+use super::operation::{Host, LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
+use super::organizacao::{Organizacao, text_at};
 use crate::models::ids::person_id;
 
 /// More pages than any project has teams, or any team has members: 5,000 teams are the limit.

@@ -12,9 +12,9 @@ use tracing::Instrument;
 use super::admission::Admission;
 use super::answer::{self, Answer};
 use super::credential::Credential;
-use super::error::{Error, Unavailability};
-use super::operation::Operation;
-use super::organizacao::{Host, Patience};
+use super::error::{Error, connection_error};
+use super::operation::{Host, Operation};
+use super::organizacao::Patience;
 use super::retry::{LONGEST_HOLD, pause};
 use super::throttle::Throttle;
 use crate::telemetry::trace::Span;
@@ -185,23 +185,4 @@ impl Transport {
         }
         answer::read(response, call.operation, self.limits.max_answer_bytes).await
     }
-}
-
-/// What a failure below HTTP means. Addresses are left out: they hold names of people's projects.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn connection_error(error: reqwest::Error) -> Error {
-    // Without a connection no identity was asked for: the host is the cause.
-    if error.is_timeout() && !error.is_connect() {
-        return Error::Timeout;
-    }
-    let mut text = String::new();
-    let mut source: Option<&dyn std::error::Error> = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    Error::unavailable(Unavailability::Connection(text), None)
 }

@@ -10,8 +10,8 @@ use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
 use super::negotiation::{HostVersions, Told};
-use super::operation::LIST_VERSIONS;
-use super::organizacao::{Host, Organizacao, Patience};
+use super::operation::{Host, LIST_VERSIONS};
+use super::organizacao::{Organizacao, Patience};
 use super::transport::Call;
 use super::versions::{ApiVersion, Location, Offer, Versions};
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::{LIST_PROCESS_STATES, LIST_TYPE_STATES, LIST_TYPES, READ_ICON};
-use super::organizacao::{Host, Organizacao, text_at};
+use super::operation::{Host, LIST_PROCESS_STATES, LIST_TYPE_STATES, LIST_TYPES, READ_ICON};
+use super::organizacao::{Organizacao, text_at};
 use crate::models::work_item::Categoria;
 
 /// Types asked for by themselves at a time.

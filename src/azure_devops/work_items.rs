@@ -11,8 +11,10 @@ pub use super::assignee::Assignee;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::operation::{LIST_REVISIONS, READ_REVISION, READ_WORK_ITEM, READ_WORK_ITEMS, UPDATE_WORK_ITEM};
-use super::organizacao::{Host, Organizacao};
+use super::operation::{
+    Host, LIST_REVISIONS, READ_REVISION, READ_WORK_ITEM, READ_WORK_ITEMS, UPDATE_WORK_ITEM,
+};
+use super::organizacao::Organizacao;
 use super::transport::Body;
 use crate::models::horas::Horas;
 use crate::models::work_item::Scheduling;

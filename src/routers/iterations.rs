@@ -8,14 +8,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::place::{PlaceParams, TeamParams};
-use crate::auth::CurrentUser;
+use crate::auth::{CurrentUser, membership_of};
 use crate::azure_devops::iterations::{Iteration, IterationAttributes};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiPath, ApiQuery};
 use crate::edge::openapi::ITERATIONS;
 use crate::edge::openapi::problems::{InvalidInput, InvalidReference, NotFound, Problems, Protected};
 use crate::error::Result;
-use crate::services::integracao::membership_of;
 use crate::services::iterations::IterationService;
 use crate::state::AppState;
 

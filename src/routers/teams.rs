@@ -8,14 +8,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::place::PlaceParams;
-use crate::auth::CurrentUser;
+use crate::auth::{CurrentUser, membership_of};
 use crate::azure_devops::teams::Team;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
 use crate::edge::openapi::TEAMS;
 use crate::edge::openapi::problems::{InvalidInput, InvalidReference, NotFound, Problems, Protected};
 use crate::error::Result;
-use crate::services::integracao::membership_of;
 use crate::services::teams::TeamService;
 use crate::state::AppState;
 

@@ -7,12 +7,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use crate::auth::{Authenticator, CurrentUser, Membership};
+use crate::auth::{Authenticator, CurrentUser, Membership, not_configured};
 use crate::edge::extract::ApiQuery;
 use crate::edge::fields::Field;
 use crate::fields;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::services::integracao;
 
 /// Which organisation.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
@@ -44,7 +43,7 @@ where
             .await
             .map_err(IntoResponse::into_response)?;
         if user.memberships().is_empty() && user.is_everybody() {
-            return Err(integracao::not_configured().into_response());
+            return Err(not_configured().into_response());
         }
         let found = match params.0.organization_name.as_value() {
             Some(nome) => user.member_of(nome),

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use validator::Validate;
 
 use super::place::{parts, text};
-use crate::auth::CurrentUser;
+use crate::auth::{CurrentUser, membership_of, not_configured};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
 use crate::edge::fields::{Field, OrBlank, Trimmed};
@@ -22,7 +22,6 @@ use crate::fields;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::horas::Horas;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::services::integracao::{membership_of, not_configured};
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::{Found, Search, WorkItemService};
 use crate::state::AppState;

@@ -14,7 +14,7 @@ use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::projects::{AzureProject, AzureProjects};
 use crate::azure_devops::{self, Credential, Organizacao};
 use crate::db::{Db, Tx};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::projeto::ProjetoUpstream;
@@ -406,23 +406,6 @@ fn fail_if_all_failed(runs: &[Arc<Run>]) -> Result<()> {
         failures,
         retry_after: runs.iter().filter_map(|run| run.retry_after).min(),
     })
-}
-
-/// The proof that the caller belongs to an organisation that can be asked.
-///
-/// # Errors
-/// As for [`CurrentUser::member_of`]; while authentication is off, [`Error::NotConfigured`] for one that is not served.
-pub fn membership_of<'u>(user: &'u CurrentUser, nome: &NomeOrganizacao) -> Result<&'u Membership> {
-    match user.member_of(nome) {
-        Err(_) if user.is_everybody() => Err(not_configured()),
-        found => found,
-    }
-}
-
-/// What a caller learns where no organisation is configured.
-#[must_use]
-pub fn not_configured() -> Error {
-    Error::NotConfigured(Code::AzureDevopsNaoConfigurado)
 }
 
 /// What happened, for the person who pressed the button.

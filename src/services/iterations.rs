@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::services::projetos::ProjetoService;
-use crate::services::work_items::{WorkItemService, for_caller, missing_is};
+use crate::services::upstream::{for_caller, missing_is};
+use crate::services::work_items::WorkItemService;
 
 const TTL: Duration = Duration::from_mins(5);
 const MOST: u64 = 5_000;

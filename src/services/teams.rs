@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::services::projetos::ProjetoService;
-use crate::services::work_items::{for_caller, forbidden, no_project};
+use crate::services::upstream::{for_caller, forbidden, no_project};
 
 const TTL: Duration = Duration::from_mins(5);
 const MOST: u64 = 10_000;

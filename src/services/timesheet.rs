@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::auth::CurrentUser;
+use crate::auth::{CurrentUser, membership_of};
 use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::clock::Clock;
 use crate::config::ApontamentosConfig;
@@ -26,9 +26,9 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::models::timesheet::{Folha, Item, Semana};
 use crate::models::work_item::{Categoria, LoggableTypes};
 use crate::repositories::apontamentos::lists;
-use crate::services::integracao::membership_of;
 use crate::services::projetos::ProjetoService;
-use crate::services::work_items::{WorkItemService, too_many};
+use crate::services::upstream::too_many;
+use crate::services::work_items::WorkItemService;
 use categorias::{Categorias, Places, Told};
 
 /// More work items than anybody looks at.

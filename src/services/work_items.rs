@@ -12,19 +12,18 @@ mod types;
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
-
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::iterations::TeamAreas;
 use crate::azure_devops::queries::LONGEST_QUERY;
 use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::azure_devops::{Credential, Error as AzureError, Organizacao};
 use crate::config::FreshTimes;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::work_item::Categoria;
 use crate::services::projetos::ProjetoService;
+use crate::services::upstream::{for_caller, missing_is, no_project, too_many};
 use cache::Caches;
 use stale::{Freshness, Reading};
 
@@ -295,63 +294,6 @@ impl WorkItemService {
     /// The hours of a work item that were just written, for those who read it next.
     pub(super) async fn note_written(&self, nome: &NomeOrganizacao, item: &WorkItem) {
         self.caches.note_written(nome, item).await;
-    }
-}
-
-/// Asks with the caller's own credential, or with the service's where theirs lacks the scope or cannot be used.
-///
-/// # Errors
-/// [`Error::Forbidden`] when they may not, else what Azure DevOps said.
-pub(super) async fn for_caller<T, F>(membership: &Membership, ask: impl Fn(Credential) -> F) -> Result<T>
-where
-    F: Future<Output = Result<T, AzureError>>,
-{
-    let answer = match (membership.own_credential(), membership.pat()) {
-        (Some(own), pat) => match (ask(own.clone()).await, pat) {
-            (Err(AzureError::InvalidCredential { .. }), Some(pat)) => ask(pat.clone()).await,
-            (Err(AzureError::Forbidden), _) => return Err(forbidden()),
-            (answer, _) => answer,
-        },
-        (None, _) => ask(membership.credential()?.clone()).await,
-    };
-    Ok(answer?)
-}
-
-/// What a caller learns when Azure DevOps has no such thing; any other error stays what it is.
-pub(super) fn missing_is(error: Error, missing: impl FnOnce() -> Error) -> Error {
-    match error {
-        Error::Upstream {
-            source: AzureError::NotFound,
-            ..
-        } => missing(),
-        other => other,
-    }
-}
-
-/// A date as WIQL writes it.
-#[must_use]
-pub fn wiql_date(date: NaiveDate) -> String {
-    date.format("'%Y-%m-%d'").to_string()
-}
-
-/// What a caller learns whose credential may not read something.
-pub(super) fn forbidden() -> Error {
-    Error::Forbidden("O Azure DevOps não permite que este usuário leia isto".to_owned())
-}
-
-/// What a caller learns about a project that is mirrored here and gone, or hidden from them, there.
-pub(super) fn no_project() -> Error {
-    Error::NotFound("Projeto não encontrado no Azure DevOps".to_owned())
-}
-
-/// What a caller learns who asks for more than anybody can look at.
-pub(super) fn too_many() -> Error {
-    Error::Rule {
-        code: Code::ConsultaGrandeDemais,
-        detail:
-            "A consulta traz Work Items demais; escolha uma iteração, um time ou apenas os próprios itens"
-                .to_owned(),
-        loc: vec!["query".into()],
     }
 }
 

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{ApontamentoService, people};
-use crate::auth::CurrentUser;
+use crate::auth::{CurrentUser, membership_of};
 use crate::db::{DbError, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::{
@@ -14,7 +14,6 @@ use crate::models::page::Page;
 use crate::models::work_item::Scheduling;
 use crate::repositories::apontamentos::lists::{self, OfPeople};
 use crate::repositories::{outbox, projetos};
-use crate::services::integracao::membership_of;
 
 impl ApontamentoService {
     /// A page of a work item's entries, everybody's, the newest day first. A project that is unknown has none.

@@ -4,14 +4,13 @@
 use std::collections::HashMap;
 
 use super::TimesheetService;
-use crate::auth::{CurrentUser, Membership};
+use crate::auth::{CurrentUser, Membership, membership_of};
 use crate::azure_devops::Error as AzureError;
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::work_item::Categoria;
-use crate::services::integracao::membership_of;
-use crate::services::work_items::{for_caller, missing_is, no_project};
+use crate::services::upstream::{for_caller, missing_is, no_project};
 
 type States = HashMap<String, Categoria>;
 

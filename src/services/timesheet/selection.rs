@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::{FolhaPedida, TimesheetService, avisos, wiql};
 use crate::auth::{CurrentUser, Membership};
-use crate::azure_devops::queries::Literal;
+use crate::azure_devops::queries::{Literal, wiql_date};
 use crate::azure_devops::work_items::WorkItem;
 use crate::error::Result;
 use crate::models::apontamento::Pessoa;
 use crate::models::timesheet::{Aviso, Semana};
-use crate::services::work_items::{Types, wiql_date};
+use crate::services::work_items::Types;
 
 /// What was selected.
 pub(super) struct Selected {

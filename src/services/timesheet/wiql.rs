@@ -3,7 +3,8 @@
 use crate::azure_devops::iterations::{AREA_PATH, TeamArea, TeamAreas};
 use crate::azure_devops::queries::{LONGEST_QUERY, Literal, Literals};
 use crate::error::Result;
-use crate::services::work_items::{Types, too_many};
+use crate::services::upstream::too_many;
+use crate::services::work_items::Types;
 
 /// Queries for work items that meet all `conditions` and are in one of the areas, with all that is above
 /// them. A team may have more areas than one query holds; then each query asks for some of them.
