@@ -1,5 +1,6 @@
 //! What a person types, and what the process answers: exit 0, 1 (it failed) or 2 (the configuration is wrong).
 
+mod database;
 mod healthcheck;
 mod import_legacy;
 
@@ -7,7 +8,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
@@ -17,13 +17,12 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{self, App, MetricsListener};
 use crate::auth;
 use crate::azure_devops::AzureDevOps;
-use crate::config::{AuthMode, Config, DatabaseConfig, Env, Environment, Problems};
-use crate::db::{self, Db, migrate};
+use crate::config::{AuthMode, Config, Env, Environment, Problems};
+use crate::db::{Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
 use crate::edge::openapi;
 use crate::lifecycle::StopSignals;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::repositories::migrations;
 use crate::server::{self, ServerOptions};
 use crate::services::organization_pats::OrganizationPatService;
 use crate::services::outbox::pause_restored;
@@ -34,8 +33,6 @@ use crate::tenants::Tenants;
 
 /// Exit code of a wrong configuration, as clap has it for a wrong command line.
 const EXIT_CONFIG: u8 = 2;
-/// Between two tries to reach the database at start.
-const STARTUP_RETRY: Duration = Duration::from_millis(500);
 
 /// API Aponta: hours worked on Azure DevOps work items
 #[derive(Debug, Parser)]
@@ -236,7 +233,7 @@ async fn serve(config: Config, log: Arc<ServerLog>) -> anyhow::Result<()> {
     let metrics = MetricsListener::bind(&config.telemetry).await?;
     let app = App::new(&config)?;
     tokio::select! {
-        prepared = prepare_database(&config.database, &app.db) => prepared?,
+        prepared = database::prepare(&config.database, &app.db) => prepared?,
         () = stop.cancelled() => return Ok(()),
     }
     for gap in app.db.security_gaps().await? {
@@ -260,59 +257,12 @@ async fn stop_on_signal(mut signals: StopSignals, stop: CancellationToken, log: 
     std::process::exit(1);
 }
 
-/// Waits for the database, then migrates or, if told not to, makes sure that somebody did.
-async fn prepare_database(config: &DatabaseConfig, db: &Db) -> anyhow::Result<()> {
-    wait_for_database(config).await?;
-    if config.auto_migrate {
-        let migrated = migrate::migrate(config).await;
-        return migrated
-            .map_err(|error| tell_of_lock(error.into(), config))
-            .context("cannot migrate the database");
-    }
-    let applied = migrations::applied_version(db).await?;
-    if applied < migrate::expected_version() {
-        bail!("the database lacks migrations and AUTO_MIGRATE=false: run `aponta migrate` first");
-    }
-    Ok(())
-}
-
-/// Says what to do where a table stayed locked; any other error stays as it is.
-fn tell_of_lock(error: anyhow::Error, config: &DatabaseConfig) -> anyhow::Error {
-    if !db::is_locked_out(error.as_ref()) {
-        return error;
-    }
-    let waited = config.lock_timeout.as_millis();
-    error.context(format!(
-        "another transaction has held a lock on a table for more than {waited} ms (DATABASE_LOCK_TIMEOUT_MS): \
-         find it with SELECT * FROM pg_stat_activity WHERE wait_event_type = 'Lock' or state LIKE 'idle in%', \
-         let it end, and run this command again"
-    ))
-}
-
-/// Tries until the database answers. A refusal that no waiting mends (password, unknown database) ends it at once.
-async fn wait_for_database(config: &DatabaseConfig) -> anyhow::Result<()> {
-    let deadline = Instant::now() + config.startup_timeout;
-    loop {
-        match db::probe(config).await {
-            Ok(()) => return Ok(()),
-            Err(problem) if problem.may_pass && Instant::now() < deadline => {
-                tracing::warn!(%problem, "waiting for the database");
-                tokio::time::sleep(STARTUP_RETRY).await;
-            }
-            Err(problem) => bail!("the database does not answer: {problem}"),
-        }
-    }
-}
-
 fn run_migrate(env: &Env) -> anyhow::Result<()> {
-    let (database, log) = Config::load_database(env)?;
+    let (config, log) = Config::load_database(env)?;
     telemetry::init(&log);
     block_on(async {
-        let migrated = migrate::migrate(&database).await;
-        migrated
-            .map_err(|error| tell_of_lock(error.into(), &database))
-            .context("cannot migrate the database")?;
-        tracing::info!(schema = %database.schema, version = migrate::expected_version(), "the schema is up to date");
+        database::migrate(&config).await?;
+        tracing::info!(schema = %config.schema, version = migrate::expected_version(), "the schema is up to date");
         Ok(())
     })
 }

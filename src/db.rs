@@ -1,8 +1,6 @@
 //! The connection pool and what keeps it healthy. SQL of tables lives in [`crate::repositories`].
 
-pub mod admin;
 mod conn;
-mod constraint;
 pub mod migrate;
 mod pool;
 mod readiness;
@@ -10,13 +8,12 @@ mod replica;
 mod roles;
 mod tx;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection};
 use tracing::log::LevelFilter;
 
 use crate::config::DatabaseConfig;
@@ -27,7 +24,6 @@ use replica::Replica;
 use roles::Roles;
 
 pub use conn::Conn;
-pub use constraint::{OnConstraint, is_locked_out};
 pub use sqlx::Error as DbError;
 pub use tx::{ReadTx, Tx};
 
@@ -158,78 +154,11 @@ impl Db {
     }
 }
 
-/// Why the database cannot be used yet, in words for an operator; says where, never with which password.
-#[derive(Debug)]
-pub struct Unreachable {
-    /// Whether it may help to wait.
-    pub may_pass: bool,
-    text: String,
-}
-
-impl std::fmt::Display for Unreachable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// Connects once, outside any pool, whose own error would only tell that it waited.
+/// Returns the settings of every connection of the service to the server at `url`.
 ///
 /// # Errors
-/// When the database does not let us in within the acquire timeout.
-pub async fn probe(config: &DatabaseConfig) -> Result<(), Unreachable> {
-    let explain = |error: &sqlx::Error| match error {
-        sqlx::Error::Database(e) => e.message().to_owned(),
-        sqlx::Error::Io(e) if is_tls(e) => format!("TLS failed: {e}"),
-        other => other.to_string(),
-    };
-    let attempt = async {
-        let options = connect_options(config, &config.url)?;
-        let place = format!("{}:{}", options.get_host(), options.get_port());
-        let connected = tokio::time::timeout(config.acquire_timeout, options.connect()).await;
-        Ok((place, connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))))
-    };
-    match attempt.await {
-        Ok((_, Ok(conn))) => conn.close().await.map_err(|e| Unreachable {
-            may_pass: true,
-            text: explain(&e),
-        }),
-        Ok((place, Err(sqlx::Error::PoolTimedOut))) => Err(Unreachable {
-            may_pass: true,
-            text: format!("{place}: no answer in time"),
-        }),
-        Ok((place, Err(error))) => Err(Unreachable {
-            may_pass: !is_final(&error),
-            text: format!("{place}: {}", explain(&error)),
-        }),
-        Err(error) => Err(Unreachable {
-            may_pass: false,
-            text: explain(&error),
-        }),
-    }
-}
-
-/// Whether no waiting mends it: a refused login, an unknown database, a server without TLS or with a
-/// certificate that is not accepted.
-fn is_final(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Tls(_) => true,
-        sqlx::Error::Io(error) => is_tls(error),
-        other => {
-            // 28: authentication; 3D: no such database.
-            let error = other.as_database_error();
-            let code = error.and_then(sqlx::error::DatabaseError::code);
-            code.is_some_and(|code| code.starts_with("28") || code.starts_with("3D"))
-        }
-    }
-}
-
-/// Whether TLS failed: sqlx passes on what rustls says as an error of this kind, and makes no other of it.
-fn is_tls(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData
-}
-
-/// How every connection of the service to the server at `url` is set up.
-fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
+/// When the address is malformed.
+pub fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
     let statement_timeout = config.statement_timeout.as_millis().to_string();
     let lock_timeout = config.lock_timeout.as_millis().to_string();
     Ok(url

@@ -1,6 +1,7 @@
 //! `aponta dev`: everything that a newcomer needs, started and stopped with one command.
 
 pub mod data_dir;
+mod databases;
 pub mod postgres;
 pub mod progress;
 pub mod seed;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, MetricsListener};
 use crate::clock::Clock;
 use crate::config::{AuthMode, Config, Env, Identifier};
-use crate::db::{admin, migrate};
+use crate::db::migrate;
 use crate::lifecycle::StopSignals;
 use crate::server::ServerOptions;
 use crate::state::VERSION;
@@ -131,7 +132,7 @@ async fn serve_from(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let database = Identifier::parse(DATABASE).map_err(anyhow::Error::msg)?;
-    admin::create_database(&postgres.url("postgres"), &database, None).await?;
+    databases::create(&postgres.url("postgres"), &database, None).await?;
     let config = dev_config(env, &postgres.url(DATABASE), options)?;
     telemetry::init(&config.log);
     let fate = if folder.is_ephemeral() {
@@ -184,7 +185,7 @@ async fn serve(
 
 async fn wait_with_database(postgres: &EmbeddedPostgres, stop: &CancellationToken) -> anyhow::Result<()> {
     let database = Identifier::parse(DATABASE).map_err(anyhow::Error::msg)?;
-    admin::create_database(&postgres.url("postgres"), &database, None).await?;
+    databases::create(&postgres.url("postgres"), &database, None).await?;
     say(&[postgres.url(DATABASE).expose_secret()]);
     stop.cancelled().await;
     Ok(())

@@ -4,6 +4,7 @@
 //! Sentences inside variants are shown to people and therefore Portuguese; causes are for the log.
 
 mod code;
+mod constraint;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::azure_devops::{self, Unavailability};
 use crate::models::organizacao::NomeOrganizacao;
 
 pub use code::Code;
+pub use constraint::{OnConstraint, is_locked_out};
 
 /// Shorthand for results of services.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::{block_on, prepare_database, print, tell_of_lock};
+use super::{block_on, database, print};
 use crate::config::{Config, Env, Identifier};
 use crate::db::Db;
 use crate::models::organizacao::NomeOrganizacao;
@@ -71,14 +71,14 @@ pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
     };
     block_on(async {
         let db = Db::connect_lazy(&config.database)?;
-        prepare_database(&config.database, &db).await?;
+        database::prepare(&config.database, &db).await?;
         let mut out = std::io::stdout();
         // Whoever reads may have read enough; the import goes on.
         let mut tell = |finding: &legacy::Finding| drop(writeln!(out, "{finding}"));
         let report = legacy::import(&db, &config.vault, &options, &mut tell).await;
         db.close().await;
         let report = report
-            .map_err(|error| tell_of_lock(error.into(), &config.database))
+            .map_err(|error| database::explain_lock(error.into(), &config.database))
             .context("nothing was imported")?;
         print(&report.to_string())?;
         if options.dry_run {

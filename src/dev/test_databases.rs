@@ -17,10 +17,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::data_dir::DataDir;
+use super::databases;
 use super::postgres::{Addresses, Durability, EmbeddedPostgres};
 use super::progress::Progress;
 use crate::config::{Config, Env, Identifier};
-use crate::db::{admin, migrate};
+use crate::db::migrate;
 
 /// How long the server outlives its last user; the next test process may be a moment away.
 const IDLE: Duration = Duration::from_secs(5);
@@ -51,7 +52,7 @@ pub async fn lend(socket: &Path, env: &Env) -> anyhow::Result<()> {
 async fn lend_from(postgres: &EmbeddedPostgres, socket: &Path) -> anyhow::Result<()> {
     let template = name("aponta_template")?;
     let server = postgres.url("postgres");
-    admin::create_database(&server, &template, None).await?;
+    databases::create(&server, &template, None).await?;
     let url = postgres.url(template.as_str());
     let env = Env::from_pairs([("DATABASE_URL", url.expose_secret())]);
     let (config, _) = Config::load_database(&env)?;
@@ -95,7 +96,7 @@ impl Lender {
         let database = name(&format!("test_{}", self.next.fetch_add(1, Ordering::Relaxed)))?;
         {
             let _copying = self.copies.acquire().await?;
-            admin::create_database(&self.server, &database, Some(&self.template)).await?;
+            databases::create(&self.server, &database, Some(&self.template)).await?;
         }
         let url = self.addresses.url(database.as_str());
         stream
@@ -104,7 +105,7 @@ impl Lender {
         // Nothing is ever sent; this waits for the end.
         let mut nothing = [0];
         let _ = stream.read(&mut nothing).await;
-        admin::drop_database(&self.server, &database).await?;
+        databases::drop(&self.server, &database).await?;
         Ok(())
     }
 }

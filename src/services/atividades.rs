@@ -13,8 +13,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::auth::CurrentUser;
-use crate::db::{Db, DbError, OnConstraint, Tx};
-use crate::error::{Code, Error, Result};
+use crate::db::{Db, DbError, Tx};
+use crate::error::{Code, Error, OnConstraint, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
 use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{AtividadeId, ProjetoId};

@@ -296,6 +296,12 @@ fn the_rules_catch_what_they_forbid() {
     }
 }
 
+/// Files with SQL outside `repositories` and `db`, and why it is there.
+const HAS_SQL: &[(&str, &str)] = &[(
+    "dev/databases.rs",
+    "creates and drops whole databases, which no server does",
+)];
+
 #[test]
 fn sql_lives_in_repositories_and_db() {
     for (path, text) in source_files() {
@@ -303,8 +309,9 @@ fn sql_lives_in_repositories_and_db() {
         let code = production_code(&text);
         let has_sql =
             code.contains("sqlx::query") || code.contains("sqlx::raw_sql") || code.contains("QueryBuilder");
+        let listed = HAS_SQL.iter().any(|(file, _)| path == Path::new(file));
         assert!(
-            !has_sql || layer == "repositories" || layer == "db",
+            !has_sql || listed || layer == "repositories" || layer == "db",
             "{} has SQL",
             path.display()
         );

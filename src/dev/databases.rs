@@ -1,4 +1,4 @@
-//! Makes and drops whole databases; for development and tests only.
+//! Creates and drops whole databases, for development and tests only.
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -6,12 +6,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::config::Identifier;
 
-/// Creates the database `name` (validated like a schema's name), as a copy of `template` if given. An existing one
-/// stays as it is.
-///
-/// # Errors
-/// When the server refuses.
-pub async fn create_database(
+/// Creates the database `name`, as a copy of `template` if given. An existing database stays as it is.
+pub(super) async fn create(
     server: &SecretString,
     name: &Identifier,
     template: Option<&Identifier>,
@@ -24,15 +20,13 @@ pub async fn create_database(
     }
 }
 
-/// Drops the database `name` and cuts its connections.
-///
-/// # Errors
-/// When the server refuses.
-pub async fn drop_database(server: &SecretString, name: &Identifier) -> Result<(), sqlx::Error> {
+/// Drops the database `name` and closes its connections.
+pub(super) async fn drop(server: &SecretString, name: &Identifier) -> Result<(), sqlx::Error> {
     execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
 }
 
-/// DDL takes no parameters; the names in `statement` are validated identifiers.
+/// Executes a statement on a connection of its own. DDL takes no parameters; the names in it are validated
+/// identifiers.
 async fn execute(server: &SecretString, statement: String) -> Result<(), sqlx::Error> {
     let options: PgConnectOptions = server.expose_secret().parse()?;
     let mut conn = options.connect().await?;

@@ -1,25 +1,25 @@
-//! Turns a violated constraint into an error of the application, by the constraint's name. Knows an error
-//! that tells of a lock.
+//! Turns a violated constraint into an error of the application, by the constraint's name, and recognises a
+//! lock timeout.
 
 use std::error::Error as StdError;
 
 use sqlx::error::DatabaseError;
 
-use crate::error::Error;
+use super::Error;
 
-/// PostgreSQL manual, appendix A.
+/// Code of a lock timeout (PostgreSQL manual, appendix A).
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Adds constraint mapping to results of repositories.
 pub trait OnConstraint<T> {
-    /// When the named constraint refused the statement, the error is `f()`; others pass through.
+    /// Replaces a violation of the constraint `name` by `f()`; other errors pass through.
     ///
     /// # Errors
     /// As described.
     fn on_constraint(self, name: &str, f: impl FnOnce() -> Error) -> Result<T, Error>;
 
-    /// When any foreign key refused the statement, the error is `f()`: for deletes, where it does not matter who
-    /// still points at the row.
+    /// Replaces a violation of any foreign key by `f()`: for deletes, where it does not matter which row still
+    /// refers to the deleted one.
     ///
     /// # Errors
     /// As described.
@@ -42,7 +42,7 @@ impl<T> OnConstraint<T> for Result<T, sqlx::Error> {
     }
 }
 
-/// Whether a statement waited in vain for a lock that another transaction held.
+/// Returns `true` if a statement timed out while it waited for a lock of another transaction.
 #[must_use]
 pub fn is_locked_out(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
