@@ -3,7 +3,6 @@
 mod conn;
 pub mod migrate;
 mod pool;
-mod readiness;
 mod replica;
 mod roles;
 mod tx;
@@ -25,30 +24,34 @@ use roles::Roles;
 
 pub use conn::Conn;
 pub use sqlx::Error as DbError;
-pub use tx::{ReadTx, Tx};
+pub use tx::Tx;
 
 /// Statements slower than this are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
 
-/// How much longer than a statement may take the answer of the server is awaited, which says that it took too
+/// Wait beyond the statement timeout for the answer of the server, which says that the statement took too
 /// long.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long the end of the process may wait for the database.
+/// Maximum duration of a statement for `/ready`; a slower database is as good as none.
+const READINESS_PATIENCE: Duration = Duration::from_millis(900);
+
+/// Longest wait for the database at the end of the process.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The database as services see it: transactions, each with a scope.
+/// The database as services see it: transactions, each with a scope. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
     primary: Pool,
-    /// One connection for `/ready` alone: a pool whose connections are all busy is no dead database.
+    /// One connection for `/ready` alone: a pool whose connections are all busy is no dead database, and
+    /// would be as busy in every other replica.
     readiness: Pool,
     replica: Option<Replica>,
     roles: Arc<Roles>,
 }
 
 impl Db {
-    /// Pools that connect when first used; the database may still be away.
+    /// Returns pools that connect when first used; the database may still be away.
     ///
     /// # Errors
     /// When an address is malformed.
@@ -60,17 +63,30 @@ impl Db {
             acquire_timeout: config.acquire_timeout,
             patience: config.statement_timeout + GRACE,
             ping_after: config.idle_ping_after,
+            max_lifetime: config.max_lifetime,
         };
-        let primary = Pool::connect_lazy(config, connect_options(config, &config.url)?, settings);
+        let for_readiness = Settings {
+            name: "readiness",
+            min: config.pool_min.min(1),
+            max: 1,
+            patience: READINESS_PATIENCE,
+            ..settings
+        };
+        let server = connect_options(config, &config.url)?;
+        // The name in `pg_stat_activity` tells the connection of `/ready` from the others.
+        let named = server
+            .clone()
+            .application_name(&format!("{}-ready", config.application_name));
+        let primary = Pool::open(settings, settings.options(), server);
         Ok(Self {
-            replica: Replica::connect_lazy(config, &primary)?,
-            readiness: readiness::connect_lazy(config)?,
+            replica: Replica::connect_lazy(config, &primary, settings)?,
+            readiness: Pool::open(for_readiness, for_readiness.options(), named),
             primary,
             roles: Arc::new(Roles::of(&config.schema)),
         })
     }
 
-    /// A connection outside any scope, under the login alone, which may read no table.
+    /// Returns a connection outside any scope, under the login alone, which may read no table.
     ///
     /// # Errors
     /// When the pool has none within the acquire timeout.
@@ -78,7 +94,7 @@ impl Db {
         self.primary.acquire().await
     }
 
-    /// A transaction that sees the rows of `scope`, rolled back unless committed.
+    /// Begins a transaction that sees the rows of `scope`, rolled back unless committed.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
@@ -86,40 +102,40 @@ impl Db {
         Tx::begin(&self.primary, &self.roles, scope).await
     }
 
-    /// A transaction that only reads the rows of `scope`.
+    /// Begins a transaction that only reads the rows of `scope`; the server refuses anything else.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
-    pub async fn begin_read(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
-        ReadTx::begin(&self.primary, &self.roles, scope).await
+    pub async fn begin_read(&self, scope: &Scope) -> Result<Tx, sqlx::Error> {
+        Tx::begin_read(&self.primary, &self.roles, scope).await
     }
 
-    /// A transaction that only reads, on the connection that is kept for `/ready`.
+    /// Begins a transaction that only reads, on the connection that is kept for `/ready`.
     ///
     /// # Errors
-    /// As for [`acquire`](Self::acquire), and when a statement takes longer than a look may.
-    pub async fn begin_readiness(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
-        ReadTx::begin(&self.readiness, &self.roles, scope).await
+    /// As for [`acquire`](Self::acquire), and when a statement takes longer than a readiness check may.
+    pub async fn begin_readiness(&self, scope: &Scope) -> Result<Tx, sqlx::Error> {
+        Tx::begin_read(&self.readiness, &self.roles, scope).await
     }
 
-    /// A transaction for lists and reports, which may be a second or two behind: on the read replica while it can be used,
-    /// else on the primary.
+    /// Begins a transaction that only reads, for lists and reports, which may be a second or two behind: on
+    /// the read replica while it can be used, else on the primary.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
-    pub async fn begin_list(&self, scope: &Scope) -> Result<ReadTx, sqlx::Error> {
+    pub async fn begin_list(&self, scope: &Scope) -> Result<Tx, sqlx::Error> {
         if let Some(replica) = self.replica.as_ref().filter(|replica| replica.is_usable()) {
-            match ReadTx::begin(&replica.pool, &self.roles, scope).await {
+            match Tx::begin_read(&replica.pool, &self.roles, scope).await {
                 Ok(tx) => return Ok(tx),
                 // All its connections are in use: the primary takes the rest.
                 Err(sqlx::Error::PoolTimedOut) => {}
-                Err(error) => replica.set_usable(false, &error),
+                Err(error) => replica.note(&Err(error.into())),
             }
         }
         self.begin_read(scope).await
     }
 
-    /// Why row-level security would not hold against the roles of this database, if so.
+    /// Returns why row-level security would not hold against the roles of this database; empty if it holds.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -127,7 +143,7 @@ impl Db {
         roles::gaps(&mut self.acquire().await?, &self.roles).await
     }
 
-    /// Closes all connections. Waits for those in use, but not for long: whoever used them was cut by now.
+    /// Closes all connections. Waits for those in use, but not for long: their requests were cut by now.
     pub async fn close(&self) {
         let pools = async {
             self.primary.close().await;
@@ -141,13 +157,7 @@ impl Db {
         }
     }
 
-    /// Connections open now to the primary, idle or in use.
-    #[must_use]
-    pub fn size(&self) -> u32 {
-        self.primary.size()
-    }
-
-    /// How each pool stands.
+    /// Returns the figures of the pools of requests.
     pub fn pool_states(&self) -> impl Iterator<Item = PoolState> {
         let replica = self.replica.as_ref().map(|replica| replica.pool.state());
         std::iter::once(self.primary.state()).chain(replica)
@@ -176,9 +186,11 @@ pub fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<Pg
             // A role or a database may have it off. An intention whose hours are at Azure DevOps already
             // would then be lost in a crash of the server.
             ("synchronous_commit", "on"),
-            // Whatever the database's own is: changes count on a snapshot for each statement, taken after the lock.
+            // Whatever the database's own is: changes count on a snapshot for each statement, taken after the
+            // lock.
             ("default_transaction_isolation", "read committed"),
-            // Arrays of few keys make PostgreSQL plan anew each time: up to 0.7 ms for a plan that is always the same.
+            // Arrays of few keys make PostgreSQL plan anew each time: up to 0.7 ms for a plan that is always
+            // the same.
             ("plan_cache_mode", "force_generic_plan"),
             // Compiling takes longer than any statement of ours.
             ("jit", "off"),

@@ -104,8 +104,8 @@ fn explain(error: &Error) -> String {
     }
 }
 
-/// Returns `true` if no waiting mends the error: a refused login, an unknown database, a server without TLS or
-/// with a certificate that is not accepted.
+/// Returns `true` if no waiting mends the error: a refused login, an unknown database, a server without TLS
+/// or with a certificate that is not accepted.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::Tls(_) => true,
@@ -118,8 +118,8 @@ fn is_final(error: &Error) -> bool {
     }
 }
 
-/// Returns `true` if TLS failed: sqlx passes on the error of rustls as one of this kind, and makes no other of
-/// it.
+/// Returns `true` if TLS failed: sqlx passes on the error of rustls as one of this kind, and makes no other
+/// of it.
 fn is_tls(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }

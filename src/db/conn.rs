@@ -1,4 +1,4 @@
-//! A connection on loan from the pool, and the end of our patience with it. A server that the network cut off ends no
+//! A connection on loan from the pool, with a limit to every wait. A server that the network cut off ends no
 //! statement at its own time limit, and sqlx waits for ever for an answer.
 
 use std::io;
@@ -12,10 +12,11 @@ use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{AssertSqlSafe, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::time::{sleep, timeout};
 
-/// A connection that goes back to its pool when it is dropped, rolled back if need be; one that did not answer is closed.
+/// A connection that returns to its pool when it is dropped, rolled back if need be; one that did not answer
+/// is closed.
 #[derive(Debug)]
 pub struct Conn {
-    /// There until it is dropped.
+    /// `Some` until it is dropped.
     inner: Option<PoolConnection<Postgres>>,
     /// Longest wait for an answer.
     patience: Duration,
@@ -33,7 +34,7 @@ enum State {
 }
 
 impl Conn {
-    /// A connection outside any transaction.
+    /// Wraps a connection outside any transaction.
     pub(super) fn new(inner: PoolConnection<Postgres>, patience: Duration) -> Self {
         Self {
             inner: Some(inner),
@@ -49,8 +50,8 @@ impl Conn {
         Ok(())
     }
 
-    pub(super) async fn commit(mut self) -> Result<(), Error> {
-        (&mut self).execute("COMMIT").await?;
+    pub(super) async fn commit(&mut self) -> Result<(), Error> {
+        (&mut *self).execute("COMMIT").await?;
         self.state = State::Idle;
         Ok(())
     }
@@ -66,11 +67,9 @@ impl Drop for Conn {
             return drop(inner.detach());
         }
         tokio::spawn(async move {
-            let idle = match state {
-                State::Transaction => timeout(patience, inner.execute("ROLLBACK")).await,
-                State::Idle | State::Silent => Ok(Ok(PgQueryResult::default())),
-            };
-            if matches!(idle, Ok(Ok(_))) {
+            let is_idle = state == State::Idle
+                || matches!(timeout(patience, inner.execute("ROLLBACK")).await, Ok(Ok(_)));
+            if is_idle {
                 // Dropped, it would wait for its ping for ever and keep its place in the pool (sqlx#4349).
                 let _ = timeout(patience, inner.return_to_pool()).await;
             } else {
@@ -133,7 +132,7 @@ impl<'c> Executor<'c> for &'c mut Conn {
     }
 }
 
-/// Does `work` on the connection; an error when it does not answer in time.
+/// Does `work` on the connection; fails when it does not answer in time.
 fn patiently<'e, T: Send + 'e>(
     conn: &'e mut Conn,
     work: impl FnOnce(&'e mut PgConnection) -> BoxFuture<'e, Result<T, Error>>,

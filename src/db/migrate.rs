@@ -7,7 +7,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::{connect_options, roles};
-use crate::config::DatabaseConfig;
+use crate::config::{DatabaseConfig, Identifier};
 
 /// All migrations, built into the binary.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
@@ -19,10 +19,10 @@ pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     migrator
 });
 
-/// Between two looks at the lock while another replica migrates.
+/// Interval between two attempts to take the lock while another replica migrates.
 const LOCK_RETRY: Duration = Duration::from_millis(100);
 
-/// Version that the code of this binary expects.
+/// Returns the version that the code of this binary expects.
 #[must_use]
 pub fn expected_version() -> Option<i64> {
     MIGRATOR.iter().map(|m| m.version).max()
@@ -50,8 +50,8 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
 
 async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), MigrateError> {
     lock(conn, config).await?;
-    create_schema(conn, config).await?;
-    // Policies name the roles; tables made just now are let at afterwards.
+    create_schema(conn, &config.schema).await?;
+    // Policies name the roles; the grants need the tables.
     roles::create(conn, &config.schema).await?;
     MIGRATOR.run_direct(None, conn, false).await?;
     // A newer release has said what its code may do; while it rolls out, a replica of this one that restarts
@@ -65,22 +65,21 @@ async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Res
     Ok(roles::grant(conn, &config.schema).await?)
 }
 
-/// Asks first: `IF NOT EXISTS` demands the right to create schemas even when there is nothing to create.
-async fn create_schema(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), sqlx::Error> {
-    let exists: bool = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
-        .bind(config.schema.as_str())
-        .fetch_one(&mut *conn)
-        .await?;
-    if !exists {
-        // The name is a validated identifier; DDL takes no parameters.
-        let create = format!("CREATE SCHEMA {}", config.schema);
-        sqlx::raw_sql(AssertSqlSafe(create)).execute(conn).await?;
-    }
+/// Creates the schema unless it is there. `IF NOT EXISTS` demands the right to create schemas even when there
+/// is nothing to create.
+async fn create_schema(conn: &mut PgConnection, schema: &Identifier) -> Result<(), sqlx::Error> {
+    // The name is a validated identifier; DDL takes no parameters.
+    let create = format!(
+        "DO $$ BEGIN
+             IF to_regnamespace('{schema}') IS NULL THEN CREATE SCHEMA {schema}; END IF;
+         END $$"
+    );
+    sqlx::raw_sql(AssertSqlSafe(create)).execute(conn).await?;
     Ok(())
 }
 
-/// Takes the session lock of this schema. Tries instead of waiting inside the database: a waiting session holds a
-/// snapshot, which blocks `CREATE INDEX CONCURRENTLY` of the replica that has the lock.
+/// Takes the session lock of this schema. Retries instead of waiting inside the database: a waiting session
+/// holds a snapshot, which blocks `CREATE INDEX CONCURRENTLY` of the replica that has the lock.
 async fn lock(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), sqlx::Error> {
     let key = format!("aponta.migrate.{}", config.schema);
     let mut told = false;

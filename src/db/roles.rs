@@ -41,8 +41,8 @@ impl Roles {
 pub(super) async fn create(conn: &mut PgConnection, schema: &Identifier) -> Result<(), sqlx::Error> {
     let Roles { app, maintenance, .. } = Roles::of(schema);
     for role in [&app, &maintenance] {
-        // Asked first: a login without CREATEROLE may find everything prepared for it. Roles are shared by all databases
-        // of the cluster, so another one may make them at this very moment.
+        // Asked first: a login without CREATEROLE may find everything prepared for it. Roles are shared by
+        // all databases of the cluster, so another one may make them at this very moment.
         let statement = format!(
             "DO $$ BEGIN
                  IF to_regrole('{role}') IS NULL THEN
@@ -101,69 +101,37 @@ async fn stop_inheriting(conn: &mut PgConnection, app: &str, maintenance: &str) 
     Ok(())
 }
 
-/// What would let a transaction past row-level security: each in words for an operator.
+/// Returns what would let a transaction past row-level security, each in words for an operator. Names the
+/// schema: to a login without its roles, `current_schema()` may be nothing.
 pub(super) async fn gaps(conn: &mut Conn, roles: &Roles) -> Result<Vec<String>, sqlx::Error> {
-    let mut gaps = Vec::new();
-    // The schema by its name: to a login without its roles, `current_schema()` may be nothing.
-    let schema = roles.schema.as_str();
-    for role in [&roles.app, &roles.maintenance] {
-        let bypasses: bool = sqlx::query_scalar(
-            "SELECT r.rolsuper OR r.rolbypassrls
-                    OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = to_regnamespace($2))
-               FROM pg_roles r WHERE r.rolname = $1",
-        )
-        .bind(role)
-        .bind(schema)
-        .fetch_optional(&mut *conn)
-        .await?
-        .unwrap_or(true);
-        if bypasses {
-            gaps.push(format!("the role {role} could bypass row-level security"));
-        }
-    }
-    let joined: bool = sqlx::query_scalar("SELECT pg_has_role($1, $2, 'MEMBER')")
-        .bind(&roles.app)
-        .bind(&roles.maintenance)
-        .fetch_one(&mut *conn)
-        .await?;
-    if joined {
-        gaps.push(format!(
-            "the role {} is a member of {}",
-            roles.app, roles.maintenance
-        ));
-    }
-    let login: Option<String> = sqlx::query_scalar(
-        "SELECT rolname::text FROM pg_roles WHERE rolname = session_user AND (rolsuper OR rolbypassrls)",
+    sqlx::query_scalar(
+        "SELECT gap FROM (
+             SELECT 1, format('the role %s could bypass row-level security', named.role)
+               FROM unnest(ARRAY[$2, $3]) AS named(role) LEFT JOIN pg_roles r ON r.rolname = named.role
+              WHERE r.oid IS NULL OR r.rolsuper OR r.rolbypassrls
+                 OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = to_regnamespace($1))
+             UNION ALL
+             SELECT 2, format('the role %s is a member of %s', $2, $3) WHERE pg_has_role($2, $3, 'MEMBER')
+             UNION ALL
+             SELECT 3, format('the login %s could bypass row-level security, if it left its role', rolname)
+               FROM pg_roles WHERE rolname = session_user AND (rolsuper OR rolbypassrls)
+             UNION ALL
+             SELECT 4, format('the login %s inherits the rights of %s, and uses them wherever it forgets to set a role',
+                              l.rolname, r.rolname)
+               FROM pg_roles l JOIN pg_roles r ON r.rolname IN ($2, $3)
+              WHERE l.rolname = session_user AND NOT l.rolsuper AND pg_has_role(l.oid, r.oid, 'USAGE')
+             UNION ALL
+             SELECT 5, format('the table %s has no forced row-level security', c.relname)
+               FROM pg_class c
+              WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($4)
+                AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+         ) AS gaps(kind, gap)
+         ORDER BY kind, gap",
     )
-    .fetch_optional(&mut *conn)
-    .await?;
-    gaps.extend(
-        login.map(|login| format!("the login {login} could bypass row-level security, if it left its role")),
-    );
-    let inherited: Vec<String> = sqlx::query_scalar(
-        "SELECT format('the login %s inherits the rights of %s, and uses them wherever it forgets to set a role', l.rolname, r.rolname)
-           FROM pg_roles l JOIN pg_roles r ON r.rolname IN ($1, $2)
-          WHERE l.rolname = session_user AND NOT l.rolsuper AND pg_has_role(l.oid, r.oid, 'USAGE')
-          ORDER BY r.rolname",
-    )
+    .bind(roles.schema.as_str())
     .bind(&roles.app)
     .bind(&roles.maintenance)
-    .fetch_all(&mut *conn)
-    .await?;
-    gaps.extend(inherited);
-    let open: Vec<String> = sqlx::query_scalar(
-        "SELECT c.relname::text FROM pg_class c
-          WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($2)
-            AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
-          ORDER BY 1",
-    )
-    .bind(schema)
     .bind(grants::TENANTLESS)
     .fetch_all(conn)
-    .await?;
-    gaps.extend(
-        open.into_iter()
-            .map(|table| format!("the table {table} has no forced row-level security")),
-    );
-    Ok(gaps)
+    .await
 }

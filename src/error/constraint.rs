@@ -18,8 +18,8 @@ pub trait OnConstraint<T> {
     /// As described.
     fn on_constraint(self, name: &str, f: impl FnOnce() -> Error) -> Result<T, Error>;
 
-    /// Replaces a violation of any foreign key by `f()`: for deletes, where it does not matter which row still
-    /// refers to the deleted one.
+    /// Replaces a violation of any foreign key by `f()`: for deletes, where it does not matter which row
+    /// still refers to the deleted one.
     ///
     /// # Errors
     /// As described.

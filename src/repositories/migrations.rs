@@ -1,6 +1,6 @@
 //! Tables: `_sqlx_migrations`, read only; [`crate::db::migrate`] writes it.
 
-use crate::db::{Db, DbError, ReadTx};
+use crate::db::{Db, DbError, Tx};
 use crate::models::organizacao::Scope;
 
 /// PostgreSQL manual, appendix A.
@@ -25,7 +25,7 @@ pub async fn applied_version_for_readiness(db: &Db) -> Result<Option<i64>, DbErr
     version_in(db.begin_readiness(&Scope::Maintenance)).await
 }
 
-async fn version_in(begin: impl Future<Output = Result<ReadTx, DbError>>) -> Result<Option<i64>, DbError> {
+async fn version_in(begin: impl Future<Output = Result<Tx, DbError>>) -> Result<Option<i64>, DbError> {
     let read = async {
         let mut tx = begin.await?;
         // Not a macro: the migrator makes the table, no migration does.

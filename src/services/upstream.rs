@@ -4,8 +4,8 @@ use crate::auth::Membership;
 use crate::azure_devops::{Credential, Error as AzureError};
 use crate::error::{Code, Error, Result};
 
-/// Asks with the caller's own credential, or with the service's PAT where the caller's lacks the scope or cannot
-/// be used.
+/// Asks with the caller's own credential, or with the service's PAT where the caller's lacks the scope or
+/// cannot be used.
 ///
 /// # Errors
 /// [`Error::Forbidden`] when the caller may not, else the error of Azure DevOps.

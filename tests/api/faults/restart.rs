@@ -71,7 +71,13 @@ async fn what_was_acknowledged_before_an_immediate_shutdown_is_there_once_afterw
         writers.spawn(write(server.url(ATIVIDADES), writer, projeto, Arc::clone(&tally)));
     }
     grows(&tally.acknowledged, 30).await;
-    eventually("the pool fills", async || server.db.size() == POOL).await;
+    eventually("the pool fills", async || {
+        let mut pools = server.db.pool_states();
+        pools
+            .next()
+            .is_some_and(|primary| primary.idle + primary.used == POOL)
+    })
+    .await;
 
     // As pg_ctl does; the folder is whole enough only for a recovery. Its owner goes, too, so that it can be started again.
     send_signal(postmaster(&data).unwrap(), "QUIT").await;
