@@ -1,9 +1,9 @@
 //! API Aponta: the REST backend of an Azure DevOps extension with which people log the hours they work.
 //!
-//! Who may import whom (held by `tests/api/architecture.rs`):
+//! Modules and their imports (held by `tests/api/architecture/imports.rs`):
 //!
 //! - [`routers`] turn HTTP into calls of [`services`], which hold rules and transactions and call [`repositories`],
-//!   which hold all SQL. Nobody calls back.
+//!   which hold all SQL. No layer calls back.
 //! - [`models`] are plain domain types; [`error`] is what can go wrong; neither knows HTTP.
 //! - [`edge`] is HTTP that no resource owns, [`state`] what handlers ask for, [`auth`] proves callers,
 //!   [`db`] is the pool and the migrator, [`tenants`] knows which organisation a name stands for,

@@ -1,4 +1,7 @@
-//! The rules of who may import whom, read out of the source; and a few others that no compiler checks.
+//! Rules that no compiler checks, read out of the source: where SQL, tasks and variables may be. `imports` has
+//! the rules of imports.
+
+mod imports;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,160 +10,6 @@ use aponta::config::SECRETS;
 use aponta::supervisor::Job;
 
 use crate::deploy::is_secret;
-
-/// Layer, modules of ours that it must not use, crates that it must not use. `src/lib.rs` says why.
-const RULES: &[(&str, &[&str], &[&str])] = &[
-    (
-        "routers",
-        &["repositories", "db", "server", "cli", "dev", "config", "app"],
-        &["sqlx", "reqwest"],
-    ),
-    (
-        "state",
-        &[
-            "repositories",
-            "routers",
-            "app",
-            "server",
-            "cli",
-            "dev",
-            "azure_devops",
-        ],
-        &["sqlx"],
-    ),
-    (
-        "services",
-        &["edge", "routers", "app", "server", "cli", "dev"],
-        &["axum", "sqlx", "tower", "utoipa"],
-    ),
-    (
-        "azure_devops",
-        &[
-            "repositories",
-            "services",
-            "edge",
-            "routers",
-            "auth",
-            "app",
-            "db",
-            "error",
-        ],
-        &["axum", "sqlx", "utoipa"],
-    ),
-    (
-        "tenants",
-        &["services", "edge", "routers", "auth", "app", "error", "server"],
-        &["axum", "sqlx", "utoipa"],
-    ),
-    (
-        "jobs",
-        &["repositories", "edge", "routers", "auth", "app", "db"],
-        &["axum", "sqlx"],
-    ),
-    (
-        "repositories",
-        &[
-            "azure_devops",
-            "services",
-            "edge",
-            "routers",
-            "auth",
-            "app",
-            "error",
-            "server",
-        ],
-        &["axum", "serde_json", "utoipa"],
-    ),
-    (
-        "telemetry",
-        &["repositories", "services", "edge", "routers", "auth", "app", "db"],
-        &["axum", "sqlx"],
-    ),
-    (
-        "auth",
-        &["repositories", "services", "edge", "routers", "app", "db"],
-        &["sqlx", "utoipa"],
-    ),
-    (
-        "models",
-        &[
-            "azure_devops",
-            "repositories",
-            "services",
-            "edge",
-            "routers",
-            "auth",
-            "app",
-            "db",
-            "error",
-            "config",
-        ],
-        &["axum", "serde_json", "tokio"],
-    ),
-    (
-        "db",
-        &[
-            "azure_devops",
-            "repositories",
-            "services",
-            "edge",
-            "routers",
-            "auth",
-            "app",
-        ],
-        &["axum", "utoipa"],
-    ),
-    (
-        "error",
-        &["repositories", "services", "edge", "routers", "auth", "app", "db"],
-        &["axum", "utoipa"],
-    ),
-    (
-        "lifecycle",
-        &["repositories", "services", "edge", "routers", "auth", "app", "db"],
-        &["axum", "sqlx"],
-    ),
-    (
-        "edge",
-        &["repositories", "services", "routers", "app", "db", "auth"],
-        &["sqlx"],
-    ),
-    (
-        "config",
-        &[
-            "azure_devops",
-            "repositories",
-            "services",
-            "edge",
-            "routers",
-            "auth",
-            "app",
-            "db",
-            "error",
-        ],
-        &["axum"],
-    ),
-    (
-        "server",
-        &["repositories", "services", "routers", "db"],
-        &["sqlx"],
-    ),
-    (
-        "supervisor",
-        &[
-            "repositories",
-            "services",
-            "edge",
-            "routers",
-            "auth",
-            "app",
-            "db",
-            "jobs",
-        ],
-        &["axum", "sqlx"],
-    ),
-    ("app", &["repositories", "cli", "dev"], &["sqlx"]),
-];
 
 /// Files that may start a task, and what kind of task that is. None of them is a job: those that last as long
 /// as the process are started by the supervisor, which begins them anew after a panic.
@@ -252,50 +101,6 @@ fn names_after(code: &str, start: &str) -> Vec<String> {
     found
 }
 
-#[test]
-fn layers_import_only_what_they_may() {
-    let mut broken = Vec::new();
-    for (path, text) in source_files() {
-        let code = production_code(&text);
-        let layer = layer(&path);
-        // The extractor is the one part of auth that knows axum; AppState is what routers are made for.
-        let extractor = path == Path::new("auth/extractor.rs");
-        for (_, modules, crates) in RULES.iter().filter(|(name, ..)| *name == layer) {
-            let used = names_after(&code, "crate::");
-            for module in modules
-                .iter()
-                .filter(|module| used.iter().any(|used| used == *module))
-            {
-                broken.push(format!("{} uses crate::{module}", path.display()));
-            }
-            for name in crates
-                .iter()
-                .filter(|name| !extractor && code.contains(&format!("{name}::")))
-            {
-                broken.push(format!("{} uses the crate {name}", path.display()));
-            }
-        }
-    }
-    assert_eq!(broken, Vec::<String>::new());
-}
-
-#[test]
-fn the_rules_catch_what_they_forbid() {
-    assert_eq!(
-        names_after("use crate::{db::Db, edge};\ncrate::error::X", "crate::"),
-        ["db", "edge", "", "error"]
-    );
-    assert_eq!(layer(Path::new("routers/atividades/dto.rs")), "routers");
-    assert_eq!(production_code("a\n// crate::db\n#[cfg(test)]\ncrate::db"), "a");
-    let layers: Vec<String> = source_files().iter().map(|(path, _)| layer(path)).collect();
-    for (name, ..) in RULES {
-        assert!(
-            layers.iter().any(|layer| layer == name),
-            "there is no layer {name}"
-        );
-    }
-}
-
 /// Files with SQL outside `repositories` and `db`, and why it is there.
 const HAS_SQL: &[(&str, &str)] = &[(
     "dev/databases.rs",
@@ -361,7 +166,7 @@ fn no_two_schemas_share_a_name() {
     assert!(seen.len() > 50, "{seen:?}");
 }
 
-/// Whoever registers a route without `routes!` leaves it out of the document. Pages and metrics are no part of the API.
+/// A route registered without `routes!` is missing in the document. Pages and metrics are no part of the API.
 #[test]
 fn every_operation_is_registered_with_its_description() {
     for (path, text) in source_files() {
