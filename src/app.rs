@@ -82,6 +82,14 @@ pub fn openapi() -> OpenApi {
     Described::new().document
 }
 
+/// The OpenAPI document as it stands in `docs/openapi.json`.
+///
+/// # Errors
+/// When it cannot be written as JSON, which is a defect.
+pub fn openapi_text() -> serde_json::Result<String> {
+    openapi::to_text(&openapi())
+}
+
 /// The whole application: routes, limits, CORS, error bodies.
 ///
 /// # Errors

@@ -20,7 +20,6 @@ use crate::azure_devops::AzureDevOps;
 use crate::config::{AuthMode, Config, Env, Environment, Problems};
 use crate::db::{Db, migrate};
 use crate::dev::{self, DevOptions, test_databases};
-use crate::edge::openapi;
 use crate::lifecycle::StopSignals;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::server::{self, ServerOptions};
@@ -317,7 +316,7 @@ fn run_adopt(nome: &NomeOrganizacao, env: &Env) -> anyhow::Result<()> {
 }
 
 fn print_openapi() -> anyhow::Result<()> {
-    print(openapi::to_text(&app::openapi())?.trim_end())
+    print(app::openapi_text()?.trim_end())
 }
 
 fn check_config(env: &Env) -> anyhow::Result<()> {

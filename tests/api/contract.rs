@@ -31,7 +31,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 #[test]
 fn the_committed_document_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
-    let current = aponta::edge::openapi::to_text(&aponta::app::openapi()).unwrap();
+    let current = aponta::app::openapi_text().unwrap();
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == current,

@@ -50,7 +50,7 @@ const RULES: &[(&str, &str, &str)] = &[
     ),
     (
         "edge",
-        "azure_devops config error lifecycle models supervisor telemetry",
+        "config error lifecycle models supervisor telemetry",
         "sqlx reqwest",
     ),
     (
