@@ -113,9 +113,10 @@ async fn an_update_changes_only_what_it_names_and_a_delete_removes() {
         Value::Null
     );
     // Nothing named, nothing changed: not even the time.
-    let same = logging.put(&entry, &json!({})).await.expect(200);
     let before = logging.get(&path(&entry)).await.expect(200);
+    let same = logging.put(&entry, &json!({})).await.expect(200);
     assert_eq!(same, before);
+    assert_eq!(logging.get(&path(&entry)).await.expect(200), before);
 
     logging.delete(&entry).await.expect(204);
     let gone = logging.get(&path(&entry)).await.problem(404);

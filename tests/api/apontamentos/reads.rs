@@ -1,6 +1,6 @@
 //! Time entries read: of a work item, summed, and the collection with its filters.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::keys;
@@ -106,15 +106,15 @@ async fn d_32_a_summary_sums_minutes() {
         .map(|part| part["nome"].as_str().unwrap())
         .collect();
     assert_eq!(people, ["Ada Example", "Root"]);
+}
 
-    let nobody = logging
-        .get(
-            &logging
-                .of_item("/resumo")
-                .replace(&logging.item.to_string(), "99"),
-        )
-        .await
-        .expect(200);
+#[tokio::test]
+async fn summary_without_entries_is_zero() {
+    let logging = Logging::new().await;
+    let unknown = logging
+        .of_item("/resumo")
+        .replace(&logging.item.to_string(), "99");
+    let nobody = logging.get(&unknown).await.expect(200);
     assert_eq!(
         nobody,
         json!({"work_item_id": 99, "total_horas": 0.0, "total_apontamentos": 0, "media_horas_por_apontamento": 0.0,
@@ -157,50 +157,66 @@ async fn d_28_hours_of_azure_devops_are_numbers_or_null_and_a_failure_is_a_failu
     }
 }
 
-#[tokio::test]
-async fn the_collection_shows_ones_own_entries_filtered_sorted_and_paged() {
-    let logging = Logging::new().await;
-    let other_item = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
-    let review = logging
-        .tenants
-        .atividade(&logging.tenants.member, "Revisão", &[logging.tenants.projeto])
-        .await;
-    for (back, minutes, item, atividade) in [
-        (-5, 5, logging.item, logging.atividade),
-        (-4, 4, other_item, review),
-        (-3, 3, logging.item, review),
-        (0, 1, other_item, logging.atividade),
-    ] {
-        let body = logging.body_with(&json!({
-            "data_apontamento": day(back), "duracao": format!("00:{minutes:02}"), "work_item_id": item, "id_atividade": atividade
-        }));
-        logging.post(&body).await.expect(201);
+/// Four entries of the member on two work items and two activities, and one of the administrator.
+struct Collection {
+    logging: Logging,
+    other_item: i32,
+    review: Uuid,
+    /// The administrator's.
+    root: Value,
+}
+
+impl Collection {
+    async fn new() -> Self {
+        let logging = Logging::new().await;
+        let other_item = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
+        let tenants = &logging.tenants;
+        let review = tenants
+            .atividade(&tenants.member, "Revisão", &[tenants.projeto])
+            .await;
+        for (back, minutes, item, atividade) in [
+            (-5, 5, logging.item, logging.atividade),
+            (-4, 4, other_item, review),
+            (-3, 3, logging.item, review),
+            (0, 1, other_item, logging.atividade),
+        ] {
+            let body = logging.body_with(&json!({
+                "data_apontamento": day(back), "duracao": format!("00:{minutes:02}"), "work_item_id": item, "id_atividade": atividade
+            }));
+            logging.post(&body).await.expect(201);
+        }
+        let body = logging.body_with(&json!({"duracao": "00:59"}));
+        let root = logging.post_as(&tenants.admin, &body).await.expect(201);
+        Self {
+            logging,
+            other_item,
+            review,
+            root,
+        }
     }
-    let root = logging
-        .post_as(
-            &logging.tenants.admin,
-            &logging.body_with(&json!({"duracao": "00:59"})),
-        )
-        .await
-        .expect(201);
-    let minutes = async |token: &str, query: &str| {
-        let page = logging
-            .tenants
-            .app
-            .get_as(token, &format!("{APONTAMENTOS}?{query}"))
-            .await
-            .expect(200);
-        let items: Vec<String> = page["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|e| e["duracao"].as_str().unwrap()[4..].to_owned())
-            .collect();
+
+    /// The last digits of the entries' minutes, and the total.
+    async fn minutes(&self, token: &str, query: &str) -> (String, String) {
+        let path = format!("{APONTAMENTOS}?{query}");
+        let page = self.logging.tenants.app.get_as(token, &path).await.expect(200);
+        let items = page["items"].as_array().unwrap().iter();
+        let digits = items.map(|entry| entry["duracao"].as_str().unwrap()[4..].to_owned());
         (
-            items.join(""),
+            digits.collect(),
             page["total_formatado"].as_str().unwrap().to_owned(),
         )
-    };
+    }
+}
+
+#[tokio::test]
+async fn collection_of_own_entries_is_filtered_sorted_and_paged() {
+    let collection = Collection::new().await;
+    let Collection {
+        logging,
+        other_item,
+        review,
+        ..
+    } = &collection;
     let member = &logging.tenants.member;
     let (from, to) = (day(-4), day(-3));
     for (query, expected, total) in [
@@ -221,26 +237,38 @@ async fn the_collection_shows_ones_own_entries_filtered_sorted_and_paged() {
         (format!("project_id={}", Uuid::new_v4()), "", "00:00"),
     ] {
         assert_eq!(
-            minutes(member, &query).await,
+            collection.minutes(member, &query).await,
             (expected.to_owned(), total.to_owned()),
             "{query}"
         );
     }
-    // Others' are for administrators.
+}
+
+#[tokio::test]
+async fn collection_of_others_is_for_administrators() {
+    let collection = Collection::new().await;
+    let logging = &collection.logging;
+    let (member, admin) = (&logging.tenants.member, &logging.tenants.admin);
     let ada = logging.get("/api/v1/user").await.expect(200)["id"].clone();
     let of_ada = format!("usuario_id={}", ada.as_str().unwrap().to_uppercase());
-    assert_eq!(minutes(&logging.tenants.admin, &of_ada).await.0, "1345");
-    assert_eq!(minutes(member, &of_ada).await.0, "1345");
-    assert_eq!(minutes(&logging.tenants.admin, "").await.0, "9");
-    let of_root = format!(
-        "{APONTAMENTOS}?usuario_id={}",
-        root["usuario_id"].as_str().unwrap()
-    );
-    logging.get(&of_root).await.problem(403);
-    logging
-        .get(&format!("{APONTAMENTOS}?organization_name=fabrikam"))
-        .await
-        .problem(403);
+    assert_eq!(collection.minutes(admin, &of_ada).await.0, "1345");
+    assert_eq!(collection.minutes(member, &of_ada).await.0, "1345");
+    assert_eq!(collection.minutes(admin, "").await.0, "9");
+    let root = collection.root["usuario_id"].as_str().unwrap();
+    for refused in [
+        format!("usuario_id={root}"),
+        "organization_name=fabrikam".to_owned(),
+    ] {
+        logging
+            .get(&format!("{APONTAMENTOS}?{refused}"))
+            .await
+            .problem(403);
+    }
+}
+
+#[tokio::test]
+async fn collection_with_wrong_parameters_names_each() {
+    let logging = Logging::new().await;
     let wrong = format!(
         "{APONTAMENTOS}?data_inicio=ontem&data_fim=2026-01-12T10:00:00Z&work_item_id=0&ordem=x&id_atividade=1"
     );

@@ -7,7 +7,7 @@ use crate::support::logging::{PROJECT, day};
 use crate::support::{Fault, Logging, NewWorkItem, Request, eventually};
 
 #[tokio::test]
-async fn every_failure_of_a_body_is_told_at_once() {
+async fn create_with_many_failures_tells_all_at_once() {
     let logging = Logging::new().await;
     assert_eq!(
         logging.post(&json!({})).await.failures(),
@@ -37,6 +37,21 @@ async fn every_failure_of_a_body_is_told_at_once() {
             "body.usuario_id string_type"
         ]
     );
+    let long = json!({"usuario_id": "u".repeat(256), "usuario_nome": "n".repeat(256), "duracao": "x"});
+    assert_eq!(
+        logging.post(&logging.body_with(&long)).await.failures(),
+        [
+            "body.duracao string_too_short",
+            "body.usuario_id string_too_long",
+            "body.usuario_nome string_too_long"
+        ]
+    );
+    assert_eq!(logging.count().await, 0);
+}
+
+#[tokio::test]
+async fn create_with_one_wrong_value_names_its_rule() {
+    let logging = Logging::new().await;
     for (key, value, failure) in [
         ("duracao", json!("8:5"), "string_too_short"),
         ("duracao", json!("08:00\n"), "string_too_long"),
@@ -60,17 +75,13 @@ async fn every_failure_of_a_body_is_told_at_once() {
         let failures = logging.post(&logging.body_with(&changes)).await.failures();
         assert_eq!(failures, [format!("body.{key} {failure}")]);
     }
-    let long = json!({"usuario_id": "u".repeat(256), "usuario_nome": "n".repeat(256), "duracao": "x"});
-    assert_eq!(
-        logging.post(&logging.body_with(&long)).await.failures(),
-        [
-            "body.duracao string_too_short",
-            "body.usuario_id string_too_long",
-            "body.usuario_nome string_too_long"
-        ]
-    );
     assert_eq!(logging.count().await, 0);
-    // Midnight wherever the client is, and whole days since 1970, are days.
+}
+
+/// Midnight wherever the client is, and whole days since 1970, are days.
+#[tokio::test]
+async fn create_takes_an_instant_at_midnight_as_a_day() {
+    let logging = Logging::new().await;
     for day in [
         json!("2026-01-12T00:00:00-03:00"),
         json!("2026-01-12T00:00:00Z"),
@@ -85,6 +96,11 @@ async fn every_failure_of_a_body_is_told_at_once() {
         logging.post(&evening).await.failures(),
         ["body.data_apontamento date_from_datetime_inexact"]
     );
+}
+
+#[tokio::test]
+async fn update_with_nulls_is_refused() {
+    let logging = Logging::new().await;
     let entry = logging.log("01:00").await;
     let nulls = json!({"duracao": null, "data_apontamento": null, "id_atividade": null});
     assert_eq!(
