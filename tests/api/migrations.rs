@@ -189,9 +189,8 @@ async fn a_newer_schema_does_not_stop_an_older_binary() {
 #[test]
 fn added_columns_have_a_default_or_are_nullable() {
     for migration in MIGRATOR.iter() {
-        for column in columns_without_value(migration.sql.as_str()) {
-            panic!("{}: {column}", migration.description);
-        }
+        let found = columns_without_value(migration.sql.as_str());
+        assert_eq!(found, Vec::<String>::new(), "{}", migration.description);
     }
 }
 
