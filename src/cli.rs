@@ -202,7 +202,7 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
     refuse_huge_pages();
     let refused = refuse_core_dumps();
     let config = Config::load(env)?;
-    let log = Arc::new(telemetry::init_server(&config.log).context("cannot log")?);
+    let log = Arc::new(telemetry::init_server(&config.log));
     if let Err(error) = refused {
         tracing::debug!(%error, "the system may write core dumps");
     }

@@ -12,37 +12,18 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::{MakeWriter, format};
 
 use crate::config::{LogConfig, LogFormat};
-use lines::Lines;
+pub use lines::{ServerLog, lost as lines_lost};
 use request::WithRequest;
 
 /// sqlx logs the parameters of a database's address that it does not know, values and all: a mistyped `password` among them.
 const TELLS_SECRETS: &str = "sqlx_postgres::options::parse=off";
 
-/// The log of a server; what waits to be written is when this is dropped.
-#[derive(Debug)]
-pub struct ServerLog(Lines);
-
-impl ServerLog {
-    /// Writes what waits, for an end of the process that drops nothing. Waits a second at most for whoever reads it.
-    pub fn finish(&self) {
-        self.0.finish();
-    }
-}
-
-impl Drop for ServerLog {
-    fn drop(&mut self) {
-        self.finish();
-    }
-}
-
 /// Starts logging as [`init`] does, for a process that logs every request: no request waits for standard output.
-///
-/// # Errors
-/// When the system has no thread left.
-pub fn init_server(config: &LogConfig) -> std::io::Result<ServerLog> {
-    let lines = Lines::start(std::io::stdout())?;
-    start(config, lines.clone());
-    Ok(ServerLog(lines))
+#[must_use]
+pub fn init_server(config: &LogConfig) -> ServerLog {
+    let (lines, log) = ServerLog::start();
+    start(config, lines);
+    log
 }
 
 /// Starts logging to standard output and makes panics log lines. The first call of a process counts.

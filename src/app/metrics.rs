@@ -15,7 +15,7 @@ use crate::lifecycle::Draining;
 use crate::server::{self, ServerOptions};
 use crate::state::VERSION;
 use crate::supervisor::{Job, Supervisor};
-use crate::telemetry::metrics;
+use crate::telemetry::{self, metrics};
 
 /// Between two sums over the durations measured.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -62,6 +62,7 @@ impl MetricsListener {
         let runtime = tokio::runtime::Handle::current();
         let look = move || {
             db.pool_states().for_each(metrics::pool_state);
+            metrics::log_lines_lost(telemetry::lines_lost());
             metrics::tasks(runtime.metrics().num_alive_tasks());
         };
         let router = edge::metrics::router(Scrape::new(self.handle, look));

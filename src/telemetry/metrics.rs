@@ -180,9 +180,9 @@ pub fn upstream_version(server: &str, version: Option<f64>) {
     gauge!(UPSTREAM_VERSION, SERVER => server.to_owned()).set(version.unwrap_or_default());
 }
 
-/// A line of the log found no room.
-pub fn log_line_lost() {
-    counter!(LOG_LINES_LOST).increment(1);
+/// Sets how many lines of the log found no room since the start.
+pub fn log_lines_lost(lines: u64) {
+    counter!(LOG_LINES_LOST).absolute(lines);
 }
 
 /// A background job begins. Its restarts are zero, not unknown: an alert on their rate would miss the first.

@@ -12,7 +12,7 @@ use crate::support::process::Running;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Requests at a time.
 const CLIENTS: usize = 8;
-/// At more than 200 bytes a line, twice what a pipe and the service's own queue hold.
+/// More than twice the lines that a pipe and the queue of the service hold.
 const REQUESTS: usize = 12_000;
 
 /// A server that has lost lines because nobody reads them.
