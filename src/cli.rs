@@ -202,7 +202,11 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
     refuse_huge_pages();
     let refused = refuse_core_dumps();
     let config = Config::load(env)?;
-    let log = Arc::new(telemetry::init_server(&config.log));
+    let traces = config.telemetry.traces.as_ref();
+    let exporter = traces
+        .map(|traces| Exporter::start(traces, VERSION))
+        .transpose()?;
+    let log = Arc::new(telemetry::init_server(&config.log, exporter.as_ref()));
     if let Err(error) = refused {
         tracing::debug!(%error, "the system may write core dumps");
     }
@@ -214,10 +218,6 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
     for host in hosts_in_clear(&config) {
         tracing::warn!(host, "{IN_CLEAR}");
     }
-    let traces = config.telemetry.traces.as_ref();
-    let exporter = traces
-        .map(|traces| Exporter::start(traces, VERSION))
-        .transpose()?;
     let outcome = block_on(serve(config, Arc::clone(&log)));
     drop(exporter);
     outcome

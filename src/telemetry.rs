@@ -1,6 +1,7 @@
 //! Where log lines go and what they look like: every line that is written while a request runs bears its id. What is measured
 //! stands in [`metrics`], what is traced in [`trace`].
 
+mod json;
 mod lines;
 pub mod metrics;
 pub mod request;
@@ -8,61 +9,79 @@ pub mod trace;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::{MakeWriter, format};
+use tracing::Subscriber;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{JsonFields, debug_fn};
+use tracing_subscriber::fmt::{self, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, registry};
 
 use crate::config::{LogConfig, LogFormat};
+use json::JsonLine;
 pub use lines::{ServerLog, lost as lines_lost};
-use request::WithRequest;
+use trace::{Exporter, FOR_COLLECTOR};
 
+/// What holds whatever `RUST_LOG` says. Spans are made always, because log lines take the request id from them.
 /// sqlx logs the parameters of a database's address that it does not know, values and all: a mistyped `password` among them.
-const TELLS_SECRETS: &str = "sqlx_postgres::options::parse=off";
+const FIXED_DIRECTIVES: [&str; 2] = ["aponta::spans=info", "sqlx_postgres::options::parse=off"];
 
 /// Starts logging as [`init`] does, for a process that logs every request: no request waits for standard output.
+/// Spans go to the exporter, if there is one.
 #[must_use]
-pub fn init_server(config: &LogConfig) -> ServerLog {
+pub fn init_server(config: &LogConfig, exporter: Option<&Exporter>) -> ServerLog {
     let (lines, log) = ServerLog::start();
-    start(config, lines);
+    start(subscriber(config, lines, exporter));
     log
 }
 
 /// Starts logging to standard output and makes panics log lines. The first call of a process counts.
 pub fn init(config: &LogConfig) {
-    start(config, std::io::stdout);
+    start(subscriber(config, std::io::stdout, None));
 }
 
-fn start(config: &LogConfig, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
-    let mut filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    if let Ok(silence) = TELLS_SECRETS.parse() {
-        filter = filter.add_directive(silence);
-    }
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer);
-    let started = match config.format {
-        LogFormat::Json => {
-            let inner = format()
-                .json()
-                .with_target(false)
-                .flatten_event(true)
-                .with_current_span(false);
-            builder
-                .json()
-                .event_format(WithRequest::new(inner, config.format))
-                .try_init()
-        }
-        LogFormat::Text => {
-            let color = std::io::stdout().is_terminal();
-            let inner = format().compact().with_target(false).with_ansi(color);
-            builder
-                .with_ansi(color)
-                .event_format(WithRequest::new(inner, config.format))
-                .try_init()
-        }
-    };
-    if started.is_ok() {
+fn start(subscriber: impl Subscriber + Send + Sync) {
+    if subscriber.try_init().is_ok() {
         log_panics();
     }
+}
+
+fn subscriber<W>(
+    config: &LogConfig,
+    writer: W,
+    exporter: Option<&Exporter>,
+) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let fixed = FIXED_DIRECTIVES
+        .iter()
+        .filter_map(|directive| directive.parse().ok());
+    let filter = fixed.fold(filter, EnvFilter::add_directive);
+    let lines = fmt::layer().with_writer(writer);
+    let lines = match config.format {
+        LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(JsonLine).boxed(),
+        LogFormat::Text => {
+            let color = std::io::stdout().is_terminal();
+            let lines = lines.compact().with_target(false).with_ansi(color);
+            lines.fmt_fields(text_fields()).boxed()
+        }
+    };
+    registry()
+        .with(filter)
+        .with(exporter.map(Exporter::layer))
+        .with(lines)
+}
+
+/// Returns the usual format of fields, without those that are for the collector or come from the crate `log`.
+fn text_fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
+    let fields = debug_fn(|writer, field, value| match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        name if name.starts_with(FOR_COLLECTOR) || name.starts_with("log.") => Ok(()),
+        name => write!(writer, "{name}={value:?}"),
+    });
+    fields.delimited(" ")
 }
 
 fn log_panics() {
@@ -71,4 +90,105 @@ fn log_panics() {
         let message = info.payload_as_str().unwrap_or("(no message)");
         tracing::error!(location, message, "panic");
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::IpAddr;
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
+
+    use opentelemetry::Context;
+    use tracing::Instrument;
+
+    use super::request::RequestContext;
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    /// Returns what is logged before, in and in a task of a request.
+    async fn logged(filter: &str, format: LogFormat) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let config = LogConfig {
+            filter: filter.to_owned(),
+            format,
+        };
+        let subscriber = subscriber(&config, move || writer.clone(), None);
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let traceparent = format!("00-{TRACE}-00f067aa0ba902b7-01").parse().unwrap();
+        let headers = [("traceparent".parse().unwrap(), traceparent)]
+            .into_iter()
+            .collect();
+        let parent: Context = trace::parent(&headers);
+        let span = trace::of_request("r-1", "GET", "/{id}", &parent);
+        let context = RequestContext {
+            id: "r-1".into(),
+            parent,
+            network: IpAddr::from([127, 0, 0, 1]),
+            deadline: Instant::now(),
+            caller: Arc::default(),
+            stale: Arc::default(),
+        };
+        tracing::warn!("before");
+        let work = async {
+            // A line break in a value must not break the line.
+            tracing::warn!(text = "a\nb\"}", "during");
+            let task = request::inherit(async { tracing::warn!("beside") });
+            tokio::spawn(task).await.unwrap();
+        };
+        request::scope(context, work.instrument(span)).await;
+        String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn json_lines_stay_json_and_name_the_request() {
+        for filter in ["info", "warn", "aponta::telemetry=warn"] {
+            let text = logged(filter, LogFormat::Json).await;
+            let lines: Vec<serde_json::Value> = text
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            assert_eq!(lines.len(), 3, "{text}");
+            assert_eq!(lines[0].get("request_id"), None);
+            assert_eq!(
+                (&lines[1]["text"], &lines[1]["message"]),
+                (&"a\nb\"}".into(), &"during".into())
+            );
+            for line in &lines[1..] {
+                let keys = ["request_id", "method", "route", "trace_id", "level"];
+                let values = keys.map(|key| line[key].as_str().unwrap());
+                assert_eq!(values, ["r-1", "GET", "/{id}", TRACE, "WARN"]);
+                assert_eq!(line.get("otel.kind"), None);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn text_lines_name_the_request() {
+        let text = logged("info", LogFormat::Text).await;
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(!lines[0].contains("r-1"), "{text}");
+        for line in &lines[1..] {
+            for part in ["request_id=r-1", "method=GET", "route=/{id}", TRACE] {
+                assert!(line.contains(part), "{text}");
+            }
+            assert!(!line.contains("otel"), "{text}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::operation::{Host, Operation};
 use super::organizacao::Patience;
 use super::retry::{LONGEST_HOLD, pause};
 use super::throttle::Throttle;
-use crate::telemetry::trace::Span;
+use crate::telemetry::trace;
 
 /// Without it a refused credential is answered with a redirect to a sign-in page instead of 401.
 const SUPPRESS_REDIRECT: HeaderName = HeaderName::from_static("x-tfs-fedauthredirect");
@@ -104,11 +104,6 @@ impl Body {
 impl Transport {
     /// Sends `call`, again if it may help, and reads the answer, all within the time limit.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, Error> {
-        let span = tracing::debug_span!("azure_devops", operation = call.operation.name);
-        self.send_with_retries(call).instrument(span).await
-    }
-
-    async fn send_with_retries(&self, call: Call<'_>) -> Result<Answer, Error> {
         let sent = Instant::now();
         let deadline = call.started + self.limits.longest_call(call.patience);
         let mut attempts = 0;
@@ -148,22 +143,23 @@ impl Transport {
         let latest = deadline.checked_sub(reserve).unwrap_or(deadline);
         let pass = self.admission.admit(call, latest).await?;
         let server = call.url.host_str().unwrap_or_default();
-        let span = Span::of_call(call.operation.method.as_str(), call.operation.name, server);
-        let result = timeout_at(deadline.into(), self.exchange(call, &span))
+        let span = trace::of_call(call.operation.method.as_str(), call.operation.name, server);
+        let result = timeout_at(deadline.into(), self.exchange(call))
+            .instrument(span.clone())
             .await
             .unwrap_or(Err(Error::Timeout));
-        span.end(None, result.as_ref().err().map(Error::kind));
+        trace::end(&span, None, result.as_ref().err().map(Error::kind));
         pass.settle(result.as_ref().err(), Instant::now());
         result
     }
 
-    async fn exchange(&self, call: &Call<'_>, span: &Span) -> Result<Answer, Error> {
-        let mut trace = HeaderMap::new();
-        span.inject(&mut trace);
+    async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let mut traceparent = HeaderMap::new();
+        trace::inject(&mut traceparent);
         let mut request = self
             .client
             .request(call.operation.method.clone(), call.url.clone())
-            .headers(trace)
+            .headers(traceparent)
             .header(ACCEPT, HeaderValue::from_static(call.operation.media_type))
             .header(SUPPRESS_REDIRECT, HeaderValue::from_static("Suppress"));
         if let Some(body) = call.body {

@@ -11,12 +11,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request};
-use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderName};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use tower::{Layer, Service};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use answer::{Line, elapsed_ms, log, set_common_headers, set_own_headers, take_problem, write_problem};
@@ -30,7 +31,7 @@ use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
 use crate::telemetry::metrics::{self, ActiveRequests};
 use crate::telemetry::request::{self, RequestContext};
-use crate::telemetry::trace::Span;
+use crate::telemetry::trace;
 
 /// Name of the header that carries the request id both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -134,6 +135,9 @@ struct Arrived {
     client: IpAddr,
     /// Whether the request is about one organisation.
     names_one: bool,
+    method: Method,
+    route: Arc<str>,
+    span: Span,
     context: RequestContext,
 }
 
@@ -146,16 +150,18 @@ impl Arrived {
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>();
         let route: Arc<str> = route.map_or("unmatched", MatchedPath::as_str).into();
-        let span = Span::of_request(method.as_str(), &route, request.headers());
+        let id = request_id(request.headers());
+        let parent = trace::parent(request.headers());
         Self {
             started,
             client,
             names_one: partial::names_one(request.uri().query()),
+            span: trace::of_request(&id, method.as_str(), &route, &parent),
+            method,
+            route,
             context: RequestContext {
-                id: request_id(request.headers()),
-                method,
-                route,
-                span,
+                id,
+                parent,
                 network: network_of(client),
                 deadline: started + watch.request_timeout,
                 caller: Arc::default(),
@@ -170,18 +176,24 @@ impl Arrived {
         watch: Arc<Watch>,
         work: impl Future<Output = Result<R, Infallible>>,
     ) -> Result<Response, Infallible> {
-        let (client, started, names_one) = (self.client, self.started, self.names_one);
-        let RequestContext {
-            id,
+        let Self {
+            started,
+            client,
+            names_one,
             method,
             route,
             span,
+            context,
+        } = self;
+        let RequestContext {
+            id,
             caller,
             stale,
             network,
             ..
-        } = self.context.clone();
-        request::scope(self.context, async move {
+        } = context.clone();
+        let current = span.clone();
+        let answer = async move {
             let _active = watch.active.enter(&method);
             let unanswered = Unanswered {
                 lines: &watch.lines,
@@ -223,10 +235,10 @@ impl Arrived {
                 problem.as_ref().map(|p| p.code.as_str()),
             );
             metrics::request(&method, route, status, code, started.elapsed());
-            span.end(Some(status), code);
+            trace::end(&span, Some(status), code);
             Ok(response)
-        })
-        .await
+        };
+        request::scope(context, answer.instrument(current)).await
     }
 }
 

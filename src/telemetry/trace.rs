@@ -1,40 +1,38 @@
-//! Traces: which one a request belongs to (W3C Trace Context), and spans for whoever collects them.
+//! Traces: which one a request belongs to (W3C Trace Context), and spans for a collector.
 //!
-//! Two kinds of span are made, a request and a call of Azure DevOps. Without a collector a trace that comes in is passed on
-//! and named in the log, and nothing is kept.
+//! Two kinds of span are made, a request and a call of Azure DevOps; log lines show their fields. Without a collector a
+//! trace that comes in is passed on as it came, and no span is exported.
 
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
-use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
-use opentelemetry::{Context, KeyValue, global};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{Status, TraceContextExt, TracerProvider};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_otlp::{WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use secrecy::ExposeSecret;
+use tracing::field::display;
+use tracing::{Span, Subscriber, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::registry::LookupSpan;
 
 use super::request;
 use crate::config::TraceConfig;
 
 /// Name of the instrumentation in traces.
 const SCOPE: &str = "aponta";
-/// W3C Trace Context, 3.2.
-const TRACEPARENT: &str = "traceparent";
-/// How long the collector may take to accept spans.
+/// Longest time that the collector may take to accept spans.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Whether spans are sent anywhere; otherwise none is made.
-static EXPORTING: AtomicBool = AtomicBool::new(false);
-
-/// Whether spans are sent to a collector.
-#[must_use]
-pub fn is_exporting() -> bool {
-    EXPORTING.load(Ordering::Relaxed)
-}
+/// Target of our spans; no filter of the log disables it.
+pub(super) const TARGET: &str = "aponta::spans";
+/// Prefix of fields that are for the collector and stand in no log line.
+pub(super) const FOR_COLLECTOR: &str = "otel.";
 
 /// Sends spans until dropped; the last ones then.
 #[derive(Debug)]
@@ -70,9 +68,24 @@ impl Exporter {
             .with_resource(resource)
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
             .build();
-        global::set_tracer_provider(provider.clone());
-        EXPORTING.store(true, Ordering::Relaxed);
         Ok(Self(provider))
+    }
+
+    /// Returns the layer that exports our spans, and neither those of libraries nor log lines.
+    pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.0.tracer(SCOPE))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_context_activation(false)
+            .with_filter(filter_fn(|metadata| {
+                metadata.is_span() && metadata.target() == TARGET
+            }))
     }
 }
 
@@ -84,145 +97,122 @@ impl Drop for Exporter {
     }
 }
 
-/// A span that is open, and what belongs below it. Ends when told to, or when dropped.
-#[derive(Clone)]
-pub struct Span(Context);
-
-impl Span {
-    /// For a request with these headers, below the span that they name, if they do.
-    #[must_use]
-    pub fn of_request(method: &str, route: &str, headers: &HeaderMap) -> Self {
-        let parent = if headers.contains_key(TRACEPARENT) {
-            TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
-        } else {
-            Context::new()
-        };
-        Self::start(parent, SpanKind::Server, || {
-            let attributes = vec![
-                KeyValue::new("http.request.method", method.to_owned()),
-                KeyValue::new("http.route", route.to_owned()),
-            ];
-            (format!("{method} {route}"), attributes)
-        })
-    }
-
-    /// For a call of Azure DevOps, below the request that it serves, if it serves one.
-    #[must_use]
-    pub fn of_call(method: &str, operation: &'static str, server: &str) -> Self {
-        let parent = request::current_span().map_or_else(Context::new, |span| span.0);
-        Self::start(parent, SpanKind::Client, || {
-            let attributes = vec![
-                KeyValue::new("http.request.method", method.to_owned()),
-                KeyValue::new("server.address", server.to_owned()),
-            ];
-            (operation.to_owned(), attributes)
-        })
-    }
-
-    fn start(parent: Context, kind: SpanKind, describe: impl FnOnce() -> (String, Vec<KeyValue>)) -> Self {
-        if !is_exporting() {
-            return Self(parent);
-        }
-        let (name, attributes) = describe();
-        let tracer = global::tracer_provider().tracer(SCOPE);
-        let builder = tracer
-            .span_builder(name)
-            .with_kind(kind)
-            .with_attributes(attributes);
-        let span = tracer.build_with_context(builder, &parent);
-        Self(parent.with_span(span))
-    }
-
-    /// Ends it with what came of it: the status, and the kind of the error if it was one.
-    pub fn end(&self, status: Option<u16>, error: Option<&str>) {
-        let span = self.0.span();
-        if let Some(status) = status {
-            span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
-        }
-        if let Some(error) = error {
-            span.set_attribute(KeyValue::new("error.type", error.to_owned()));
-            // A refusal is the caller's mistake, not a failure of the server (HTTP semantic conventions).
-            if status.is_none_or(|status| status >= 500) {
-                span.set_status(Status::error(error.to_owned()));
-            }
-        }
-        span.end();
-    }
-
-    /// Names it in the headers of a request that belongs below it.
-    pub fn inject(&self, headers: &mut HeaderMap) {
-        if self.context().is_valid() {
-            TraceContextPropagator::new().inject_context(&self.0, &mut HeadersMut(headers));
-        }
-    }
-
-    /// Id of the trace, as 32 hexadecimal digits, if there is one.
-    #[must_use]
-    pub fn trace_id(&self) -> Option<String> {
-        let context = self.context();
-        context.is_valid().then(|| context.trace_id().to_string())
-    }
-
-    fn context(&self) -> SpanContext {
-        self.0.span().span_context().clone()
-    }
+/// Returns the span that the headers of a request name; invalid if they name none.
+#[must_use]
+pub fn parent(headers: &HeaderMap) -> Context {
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers))
 }
 
-impl fmt::Debug for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Span").field(&self.trace_id()).finish()
+/// Returns the span of a request below `parent`. Its id must be fit for log lines.
+#[must_use]
+pub fn of_request(id: &str, method: &str, route: &str, parent: &Context) -> Span {
+    let trace = trace_id(parent);
+    let span = info_span!(
+        target: TARGET,
+        parent: None,
+        "request",
+        request_id = %id,
+        %method,
+        %route,
+        trace_id = trace.as_deref().map(display),
+        otel.kind = "server",
+        otel.name = format_args!("{method} {route}"),
+    );
+    // Fails without a collector: then there is no span that could have a parent.
+    let _ = span.set_parent(parent.clone());
+    span.set_attribute("http.request.method", method.to_owned());
+    span.set_attribute("http.route", route.to_owned());
+    if let (None, Some(begun)) = (trace, trace_id(&span.context())) {
+        span.record("trace_id", display(begun));
     }
+    span
 }
 
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).and_then(|value| value.to_str().ok())
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
-    }
+/// Returns the span of a call of Azure DevOps, below the current one.
+#[must_use]
+pub fn of_call(method: &str, operation: &'static str, server: &str) -> Span {
+    let span = info_span!(
+        target: TARGET,
+        "call",
+        %operation,
+        otel.kind = "client",
+        otel.name = operation,
+    );
+    span.set_attribute("http.request.method", method.to_owned());
+    span.set_attribute("server.address", server.to_owned());
+    span
 }
 
-struct HeadersMut<'a>(&'a mut HeaderMap);
-
-impl Injector for HeadersMut<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
-            self.0.insert(name, value);
+/// Ends the exported span with the status and the kind of the error. Tasks that outlive a request may still log in it.
+pub fn end(span: &Span, status: Option<u16>, error: Option<&str>) {
+    if let Some(status) = status {
+        span.set_attribute("http.response.status_code", i64::from(status));
+    }
+    if let Some(error) = error {
+        span.set_attribute("error.type", error.to_owned());
+        // A refusal is the caller's mistake, not a failure of the server (HTTP semantic conventions).
+        if status.is_none_or(|status| status >= 500) {
+            span.set_status(Status::error(error.to_owned()));
         }
     }
+    span.context().span().end();
+}
+
+/// Names the current span in the headers of a call; without a collector, the span that the request came with.
+pub fn inject(headers: &mut HeaderMap) {
+    let current = Span::current().context();
+    let context = if current.span().span_context().is_valid() {
+        current
+    } else {
+        request::current_parent().unwrap_or_default()
+    };
+    inject_context(&context, headers);
+}
+
+fn inject_context(context: &Context, headers: &mut HeaderMap) {
+    TraceContextPropagator::new().inject_context(context, &mut HeaderInjector(headers));
+}
+
+/// Returns the id of the trace as 32 hexadecimal digits, if there is one.
+fn trace_id(context: &Context) -> Option<String> {
+    let span = context.span();
+    let context = span.span_context();
+    context.is_valid().then(|| context.trace_id().to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use reqwest::header::HeaderValue;
 
     use super::*;
     use crate::arbitrary;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const TRACEPARENT: &str = "traceparent";
 
-    fn span(traceparent: &str) -> Span {
+    fn context(traceparent: &str) -> Context {
         let mut headers = HeaderMap::new();
         headers.insert(TRACEPARENT, HeaderValue::from_str(traceparent).unwrap());
-        Span::of_request("GET", "/", &headers)
+        parent(&headers)
+    }
+
+    fn injected(context: &Context) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        inject_context(context, &mut headers);
+        headers
     }
 
     #[test]
-    fn a_trace_that_comes_in_is_passed_on() {
+    fn trace_that_comes_in_is_passed_on() {
         let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
-        let mut out = HeaderMap::new();
-        let span = span(&parent);
-        span.inject(&mut out);
-        assert_eq!(out[TRACEPARENT], parent.as_str());
-        assert_eq!(span.trace_id().as_deref(), Some(TRACE));
+        let context = context(&parent);
+        assert_eq!(injected(&context)[TRACEPARENT], parent.as_str());
+        assert_eq!(trace_id(&context).as_deref(), Some(TRACE));
     }
 
     #[test]
-    fn nonsense_is_no_trace() {
+    fn malformed_traceparent_is_no_trace() {
         let zeros = "0".repeat(32);
         for bad in [
             String::new(),
@@ -231,29 +221,30 @@ mod tests {
             format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()),
             format!("ff-{TRACE}-00f067aa0ba902b7-01"),
         ] {
-            let mut out = HeaderMap::new();
-            let span = span(&bad);
-            span.inject(&mut out);
-            assert_eq!((span.trace_id(), out.is_empty()), (None, true), "{bad}");
+            let context = context(&bad);
+            assert_eq!(
+                (trace_id(&context), injected(&context).is_empty()),
+                (None, true),
+                "{bad}"
+            );
         }
     }
 
     proptest! {
         #[test]
-        fn whatever_comes_in_what_goes_out_is_a_trace_or_nothing(
-            parent in prop_oneof![
+        fn any_headers_lead_to_a_trace_or_to_nothing(
+            traceparent in prop_oneof![
                 arbitrary::header_bytes().boxed(),
                 "[0-9a-fA-F]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}(-x)?".prop_map(String::into_bytes).boxed(),
             ],
             state in arbitrary::header_bytes(),
         ) {
             let mut headers = HeaderMap::new();
-            headers.insert(TRACEPARENT, HeaderValue::from_bytes(&parent).unwrap());
+            headers.insert(TRACEPARENT, HeaderValue::from_bytes(&traceparent).unwrap());
             headers.insert("tracestate", HeaderValue::from_bytes(&state).unwrap());
-            let span = Span::of_request("GET", "/", &headers);
-            let mut out = HeaderMap::new();
-            span.inject(&mut out);
-            let Some(trace) = span.trace_id() else {
+            let context = parent(&headers);
+            let out = injected(&context);
+            let Some(trace) = trace_id(&context) else {
                 prop_assert!(out.is_empty());
                 return Ok(());
             };
@@ -269,8 +260,7 @@ mod tests {
         #[test]
         fn every_trace_of_the_specification_is_passed_on(trace in 1_u128.., parent in 1_u64.., sampled: bool) {
             let text = format!("00-{trace:032x}-{parent:016x}-0{}", u8::from(sampled));
-            let mut out = HeaderMap::new();
-            span(&text).inject(&mut out);
+            let out = injected(&context(&text));
             prop_assert_eq!(out[TRACEPARENT].to_str().unwrap(), text);
         }
     }
