@@ -24,11 +24,11 @@ use utoipa::openapi::OpenApi;
 use crate::azure_devops::{self, AzureDevOps};
 use crate::config::{Config, HttpConfig};
 use crate::db::{Db, DbError};
-use crate::edge::observe::{Observer, panic_response};
+use crate::edge::observe::{Observer, observe, panic_response};
 use crate::edge::openapi::{self, BaseDocument};
 use crate::edge::problem::Problem;
 use crate::edge::rate_limit::{self, AddressBudgets};
-use crate::edge::{cors, framing, partial, stale};
+use crate::edge::{cors, framing, headers, partial, request_id, stale};
 use crate::jobs::Jobs;
 use crate::lifecycle::Draining;
 use crate::routers;
@@ -124,9 +124,12 @@ async fn method_not_allowed() -> Problem {
 /// each layer that it is given, with every request.
 pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
     let probes = [&ALIVE[..], &[READY]].concat();
+    let observer = Observer::new(config, draining.clone(), probes);
     let compress = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
     let edge = ServiceBuilder::new()
-        .layer(Observer::new(config, draining.clone(), probes))
+        .layer(request_id::layers())
+        .layer(headers::layers())
+        .layer(middleware::from_fn_with_state(observer, observe))
         .layer(middleware::from_fn(framing::refuse_ambiguous))
         .layer(cors::layer(&config.cors_origins))
         .layer(

@@ -1,22 +1,15 @@
-//! How an answer leaves: the body of an error, the headers that every answer has, the line in the log.
+//! How an answer leaves: the body of an error, and the line in the log.
 
 use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::Method;
-use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::response::Response;
 
-use super::REQUEST_ID;
 use crate::edge::problem::{CONTENT_TYPE_PROBLEM, Problem};
 use crate::telemetry::request::Caller;
-
-/// Headers that every answer has: room for them is made at once.
-const COMMON_HEADERS: usize = 7;
 
 /// Milliseconds with three digits behind the point.
 pub(super) fn elapsed_ms(started: Instant) -> f64 {
@@ -45,33 +38,6 @@ pub(super) fn write_problem(response: &mut Response, problem: &Problem, id: &str
     } else {
         Body::from(body)
     };
-}
-
-/// What every answer has, whoever asks.
-pub(super) fn set_common_headers(headers: &mut HeaderMap) {
-    headers.reserve(COMMON_HEADERS);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    headers
-        .entry(CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(
-            "default-src 'none'; frame-ancestors 'none'",
-        ));
-}
-
-/// What this answer has.
-pub(super) fn set_own_headers(headers: &mut HeaderMap, id: &str, draining: bool) {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    if draining {
-        // A client that keeps the connection would meet a closed one with its next request.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
 }
 
 /// What a line in the log says of a request and its answer.
