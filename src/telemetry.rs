@@ -1,5 +1,5 @@
-//! Where log lines go and what they look like: every line that is written while a request runs bears its id. What is measured
-//! stands in [`metrics`], what is traced in [`trace`].
+//! Where log lines go and what they look like: every line that is written while a request runs bears its id.
+//! What is measured stands in [`metrics`], what is traced in [`trace`].
 
 mod json;
 mod lines;
@@ -22,11 +22,11 @@ use json::JsonLine;
 pub use lines::{ServerLog, lost as lines_lost};
 use trace::{Exporter, FOR_COLLECTOR};
 
-/// What holds whatever `RUST_LOG` says. Spans are made always, because log lines take the request id from them.
-/// sqlx logs the parameters of a database's address that it does not know, values and all: a mistyped `password` among them.
+/// Directives added to `RUST_LOG`. Our spans stay enabled, because log lines take the request id from them; a
+/// module of sqlx stays silent, because it logs unknown parameters of a database's address with their values.
 const FIXED_DIRECTIVES: [&str; 2] = ["aponta::spans=info", "sqlx_postgres::options::parse=off"];
 
-/// Starts logging as [`init`] does, for a process that logs every request: no request waits for standard output.
+/// Starts logging as [`init`] does, for a server: no request waits for standard output.
 /// Spans go to the exporter, if there is one.
 #[must_use]
 pub fn init_server(config: &LogConfig, exporter: Option<&Exporter>) -> ServerLog {

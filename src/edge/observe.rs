@@ -50,8 +50,8 @@ struct Watch {
 }
 
 impl Observer {
-    /// Believes the trusted proxies; closes connections once `draining`. Routes of `probes` are asked every few seconds, by everything that
-    /// watches: what they answer is worth a line only when it is bad news.
+    /// Trusts the configured proxies; closes connections once `draining`. Successful answers of the routes in
+    /// `probes`, which monitors request every few seconds, are logged at `debug`.
     #[must_use]
     pub fn new(config: &HttpConfig, draining: Draining, probes: Vec<&'static str>) -> Self {
         Self(Arc::new(Watch {
@@ -181,7 +181,7 @@ impl Watch {
     }
 }
 
-/// Logs a request whose client went away: hyper then drops the work in the middle, and nobody would know of it.
+/// Logs a request whose client went away: hyper then drops the work in the middle, without an answer.
 struct Unanswered<'a> {
     lines: &'a LineBudget,
     network: IpAddr,

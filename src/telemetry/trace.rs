@@ -1,7 +1,7 @@
 //! Traces: which one a request belongs to (W3C Trace Context), and spans for a collector.
 //!
-//! Two kinds of span are made, a request and a call of Azure DevOps; log lines show their fields. Without a collector a
-//! trace that comes in is passed on as it came, and no span is exported.
+//! Two kinds of span are made, a request and a call of Azure DevOps; log lines show their fields. Without a
+//! collector a trace that comes in is passed on as it came, and no span is exported.
 
 use std::time::Duration;
 
@@ -143,7 +143,8 @@ pub fn of_call(method: &str, operation: &'static str, server: &str) -> Span {
     span
 }
 
-/// Ends the exported span with the status and the kind of the error. Tasks that outlive a request may still log in it.
+/// Ends the exported span with the status and the kind of the error. Tasks that outlive the request may still
+/// log in it.
 pub fn end(span: &Span, status: Option<u16>, error: Option<&str>) {
     if let Some(status) = status {
         span.set_attribute("http.response.status_code", i64::from(status));
