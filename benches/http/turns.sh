@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compares two builds of aponta under the mix of a frontend, in turns against one database: 500, 1,000 and 1,500 requests/s for 5 s
-# each, so many rounds. Prints the CPU of the service and of PostgreSQL for 1,000 requests, p50 and p95 of each rate, and the mean
-# difference with its standard error. Runs of one build differ by 14 %, which turns even out.
+# Compares two builds of aponta under the mix of a frontend, in turns against one database: 500, 1,000 and 1,500
+# requests/s for 5 s each. Prints the CPU of the service and of PostgreSQL for 1,000 requests, p50 and p95 of each
+# rate, and the mean difference with its standard error. Runs of one build differ by 14 %; turns even that out.
 #
 # Usage: benches/http/turns.sh BASELINE NEW [ROUNDS]      (paths of release builds; needs psql, curl, python3)
 set -euo pipefail

@@ -1,4 +1,4 @@
-//! What surrounds every request: whom it comes from, how long it takes. How its answer leaves is in `answer`.
+//! Runs every request in its context, completes its answer, logs and measures it. `answer` writes the body and the line.
 
 mod answer;
 mod line_budget;

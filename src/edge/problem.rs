@@ -62,12 +62,16 @@ impl Problem {
             s if s.is_client_error() => Code::RequisicaoInvalida,
             _ => Code::ErroInterno,
         };
-        let problem = match status {
-            StatusCode::BAD_REQUEST => Self::of(code),
-            _ if code == Code::RequisicaoInvalida => Self::new(code, "A requisição não pôde ser atendida"),
-            _ => Self::of(code),
+        let detail = match code {
+            Code::RequisicaoInvalida if status != StatusCode::BAD_REQUEST => {
+                "A requisição não pôde ser atendida"
+            }
+            code => code.sentence(),
         };
-        Self { status, ..problem }
+        Self {
+            status,
+            ..Self::new(code, detail)
+        }
     }
 
     /// The same, to be tried again after `wait` (told in whole seconds, at least one).
@@ -86,17 +90,8 @@ impl Problem {
     /// Returns an answer with this code, for the OpenAPI document.
     #[must_use]
     pub fn example(code: Code) -> serde_json::Value {
-        let failure = FieldError {
-            loc: vec!["query".into(), "limit".into()],
-            kind: if code == Code::DadosInvalidos {
-                "less_than_equal"
-            } else {
-                code.as_str()
-            },
-            message: "deve ser menor ou igual a 1000".to_owned(),
-        };
         let problem = Self {
-            errors: vec![failure],
+            errors: vec![example_failure(code)],
             ..Self::of(code)
         };
         serde_json::to_value(problem.document("019aa3f0-7c1b-7d2e-8f4a-2f8f6f2f1a10")).unwrap_or_default()
@@ -174,6 +169,22 @@ impl Problem {
             | Error::NotConfigured(_)
             | Error::Internal(_) => Self::of(code),
         }
+    }
+}
+
+/// Returns a failure of the input that fits the sentence of `code`.
+fn example_failure(code: Code) -> FieldError {
+    match code {
+        Code::DadosInvalidos => FieldError {
+            loc: vec!["query".into(), "limit".into()],
+            kind: "less_than_equal",
+            message: "deve ser menor ou igual a 1000".to_owned(),
+        },
+        rule => FieldError {
+            loc: vec!["body".into()],
+            kind: rule.as_str(),
+            message: rule.sentence().to_owned(),
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuild
 
 /// Maximum number of lines that wait to be written: about 1 MiB of usual lines.
 const QUEUED_LINES: usize = 4_096;
-/// Longest time, in seconds, that the end of the process waits for the reader of the log.
+/// Longest time that the end of the process waits for the log to be read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 static LOST: OnceLock<ErrorCounter> = OnceLock::new();

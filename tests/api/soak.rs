@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::support::logging::PROJECT;
 use crate::support::process::open_folder;
-use crate::support::{FakeAzure, Logging, NewWorkItem};
+use crate::support::{FakeAzure, Logging, NewWorkItem, within};
 use people::Person;
 use service::Service;
 use trouble::Trouble;
@@ -105,12 +105,8 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 /// Waits until `condition` holds; panics after a minute.
-async fn patiently<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !condition().await {
-        assert!(Instant::now() < deadline, "never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+async fn patiently<F: AsyncFnMut() -> bool>(what: &str, condition: F) {
+    within(Duration::from_mins(1), what, condition).await;
 }
 
 /// Three people of contoso, two of fabrikam, one of both.

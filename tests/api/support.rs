@@ -45,8 +45,13 @@ pub async fn fill(db: &Db, count: u32) {
 }
 
 /// Waits until `condition` holds; panics after ten seconds.
-pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, condition: F) {
+    within(Duration::from_secs(10), what, condition).await;
+}
+
+/// Waits until `condition` holds; panics after `limit`.
+pub async fn within<F: AsyncFnMut() -> bool>(limit: Duration, what: &str, mut condition: F) {
+    let deadline = Instant::now() + limit;
     while !condition().await {
         assert!(Instant::now() < deadline, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -120,7 +120,7 @@ impl OutboxService {
                     self.compare_by_revisions(membership, here, item, has_completed)
                         .await?
                 }
-                // The attempt finds out whether Azure DevOps lags or was restored, and what is left of our hours.
+                // The attempt tells a lag from a restore, and knows our share of a restored figure.
                 Some(item) if item.rev < here.rev_written || undone.contains(&item.id) => {
                     Some(Found::unchanged(here, item, has_completed))
                 }

@@ -1,4 +1,4 @@
-//! Whoever should read standard output has stopped: requests are answered all the same, and the log says later that it has a gap.
+//! Standard output is not read any more: requests are answered all the same, and the log reports its gap later.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn unread(database: &TestDatabase, folder: &std::path::Path) -> Running {
 }
 
 #[tokio::test]
-async fn who_does_not_read_the_log_makes_nobody_wait_and_is_told_of_the_gap() {
+async fn unread_log_stops_no_request_and_reports_its_gap() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let mut server = unread(&database, folder.path()).await;
