@@ -6,19 +6,17 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use validator::Validate;
 
 use super::body::{self, BodyMemory};
-use super::fields::{self, Fields, Read, WorkItemId};
+use super::fields::{self, FieldType, Fields, Reader, WorkItemId};
 use super::problem::Problem;
 use crate::error::{Error, FieldError, Segment};
 
-/// A JSON body. As an argument: a missing `Content-Type` counts as JSON, any other type is 415, and all failures come at
-/// once. As an answer: written in one go.
+/// A JSON body. As an argument: a missing `Content-Type` counts as JSON, any other type is 415, and all failures
+/// come at once. As an answer: written in one go.
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
 
@@ -43,7 +41,7 @@ impl<S, T> FromRequest<S> for ApiJson<T>
 where
     S: Send + Sync,
     BodyMemory: FromRef<S>,
-    T: DeserializeOwned + Fields + Validate,
+    T: Fields,
 {
     type Rejection = Problem;
 
@@ -54,7 +52,7 @@ where
         let body = body::read(request.into_body(), &BodyMemory::from_ref(state)).await?;
         let value =
             body::parse_json(&body.bytes, T::NAMES).map_err(|failure| Error::Invalid(vec![failure]))?;
-        Ok(Self(fields::read("body", value).map_err(Error::Invalid)?))
+        Ok(Self(fields::read("body", &value).map_err(Error::Invalid)?))
     }
 }
 
@@ -76,34 +74,35 @@ fn is_json(request: &Request) -> bool {
     kind.eq_ignore_ascii_case("application") && (subtype == "json" || subtype.ends_with("+json"))
 }
 
-/// The query, as one or two request structs that share it. Unknown keys are ignored, a repeated known one is refused.
+/// The query, as one or two request structs that share it. Unknown keys are ignored, a repeated known one is
+/// refused.
 #[derive(Debug)]
 pub struct ApiQuery<A, B = Nothing>(pub A, pub B);
 
 /// The second half of an [`ApiQuery`] that has only one.
-#[derive(Debug, Default, Deserialize, Validate)]
-pub struct Nothing {}
+#[derive(Debug)]
+pub struct Nothing;
 
 impl Fields for Nothing {
     const NAMES: &'static [&'static str] = &[];
 
-    fn fields(&self) -> Vec<(&'static str, &[fields::Failure])> {
-        Vec::new()
+    fn read(_: &mut Reader<'_>) -> Option<Self> {
+        Some(Self)
     }
 }
 
 impl<S, A, B> FromRequestParts<S> for ApiQuery<A, B>
 where
     S: Send + Sync,
-    A: DeserializeOwned + Fields + Validate,
-    B: DeserializeOwned + Fields + Validate,
+    A: Fields,
+    B: Fields,
 {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
         let query = parts.uri.query().unwrap_or_default();
         let value = parse_query(query, &[A::NAMES, B::NAMES].concat()).map_err(Error::Invalid)?;
-        match (fields::read("query", value.clone()), fields::read("query", value)) {
+        match (fields::read("query", &value), fields::read("query", &value)) {
             (Ok(a), Ok(b)) => Ok(Self(a, b)),
             (a, b) => {
                 let a = a.err().unwrap_or_default();
@@ -177,7 +176,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiWorkItemPath {
             Err(_) => ("work_item_id".to_owned(), String::new()),
         };
         let failure = match WorkItemId::read(&Value::String(text)) {
-            Ok(id) => return Ok(Self(id.0)),
+            Ok(id) => return Ok(Self(id)),
             Err(failures) => failures,
         };
         let errors = failure.into_iter().map(|failure| FieldError {

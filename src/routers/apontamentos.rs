@@ -86,7 +86,7 @@ async fn create_apontamento(
     IdempotencyKey(key): IdempotencyKey,
     ApiJson(body): ApiJson<ApontamentoCreate>,
 ) -> Result<Response> {
-    let created = service.create(&user, &body.into_new()?, key.as_ref()).await?;
+    let created = service.create(&user, &body.into(), key.as_ref()).await?;
     let location = format!("{API_PREFIX}/apontamentos/{}", created.apontamento.id);
     let mut response = (StatusCode::CREATED, tagged(created.apontamento)).into_response();
     let headers = response.headers_mut();
@@ -192,7 +192,7 @@ async fn list_apontamentos_of_work_item(
     ApiQuery(of, page): ApiQuery<PlaceParams, PageParams>,
 ) -> Result<ApiJson<ApontamentoListResponse>> {
     let found = service
-        .list_of_work_item(&user, &place(id, of)?, page.into())
+        .list_of_work_item(&user, &place(id, of), page.into())
         .await?;
     Ok(ApiJson(found.into()))
 }
@@ -212,7 +212,7 @@ async fn get_resumo_of_work_item(
     ApiWorkItemPath(id): ApiWorkItemPath,
     ApiQuery(of, _): ApiQuery<PlaceParams>,
 ) -> Result<ApiJson<ResumoResponse>> {
-    Ok(ApiJson(service.resumo(&user, &place(id, of)?).await?.into()))
+    Ok(ApiJson(service.resumo(&user, &place(id, of)).await?.into()))
 }
 
 /// Get the hours of a work item from Azure DevOps
@@ -230,17 +230,16 @@ async fn get_azure_info(
     ApiWorkItemPath(id): ApiWorkItemPath,
     ApiQuery(of, _): ApiQuery<PlaceParams>,
 ) -> Result<ApiJson<AzureInfoResponse>> {
-    let hours = service.azure_info(&user, &place(id, of)?).await?;
+    let hours = service.azure_info(&user, &place(id, of)).await?;
     Ok(ApiJson(hours.into()))
 }
 
-fn place(work_item_id: i32, params: PlaceParams) -> Result<DoWorkItem> {
-    let (organizacao, projeto) = params.split()?;
-    Ok(DoWorkItem {
-        organizacao,
+fn place(work_item_id: i32, params: PlaceParams) -> DoWorkItem {
+    DoWorkItem {
+        organizacao: params.organization_name,
         work_item_id,
-        projeto,
-    })
+        projeto: params.project_id,
+    }
 }
 
 fn tagged(apontamento: Apontamento) -> Tagged<ApontamentoResponse> {

@@ -104,7 +104,7 @@ async fn create_atividade(
     State(service): State<AtividadeService>,
     ApiJson(body): ApiJson<AtividadeCreate>,
 ) -> Result<(StatusCode, Tagged<AtividadeResponse>)> {
-    let created = service.create(&user, body.into_new(user.signature())?).await?;
+    let created = service.create(&user, body.into_new(user.signature())).await?;
     Ok((StatusCode::CREATED, tagged(created)))
 }
 
@@ -143,7 +143,7 @@ async fn update_atividade(
     ApiJson(body): ApiJson<AtividadeUpdate>,
 ) -> Result<Tagged<AtividadeResponse>> {
     let updated = service
-        .update(&user, AtividadeId(id), body.into_changes()?, &expected)
+        .update(&user, AtividadeId(id), body.into(), &expected)
         .await?;
     Ok(tagged(updated))
 }

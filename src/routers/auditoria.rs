@@ -2,16 +2,15 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use validator::Validate;
 
 use crate::auth::Admin;
 use crate::edge::extract::{ApiJson, ApiQuery};
-use crate::edge::fields::Field;
+use crate::edge::fields::{Int, Number, Optional};
 use crate::edge::instant::Instant;
 use crate::edge::openapi::AUDITORIA;
 use crate::edge::openapi::problems::{InvalidInput, Problems, Protected};
@@ -22,82 +21,48 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::services::auditoria::AuditoriaService;
 use crate::state::AppState;
 
-/// Entries of a page when the caller does not say.
-const DEFAULT_LIMIT: i64 = 100;
-
 /// Routes of the audit trail.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_auditoria))
 }
 
-/// Which entries.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct AuditoriaParams {
-    /// Not before this instant.
-    #[param(value_type = Option<DateTime<Utc>>, nullable = false, example = "2026-01-12T00:00:00Z")]
-    #[serde(default)]
-    desde: Field<DateTime<Utc>>,
-    /// Before this instant.
-    #[param(value_type = Option<DateTime<Utc>>, nullable = false, example = "2026-01-13T00:00:00Z")]
-    #[serde(default)]
-    ate: Field<DateTime<Utc>>,
-    /// By this user (id).
-    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d")]
-    #[serde(default)]
-    usuario_id: Field<String>,
-    /// In this organisation.
-    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$", example = "contoso")]
-    #[serde(default)]
-    organization_name: Field<NomeOrganizacao>,
-    /// This action.
-    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "alterar")]
-    #[serde(default)]
-    acao: Field<String>,
-    /// This kind of object.
-    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "atividade")]
-    #[serde(default)]
-    objeto_tipo: Field<String>,
-    /// This object (id).
-    #[param(value_type = Option<String>, nullable = false, pattern = r"^[^\u0000]*$", example = "01932b5c-7c00-7000-8000-000000000001")]
-    #[serde(default)]
-    objeto_id: Field<String>,
-    /// `next_cursor` of the page before.
-    #[validate(range(min = 1))]
-    #[param(value_type = Option<i64>, nullable = false, minimum = 1, example = 4711)]
-    #[serde(default)]
-    cursor: Field<i64>,
-    /// Entries to return at the most.
-    #[validate(range(min = 1, max = 1000))]
-    #[param(value_type = Option<i64>, nullable = false, minimum = 1, maximum = 1000, default = 100, example = 100)]
-    #[serde(default)]
-    limit: Field<i64>,
+fields! {
+    /// Which entries.
+    struct AuditoriaParams {
+        /// Not before this instant.
+        desde: Optional<DateTime<Utc>> = "2026-01-12T00:00:00Z",
+        /// Before this instant.
+        ate: Optional<DateTime<Utc>> = "2026-01-13T00:00:00Z",
+        /// By this user (id).
+        usuario_id: Optional<String> = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
+        /// In this organisation.
+        organization_name: Optional<NomeOrganizacao> = "contoso",
+        /// This action.
+        acao: Optional<String> = "alterar",
+        /// This kind of object.
+        objeto_tipo: Optional<String> = "atividade",
+        /// This object (id).
+        objeto_id: Optional<String> = "01932b5c-7c00-7000-8000-000000000001",
+        /// `next_cursor` of the page before.
+        cursor: Optional<Int<1, { i64::MAX }>> = 4711,
+        /// Entries to return at the most.
+        limit: Number<1, 1000, 100> = 100,
+    }
 }
-fields!(AuditoriaParams {
-    desde,
-    ate,
-    usuario_id,
-    organization_name,
-    acao,
-    objeto_tipo,
-    objeto_id,
-    cursor,
-    limit
-});
 
 impl From<AuditoriaParams> for AuditoriaFilter {
     fn from(params: AuditoriaParams) -> Self {
         Self {
-            desde: params.desde.value(),
-            ate: params.ate.value(),
-            usuario_id: params.usuario_id.value(),
-            organizacao: params.organization_name.value(),
-            acao: params.acao.value(),
-            objeto_tipo: params.objeto_tipo.value(),
-            objeto_id: params.objeto_id.value(),
-            before: params.cursor.value(),
-            limit: params.limit.value().unwrap_or(DEFAULT_LIMIT),
+            desde: params.desde,
+            ate: params.ate,
+            usuario_id: params.usuario_id,
+            organizacao: params.organization_name,
+            acao: params.acao,
+            objeto_tipo: params.objeto_tipo,
+            objeto_id: params.objeto_id,
+            before: params.cursor,
+            limit: params.limit,
         }
     }
 }

@@ -41,10 +41,11 @@ async fn list_iterations(
     ApiQuery(place, team): ApiQuery<PlaceParams, TeamParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let (nome, projeto) = place.split()?;
-    let membership = membership_of(&user, &nome)?;
-    let team = team.team();
-    let found = service.list(&user, membership, &projeto, team.as_deref()).await?;
+    let membership = membership_of(&user, &place.organization_name)?;
+    let team = team.team_id;
+    let found = service
+        .list(&user, membership, &place.project_id, team.as_deref())
+        .await?;
     Ok(Tagged::view(IterationListResponse::new(&found)).unless(&known))
 }
 
@@ -65,11 +66,10 @@ async fn list_iteration_work_items(
     ApiQuery(place, team): ApiQuery<PlaceParams, TeamParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let (nome, projeto) = place.split()?;
-    let membership = membership_of(&user, &nome)?;
-    let (id, team) = (id.to_string(), team.team());
+    let membership = membership_of(&user, &place.organization_name)?;
+    let (id, team) = (id.to_string(), team.team_id);
     let planned = service
-        .work_items(&user, membership, &projeto, team.as_deref(), &id)
+        .work_items(&user, membership, &place.project_id, team.as_deref(), &id)
         .await?;
     let answer = IterationWorkItemsResponse {
         iteration_id: id,

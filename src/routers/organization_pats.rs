@@ -52,7 +52,7 @@ async fn list_organization_pats(
     State(service): State<OrganizationPatService>,
     ApiQuery(page, filter): ApiQuery<VaultPageParams, OnlyActiveParams>,
 ) -> Result<ApiJson<OrganizationPatListResponse>> {
-    let found = service.list(&admin, filter.only_active(), page.into()).await?;
+    let found = service.list(&admin, filter.only_active, page.into()).await?;
     Ok(ApiJson(found.into()))
 }
 
@@ -71,9 +71,7 @@ async fn create_organization_pat(
     ApiQuery(params, _): ApiQuery<ValidateFirstParams>,
     ApiJson(body): ApiJson<OrganizationPatCreate>,
 ) -> Result<(StatusCode, ApiJson<OrganizationPatResponse>)> {
-    let created = service
-        .create(&admin, body.into_new()?, params.validate_first())
-        .await?;
+    let created = service.create(&admin, body.into(), params.validate_first).await?;
     Ok((StatusCode::CREATED, ApiJson(created.into())))
 }
 
@@ -112,12 +110,7 @@ async fn update_organization_pat(
     ApiJson(body): ApiJson<OrganizationPatUpdate>,
 ) -> Result<ApiJson<OrganizationPatResponse>> {
     let changed = service
-        .update(
-            &admin,
-            OrganizationPatId(id),
-            body.into_changes(),
-            params.validate_first(),
-        )
+        .update(&admin, OrganizationPatId(id), body.into(), params.validate_first)
         .await?;
     Ok(ApiJson(changed.into()))
 }
@@ -152,8 +145,10 @@ async fn validate_pat(
     State(service): State<OrganizationPatService>,
     ApiJson(body): ApiJson<ValidateRequest>,
 ) -> Result<ApiJson<ValidationResponse>> {
-    let (organizacao, pat) = body.into_parts()?;
-    Ok(ApiJson(service.validate(&admin, &organizacao, pat).await?.into()))
+    let found = service
+        .validate(&admin, &body.organization_name, body.pat)
+        .await?;
+    Ok(ApiJson(found.into()))
 }
 
 /// Try a stored PAT

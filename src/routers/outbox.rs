@@ -55,8 +55,8 @@ async fn repetir_sincronizacao(
     State(service): State<OutboxService>,
     ApiJson(body): ApiJson<RepetirRequest>,
 ) -> Result<ApiJson<RepetirResponse>> {
-    let organizacao = body.organization_name.value().flatten();
-    let work_item = body.work_item_id.value().flatten().map(|id| id.0);
+    let organizacao = body.organization_name;
+    let work_item = body.work_item_id;
     let repetidos = service.retry(&admin, organizacao.as_ref(), work_item).await?;
     Ok(ApiJson(RepetirResponse { repetidos }))
 }

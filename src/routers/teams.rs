@@ -39,9 +39,8 @@ async fn list_teams(
     ApiQuery(place, _): ApiQuery<PlaceParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let (nome, projeto) = place.split()?;
-    let membership = membership_of(&user, &nome)?;
-    let found = service.list(&user, membership, &projeto).await?;
+    let membership = membership_of(&user, &place.organization_name)?;
+    let found = service.list(&user, membership, &place.project_id).await?;
     let answer = TeamListResponse {
         count: found.teams.len(),
         teams: found.teams.iter().map(TeamResponse::from).collect(),

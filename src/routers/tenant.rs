@@ -3,26 +3,20 @@
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use utoipa::IntoParams;
-use validator::Validate;
 
 use crate::auth::{Authenticator, CurrentUser, Membership, not_configured};
 use crate::edge::extract::ApiQuery;
-use crate::edge::fields::Field;
+use crate::edge::fields::Optional;
 use crate::fields;
 use crate::models::organizacao::NomeOrganizacao;
 
-/// Which organisation.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct OrganizacaoParams {
-    /// Azure DevOps organisation; the default one, or the caller's first, without it.
-    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$", example = "contoso")]
-    #[serde(default)]
-    organization_name: Field<NomeOrganizacao>,
+fields! {
+    /// Which organisation.
+    pub(super) struct OrganizacaoParams {
+        /// Azure DevOps organisation; the default one, or the caller's first, without it.
+        organization_name: Optional<NomeOrganizacao> = "contoso",
+    }
 }
-fields!(OrganizacaoParams { organization_name });
 
 /// As an argument: the membership in the organisation of `organization_name`. Whoever is no member gets 403.
 #[derive(Debug)]
@@ -45,7 +39,7 @@ where
         if user.memberships().is_empty() && user.is_everybody() {
             return Err(not_configured().into_response());
         }
-        let found = match params.0.organization_name.as_value() {
+        let found = match &params.0.organization_name {
             Some(nome) => user.member_of(nome),
             None => user.default_membership(),
         };

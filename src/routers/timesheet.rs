@@ -8,20 +8,21 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::NaiveDate;
-use serde::Deserialize;
+use serde_json::Value;
 use utoipa::IntoParams;
+use utoipa::openapi::Schema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use validator::Validate;
 
 pub use self::response::FolhaResponse;
 use self::states::{CurrentStateResponse, ProcessStatesResponse, RevisionsResponse, StateCategoryResponse};
-use super::place::{PlaceParams, parts, text};
+use super::place::{PlaceParams, parts};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
-use crate::edge::fields::{Field, OrBlank, Trimmed};
+use crate::edge::fields::{AnyTrimmed, Blankable, Failure, FieldType, Flag, Name, Required, Trimmed};
 use crate::edge::openapi::TIMESHEET;
 use crate::edge::openapi::problems::{
     InvalidInput, InvalidReference, NotFound, Problems, Protected, TooManyWorkItems,
@@ -45,34 +46,19 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_current_state))
 }
 
-/// Which week, and which work items.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct FolhaParams {
-    /// Any day of the week; this week without it.
-    #[param(value_type = Option<NaiveDate>, nullable = false, example = "2026-01-12")]
-    #[serde(default)]
-    week_start: Field<OrBlank<NaiveDate>>,
-    /// Only work items of this iteration.
-    #[param(value_type = Option<Uuid>, nullable = false, example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
-    #[serde(default)]
-    iteration_id: Field<OrBlank<Uuid>>,
-    /// Only work items of this team, by id or name.
-    #[validate(length(max = 255))]
-    #[param(value_type = Option<String>, nullable = false, max_length = 255, pattern = r"^[^\u0000]*$", example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
-    #[serde(default)]
-    team_id: Field<OrBlank<Trimmed>>,
-    /// Only work items that are the caller's, with what is above them.
-    #[param(value_type = Option<bool>, nullable = false, default = true, example = true)]
-    #[serde(default)]
-    only_my_items: Field<bool>,
+fields! {
+    /// Which week, and which work items.
+    struct FolhaParams {
+        /// Any day of the week; this week without it.
+        week_start: Blankable<NaiveDate> = "2026-01-12",
+        /// Only work items of this iteration.
+        iteration_id: Blankable<Uuid> = "a4a4a4a4-9999-4c3c-8d4d-707070707070",
+        /// Only work items of this team, by id or name.
+        team_id: Blankable<Trimmed<255>> = "8d8d8d8d-8888-4b2b-9c3c-606060606060",
+        /// Only work items that are the caller's, with what is above them.
+        only_my_items: Flag<true> = true,
+    }
 }
-fields!(FolhaParams {
-    week_start,
-    iteration_id,
-    team_id,
-    only_my_items
-});
 
 /// Get a week
 ///
@@ -90,14 +76,13 @@ async fn get_timesheet(
     ApiQuery(place, params): ApiQuery<PlaceParams, FolhaParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let (organizacao, projeto) = place.split()?;
     let pedida = FolhaPedida {
-        organizacao,
-        projeto,
-        day: params.week_start.value().and_then(|day| day.0),
-        iteration: params.iteration_id.value().and_then(|id| id.0),
-        team: text(params.team_id),
-        only_mine: params.only_my_items.value().unwrap_or(true),
+        organizacao: place.organization_name,
+        projeto: place.project_id,
+        day: params.week_start,
+        iteration: params.iteration_id,
+        team: params.team_id,
+        only_mine: params.only_my_items,
     };
     let folha = service.folha(&user, &pedida).await?;
     Ok(Tagged::view(FolhaResponse::from(folha)).unless(&known))
@@ -128,7 +113,7 @@ async fn get_state_category(
     ApiWorkItemPath(id): ApiWorkItemPath,
     ApiQuery(place, _): ApiQuery<PlaceParams>,
 ) -> Result<ApiJson<StateCategoryResponse>> {
-    let (organizacao, projeto) = place.split()?;
+    let (organizacao, projeto) = (place.organization_name, place.project_id);
     let estado = service.estado(&user, &organizacao, &projeto, id).await?;
     Ok(ApiJson(estado.into()))
 }
@@ -149,30 +134,20 @@ async fn list_revisions(
     ApiWorkItemPath(id): ApiWorkItemPath,
     ApiQuery(place, _): ApiQuery<PlaceParams>,
 ) -> Result<ApiJson<RevisionsResponse>> {
-    let (organizacao, projeto) = place.split()?;
+    let (organizacao, projeto) = (place.organization_name, place.project_id);
     let found = service.revisions(&user, &organizacao, &projeto, id).await?;
     Ok(ApiJson(RevisionsResponse::new(id, found)))
 }
 
-/// Which states.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ProcessStatesParams {
-    /// Process; the project's own without it.
-    #[validate(length(max = 255))]
-    #[param(value_type = Option<String>, nullable = false, max_length = 255, pattern = r"^[^\u0000]*$", example = "adcc42ab-9882-485e-a3ed-7678f01f66bc")]
-    #[serde(default)]
-    process_id: Field<OrBlank<Trimmed>>,
-    /// Reference name of the type.
-    #[validate(required, length(min = 1, max = 255))]
-    #[param(value_type = String, required = true, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "Microsoft.VSTS.WorkItemTypes.Task")]
-    #[serde(default)]
-    work_item_type: Field<Trimmed>,
+fields! {
+    /// Which states.
+    struct ProcessStatesParams {
+        /// Process; the project's own without it.
+        process_id: Blankable<Trimmed<255>> = "adcc42ab-9882-485e-a3ed-7678f01f66bc",
+        /// Reference name of the type.
+        work_item_type: Required<Name<1, 255>> = "Microsoft.VSTS.WorkItemTypes.Task",
+    }
 }
-fields!(ProcessStatesParams {
-    process_id,
-    work_item_type
-});
 
 /// Get the states of a type
 ///
@@ -187,15 +162,16 @@ async fn get_process_states(
     State(service): State<TimesheetService>,
     ApiQuery(place, params): ApiQuery<PlaceParams, ProcessStatesParams>,
 ) -> Result<ApiJson<ProcessStatesResponse>> {
-    let (organizacao, projeto) = place.split()?;
-    let tipo = params
-        .work_item_type
-        .value()
-        .map(|tipo| tipo.0)
-        .unwrap_or_default();
-    let process = text(params.process_id);
+    let (organizacao, projeto) = (place.organization_name, place.project_id);
+    let process = params.process_id;
     let states = service
-        .process_states(&user, &organizacao, &projeto, process.as_deref(), &tipo)
+        .process_states(
+            &user,
+            &organizacao,
+            &projeto,
+            process.as_deref(),
+            &params.work_item_type,
+        )
         .await?;
     let state_map: BTreeMap<String, &'static str> = states
         .into_iter()
@@ -204,17 +180,32 @@ async fn get_process_states(
     Ok(ApiJson(ProcessStatesResponse { state_map }))
 }
 
-/// Which work items.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct CurrentStateParams {
-    /// Ids, comma-separated, up to 2,000.
-    #[validate(required)]
-    #[param(value_type = String, required = true, pattern = "^[0-9, ]*$", example = "4711,4712")]
-    #[serde(default)]
-    work_item_ids: Field<Trimmed>,
+fields! {
+    /// Which work items.
+    struct CurrentStateParams {
+        /// Ids, comma-separated, up to 2,000.
+        work_item_ids: Required<Ids> = "4711,4712",
+    }
 }
-fields!(CurrentStateParams { work_item_ids });
+
+/// Ids as one text; [`read_ids`] takes it apart.
+#[derive(Debug)]
+struct Ids;
+
+impl FieldType for Ids {
+    type Value = String;
+
+    fn read(value: &Value) -> std::result::Result<String, Vec<Failure>> {
+        AnyTrimmed::read(value)
+    }
+
+    fn schema() -> Schema {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^[0-9, ]*$"))
+            .into()
+    }
+}
 
 /// Get the current state of work items
 ///
@@ -230,14 +221,8 @@ async fn get_current_state(
     State(service): State<TimesheetService>,
     ApiQuery(place, params): ApiQuery<PlaceParams, CurrentStateParams>,
 ) -> Result<ApiJson<CurrentStateResponse>> {
-    let (organizacao, projeto) = place.split()?;
-    let ids = read_ids(
-        &params
-            .work_item_ids
-            .value()
-            .map(|text| text.0)
-            .unwrap_or_default(),
-    )?;
+    let (organizacao, projeto) = (place.organization_name, place.project_id);
+    let ids = read_ids(&params.work_item_ids)?;
     let found = service.current(&user, &organizacao, &projeto, &ids).await?;
     Ok(ApiJson(CurrentStateResponse::from(found)))
 }

@@ -2,17 +2,16 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use validator::Validate;
 
-use super::place::{parts, text};
+use super::place::parts;
 use crate::auth::{CurrentUser, membership_of, not_configured};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
-use crate::edge::fields::{Field, OrBlank, Trimmed};
+use crate::edge::fields::{Blankable, Name, Number, Required, Trimmed};
 use crate::edge::openapi::WORK_ITEMS;
 use crate::edge::openapi::problems::{
     InvalidInput, InvalidReference, NotFound, Problems, Protected, TooManyWorkItems,
@@ -26,50 +25,27 @@ use crate::services::projetos::ProjetoService;
 use crate::services::work_items::{Found, Search, WorkItemService};
 use crate::state::AppState;
 
-/// Work items of an answer when the caller does not say.
-const DEFAULT_LIMIT: i64 = 10;
-
 /// Routes of work items.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(search_work_items))
 }
 
-/// What to look for.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct SearchParams {
-    /// An id, `#id`, or a part of a title. Whatever it holds is text.
-    #[validate(required, length(min = 2, max = 255))]
-    #[param(value_type = String, required = true, min_length = 2, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "#4711")]
-    #[serde(default)]
-    query: Field<Trimmed>,
-    /// Only in this project: name, Azure DevOps GUID in any spelling, or `id`.
-    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$", example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
-    #[serde(default)]
-    project_id: Field<OrBlank<ProjetoNomeado>>,
-    /// Organisation, in any case; the caller's default one without it.
-    #[param(value_type = Option<String>, nullable = false, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$", example = "contoso")]
-    #[serde(default)]
-    organization_name: Field<OrBlank<NomeOrganizacao>>,
-    /// Only of these types, comma-separated.
-    #[validate(length(max = 1000))]
-    #[param(value_type = Option<String>, nullable = false, max_length = 1000, pattern = r"^[^\u0000]*$", example = "Task,Bug")]
-    #[serde(default)]
-    work_item_types: Field<OrBlank<Trimmed>>,
-    /// At the most so many.
-    #[validate(range(min = 1, max = 50))]
-    #[param(value_type = Option<i64>, nullable = false, minimum = 1, maximum = 50, default = 10, example = 10)]
-    #[serde(default)]
-    limit: Field<i64>,
+fields! {
+    /// What to look for.
+    struct SearchParams {
+        /// An id, `#id`, or a part of a title. Whatever it holds is text.
+        query: Required<Name<2, 255>> = "#4711",
+        /// Only in this project: name, Azure DevOps GUID in any spelling, or `id`.
+        project_id: Blankable<ProjetoNomeado> = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
+        /// Organisation, in any case; the caller's default one without it.
+        organization_name: Blankable<NomeOrganizacao> = "contoso",
+        /// Only of these types, comma-separated.
+        work_item_types: Blankable<Trimmed<1000>> = "Task,Bug",
+        /// At the most so many.
+        limit: Number<1, 50, 10> = 10,
+    }
 }
-fields!(SearchParams {
-    query,
-    project_id,
-    organization_name,
-    work_item_types,
-    limit
-});
 
 /// Find work items
 ///
@@ -88,19 +64,19 @@ async fn search_work_items(
     ApiQuery(params, _): ApiQuery<SearchParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let place = match params.organization_name.value().and_then(|nome| nome.0) {
+    let place = match params.organization_name {
         Some(nome) => membership_of(&user, &nome)?,
         None => match user.default_membership() {
             Err(_) if user.is_everybody() => return Err(not_configured()),
             found => found?,
         },
     };
-    let types = text(params.work_item_types).unwrap_or_default();
+    let types = params.work_item_types.unwrap_or_default();
     let search = Search {
-        text: params.query.value().map(|text| text.0).unwrap_or_default(),
-        projeto: params.project_id.value().and_then(|projeto| projeto.0),
+        text: params.query,
+        projeto: params.project_id,
         types: parts(&types).map(str::to_owned).collect(),
-        limit: usize::try_from(params.limit.value().unwrap_or(DEFAULT_LIMIT)).unwrap_or_default(),
+        limit: usize::try_from(params.limit).unwrap_or_default(),
     };
     let found = service.search(&user, place, &projetos, &search).await?;
     let project = search.projeto.as_ref().map(|projeto| match projeto {

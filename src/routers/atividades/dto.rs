@@ -1,21 +1,21 @@
 //! Bodies and parameters of `/atividades`, and their conversion to and from the domain.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use validator::{Validate, ValidationError};
+use validator::ValidationError;
 
 use super::examples;
-use crate::edge::fields::{Field, MOST_ELEMENTS, Trimmed, missing};
+use crate::edge::fields::{Flag, List, MOST_ELEMENTS, Nullable, Optional, OrNull, Required, Text, missing};
 use crate::edge::instant::Instant;
-use crate::error::{Error, FieldError, Result};
 use crate::fields;
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade, NomeAtividade};
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;
 
 /// Most characters of a description.
-const DESCRICAO_MAX: u64 = 100_000;
+const DESCRICAO_MAX: usize = 100_000;
 
 /// Path of one activity.
 #[derive(Debug, IntoParams)]
@@ -27,72 +27,47 @@ pub(super) struct AtividadeIdParam {
     atividade_id: Uuid,
 }
 
-/// Which activities to list.
-#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct AtividadeFilterParams {
-    /// Only active (`true`) or only inactive ones (`false`).
-    #[param(value_type = Option<bool>, nullable = false, example = true)]
-    #[serde(default)]
-    ativo: Field<bool>,
-    /// Only those of the project with this `id` or Azure DevOps GUID.
-    #[param(value_type = Option<Uuid>, nullable = false, example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
-    #[serde(default)]
-    id_projeto: Field<Uuid>,
+fields! {
+    /// Which activities to list.
+    pub(super) struct AtividadeFilterParams {
+        /// Only active (`true`) or only inactive ones (`false`).
+        ativo: Optional<bool> = true,
+        /// Only those of the project with this `id` or Azure DevOps GUID.
+        id_projeto: Optional<Uuid> = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
+    }
 }
-fields!(AtividadeFilterParams { ativo, id_projeto });
 
 impl From<AtividadeFilterParams> for AtividadeFilter {
     fn from(params: AtividadeFilterParams) -> Self {
         Self {
-            ativo: params.ativo.value(),
-            projeto: params.id_projeto.value(),
+            ativo: params.ativo,
+            projeto: params.id_projeto,
         }
     }
 }
 
-/// A new activity. `ids_projetos` or `id_projeto` must be there; the first wins.
-#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
-#[validate(schema(function = "names_a_project", skip_on_field_errors = false))]
-#[schema(example = json!({"nome": "Desenvolvimento", "descricao": "Codificação e revisão", "ativo": true, "ids_projetos": ["6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001"]}))]
-pub(super) struct AtividadeCreate {
-    /// Name; surrounding white space is removed.
-    #[validate(required, length(min = 1, max = 255))]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$")]
-    #[serde(default)]
-    nome: Field<Trimmed>,
-    /// Free text.
-    #[validate(length(max = "DESCRICAO_MAX"))]
-    #[schema(value_type = Option<String>, required = false, max_length = 100_000, pattern = r"^[^\u0000]*$")]
-    #[serde(default)]
-    descricao: Field<Option<String>>,
-    /// Whether new time entries may use it.
-    #[schema(value_type = bool, required = false, default = true)]
-    #[serde(default)]
-    ativo: Field<bool>,
-    /// Projects, each by `id` or Azure DevOps GUID.
-    #[validate(length(min = 1, max = "MOST_ELEMENTS"))]
-    #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 1_000)]
-    #[serde(default)]
-    ids_projetos: Field<Option<Vec<Uuid>>>,
-    /// The only project, where there is one; for clients that know no lists.
-    #[schema(value_type = Option<Uuid>, required = false)]
-    #[serde(default)]
-    id_projeto: Field<Option<Uuid>>,
+fields! {
+    /// A new activity. `ids_projetos` or `id_projeto` must be there; the first wins.
+    pub(super) struct AtividadeCreate {
+        /// Name; surrounding white space is removed.
+        nome: Required<NomeAtividade>,
+        /// Free text.
+        descricao: Nullable<Text<DESCRICAO_MAX>>,
+        /// Whether new time entries may use it.
+        ativo: Flag<true>,
+        /// Projects, each by `id` or Azure DevOps GUID.
+        ids_projetos: Nullable<List<Uuid, MOST_ELEMENTS>>,
+        /// The only project, where there is one; for clients that know no lists.
+        id_projeto: Nullable<Uuid>,
+    }
+    check = names_a_project;
+    example = json!({"nome": "Desenvolvimento", "descricao": "Codificação e revisão", "ativo": true, "ids_projetos": ["6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001"]});
 }
-fields!(AtividadeCreate {
-    nome,
-    descricao,
-    ativo,
-    ids_projetos,
-    id_projeto
-});
 
 /// D-20: either field will do, so neither can be required by itself.
-fn names_a_project(body: &AtividadeCreate) -> Result<(), ValidationError> {
-    let list = matches!(body.ids_projetos, Field::Value(Some(_)) | Field::Wrong(_));
-    let single = matches!(body.id_projeto, Field::Value(Some(_)) | Field::Wrong(_));
-    if list || single {
+fn names_a_project(body: &Map<String, Value>) -> Result<(), ValidationError> {
+    let given = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+    if given("ids_projetos") || given("id_projeto") {
         Ok(())
     } else {
         Err(missing("ids_projetos"))
@@ -101,87 +76,48 @@ fn names_a_project(body: &AtividadeCreate) -> Result<(), ValidationError> {
 
 impl AtividadeCreate {
     /// The activity to create, signed by its creator.
-    pub(super) fn into_new(self, signature: &str) -> Result<NewAtividade> {
-        Ok(NewAtividade {
-            nome: parse_nome(self.nome)?.ok_or_else(|| nome_error("missing", "campo obrigatório"))?,
-            descricao: self.descricao.value().flatten(),
-            ativo: self.ativo.value().unwrap_or(true),
+    pub(super) fn into_new(self, signature: &str) -> NewAtividade {
+        NewAtividade {
+            nome: self.nome,
+            descricao: self.descricao,
+            ativo: self.ativo,
             projetos: projetos(self.ids_projetos, self.id_projeto).unwrap_or_default(),
             criado_por: signature.to_owned(),
-        })
+        }
     }
 }
 
-/// Changes to an activity; a key that is absent changes nothing.
-#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
-#[schema(example = json!({"nome": "Desenvolvimento de software", "ativo": true}))]
-pub(super) struct AtividadeUpdate {
-    /// New name; surrounding white space is removed.
-    #[validate(length(min = 1, max = 255))]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$")]
-    #[serde(default)]
-    nome: Field<Trimmed>,
-    /// New text; null clears it.
-    #[validate(length(max = "DESCRICAO_MAX"))]
-    #[schema(value_type = Option<String>, required = false, max_length = 100_000, pattern = r"^[^\u0000]*$")]
-    #[serde(default)]
-    descricao: Field<Option<String>>,
-    /// Whether new time entries may use it.
-    #[schema(value_type = bool, required = false)]
-    #[serde(default)]
-    ativo: Field<bool>,
-    /// The new set of projects, each by `id` or Azure DevOps GUID; null changes nothing.
-    #[validate(length(min = 1, max = "MOST_ELEMENTS"))]
-    #[schema(value_type = Option<Vec<Uuid>>, required = false, min_items = 1, max_items = 1_000)]
-    #[serde(default)]
-    ids_projetos: Field<Option<Vec<Uuid>>>,
-    /// The only project of the new set; null changes nothing.
-    #[schema(value_type = Option<Uuid>, required = false)]
-    #[serde(default)]
-    id_projeto: Field<Option<Uuid>>,
+fields! {
+    /// Changes to an activity; a key that is absent changes nothing.
+    pub(super) struct AtividadeUpdate {
+        /// New name; surrounding white space is removed.
+        nome: Optional<NomeAtividade>,
+        /// New text; null clears it.
+        descricao: Optional<OrNull<Text<DESCRICAO_MAX>>>,
+        /// Whether new time entries may use it.
+        ativo: Optional<bool>,
+        /// The new set of projects, each by `id` or Azure DevOps GUID; null changes nothing.
+        ids_projetos: Nullable<List<Uuid, MOST_ELEMENTS>>,
+        /// The only project of the new set; null changes nothing.
+        id_projeto: Nullable<Uuid>,
+    }
+    example = json!({"nome": "Desenvolvimento de software", "ativo": true});
 }
-fields!(AtividadeUpdate {
-    nome,
-    descricao,
-    ativo,
-    ids_projetos,
-    id_projeto
-});
 
-impl AtividadeUpdate {
-    /// The changes to apply.
-    pub(super) fn into_changes(self) -> Result<AtividadeChanges> {
-        Ok(AtividadeChanges {
-            nome: parse_nome(self.nome)?,
-            descricao: self.descricao.value(),
-            ativo: self.ativo.value(),
-            projetos: projetos(self.ids_projetos, self.id_projeto),
-        })
+impl From<AtividadeUpdate> for AtividadeChanges {
+    fn from(body: AtividadeUpdate) -> Self {
+        Self {
+            nome: body.nome,
+            descricao: body.descricao,
+            ativo: body.ativo,
+            projetos: projetos(body.ids_projetos, body.id_projeto),
+        }
     }
 }
 
 /// The list wins over the single project (D-21: the single one counts too).
-fn projetos(list: Field<Option<Vec<Uuid>>>, single: Field<Option<Uuid>>) -> Option<Vec<Uuid>> {
-    list.value()
-        .flatten()
-        .or_else(|| single.value().flatten().map(|id| vec![id]))
-}
-
-fn parse_nome(nome: Field<Trimmed>) -> Result<Option<NomeAtividade>> {
-    let Some(Trimmed(text)) = nome.value() else {
-        return Ok(None);
-    };
-    NomeAtividade::parse(&text)
-        .map(Some)
-        .ok_or_else(|| nome_error("value_error", "não é um nome válido"))
-}
-
-fn nome_error(kind: &'static str, message: &str) -> Error {
-    Error::Invalid(vec![FieldError {
-        loc: vec!["body".into(), "nome".into()],
-        kind,
-        message: message.to_owned(),
-    }])
+fn projetos(list: Option<Vec<Uuid>>, single: Option<Uuid>) -> Option<Vec<Uuid>> {
+    list.or_else(|| single.map(|id| vec![id]))
 }
 
 /// An activity.
@@ -302,10 +238,8 @@ mod tests {
         fn whatever_passes_validation_is_an_activity(body in arbitrary::mutated(&serde_json::json!({
             "nome": "Revisão", "descricao": "x", "ativo": "on", "ids_projetos": [Uuid::from_u128(7)], "id_projeto": Uuid::from_u128(8),
         }))) {
-            if let Ok(read) = read::<AtividadeCreate>("body", body.clone()) {
-                let new = read.into_new("Ada");
-                prop_assert!(new.is_ok(), "{}", body);
-                prop_assert!(!new.unwrap().projetos.is_empty());
+            if let Ok(read) = read::<AtividadeCreate>("body", &body) {
+                prop_assert!(!read.into_new("Ada").projetos.is_empty(), "{}", body);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Bodies of the write-back's state.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use validator::Validate;
 
-use crate::edge::fields::{Field, WorkItemId};
+use crate::edge::fields::{Nullable, Required, WorkItemId};
 use crate::edge::instant::Instant;
 use crate::error::{Error, FieldError, Result};
 use crate::fields;
@@ -128,23 +128,16 @@ impl From<Andamento> for AndamentoResponse {
     }
 }
 
-/// Which failures to try again; without anything all of the caller's organisations.
-#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
-#[schema(example = json!({"organization_name": "contoso", "work_item_id": 4711}))]
-pub(super) struct RepetirRequest {
-    /// Only those of this organisation.
-    #[schema(value_type = Option<String>, required = false, max_length = 64, min_length = 1, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$")]
-    #[serde(default)]
-    pub(super) organization_name: Field<Option<NomeOrganizacao>>,
-    /// Only that of this work item.
-    #[schema(value_type = Option<i32>, required = false, minimum = 1)]
-    #[serde(default)]
-    pub(super) work_item_id: Field<Option<WorkItemId>>,
+fields! {
+    /// Which failures to try again; without anything all of the caller's organisations.
+    pub(super) struct RepetirRequest {
+        /// Only those of this organisation.
+        pub(super) organization_name: Nullable<NomeOrganizacao>,
+        /// Only that of this work item.
+        pub(super) work_item_id: Nullable<WorkItemId>,
+    }
+    example = json!({"organization_name": "contoso", "work_item_id": 4711});
 }
-fields!(RepetirRequest {
-    organization_name,
-    work_item_id
-});
 
 /// How many failures are tried again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -154,57 +147,38 @@ pub(super) struct RepetirResponse {
     pub(super) repetidos: usize,
 }
 
-/// What to compare: a work item, or those of a project.
-#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
-#[schema(example = json!({"organization_name": "contoso", "work_item_id": 4711}))]
-pub(super) struct ReconciliarRequest {
-    /// Organisation, in any case.
-    #[validate(required)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$")]
-    #[serde(default)]
-    organization_name: Field<NomeOrganizacao>,
-    /// This work item.
-    #[schema(value_type = Option<i32>, required = false, minimum = 1)]
-    #[serde(default)]
-    work_item_id: Field<Option<WorkItemId>>,
-    /// Those of this project, 200 at a time; `work_item_id` wins.
-    #[schema(value_type = Option<String>, required = false, max_length = 255, min_length = 1, pattern = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff][^\u0000]*$")]
-    #[serde(default)]
-    project_id: Field<Option<ProjetoNomeado>>,
-    /// `proximo` of the answer before: go on after this work item.
-    #[schema(value_type = Option<i32>, required = false, minimum = 1)]
-    #[serde(default)]
-    a_partir_de: Field<Option<WorkItemId>>,
+fields! {
+    /// What to compare: a work item, or those of a project.
+    pub(super) struct ReconciliarRequest {
+        /// Organisation, in any case.
+        organization_name: Required<NomeOrganizacao>,
+        /// This work item.
+        work_item_id: Nullable<WorkItemId>,
+        /// Those of this project, 200 at a time; `work_item_id` wins.
+        project_id: Nullable<ProjetoNomeado>,
+        /// `proximo` of the answer before: go on after this work item.
+        a_partir_de: Nullable<WorkItemId>,
+    }
+    example = json!({"organization_name": "contoso", "work_item_id": 4711});
 }
-fields!(ReconciliarRequest {
-    organization_name,
-    work_item_id,
-    project_id,
-    a_partir_de
-});
 
 impl ReconciliarRequest {
     /// What to compare.
     pub(super) fn into_selection(self) -> Result<Selecao> {
-        let missing = |name: &str| {
-            Error::Invalid(vec![FieldError {
-                loc: vec!["body".into(), name.into()],
-                kind: "missing",
-                message: "campo obrigatório".to_owned(),
-            }])
-        };
-        let after = self.a_partir_de.value().flatten().map_or(0, |id| id.0);
-        let target = match (
-            self.work_item_id.value().flatten(),
-            self.project_id.value().flatten(),
-        ) {
-            (Some(id), _) => SelectedWorkItems::WorkItem(id.0),
+        let after = self.a_partir_de.unwrap_or(0);
+        let target = match (self.work_item_id, self.project_id) {
+            (Some(id), _) => SelectedWorkItems::WorkItem(id),
             (None, Some(projeto)) => SelectedWorkItems::Projeto(projeto, after),
-            (None, None) => return Err(missing("work_item_id")),
+            (None, None) => {
+                return Err(Error::Invalid(vec![FieldError {
+                    loc: vec!["body".into(), "work_item_id".into()],
+                    kind: "missing",
+                    message: "campo obrigatório".to_owned(),
+                }]));
+            }
         };
-        let organizacao = self.organization_name.value();
         Ok(Selecao {
-            organizacao: organizacao.ok_or_else(|| missing("organization_name"))?,
+            organizacao: self.organization_name,
             target,
         })
     }

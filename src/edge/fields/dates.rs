@@ -1,0 +1,78 @@
+//! Days and instants.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use serde_json::Value;
+use utoipa::openapi::Schema;
+use utoipa::openapi::schema::{KnownFormat, Type};
+
+use super::schema::typed;
+use super::{Failure, FieldType};
+
+/// RFC 3339; without an offset it is UTC (D-34). A bare date says too little.
+impl FieldType for DateTime<Utc> {
+    type Value = Self;
+
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = value.as_str().unwrap_or_default().trim();
+        let naive = || {
+            let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+            formats
+                .iter()
+                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        };
+        let at = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok();
+        at.or_else(|| naive().map(|at| at.and_utc()))
+            // What PostgreSQL and the wire can hold.
+            .filter(|at| (1..=9_999).contains(&at.year()))
+            .ok_or_else(|| {
+                vec![Failure::new(
+                    "datetime_parsing",
+                    "deve ser uma data e hora (RFC 3339)",
+                )]
+            })
+    }
+
+    fn schema() -> Schema {
+        typed(Type::String, Some(KnownFormat::DateTime)).into()
+    }
+}
+
+/// `YYYY-MM-DD`, or an instant at midnight, or seconds since 1970 that make whole days: what pydantic took.
+impl FieldType for NaiveDate {
+    type Value = Self;
+
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = value.as_str().unwrap_or_default().trim();
+        let plain = || {
+            let digits = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+            digits
+                .then(|| Self::parse_from_str(text, "%Y-%m-%d").ok())
+                .flatten()
+        };
+        if let Some(date) = plain().filter(|date| (1..=9_999).contains(&date.year())) {
+            return Ok(date);
+        }
+        // Whatever its offset, an instant at midnight there is that day; a count of seconds is a day of UTC.
+        let local = DateTime::parse_from_rfc3339(text).map(|at| at.naive_local()).ok();
+        let counted = || DateTime::from_timestamp(value.as_i64()?, 0).map(|at| at.naive_utc());
+        let local = local
+            .or_else(counted)
+            .filter(|at| (1..=9_999).contains(&at.year()))
+            .map_or_else(|| DateTime::<Utc>::read(value).map(|at| at.naive_utc()), Ok);
+        match local {
+            Ok(at) if at.time() == NaiveTime::MIN => Ok(at.date()),
+            Ok(_) => Err(vec![Failure::new(
+                "date_from_datetime_inexact",
+                "deve ser uma data sem horário",
+            )]),
+            Err(_) => Err(vec![Failure::new(
+                "date_from_datetime_parsing",
+                "deve ser uma data (AAAA-MM-DD)",
+            )]),
+        }
+    }
+
+    fn schema() -> Schema {
+        typed(Type::String, Some(KnownFormat::Date)).into()
+    }
+}

@@ -1,0 +1,116 @@
+//! Types of the domain that requests name.
+
+use serde_json::Value;
+use utoipa::openapi::Schema;
+use utoipa::openapi::schema::{KnownFormat, Type};
+use uuid::Uuid;
+
+use super::schema::typed;
+use super::text::bounded;
+use super::values::integer;
+use super::{Failure, FieldType, Name};
+use crate::models::apontamento::ProjetoNomeado;
+use crate::models::atividade::NomeAtividade;
+use crate::models::duracao::{Duracao, DuracaoInvalida};
+use crate::models::organizacao::NomeOrganizacao;
+use crate::models::text::trim;
+
+/// Pattern of the names of organisations.
+const ORGANISATION: &str =
+    r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$";
+
+/// Pattern of durations, `H:mm` or `HH:mm`.
+const DURATION: &str = "^(?!0?0:00$)(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$";
+
+impl FieldType for NomeOrganizacao {
+    type Value = Self;
+
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = String::read(value)?;
+        Self::parse(&text).map_err(|_| {
+            let message = "deve ser o nome de uma organização (letras, dígitos e -)";
+            vec![Failure::new("value_error", message)]
+        })
+    }
+
+    fn schema() -> Schema {
+        typed(Type::String, None)
+            .min_length(Some(1))
+            .max_length(Some(64))
+            .pattern(Some(ORGANISATION))
+            .into()
+    }
+}
+
+impl FieldType for Duracao {
+    type Value = Self;
+
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = bounded(String::read(value)?, 4, 5)?;
+        Self::parse(&text).map_err(|why| {
+            let message = match why {
+                DuracaoInvalida::Formato => "deve estar no formato HH:mm (ex.: 01:00, 02:30, 08:00)",
+                DuracaoInvalida::Zero => "deve ser maior que 00:00",
+                DuracaoInvalida::MaisDe24Horas => "não pode exceder 24 horas",
+            };
+            vec![Failure::new("value_error", message)]
+        })
+    }
+
+    fn schema() -> Schema {
+        typed(Type::String, None)
+            .min_length(Some(4))
+            .max_length(Some(5))
+            .pattern(Some(DURATION))
+            .into()
+    }
+}
+
+/// A UUID in any spelling, else a name.
+impl FieldType for ProjetoNomeado {
+    type Value = Self;
+
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = String::read(value)?;
+        match Uuid::parse_str(trim(&text)) {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) => Name::<1, 255>::read(value).map(Self::Nome),
+        }
+    }
+
+    fn schema() -> Schema {
+        Name::<1, 255>::schema()
+    }
+}
+
+impl FieldType for NomeAtividade {
+    type Value = Self;
+
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let text = Name::<1, 255>::read(value)?;
+        Self::parse(&text).ok_or_else(|| vec![Failure::new("value_error", "não é um nome válido")])
+    }
+
+    fn schema() -> Schema {
+        Name::<1, 255>::schema()
+    }
+}
+
+/// Id of a work item: positive, and of 32 bits, as Azure DevOps has them.
+#[derive(Debug)]
+pub struct WorkItemId;
+
+impl FieldType for WorkItemId {
+    type Value = i32;
+
+    fn read(value: &Value) -> Result<i32, Vec<Failure>> {
+        let id = integer(value, 1, i32::MAX.into())?;
+        i32::try_from(id).map_err(|_| vec![Failure::new("int_parsing", "deve ser um número inteiro")])
+    }
+
+    fn schema() -> Schema {
+        typed(Type::Integer, Some(KnownFormat::Int32))
+            .minimum(Some(1))
+            .into()
+    }
+}

@@ -1,0 +1,125 @@
+//! What the OpenAPI document says of request structs.
+
+use serde_json::Value;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Required};
+
+use super::Presence;
+
+/// A field with the rules of its type.
+pub struct Described {
+    name: &'static str,
+    description: String,
+    required: bool,
+    schema: Schema,
+    example: Option<Value>,
+}
+
+impl Described {
+    /// Describes a field by its presence, the lines of its doc comment and its example.
+    #[must_use]
+    pub fn new<P: Presence>(name: &'static str, doc: &[&str], example: Option<Value>) -> Self {
+        Self {
+            name,
+            description: text(doc),
+            required: P::REQUIRED,
+            schema: P::schema(),
+            example,
+        }
+    }
+}
+
+/// Returns the schema of a body.
+#[must_use]
+pub fn object(doc: &[&str], fields: Vec<Described>, example: Option<Value>) -> RefOr<Schema> {
+    let mut object = ObjectBuilder::new();
+    for field in fields {
+        if field.required {
+            object = object.required(field.name);
+        }
+        object = object.property(
+            field.name,
+            described(field.schema, field.description, field.example),
+        );
+    }
+    RefOr::T(described(object.into(), text(doc), example))
+}
+
+/// Returns the parameters of a query. None is null there.
+#[must_use]
+pub fn parameters(fields: Vec<Described>) -> Vec<Parameter> {
+    let parameter = |field: Described| {
+        ParameterBuilder::new()
+            .name(field.name)
+            .parameter_in(ParameterIn::Query)
+            .description(Some(field.description))
+            .required(if field.required {
+                Required::True
+            } else {
+                Required::False
+            })
+            .schema(Some(without_null(field.schema)))
+            .example(field.example)
+            .build()
+    };
+    fields.into_iter().map(parameter).collect()
+}
+
+fn text(doc: &[&str]) -> String {
+    doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns an object schema that builds the text of one type.
+pub(super) fn typed(schema_type: Type, format: Option<KnownFormat>) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(schema_type)
+        .format(format.map(SchemaFormat::KnownFormat))
+}
+
+fn described(mut schema: Schema, text: String, value: Option<Value>) -> Schema {
+    match &mut schema {
+        Schema::Object(object) => {
+            object.description = Some(text);
+            object.example = value;
+        }
+        Schema::Array(array) => array.description = Some(text),
+        _ => {}
+    }
+    schema
+}
+
+pub(super) fn with_default(mut schema: Schema, value: Value) -> Schema {
+    if let Schema::Object(object) = &mut schema {
+        object.default = Some(value);
+    }
+    schema
+}
+
+/// Returns the schema of the same values or null.
+pub(super) fn or_null(schema: Schema) -> Schema {
+    with_type(schema, |schema_type| match schema_type {
+        SchemaType::Type(one) => SchemaType::Array(vec![one, Type::Null]),
+        other => other,
+    })
+}
+
+fn without_null(schema: Schema) -> Schema {
+    with_type(schema, |schema_type| match schema_type {
+        SchemaType::Array(types) => match types.first() {
+            Some(first) => SchemaType::Type(first.clone()),
+            None => SchemaType::AnyValue,
+        },
+        other => other,
+    })
+}
+
+fn with_type(mut schema: Schema, change: impl FnOnce(SchemaType) -> SchemaType) -> Schema {
+    let place = match &mut schema {
+        Schema::Object(object) => &mut object.schema_type,
+        Schema::Array(array) => &mut array.schema_type,
+        _ => return schema,
+    };
+    *place = change(std::mem::take(place));
+    schema
+}
