@@ -18,10 +18,11 @@ use crate::app::{self, App, MetricsListener};
 use crate::auth;
 use crate::azure_devops::AzureDevOps;
 use crate::config::{AuthMode, Config, Env, Environment, Problems};
-use crate::db::{Db, migrate};
+use crate::db::Db;
 use crate::dev::{self, DevOptions, test_databases};
 use crate::lifecycle::StopSignals;
 use crate::models::organizacao::NomeOrganizacao;
+use crate::schema::{self, migrate};
 use crate::server::{self, ServerOptions};
 use crate::services::organization_pats::OrganizationPatService;
 use crate::services::outbox::pause_restored;
@@ -235,7 +236,7 @@ async fn serve(config: Config, log: Arc<ServerLog>) -> anyhow::Result<()> {
         prepared = database::prepare(&config.database, &app.db) => prepared?,
         () = stop.cancelled() => return Ok(()),
     }
-    for gap in app.db.security_gaps().await? {
+    for gap in schema::security_gaps(&app.db).await? {
         tracing::warn!(gap, "tenants are kept apart by the application alone");
     }
     tracing::info!(version = VERSION, environment = %config.environment, address = %listener.local_addr()?, "serving");

@@ -1,7 +1,6 @@
 //! The connection pool and what keeps it healthy. SQL of tables lives in [`crate::repositories`].
 
 mod conn;
-pub mod migrate;
 mod pool;
 mod replica;
 mod roles;
@@ -20,9 +19,9 @@ use crate::models::organizacao::Scope;
 use crate::telemetry::metrics::PoolState;
 use pool::{Pool, Settings};
 use replica::Replica;
-use roles::Roles;
 
 pub use conn::Conn;
+pub use roles::Roles;
 pub use sqlx::Error as DbError;
 pub use tx::Tx;
 
@@ -135,12 +134,10 @@ impl Db {
         self.begin_read(scope).await
     }
 
-    /// Returns why row-level security would not hold against the roles of this database; empty if it holds.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn security_gaps(&self) -> Result<Vec<String>, sqlx::Error> {
-        roles::gaps(&mut self.acquire().await?, &self.roles).await
+    /// Returns the roles that transactions run under.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     /// Closes all connections. Waits for those in use, but not for long: their requests were cut by now.

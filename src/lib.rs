@@ -6,7 +6,7 @@
 //!   which hold all SQL. No layer calls back.
 //! - [`models`] are plain domain types; [`error`] is what can go wrong; neither knows HTTP.
 //! - [`edge`] is HTTP that no resource owns, [`state`] what handlers ask for, [`auth`] proves callers,
-//!   [`db`] is the pool and the migrator, [`tenants`] knows which organisation a name stands for,
+//!   [`db`] is the pool, [`schema`] its migrations, roles and grants, [`tenants`] knows which organisation a name stands for,
 //!   [`azure_devops`] is the client of Azure DevOps, [`jobs`] are what goes on beside requests, and
 //!   [`supervisor`] keeps them going.
 //! - [`clock`] knows what day it is. [`config`] is the only reader of the environment; [`app`] and [`server`] put
@@ -27,6 +27,7 @@ pub mod lifecycle;
 pub mod models;
 pub mod repositories;
 pub mod routers;
+pub mod schema;
 pub mod server;
 pub mod services;
 pub mod state;

@@ -9,9 +9,10 @@ use sqlx::{ConnectOptions, Connection, Error};
 use tokio::time::{sleep, timeout};
 
 use crate::config::DatabaseConfig;
-use crate::db::{Db, connect_options, migrate as migrator};
+use crate::db::{Db, connect_options};
 use crate::error::is_locked_out;
 use crate::repositories::migrations;
+use crate::schema::migrate as migrator;
 
 /// Interval between two attempts to reach the database.
 const RETRY: Duration = Duration::from_millis(500);

@@ -21,7 +21,7 @@ use super::databases;
 use super::postgres::{Addresses, Durability, EmbeddedPostgres};
 use super::progress::Progress;
 use crate::config::{Config, Env, Identifier};
-use crate::db::migrate;
+use crate::schema::migrate;
 
 /// How long the server outlives its last user; the next test process may be a moment away.
 const IDLE: Duration = Duration::from_secs(5);

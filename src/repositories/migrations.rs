@@ -1,4 +1,4 @@
-//! Tables: `_sqlx_migrations`, read only; [`crate::db::migrate`] writes it.
+//! Tables: `_sqlx_migrations`, read only; [`crate::schema::migrate`] writes it.
 
 use crate::db::{Db, DbError, Tx};
 use crate::models::organizacao::Scope;

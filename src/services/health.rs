@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::azure_devops::{ApiVersion, AzureDevOps, Tenant};
-use crate::db::{Db, DbError, migrate};
+use crate::db::{Db, DbError};
 use crate::lifecycle::Draining;
 use crate::repositories::migrations;
+use crate::schema::migrate;
 
 /// Longest wait for the database; a slower one is as good as none.
 const DEADLINE: Duration = Duration::from_secs(1);

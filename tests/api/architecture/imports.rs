@@ -23,6 +23,7 @@ const RULES: &[(&str, &str, &str)] = &[
         "config models supervisor telemetry",
         "axum utoipa reqwest serde_json",
     ),
+    ("schema", "config db", "axum utoipa reqwest serde_json"),
     (
         "repositories",
         "config db models",
@@ -40,7 +41,7 @@ const RULES: &[(&str, &str, &str)] = &[
     ),
     (
         "services",
-        "auth azure_devops clock config db error lifecycle models repositories telemetry tenants",
+        "auth azure_devops clock config db error lifecycle models repositories schema telemetry tenants",
         "axum sqlx tower utoipa reqwest",
     ),
     (
@@ -71,13 +72,13 @@ const RULES: &[(&str, &str, &str)] = &[
     ),
     (
         "dev",
-        "app clock config db lifecycle models repositories server state telemetry",
+        "app clock config db lifecycle models repositories schema server state telemetry",
         "axum utoipa reqwest",
     ),
     (
         "cli",
-        "app auth azure_devops config db dev error lifecycle models repositories server services state telemetry \
-         tenants",
+        "app auth azure_devops config db dev error lifecycle models repositories schema server services state \
+         telemetry tenants",
         "axum utoipa reqwest",
     ),
 ];

@@ -6,8 +6,9 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use super::{connect_options, roles};
+use super::roles;
 use crate::config::{DatabaseConfig, Identifier};
+use crate::db::{Roles, connect_options};
 
 /// All migrations, built into the binary.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
@@ -52,7 +53,8 @@ async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Res
     lock(conn, config).await?;
     create_schema(conn, &config.schema).await?;
     // Policies name the roles; the grants need the tables.
-    roles::create(conn, &config.schema).await?;
+    let names = Roles::of(&config.schema);
+    roles::create(conn, &names).await?;
     MIGRATOR.run_direct(None, conn, false).await?;
     // A newer release has said what its code may do; while it rolls out, a replica of this one that restarts
     // must not take that back.
@@ -62,7 +64,7 @@ async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Res
     if applied > expected_version() {
         return Ok(());
     }
-    Ok(roles::grant(conn, &config.schema).await?)
+    Ok(roles::grant(conn, &names).await?)
 }
 
 /// Creates the schema unless it is there. `IF NOT EXISTS` demands the right to create schemas even when there
