@@ -87,7 +87,7 @@ async fn a_change_that_fails_leaves_no_entry() {
 }
 
 #[tokio::test]
-async fn the_trail_is_filtered_and_paged_by_a_cursor() {
+async fn trail_is_paged_by_a_cursor() {
     let tenants = Tenants::new().await;
     for n in 0..5 {
         tenants
@@ -119,7 +119,16 @@ async fn the_trail_is_filtered_and_paged_by_a_cursor() {
             .expect(200);
     }
     assert_eq!(names, ["a4", "a3", "a2", "a1", "a0"]);
+}
 
+#[tokio::test]
+async fn trail_is_filtered_by_time_person_and_organisation() {
+    let tenants = Tenants::new().await;
+    for n in 0..6 {
+        tenants
+            .atividade(&tenants.member, &format!("a{n}"), &[tenants.projeto])
+            .await;
+    }
     let entry = &trail(&tenants, "?limit=1").await[0];
     let (em, who) = (
         entry["em"].as_str().unwrap(),

@@ -132,61 +132,63 @@ async fn bad_credentials_are_401_however_azure_devops_words_it() {
     );
 }
 
+/// Faults of the proof of a caller: the status and code of the answer, and its `Retry-After`.
+const TROUBLE: [(Fault, u16, &str, &str); 16] = [
+    (
+        Fault::Status(429, Some("7")),
+        503,
+        "azure_devops_indisponivel",
+        "7",
+    ),
+    // A throttled identity may be turned away as if unknown.
+    (
+        Fault::Status(401, Some("9")),
+        503,
+        "azure_devops_indisponivel",
+        "9",
+    ),
+    (
+        Fault::Status(503, Some("5")),
+        503,
+        "azure_devops_indisponivel",
+        "5",
+    ),
+    (Fault::Status(503, None), 503, "azure_devops_indisponivel", ""),
+    (
+        Fault::Status(500, None),
+        502,
+        "azure_devops_resposta_invalida",
+        "",
+    ),
+    (
+        Fault::Status(404, None),
+        502,
+        "azure_devops_resposta_invalida",
+        "",
+    ),
+    (
+        Fault::Status(400, None),
+        502,
+        "azure_devops_resposta_invalida",
+        "",
+    ),
+    (Fault::HalfJson, 502, "azure_devops_resposta_invalida", ""),
+    (Fault::WrongShape, 502, "azure_devops_resposta_invalida", ""),
+    (Fault::WrongContentType, 502, "azure_devops_resposta_invalida", ""),
+    (Fault::NoContent, 502, "azure_devops_resposta_invalida", ""),
+    (Fault::Huge(10 << 20), 502, "azure_devops_resposta_invalida", ""),
+    (Fault::Reset, 503, "azure_devops_indisponivel", ""),
+    (Fault::CutOff, 503, "azure_devops_indisponivel", ""),
+    (Fault::Hang, 504, "azure_devops_tempo_esgotado", ""),
+    (Fault::Trickle, 504, "azure_devops_tempo_esgotado", ""),
+];
+
 /// Answers that say nothing about the token: never 401, never let in.
 #[tokio::test]
 async fn d_15_upstream_trouble_is_not_the_callers_fault() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
-    let cases = [
-        (
-            Fault::Status(429, Some("7")),
-            503,
-            "azure_devops_indisponivel",
-            "7",
-        ),
-        // A throttled identity may be turned away as if unknown.
-        (
-            Fault::Status(401, Some("9")),
-            503,
-            "azure_devops_indisponivel",
-            "9",
-        ),
-        (
-            Fault::Status(503, Some("5")),
-            503,
-            "azure_devops_indisponivel",
-            "5",
-        ),
-        (Fault::Status(503, None), 503, "azure_devops_indisponivel", ""),
-        (
-            Fault::Status(500, None),
-            502,
-            "azure_devops_resposta_invalida",
-            "",
-        ),
-        (
-            Fault::Status(404, None),
-            502,
-            "azure_devops_resposta_invalida",
-            "",
-        ),
-        (
-            Fault::Status(400, None),
-            502,
-            "azure_devops_resposta_invalida",
-            "",
-        ),
-        (Fault::HalfJson, 502, "azure_devops_resposta_invalida", ""),
-        (Fault::WrongShape, 502, "azure_devops_resposta_invalida", ""),
-        (Fault::WrongContentType, 502, "azure_devops_resposta_invalida", ""),
-        (Fault::NoContent, 502, "azure_devops_resposta_invalida", ""),
-        (Fault::Huge(10 << 20), 502, "azure_devops_resposta_invalida", ""),
-        (Fault::Reset, 503, "azure_devops_indisponivel", ""),
-        (Fault::CutOff, 503, "azure_devops_indisponivel", ""),
-        (Fault::Hang, 504, "azure_devops_tempo_esgotado", ""),
-        (Fault::Trickle, 504, "azure_devops_tempo_esgotado", ""),
-    ];
-    for (fault, status, code, retry_after) in cases {
+    for (fault, status, code, retry_after) in TROUBLE {
         // Only who is kept waiting may run out of time, however busy the machine is.
         let timeout = if status == 504 { "800" } else { "20000" };
         let app = TestApp::over(&azure, [("AZURE_DEVOPS_TIMEOUT_MS", timeout)]).await;

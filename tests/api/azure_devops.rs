@@ -67,52 +67,7 @@ async fn every_fault_on_every_call_is_told_apart_in_time_and_leaves_nothing_behi
     let ada = azure.person("Ada Example", &["contoso"]);
     azure.edit_person(ada.id, |person| person.avatar = Some(b"\x89PNG".to_vec()));
     let credential = Credential::pat(azure.pat(&ada).into());
-    let unavailable = |status| Error::Unavailable {
-        reason: Unavailability::Status(status),
-        retry_after: None,
-    };
-    let throttled = |seconds| Error::Throttled {
-        retry_after: Some(Duration::from_secs(seconds)),
-    };
-    let refused = |status| Error::InvalidCredential { status };
-    let table: [(Fault, Result<(), Error>); 18] = [
-        (Fault::Unauthorized, Err(refused(401))),
-        (Fault::ExpiredPat, Err(refused(401))),
-        (Fault::SignIn, Err(refused(203))),
-        (Fault::Redirect, Err(refused(302))),
-        (Fault::Html, Err(refused(200))),
-        (Fault::Status(403, None), Err(Error::Forbidden)),
-        (Fault::Status(404, None), Err(Error::NotFound)),
-        (Fault::Status(429, Some("30")), Err(throttled(30))),
-        (Fault::Status(500, None), Err(unavailable(500))),
-        (Fault::Status(503, None), Err(unavailable(503))),
-        (Fault::Hang, Err(Error::Timeout)),
-        (Fault::Trickle, Err(Error::Timeout)),
-        (
-            Fault::HalfJson,
-            Err(Error::Nonsense("the JSON does not have the expected shape")),
-        ),
-        (
-            Fault::NoContent,
-            Err(Error::Nonsense("the answer is not of the expected type")),
-        ),
-        (
-            Fault::WrongContentType,
-            Err(Error::Nonsense("the answer is not of the expected type")),
-        ),
-        (
-            Fault::InvalidUtf8,
-            Err(Error::Nonsense("the JSON does not have the expected shape")),
-        ),
-        (
-            Fault::Huge(10 << 20),
-            Err(Error::Nonsense("the answer is too large")),
-        ),
-        (
-            Fault::Bomb(10 << 20),
-            Err(Error::Nonsense("the answer is too large")),
-        ),
-    ];
+    let table = faults();
     for operation in OPERATIONS {
         for (fault, expected) in &table {
             // Only who is kept waiting may run out of time, however busy the machine is.
@@ -151,6 +106,67 @@ async fn every_fault_on_every_call_is_told_apart_in_time_and_leaves_nothing_behi
                 .await;
             }
         }
+    }
+    eventually("no request is left open", async || azure.busy() == 0).await;
+}
+
+/// Returns the faults of an answer, with what the client makes of each.
+fn faults() -> [(Fault, Result<(), Error>); 18] {
+    let unavailable = |status| Error::Unavailable {
+        reason: Unavailability::Status(status),
+        retry_after: None,
+    };
+    let throttled = |seconds| Error::Throttled {
+        retry_after: Some(Duration::from_secs(seconds)),
+    };
+    let refused = |status| Error::InvalidCredential { status };
+    [
+        (Fault::Unauthorized, Err(refused(401))),
+        (Fault::ExpiredPat, Err(refused(401))),
+        (Fault::SignIn, Err(refused(203))),
+        (Fault::Redirect, Err(refused(302))),
+        (Fault::Html, Err(refused(200))),
+        (Fault::Status(403, None), Err(Error::Forbidden)),
+        (Fault::Status(404, None), Err(Error::NotFound)),
+        (Fault::Status(429, Some("30")), Err(throttled(30))),
+        (Fault::Status(500, None), Err(unavailable(500))),
+        (Fault::Status(503, None), Err(unavailable(503))),
+        (Fault::Hang, Err(Error::Timeout)),
+        (Fault::Trickle, Err(Error::Timeout)),
+        (
+            Fault::HalfJson,
+            Err(Error::Nonsense("the JSON does not have the expected shape")),
+        ),
+        (
+            Fault::NoContent,
+            Err(Error::Nonsense("the answer is not of the expected type")),
+        ),
+        (
+            Fault::WrongContentType,
+            Err(Error::Nonsense("the answer is not of the expected type")),
+        ),
+        (
+            Fault::InvalidUtf8,
+            Err(Error::Nonsense("the JSON does not have the expected shape")),
+        ),
+        (
+            Fault::Huge(10 << 20),
+            Err(Error::Nonsense("the answer is too large")),
+        ),
+        (
+            Fault::Bomb(10 << 20),
+            Err(Error::Nonsense("the answer is too large")),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn connection_that_breaks_on_any_call_is_told_as_such() {
+    let azure = FakeAzure::contoso().await;
+    let ada = azure.person("Ada Example", &["contoso"]);
+    azure.edit_person(ada.id, |person| person.avatar = Some(b"\x89PNG".to_vec()));
+    let credential = Credential::pat(azure.pat(&ada).into());
+    for operation in OPERATIONS {
         for fault in [Fault::Reset, Fault::CutOff] {
             let client = client_with(&azure, &[("AZURE_DEVOPS_CONCURRENCY", "1")]);
             azure.fault("contoso", operation, fault.clone());

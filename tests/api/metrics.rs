@@ -12,7 +12,7 @@ async fn status(url: String) -> u16 {
 }
 
 #[tokio::test]
-async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() {
+async fn requests_are_counted_by_route_and_never_by_id() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let (server, api, metrics) = start(&database, folder.path()).await;
@@ -23,20 +23,12 @@ async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() 
     for _ in 0..8 {
         status(format!("{api}/api/v1/projetos")).await;
     }
-    let scrape = async || {
-        let reply = reqwest::get(format!("{metrics}/metrics")).await.unwrap();
-        assert_eq!(
-            reply.headers()["content-type"],
-            "text/plain; version=0.0.4; charset=utf-8"
-        );
-        reply.text().await.unwrap()
-    };
     eventually("the gauges of the database", async || {
-        value(&scrape().await, &["aponta_database_up"]) == Some(1.0)
+        value(&scrape(&metrics).await, &["aponta_database_up"]) == Some(1.0)
     })
     .await;
 
-    let text = scrape().await;
+    let text = scrape(&metrics).await;
     let count = |parts: &[&str]| {
         let mut all = vec!["http_server_request_duration_seconds_count{"];
         all.extend(parts);
@@ -68,43 +60,6 @@ async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() 
         ),
         Some(1.0)
     );
-    for (name, labels) in [
-        ("db_client_connection_max", r#"pool_name="primary""#),
-        ("db_client_connection_count", r#"state="idle""#),
-        ("db_client_connection_pending_requests", r#"pool_name="primary""#),
-        ("db_client_connection_timeouts_total", r#"pool_name="primary""#),
-        (
-            "db_client_connection_wait_time_seconds_count",
-            r#"pool_name="primary""#,
-        ),
-        (
-            "aponta_db_transaction_duration_seconds_count",
-            r#"pool_name="primary""#,
-        ),
-        ("aponta_outbox_pending", ""),
-        ("aponta_outbox_failed", ""),
-        ("aponta_outbox_oldest_age_seconds", ""),
-        ("aponta_outbox_attempts_total", r#"result="written""#),
-        ("aponta_auth_cache_total", r#"result="hit""#),
-        ("aponta_entries_total", r#"op="create""#),
-        ("aponta_upstream_breakers_open", ""),
-        ("aponta_upstream_lanes_open", ""),
-        ("aponta_pat_expires_in_seconds", ""),
-        ("aponta_log_lines_lost_total", ""),
-        ("aponta_connections_refused_total", ""),
-        ("aponta_job_restarts_total", r#"job="gauges""#),
-        ("aponta_job_restarts_total", r#"job="vault_refresh""#),
-        ("aponta_job_restarts_total", r#"job="outbox""#),
-        ("aponta_tasks", ""),
-        ("process_resident_memory_bytes", ""),
-        ("process_cpu_seconds_total", ""),
-        ("process_open_fds", ""),
-    ] {
-        assert!(
-            value(&text, &[name, labels]).is_some(),
-            "{name} is missing: {text}"
-        );
-    }
     assert!(!text.contains(unknown), "an id in a label: {text}");
 
     assert_ne!(
@@ -113,6 +68,70 @@ async fn metrics_tell_of_requests_by_route_and_of_everything_that_alerts_need() 
         "clients read metrics"
     );
     assert_eq!(status(format!("{metrics}/api/v1/atividades")).await, 404);
+    assert_eq!(server.signal("TERM").await, 0);
+}
+
+/// Returns the text for Prometheus.
+async fn scrape(metrics: &str) -> String {
+    let reply = reqwest::get(format!("{metrics}/metrics")).await.unwrap();
+    assert_eq!(
+        reply.headers()["content-type"],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    reply.text().await.unwrap()
+}
+
+/// Metrics that alerts and dashboards need from the first scrape on, each with a label.
+const NEEDED: &[(&str, &str)] = &[
+    ("db_client_connection_max", r#"pool_name="primary""#),
+    ("db_client_connection_count", r#"state="idle""#),
+    ("db_client_connection_pending_requests", r#"pool_name="primary""#),
+    ("db_client_connection_timeouts_total", r#"pool_name="primary""#),
+    (
+        "db_client_connection_wait_time_seconds_count",
+        r#"pool_name="primary""#,
+    ),
+    (
+        "aponta_db_transaction_duration_seconds_count",
+        r#"pool_name="primary""#,
+    ),
+    ("aponta_outbox_pending", ""),
+    ("aponta_outbox_failed", ""),
+    ("aponta_outbox_oldest_age_seconds", ""),
+    ("aponta_outbox_attempts_total", r#"result="written""#),
+    ("aponta_auth_cache_total", r#"result="hit""#),
+    ("aponta_entries_total", r#"op="create""#),
+    ("aponta_upstream_breakers_open", ""),
+    ("aponta_upstream_lanes_open", ""),
+    ("aponta_pat_expires_in_seconds", ""),
+    ("aponta_log_lines_lost_total", ""),
+    ("aponta_connections_refused_total", ""),
+    ("aponta_job_restarts_total", r#"job="gauges""#),
+    ("aponta_job_restarts_total", r#"job="vault_refresh""#),
+    ("aponta_job_restarts_total", r#"job="outbox""#),
+    ("aponta_tasks", ""),
+    ("process_resident_memory_bytes", ""),
+    ("process_cpu_seconds_total", ""),
+    ("process_open_fds", ""),
+];
+
+#[tokio::test]
+async fn every_metric_that_alerts_need_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::new().await;
+    let (server, api, metrics) = start(&database, folder.path()).await;
+    assert_eq!(status(format!("{api}/api/v1/atividades")).await, 200);
+    eventually("the gauges of the database", async || {
+        value(&scrape(&metrics).await, &["aponta_database_up"]) == Some(1.0)
+    })
+    .await;
+    let text = scrape(&metrics).await;
+    for (name, labels) in NEEDED {
+        assert!(
+            value(&text, &[name, labels]).is_some(),
+            "{name} is missing: {text}"
+        );
+    }
     assert_eq!(server.signal("TERM").await, 0);
 }
 

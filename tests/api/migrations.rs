@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aponta::config::{Config, Env};
-use aponta::db::migrate::{self, MIGRATOR};
+use aponta::schema::migrate::{self, MIGRATOR};
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, PgPool};
 

@@ -5,6 +5,7 @@ mod rotation;
 mod scopes;
 
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::support::process::{aponta, run};
@@ -23,20 +24,10 @@ async fn create(tenants: &Tenants, query: &str, body: Value) -> Reply {
 
 /// FE's "Configuração de PATs", call for call (contract 4.1).
 #[tokio::test]
-async fn the_frontends_flow_works_call_for_call() {
+async fn frontend_flow_stores_shows_and_changes_a_pat() {
     let tenants = Tenants::new().await;
     let listed = send(&tenants, Request::get(PATH)).await.expect(200);
     assert_eq!(listed, json!({"items": [], "total": 0}));
-
-    let tried = json!({"organization_name": "contoso", "pat": tenants.service_pat});
-    let validation = send(&tenants, Request::post(&format!("{PATH}/validate")).json(&tried))
-        .await
-        .expect(200);
-    let valid = json!({
-        "valid": true, "organization_name": "contoso", "message": "PAT válido. 1 projeto(s) encontrado(s).",
-        "projects_count": 1, "projects": ["P000"], "scopes": validation["scopes"], "scopes_ausentes": []
-    });
-    assert_eq!(validation, valid);
 
     let body = json!({
         "organization_name": " Contoso ", "organization_url": "", "pat": tenants.service_pat, "descricao": "Equipe",
@@ -44,12 +35,8 @@ async fn the_frontends_flow_works_call_for_call() {
     });
     let created = create(&tenants, "?validate_first=true", body).await.expect(201);
     let pat = &tenants.service_pat;
-    let masked = format!(
-        "{}{}{}",
-        &pat[..4],
-        "*".repeat(pat.len() - 8),
-        &pat[pat.len() - 4..]
-    );
+    let hidden = "*".repeat(pat.len() - 8);
+    let masked = format!("{}{hidden}{}", &pat[..4], &pat[pat.len() - 4..]);
     let expected = json!({
         "id": created["id"], "organization_name": "contoso", "organization_url": "https://dev.azure.com/contoso",
         "pat_masked": masked, "descricao": "Equipe", "expira_em": "2099-12-31T23:59:59.000000Z", "ativo": true,
@@ -69,61 +56,63 @@ async fn the_frontends_flow_works_call_for_call() {
     );
     assert_eq!(changed["status_validacao"], "válido");
     assert!(changed["atualizado_em"].as_str() > created["atualizado_em"].as_str());
-
-    assert_eq!(
-        send(
-            &tenants,
-            Request::post(&format!("{one}/validate")).json(&json!({}))
-        )
-        .await
-        .expect(200),
-        valid
-    );
-    tenants
-        .azure
-        .fault("contoso", "connection_data", Fault::Unauthorized);
-    let refused = send(&tenants, Request::post(&format!("{one}/validate")))
-        .await
-        .expect(200);
-    assert_eq!(refused["valid"], false);
-    tenants.azure.heal();
-    assert_eq!(
-        send(&tenants, Request::get(&one)).await.expect(200)["status_validacao"],
-        "não verificado"
-    );
-    let toggled = send(
-        &tenants,
-        Request::post(&format!("{one}/toggle-active")).json(&json!({})),
-    )
-    .await
-    .expect(200);
-    assert_eq!(toggled["ativo"], false);
-    let active = send(&tenants, Request::get(&format!("{PATH}?only_active=true")))
-        .await
-        .expect(200);
-    assert_eq!(active["total"], 0);
-    assert_eq!(send(&tenants, Request::delete(&one)).await.status, 204);
-    send(&tenants, Request::delete(&one)).await.problem(404);
-    let trail = send(
-        &tenants,
-        Request::get("/api/v1/auditoria?objeto_tipo=organization_pat"),
-    )
-    .await;
-    let acoes: Vec<Value> = trail.json()["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entry| entry["acao"].clone())
-        .collect();
-    assert_eq!(
-        acoes,
-        ["excluir", "desativar", "validar", "validar", "alterar", "criar"]
-    );
-    assert!(!trail.text().contains(pat.as_str()));
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_in_the_documented_words() {
+async fn frontend_flow_tries_a_pat_before_and_after_storing() {
+    let tenants = Tenants::new().await;
+    let tried = json!({"organization_name": "contoso", "pat": tenants.service_pat});
+    let validation = send(&tenants, Request::post(&format!("{PATH}/validate")).json(&tried))
+        .await
+        .expect(200);
+    let valid = json!({
+        "valid": true, "organization_name": "contoso", "message": "PAT válido. 1 projeto(s) encontrado(s).",
+        "projects_count": 1, "projects": ["P000"], "scopes": validation["scopes"], "scopes_ausentes": []
+    });
+    assert_eq!(validation, valid);
+
+    let one = stored(&tenants).await;
+    let try_again = || Request::post(&format!("{one}/validate")).json(&json!({}));
+    assert_eq!(send(&tenants, try_again()).await.expect(200), valid);
+    tenants
+        .azure
+        .fault("contoso", "connection_data", Fault::Unauthorized);
+    let refused = send(&tenants, try_again()).await.expect(200);
+    assert_eq!(refused["valid"], false);
+    tenants.azure.heal();
+    let shown = send(&tenants, Request::get(&one)).await.expect(200);
+    assert_eq!(shown["status_validacao"], "não verificado");
+}
+
+#[tokio::test]
+async fn frontend_flow_switches_a_pat_off_and_deletes_it() {
+    let tenants = Tenants::new().await;
+    let one = stored(&tenants).await;
+    let toggle = Request::post(&format!("{one}/toggle-active")).json(&json!({}));
+    assert_eq!(send(&tenants, toggle).await.expect(200)["ativo"], false);
+    let active = send(&tenants, Request::get(&format!("{PATH}?only_active=true"))).await;
+    assert_eq!(active.expect(200)["total"], 0);
+    assert_eq!(send(&tenants, Request::delete(&one)).await.status, 204);
+    send(&tenants, Request::delete(&one)).await.problem(404);
+
+    let trail = Request::get("/api/v1/auditoria?objeto_tipo=organization_pat");
+    let trail = send(&tenants, trail).await;
+    let body = trail.json();
+    let entries = body["items"].as_array().unwrap().iter();
+    let acoes: Vec<&Value> = entries.map(|entry| &entry["acao"]).collect();
+    assert_eq!(acoes, ["excluir", "desativar", "criar"]);
+    assert!(!trail.text().contains(tenants.service_pat.as_str()));
+}
+
+/// Stores a PAT and returns its path.
+async fn stored(tenants: &Tenants) -> String {
+    let body = json!({"organization_name": "contoso", "pat": tenants.service_pat});
+    let created = create(tenants, "", body).await.expect(201);
+    format!("{PATH}/{}", created["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn refused_pat_is_told_in_the_documented_words() {
     let tenants = Tenants::new().await;
     let with = |pat: &str| json!({"organization_name": "contoso", "pat": pat});
     let refused = create(&tenants, "", with("made-up-token")).await.problem(400);
@@ -141,6 +130,11 @@ async fn what_is_wrong_is_told_in_the_documented_words() {
         twice["detail"],
         "Já existe um PAT cadastrado para a organização 'contoso'"
     );
+}
+
+#[tokio::test]
+async fn wrong_fields_of_a_pat_are_all_told() {
+    let tenants = Tenants::new().await;
     let wrong = json!({"organization_name": "a/b", "pat": "short", "expira_em": "2026-12-31", "ativo": null});
     assert_eq!(
         create(&tenants, "?validate_first=talvez", wrong.clone())
@@ -161,6 +155,11 @@ async fn what_is_wrong_is_told_in_the_documented_words() {
         create(&tenants, "", json!({})).await.failures(),
         ["body.organization_name missing", "body.pat missing"]
     );
+}
+
+#[tokio::test]
+async fn unknown_pat_is_told_in_the_documented_words() {
+    let tenants = Tenants::new().await;
     let unknown = format!("{PATH}/{}", Uuid::new_v4());
     assert_eq!(
         send(&tenants, Request::get(&unknown)).await.problem(404)["detail"],
@@ -173,7 +172,11 @@ async fn what_is_wrong_is_told_in_the_documented_words() {
         (&validation["valid"], &validation["message"]),
         (&json!(false), &json!("PAT não encontrado."))
     );
+}
 
+#[tokio::test]
+async fn trouble_upstream_while_trying_a_pat_is_told() {
+    let tenants = Tenants::new().await;
     for (fault, message) in [
         (
             Fault::SignIn,
@@ -187,7 +190,7 @@ async fn what_is_wrong_is_told_in_the_documented_words() {
         (Fault::Hang, "Timeout ao conectar com Azure DevOps."),
     ] {
         tenants.azure.fault("contoso", "list_projects", fault);
-        let tried = with(&tenants.service_pat);
+        let tried = json!({"organization_name": "contoso", "pat": tenants.service_pat});
         let validation = send(&tenants, Request::post(&format!("{PATH}/validate")).json(&tried))
             .await
             .expect(200);
@@ -198,9 +201,13 @@ async fn what_is_wrong_is_told_in_the_documented_words() {
     }
     // Trouble upstream says nothing about the PAT.
     tenants.azure.fault("contoso", "list_projects", Fault::Hang);
-    create(&tenants, "", with(&tenants.service_pat))
-        .await
-        .problem(504);
+    create(
+        &tenants,
+        "",
+        json!({"organization_name": "contoso", "pat": tenants.service_pat}),
+    )
+    .await
+    .problem(504);
 }
 
 /// D-49: of two at once, one is stored and the other told so.
@@ -394,26 +401,26 @@ async fn rotation_leaves_no_row_under_the_old_key_and_no_pat_in_clear() {
             .all(|item| item["pat_masked"].is_string()),
         "{listed}"
     );
+    assert_no_table_holds(&tenants.app.pool, &tenants.service_pat).await;
+}
 
+/// Panics if a table holds the PAT as text or as bytes.
+async fn assert_no_table_holds(pool: &PgPool, pat: &str) {
     let tables: Vec<String> =
         sqlx::query_scalar("SELECT relname::text FROM pg_class WHERE relnamespace = 'api_aponta'::regnamespace AND relkind = 'r'")
-            .fetch_all(&tenants.app.pool)
+            .fetch_all(pool)
             .await
             .unwrap();
     for table in tables {
         let dump = format!("SELECT coalesce(string_agg(t::text, ' '), '') FROM {table} t");
         let text: String = sqlx::query_scalar(sqlx::AssertSqlSafe(dump))
-            .fetch_one(&tenants.app.pool)
+            .fetch_one(pool)
             .await
             .unwrap();
         let hex = "SELECT encode(convert_to($1, 'UTF8'), 'hex')";
-        let hex: String = sqlx::query_scalar(hex)
-            .bind(&tenants.service_pat)
-            .fetch_one(&tenants.app.pool)
-            .await
-            .unwrap();
+        let hex: String = sqlx::query_scalar(hex).bind(pat).fetch_one(pool).await.unwrap();
         assert!(
-            !text.contains(&tenants.service_pat) && !text.contains(&hex),
+            !text.contains(pat) && !text.contains(&hex),
             "{table} holds the PAT"
         );
     }

@@ -62,7 +62,7 @@ async fn an_outage_gives_503_only_and_ends_with_the_database_back() {
     let data: PathBuf = folder.path().join("d");
     let (database, url) = start_database(folder.path()).await;
     let config = crate::support::app::config(&url, []);
-    aponta::db::migrate::migrate(&config.database).await.unwrap();
+    aponta::schema::migrate::migrate(&config.database).await.unwrap();
     let pool = POOL.to_string();
     let settings = [
         ("DATABASE_POOL_MAX", pool.as_str()),

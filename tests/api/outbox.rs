@@ -252,7 +252,7 @@ async fn a_callers_refused_credential_lets_nobody_else_wait() {
 }
 
 #[tokio::test]
-async fn the_state_of_the_write_back_is_told_and_failures_can_be_tried_again() {
+async fn state_of_the_write_back_is_told() {
     let logging = Logging::new().await;
     let status = "/api/v1/integracao/sincronizacao";
     assert_eq!(
@@ -260,19 +260,7 @@ async fn the_state_of_the_write_back_is_told_and_failures_can_be_tried_again() {
         json!({"pendentes": 0, "mais_antigo": null, "idade_segundos": null, "falhas": 0, "a_conferir": 0, "organizacoes": [],
                "falhas_detalhes": []})
     );
-    let refused = Fault::RuleViolation("Custom.CentroDeCusto");
-    logging.azure().fault("contoso", "update_work_item", refused);
-    let failed = logging.log("01:00").await;
-    assert_eq!(failed["sincronizacao"]["estado"], "falhou");
-    let second = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
-    logging.azure().heal();
-    logging
-        .azure()
-        .fault("contoso", "update_work_item", Fault::Status(503, None));
-    logging
-        .post(&logging.body_with(&json!({"work_item_id": second})))
-        .await
-        .expect(201);
+    one_failed_one_pending(&logging).await;
     sqlx::query(
         "UPDATE write_back SET pendente_desde = now() - interval '90 seconds' WHERE estado = 'pendente'",
     )
@@ -303,7 +291,32 @@ async fn the_state_of_the_write_back_is_told_and_failures_can_be_tried_again() {
         .await
         .expect(200);
     assert_eq!((&others["pendentes"], &others["falhas"]), (&json!(0), &json!(0)));
+}
 
+/// Logs an hour that Azure DevOps refuses, and one on another work item that it does not answer for. Returns the
+/// first entry and the second work item.
+async fn one_failed_one_pending(logging: &Logging) -> (Value, i32) {
+    let refused = Fault::RuleViolation("Custom.CentroDeCusto");
+    logging.azure().fault("contoso", "update_work_item", refused);
+    let failed = logging.log("01:00").await;
+    assert_eq!(failed["sincronizacao"]["estado"], "falhou");
+    let second = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
+    logging.azure().heal();
+    logging
+        .azure()
+        .fault("contoso", "update_work_item", Fault::Status(503, None));
+    logging
+        .post(&logging.body_with(&json!({"work_item_id": second})))
+        .await
+        .expect(201);
+    (failed, second)
+}
+
+#[tokio::test]
+async fn failed_write_back_is_retried_by_administrators_only() {
+    let logging = Logging::new().await;
+    let status = "/api/v1/integracao/sincronizacao";
+    let (failed, second) = one_failed_one_pending(&logging).await;
     let retry = async |token: &str, body: Value| {
         let request = Request::post("/api/v1/integracao/sincronizacao/repetir")
             .bearer(token)

@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod pooler;
 pub mod process;
 pub mod server;
+pub mod snapshot;
 pub mod tenants;
 
 pub use app::{AUTH_ON, TestApp};

@@ -45,25 +45,9 @@ async fn projects_are_those_of_the_callers_organisations() {
 }
 
 #[tokio::test]
-async fn activities_are_seen_through_their_projects_and_changed_by_their_owners_only() {
+async fn activities_are_seen_through_their_projects() {
     let tenants = Tenants::new().await;
-    let both = tenants
-        .azure
-        .pat(&tenants.azure.person("Eve", &["contoso", "fabrikam"]));
-    tenants
-        .atividade(&tenants.member, "ours", &[tenants.projeto])
-        .await;
-    let theirs = tenants
-        .atividade(&tenants.other, "theirs", &[tenants.foreign])
-        .await;
-    let shared = tenants
-        .atividade(&both, "shared", &[tenants.foreign, tenants.projeto])
-        .await;
-    sqlx::query("INSERT INTO atividades (id, nome) VALUES (gen_random_uuid(), 'free')")
-        .execute(&tenants.app.pool)
-        .await
-        .unwrap();
-
+    let (both, _, _) = activities(&tenants).await;
     let list = "/api/v1/atividades";
     assert_eq!(
         names(&tenants, &tenants.member, list).await,
@@ -85,8 +69,36 @@ async fn activities_are_seen_through_their_projects_and_changed_by_their_owners_
         .await
         .expect(200);
     assert_eq!(page["total"], 3);
+}
 
-    // A shared one shows each side its own project, and is changed by those who belong to both.
+/// A member of both organisations, and activities `ours`, `theirs`, `shared` and one without a project, `free`.
+/// Returns the member's token and the ids of `theirs` and `shared`.
+async fn activities(tenants: &Tenants) -> (String, Uuid, Uuid) {
+    let both = tenants
+        .azure
+        .pat(&tenants.azure.person("Eve", &["contoso", "fabrikam"]));
+    tenants
+        .atividade(&tenants.member, "ours", &[tenants.projeto])
+        .await;
+    let theirs = tenants
+        .atividade(&tenants.other, "theirs", &[tenants.foreign])
+        .await;
+    let shared = tenants
+        .atividade(&both, "shared", &[tenants.foreign, tenants.projeto])
+        .await;
+    sqlx::query("INSERT INTO atividades (id, nome) VALUES (gen_random_uuid(), 'free')")
+        .execute(&tenants.app.pool)
+        .await
+        .unwrap();
+    (both, theirs, shared)
+}
+
+#[tokio::test]
+async fn shared_activity_is_changed_by_members_of_both_sides_only() {
+    let tenants = Tenants::new().await;
+    let (both, theirs, shared) = activities(&tenants).await;
+    let list = "/api/v1/atividades";
+    // It shows each side its own project.
     let path = format!("{list}/{shared}");
     let seen = tenants.app.get_as(&tenants.member, &path).await.expect(200);
     assert_eq!(seen["projetos"].as_array().unwrap().len(), 1);
@@ -95,7 +107,7 @@ async fn activities_are_seen_through_their_projects_and_changed_by_their_owners_
     assert_eq!(seen["id_projeto"], json!(tenants.foreign), "kept for another one");
     let seen = tenants.app.get_as(&both, &path).await.expect(200);
     assert_eq!(seen["projetos"].as_array().unwrap().len(), 2);
-    // Whoever may not see one does not see what is kept of it either.
+    // An activity that a caller may not see is not answered from the cache either.
     let theirs = format!("{list}/{theirs}");
     tenants.app.get_as(&tenants.other, &theirs).await.expect(200);
     tenants.app.get_as(&tenants.member, &theirs).await.problem(404);
@@ -107,7 +119,12 @@ async fn activities_are_seen_through_their_projects_and_changed_by_their_owners_
         .await
         .problem(403);
     tenants.app.send(change(&both)).await.expect(200);
-    // A project of somebody else does not exist.
+}
+
+#[tokio::test]
+async fn activity_with_a_foreign_project_is_refused() {
+    let tenants = Tenants::new().await;
+    let list = "/api/v1/atividades";
     let body = json!({"nome": "a", "ids_projetos": [tenants.projeto, tenants.foreign]});
     let steal = Request::post(list).bearer(&tenants.member).json(&body);
     let problem = tenants.app.send(steal).await.problem(400);

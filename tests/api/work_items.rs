@@ -66,7 +66,14 @@ async fn work_items_are_found_by_title_id_and_sign() {
     );
     assert_eq!(ids(&search(&logging, &foreign, "").await), [elsewhere]);
     assert_eq!(ids(&search(&logging, "#999999", "").await), Vec::<i64>::new());
+}
 
+#[tokio::test]
+async fn found_work_item_has_what_a_picker_shows() {
+    let logging = Logging::new().await;
+    let task = NewWorkItem::task(PROJECT).titled("Ação de teste").estimate(8.0);
+    let late = logging.azure().work_item("contoso", task);
+    let in_project = format!("&project_id={}", logging.tenants.projeto);
     let item = &search(&logging, &format!("#{late}"), &in_project).await["results"][0];
     assert_eq!(
         (&item["type"], &item["project"], &item["state"]),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::keys;
+use crate::assert_body;
 use crate::support::logging::{APONTAMENTOS, PROJECT, day};
 use crate::support::{Fault, Logging, NewWorkItem};
 
@@ -84,28 +85,13 @@ async fn d_32_a_summary_sums_minutes() {
             "total_formatado"
         ]
     );
-    assert_eq!(resumo["total_formatado"], "02:41");
-    assert_eq!(resumo["total_horas"], 161.0 / 60.0);
-    assert_eq!(resumo["total_apontamentos"], 5);
-    assert_eq!(resumo["media_horas_por_apontamento"], 161.0 / 60.0 / 5.0);
     assert_eq!(
         (&resumo["primeira_data"], &resumo["ultima_data"]),
         (&json!(day(-1)), &json!(day(0)))
     );
-    assert_eq!(
-        resumo["por_atividade"],
-        json!([
-            {"id": review, "nome": "Revisão", "total_horas": 2.0},
-            {"id": logging.atividade, "nome": "Codificação", "total_horas": 41.0 / 60.0}
-        ])
-    );
-    let people: Vec<&str> = resumo["por_usuario"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|part| part["nome"].as_str().unwrap())
-        .collect();
-    assert_eq!(people, ["Ada Example", "Root"]);
+    let mut fixed = resumo.clone();
+    fixed["primeira_data"] = json!("[yesterday]");
+    assert_body!("summary", fixed);
 }
 
 #[tokio::test]

@@ -17,52 +17,65 @@ const APP_REFUSED: &str = "App Token JWT inválido ou expirado";
 async fn d_01_forged_app_tokens_are_refused_without_asking_anybody() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
+    let app = with_two_secrets(&azure).await;
+    for (name, token) in forged(ada.id) {
+        for header in [format!("Bearer {token}"), basic("", &token)] {
+            let reply = with_header(&app, &header).await;
+            assert_eq!(reply.problem(401)["detail"], APP_REFUSED, "{name}");
+        }
+    }
+    assert_eq!(azure.seen().len(), 0, "Azure DevOps was asked");
+}
+
+/// Starts a service that accepts tokens signed by either of two secrets.
+async fn with_two_secrets(azure: &FakeAzure) -> TestApp {
     let service = azure.pat(&azure.person("Service", &["contoso"]));
     let secrets = format!("{NEXT_SECRET},{SECRET}");
-    let app = TestApp::over(
-        &azure,
+    TestApp::over(
+        azure,
         [
             ("AZURE_EXTENSION_SECRETS", secrets.as_str()),
             ("AZURE_EXTENSION_APP_ID", app_token::APP_ID),
             ("AZURE_DEVOPS_PAT", &service),
         ],
     )
-    .await;
-    let changed = |key: &str, value: Value| {
-        let mut claims = claims(ada.id);
-        claims[key] = value;
-        sign(&claims, SECRET)
-    };
-    let without = |key: &str| {
-        let mut claims = claims(ada.id);
-        claims.as_object_mut().unwrap().remove(key);
-        sign(&claims, SECRET)
-    };
-    let unsigned = |header: Value| {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        format!("{}.{}.", part(&header), part(&claims(ada.id)))
-    };
-    let good = app_token(ada.id);
+    .await
+}
+
+/// Returns the token of a person with one claim changed.
+fn changed(id: Uuid, key: &str, value: Value) -> String {
+    let mut claims = claims(id);
+    claims[key] = value;
+    sign(&claims, SECRET)
+}
+
+/// Returns the token of a person without one claim.
+fn without(id: Uuid, key: &str) -> String {
+    let mut claims = claims(id);
+    claims.as_object_mut().unwrap().remove(key);
+    sign(&claims, SECRET)
+}
+
+/// Returns forged tokens, each with its forgery.
+fn forged(id: Uuid) -> [(&'static str, String); 16] {
+    let changed = |key, value| changed(id, key, value);
+    let good = app_token(id);
     let (body, signature) = good.rsplit_once('.').unwrap();
-    let other_body = sign(&changed_claims(ada.id), SECRET);
+    let other_body = sign(&changed_claims(id), SECRET);
     let swapped = format!("{}.{signature}", other_body.rsplit_once('.').unwrap().0);
     let mut with_jwk = Header::new(Algorithm::HS256);
     with_jwk.kid = Some("attacker".into());
     with_jwk.jku = Some("https://attacker.example/keys".into());
-    let forged = [
+    [
         ("no signature", format!("{body}.")),
         (
             "other secret",
-            sign(&claims(ada.id), "another-secret-of-at-least-32-characters"),
+            sign(&claims(id), "another-secret-of-at-least-32-characters"),
         ),
-        ("empty secret", sign(&claims(ada.id), "")),
+        ("empty secret", sign(&claims(id), "")),
         (
             "a key of its own",
-            sign_with(
-                &with_jwk,
-                &claims(ada.id),
-                "another-secret-of-at-least-32-characters",
-            ),
+            sign_with(&with_jwk, &claims(id), "another-secret-of-at-least-32-characters"),
         ),
         ("swapped body", swapped),
         ("other audience", changed("aud", json!(Uuid::new_v4()))),
@@ -75,20 +88,24 @@ async fn d_01_forged_app_tokens_are_refused_without_asking_anybody() {
         ),
         ("no GUID", changed("nameid", json!("ada' OR 1=1"))),
         ("numeric nameid", changed("nameid", json!(7))),
-        ("no exp", without("exp")),
-        ("no nbf", without("nbf")),
-        ("no aud", without("aud")),
-        ("no nameid", without("nameid")),
-    ];
-    for (name, token) in forged {
-        for header in [format!("Bearer {token}"), basic("", &token)] {
-            let reply = with_header(&app, &header).await;
-            assert_eq!(reply.problem(401)["detail"], APP_REFUSED, "{name}");
-        }
-    }
-    assert_eq!(azure.seen().len(), 0, "nobody was asked");
+        ("no exp", without(id, "exp")),
+        ("no nbf", without(id, "nbf")),
+        ("no aud", without(id, "aud")),
+        ("no nameid", without(id, "nameid")),
+    ]
+}
+
+#[tokio::test]
+async fn token_of_another_issuer_or_algorithm_is_no_app_token() {
+    let azure = FakeAzure::contoso().await;
+    let ada = azure.person("Ada Example", &["contoso"]);
+    let app = with_two_secrets(&azure).await;
+    let unsigned = |header: Value| {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}.", part(&header), part(&claims(ada.id)))
+    };
     // `iss` is exact: with a scheme before it this is some other token, which Azure DevOps does not know.
-    let look_alike = changed("iss", json!("https://app.vstoken.visualstudio.com"));
+    let look_alike = changed(ada.id, "iss", json!("https://app.vstoken.visualstudio.com"));
     let no_app_tokens = [
         look_alike,
         unsigned(json!({"alg": "none", "typ": "JWT"})),
@@ -101,7 +118,13 @@ async fn d_01_forged_app_tokens_are_refused_without_asking_anybody() {
     }
     assert_eq!(azure.count("connection_data"), 2 * no_app_tokens.len());
     assert_eq!(azure.count("read_identity"), 0);
-    // Both secrets count while one replaces the other.
+}
+
+#[tokio::test]
+async fn both_secrets_count_while_one_replaces_the_other() {
+    let azure = FakeAzure::contoso().await;
+    let ada = azure.person("Ada Example", &["contoso"]);
+    let app = with_two_secrets(&azure).await;
     for secret in [SECRET, NEXT_SECRET] {
         app.get_as(&sign(&claims(ada.id), secret), PATH).await.expect(200);
     }

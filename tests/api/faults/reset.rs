@@ -46,6 +46,23 @@ impl Writer<'_> {
         .await;
     }
 
+    /// Repeats the request of an entry until it is served, and returns the answer.
+    async fn repeat(&self, entry: i64) -> Value {
+        let mut again = None;
+        eventually("the repeated request is served", async || {
+            let reply = self.post(entry).await;
+            match reply.status.as_u16() {
+                201 => again = Some(reply.json()),
+                // The database may not know yet that the connection is gone, nor may the pool.
+                409 => assert_eq!(reply.problem(409)["code"], "requisicao_em_andamento"),
+                _ => drop(reply.problem(503)),
+            }
+            again.is_some()
+        })
+        .await;
+        again.unwrap()
+    }
+
     /// How often it is in the database, and as what.
     async fn stored(&self, entry: i64) -> Vec<String> {
         sqlx::query_scalar("SELECT id::text FROM apontamentos WHERE comentario = $1")
@@ -108,19 +125,7 @@ async fn a_reset_anywhere_in_a_write_loses_nothing_and_doubles_nothing() {
                 committed += stored.len();
             }
 
-            let mut again = None;
-            eventually("the repeated request is served", async || {
-                let reply = writer.post(entry).await;
-                match reply.status.as_u16() {
-                    201 => again = Some(reply.json()),
-                    // The database may not know yet that the connection is gone, nor may the pool.
-                    409 => assert_eq!(reply.problem(409)["code"], "requisicao_em_andamento"),
-                    _ => drop(reply.problem(503)),
-                }
-                again.is_some()
-            })
-            .await;
-            let again = again.unwrap();
+            let again = writer.repeat(entry).await;
             assert_eq!(writer.stored(entry).await, [again["id"].as_str().unwrap()]);
             if let Some(first) = first {
                 assert_eq!(first["id"], again["id"], "acknowledged as another one");
@@ -130,7 +135,12 @@ async fn a_reset_anywhere_in_a_write_loses_nothing_and_doubles_nothing() {
     println!("{refused} refused, {committed} of them committed all the same; {acknowledged} acknowledged");
     assert!(refused > 0, "no reset was felt");
     assert_eq!(logging.count().await, writer.entries);
-    // Who could not note what he did holds the work item until his lease ends; that minute is skipped.
+    assert_hours_are_written(&logging, writer.entries).await;
+}
+
+/// Waits until Azure DevOps has the hours of so many entries.
+async fn assert_hours_are_written(logging: &Logging, entries: i64) {
+    // A write-back that could not note its end holds the work item until its lease ends; that minute is skipped.
     sqlx::query("UPDATE write_back SET lease_ate = now()")
         .execute(&logging.tenants.app.pool)
         .await
@@ -139,7 +149,7 @@ async fn a_reset_anywhere_in_a_write_loses_nothing_and_doubles_nothing() {
         logging.write_due().await;
         let hours = logging.azure().hours(logging.item).0.unwrap();
         #[expect(clippy::cast_precision_loss, reason = "a few thousand quarters")]
-        let expected = 3.5 + writer.entries as f64 / 4.0;
+        let expected = 3.5 + entries as f64 / 4.0;
         (hours - expected).abs() < 0.001
     })
     .await;

@@ -60,7 +60,7 @@ async fn what_was_acknowledged_before_an_immediate_shutdown_is_there_once_afterw
     let data = folder.path().join("d");
     let (database, url) = start_database(folder.path()).await;
     let config = crate::support::app::config(&url, []);
-    aponta::db::migrate::migrate(&config.database).await.unwrap();
+    aponta::schema::migrate::migrate(&config.database).await.unwrap();
     let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
     let options = options.options([("search_path", "api_aponta")]);
     let projeto = projeto(&PgPool::connect_lazy_with(options.clone()), "P").await;

@@ -145,49 +145,9 @@ async fn clients_that_dawdle_keep_nobody_waiting_and_are_ended() {
     get(&client, &list).await;
 
     let started = Instant::now();
-    let (open, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let mut dawdlers: [JoinSet<String>; 4] = Default::default();
-    let start = |number: usize| {
-        let (address, open, ended) = (address.clone(), Arc::clone(&open), Arc::clone(&ended));
-        async move {
-            let stream = TcpStream::connect(address).await.unwrap();
-            open.fetch_add(1, Ordering::Relaxed);
-            let said = match number {
-                0 => drip(stream, "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ").await,
-                1 => {
-                    drip(
-                        stream,
-                        "POST /api/v1/atividades HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
-                    )
-                    .await
-                }
-                2 => idle(stream, false).await,
-                _ => idle(stream, true).await,
-            };
-            ended.fetch_add(1, Ordering::Relaxed);
-            said
-        }
-    };
-    let counts = [SLOW, SLOW, idle_connections / 2, idle_connections.div_ceil(2)];
-    let mut expected = 0;
-    for (number, mut left) in counts.into_iter().enumerate() {
-        while left > 0 {
-            let some = left.min(SOME);
-            left -= some;
-            expected += some;
-            for _ in 0..some {
-                dawdlers[number].spawn(start(number));
-            }
-            eventually("they are connected", async || {
-                open.load(Ordering::Relaxed) >= expected
-            })
-            .await;
-            // Whoever connects is accepted after them.
-            get(&reqwest::Client::new(), &health).await;
-        }
-    }
+    let dawdling = Dawdling::start(&address, idle_connections).await;
     let slowest = slowest_answer(&client, &list, &health).await;
-    let still = all - ended.load(Ordering::Relaxed);
+    let still = all - dawdling.ended.load(Ordering::Relaxed);
     println!(
         "{all} dawdlers since {:?}, {still} still there; slowest answer {slowest:?}",
         started.elapsed()
@@ -198,7 +158,7 @@ async fn clients_that_dawdle_keep_nobody_waiting_and_are_ended() {
     );
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 
-    let [heads, bodies, silent, used] = dawdlers;
+    let [heads, bodies, silent, used] = dawdling.clients;
     let ended = async |what: &str, dawdlers: JoinSet<String>| {
         let all = timeout(PATIENCE.saturating_sub(started.elapsed()), dawdlers.join_all()).await;
         println!("{what} ended after {:?}", started.elapsed());
@@ -208,6 +168,70 @@ async fn clients_that_dawdle_keep_nobody_waiting_and_are_ended() {
     let used = ended("ones kept after a request", used).await;
     let heads = ended("slow heads", heads).await;
     let bodies = ended("slow bodies", bodies).await;
+    assert_ended(&heads, &bodies, &silent, &used);
+    assert_eq!(get(&client, &list).await.status, 200);
+    assert_eq!(running.signal("TERM").await, 0);
+}
+
+/// Clients that dawdle: slow heads, slow bodies, silent ones, ones kept after a request.
+struct Dawdling {
+    clients: [JoinSet<String>; 4],
+    ended: Arc<AtomicUsize>,
+}
+
+impl Dawdling {
+    /// Connects all of them, some at a time.
+    async fn start(address: &str, idle_connections: usize) -> Self {
+        let open = Arc::new(AtomicUsize::new(0));
+        let mut dawdling = Self {
+            clients: Default::default(),
+            ended: Arc::default(),
+        };
+        let counts = [SLOW, SLOW, idle_connections / 2, idle_connections.div_ceil(2)];
+        let mut expected = 0;
+        for (kind, mut left) in counts.into_iter().enumerate() {
+            while left > 0 {
+                let some = left.min(SOME);
+                left -= some;
+                expected += some;
+                for _ in 0..some {
+                    let (open, ended) = (Arc::clone(&open), Arc::clone(&dawdling.ended));
+                    dawdling.clients[kind].spawn(dawdle(address.to_owned(), kind, open, ended));
+                }
+                eventually("they are connected", async || {
+                    open.load(Ordering::Relaxed) >= expected
+                })
+                .await;
+                // A later connection is accepted after them.
+                get(&reqwest::Client::new(), &format!("http://{address}/health")).await;
+            }
+        }
+        dawdling
+    }
+}
+
+/// Dawdles on one connection until the server ends it, and returns its answer.
+async fn dawdle(address: String, kind: usize, open: Arc<AtomicUsize>, ended: Arc<AtomicUsize>) -> String {
+    let stream = TcpStream::connect(address).await.unwrap();
+    open.fetch_add(1, Ordering::Relaxed);
+    let said = match kind {
+        0 => drip(stream, "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ").await,
+        1 => {
+            drip(
+                stream,
+                "POST /api/v1/atividades HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+            )
+            .await
+        }
+        2 => idle(stream, false).await,
+        _ => idle(stream, true).await,
+    };
+    ended.fetch_add(1, Ordering::Relaxed);
+    said
+}
+
+/// Panics unless every kind of client was answered as it should be.
+fn assert_ended(heads: &[String], bodies: &[String], silent: &[String], used: &[String]) {
     let first_line = |text: &String| text.lines().next().unwrap_or_default().to_owned();
     assert!(
         heads.iter().all(|said| !first_line(said).contains("200")),
@@ -226,8 +250,6 @@ async fn clients_that_dawdle_keep_nobody_waiting_and_are_ended() {
     );
     assert!(silent.iter().all(String::is_empty));
     assert!(used.iter().all(|said| said.starts_with("HTTP/1.1 200")));
-    assert_eq!(get(&client, &list).await.status, 200);
-    assert_eq!(running.signal("TERM").await, 0);
 }
 
 /// Connections beyond those that are served wait in the kernel's queue; beyond that, handshakes are dropped and sent again later.

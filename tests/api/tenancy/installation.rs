@@ -1,6 +1,6 @@
 //! A schema whose owner is an ordinary login, and rows of tenants in it.
 
-use aponta::db::migrate;
+use aponta::schema::migrate;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! Rows that name an organisation and a project name a project of that organisation.
 
-use aponta::db::migrate;
+use aponta::schema::migrate;
 use serde_json::json;
 
 use super::installation::{BOTH, Installation, plant, run};

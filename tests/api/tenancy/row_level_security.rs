@@ -1,5 +1,6 @@
 //! The second wall: what PostgreSQL lets its roles do if the application should forget.
 
+use aponta::schema;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use uuid::Uuid;
@@ -43,6 +44,54 @@ async fn seen(pool: &PgPool, table: &str, setting: Option<&str>) -> Vec<Option<S
 #[tokio::test]
 async fn row_level_security_is_a_second_wall_around_every_table_with_an_organisation() {
     let tenants = Tenants::new().await;
+    fill_every_table(&tenants).await;
+    let pool = &tenants.app.pool;
+    let tables = tenant_tables(pool).await;
+    assert_eq!(
+        tables,
+        [
+            "apontamentos",
+            "auditoria",
+            "idempotencia",
+            "minutos_do_dia",
+            "organization_pats",
+            "projetos",
+            "write_back"
+        ]
+    );
+    for table in &tables {
+        assert_walled(pool, table).await;
+        if table == "organization_pats" {
+            // Closed to this role: see `walls`.
+            continue;
+        }
+        assert_eq!(
+            seen(pool, table, None).await,
+            Vec::<Option<String>>::new(),
+            "{table} unset"
+        );
+        assert_eq!(
+            seen(pool, table, Some("")).await,
+            Vec::<Option<String>>::new(),
+            "{table} empty"
+        );
+        let own = seen(pool, table, Some("contoso,")).await;
+        assert!(own.contains(&Some("contoso".to_owned())), "{table}: {own:?}");
+        assert!(!own.contains(&Some("fabrikam".to_owned())), "{table}: {own:?}");
+        let unknown = seen(pool, table, Some("unheard-of,")).await;
+        assert!(unknown.iter().all(Option::is_none), "{table}: {unknown:?}");
+        if table == "projetos" {
+            assert_eq!(
+                unknown.len(),
+                1,
+                "a row that has no organisation yet is every member's"
+            );
+        }
+    }
+}
+
+/// Makes both organisations have rows in every table, and one project have no organisation yet.
+async fn fill_every_table(tenants: &Tenants) {
     tenants.stored_pat().await;
     let pool = &tenants.app.pool;
     let body = json!({"organization_name": "fabrikam", "pat": tenants.service_pat});
@@ -73,65 +122,27 @@ async fn row_level_security_is_a_second_wall_around_every_table_with_an_organisa
             .json(&body);
         tenants.app.send(log).await.expect(201);
     }
+}
 
-    let tables = tenant_tables(pool).await;
-    assert_eq!(
-        tables,
-        [
-            "apontamentos",
-            "auditoria",
-            "idempotencia",
-            "minutos_do_dia",
-            "organization_pats",
-            "projetos",
-            "write_back"
-        ]
-    );
-    for table in &tables {
-        let forced: bool = sqlx::query_scalar(
-            "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = $1::regclass",
-        )
-        .bind(table)
-        .fetch_one(pool)
-        .await
-        .unwrap();
-        assert!(forced, "{table}");
-        let checks: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_policies WHERE schemaname = 'api_aponta' AND tablename = $1
-              AND qual IS NOT NULL AND with_check IS NOT NULL AND cmd = 'ALL'",
-        )
-        .bind(table)
-        .fetch_one(pool)
-        .await
-        .unwrap();
-        assert_eq!(checks, 2, "{table}: one for callers, one for maintenance");
-        if table == "organization_pats" {
-            // Closed to this role: see `walls`.
-            continue;
-        }
-        assert_eq!(
-            seen(pool, table, None).await,
-            Vec::<Option<String>>::new(),
-            "{table} unset"
-        );
-        assert_eq!(
-            seen(pool, table, Some("")).await,
-            Vec::<Option<String>>::new(),
-            "{table} empty"
-        );
-        let own = seen(pool, table, Some("contoso,")).await;
-        assert!(own.contains(&Some("contoso".to_owned())), "{table}: {own:?}");
-        assert!(!own.contains(&Some("fabrikam".to_owned())), "{table}: {own:?}");
-        let unknown = seen(pool, table, Some("unheard-of,")).await;
-        assert!(unknown.iter().all(Option::is_none), "{table}: {unknown:?}");
-        if table == "projetos" {
-            assert_eq!(
-                unknown.len(),
-                1,
-                "a row that has no organisation yet is every member's"
-            );
-        }
-    }
+/// Panics unless row-level security is forced on the table, by a policy for callers and one for maintenance.
+async fn assert_walled(pool: &PgPool, table: &str) {
+    let forced: bool = sqlx::query_scalar(
+        "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = $1::regclass",
+    )
+    .bind(table)
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    assert!(forced, "{table}");
+    let checks: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_policies WHERE schemaname = 'api_aponta' AND tablename = $1
+          AND qual IS NOT NULL AND with_check IS NOT NULL AND cmd = 'ALL'",
+    )
+    .bind(table)
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    assert_eq!(checks, 2, "{table}: one for callers, one for maintenance");
 }
 
 #[tokio::test]
@@ -208,13 +219,13 @@ async fn the_roles_own_nothing_and_bypass_nothing() {
         ]
     );
     // The tests' own login is a superuser; that is all that there is to say.
-    let gaps = app.app.db.security_gaps().await.unwrap();
+    let gaps = schema::security_gaps(&app.app.db).await.unwrap();
     assert!(gaps.len() == 1 && gaps[0].starts_with("the login "), "{gaps:?}");
     sqlx::query("ALTER TABLE projetos NO FORCE ROW LEVEL SECURITY")
         .execute(&app.pool)
         .await
         .unwrap();
-    let gaps = app.app.db.security_gaps().await.unwrap();
+    let gaps = schema::security_gaps(&app.app.db).await.unwrap();
     assert_eq!(gaps[1..], ["the table projetos has no forced row-level security"]);
 }
 
@@ -243,7 +254,10 @@ async fn a_login_that_owns_nothing_can_serve() {
         .await
         .unwrap();
     assert_eq!(ready["checks"]["migrations"], "ok");
-    assert_eq!(server.db.security_gaps().await.unwrap(), Vec::<String>::new());
+    assert_eq!(
+        schema::security_gaps(&server.db).await.unwrap(),
+        Vec::<String>::new()
+    );
     server.stop().await;
     // Prepared without NOINHERIT, it would see every tenant wherever the service forgot to set a role.
     sqlx::raw_sql(AssertSqlSafe(format!(
@@ -254,7 +268,7 @@ async fn a_login_that_owns_nothing_can_serve() {
     .await
     .unwrap();
     let server = RunningServer::start(&url, settings).await;
-    let gaps = server.db.security_gaps().await.unwrap();
+    let gaps = schema::security_gaps(&server.db).await.unwrap();
     assert_eq!(gaps.len(), 2, "{gaps:?}");
     assert!(
         gaps.iter().all(|gap| gap.contains("inherits the rights of")),
@@ -285,11 +299,14 @@ async fn an_owner_with_createrole_migrates_and_serves() {
     let config = crate::support::app::config(&url, [("DATABASE_SCHEMA", name.as_str())]);
     // Twice: the second time everything is there.
     for _ in 0..2 {
-        aponta::db::migrate::migrate(&config.database).await.unwrap();
+        aponta::schema::migrate::migrate(&config.database).await.unwrap();
     }
     let server = RunningServer::start(&url, [("DATABASE_SCHEMA", name.as_str())]).await;
     let reply = reqwest::get(server.url("/api/v1/atividades")).await.unwrap();
     assert_eq!(reply.status(), 200);
-    assert_eq!(server.db.security_gaps().await.unwrap(), Vec::<String>::new());
+    assert_eq!(
+        schema::security_gaps(&server.db).await.unwrap(),
+        Vec::<String>::new()
+    );
     server.stop().await;
 }
