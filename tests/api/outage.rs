@@ -110,18 +110,16 @@ async fn an_outage_gives_503_only_and_ends_with_the_database_back() {
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [200, 503]);
 
-    // sqlx#4349: a permit lost with a dead connection would keep the pool below its size for ever.
-    let mut held = Vec::new();
-    for _ in 0..POOL {
-        held.push(
-            server
-                .db
-                .acquire()
-                .await
-                .expect("the pool lost a connection for good"),
-        );
-    }
-    drop(held);
+    assert_pool_is_whole(&server).await;
     server.stop().await;
     database.signal("INT").await;
+}
+
+/// Panics if a permit was lost with a dead connection (sqlx#4349): the pool would be below its size for ever.
+async fn assert_pool_is_whole(server: &RunningServer) {
+    let mut held = Vec::new();
+    for _ in 0..POOL {
+        let acquired = server.db.acquire().await;
+        held.push(acquired.expect("the pool lost a connection for good"));
+    }
 }

@@ -238,7 +238,7 @@ fn a_container_that_may_more_is_noticed() {
 }
 
 #[test]
-fn a_service_that_nobody_looks_after_is_noticed() {
+fn service_without_care_is_noticed() {
     assert_all_noticed(&[
         ("nginx:1.30.3-alpine", "nginx:alpine", "nginx: has an image"),
         (
@@ -265,6 +265,12 @@ fn a_service_that_nobody_looks_after_is_noticed() {
         ),
         ("pg_isready", "true", "postgres: has no health check"),
         ("max-size: 10m, ", "", "fills the disk"),
+    ]);
+}
+
+#[test]
+fn wrong_order_of_start_and_end_is_noticed() {
+    assert_all_noticed(&[
         (
             "{condition: service_completed_successfully}",
             "{condition: service_started}",

@@ -38,19 +38,19 @@ fn broken_when_it_runs(text: &str) -> Vec<String> {
 /// Promises of the service's image.
 fn broken(text: &str) -> Vec<String> {
     let mut broken = broken_when_it_runs(text);
-    let mut expect = |promise: &str, held: bool| {
-        if !held {
-            broken.push(promise.to_owned());
-        }
-    };
+    let promises = [build_promises(text), run_promises(text)].concat();
+    let failed = promises.into_iter().filter(|(_, held)| !held);
+    broken.extend(failed.map(|(promise, _)| promise.to_owned()));
+    broken
+}
+
+/// Promises of the stages that compile, and whether each is kept.
+fn build_promises(text: &str) -> Vec<(&'static str, bool)> {
+    let mut promises = Vec::new();
+    let mut expect = |promise, held| promises.push((promise, held));
     let stages = parse(text);
     let stage = |name: &str| stages.iter().find(|stage| stage.name == name).expect(name);
-    let (chef, plan, build, last) = (
-        stage("chef"),
-        stage("plan"),
-        stage("build"),
-        stages.last().unwrap(),
-    );
+    let (chef, plan, build) = (stage("chef"), stage("plan"), stage("build"));
 
     let toolchain = chef.base.strip_prefix("rust:").unwrap_or_default();
     let minor = |version: &str| {
@@ -93,7 +93,15 @@ fn broken(text: &str) -> Vec<String> {
         "no database while compiling",
         build.all("ENV").contains(&"SQLX_OFFLINE=true"),
     );
+    promises
+}
 
+/// Promises of the image itself, and whether each is kept.
+fn run_promises(text: &str) -> Vec<(&'static str, bool)> {
+    let mut promises = Vec::new();
+    let mut expect = |promise, held| promises.push((promise, held));
+    let stages = parse(text);
+    let last = stages.last().unwrap();
     expect("the image starts from nothing", last.base == "scratch");
     expect(
         "the image is made of one folder",
@@ -122,7 +130,7 @@ fn broken(text: &str) -> Vec<String> {
             labels.contains(&format!("org.opencontainers.image.{label}=")),
         );
     }
-    broken
+    promises
 }
 
 /// Whether the build sees a path: the last line of `.dockerignore` that matches it says (`!`: yes).
@@ -157,68 +165,71 @@ fn the_images_keep_their_promises() {
     }
 }
 
+/// Changes of the Dockerfile that break a promise: from, to, and the complaint.
+const BREAKS: &[(&str, &str, &str)] = &[
+    ("rust:1.95.0-slim-bookworm", "rust:latest", "is not pinned"),
+    ("rust:1.95.0-slim-bookworm", "rust", "is not pinned"),
+    (
+        "rust:1.95.0-slim-bookworm",
+        "rust:1.95-slim-bookworm",
+        "tag is exact",
+    ),
+    ("rust:1.95.0-slim-bookworm", "rust:1.95.0-slim-trixie", "bookworm"),
+    ("rust:1.95.0", "rust:1.90.0", "as new as"),
+    (
+        "FROM chef AS build",
+        "FROM rust:1.96.0-slim-bookworm AS build",
+        "one toolchain",
+    ),
+    ("cargo-chef --version 0.1.78", "cargo-chef", "one version"),
+    (
+        "COPY . .\nRUN cargo chef prepare",
+        "RUN cargo chef prepare",
+        "the plan",
+    ),
+    (
+        "RUN cargo chef cook",
+        "COPY . .\nRUN cargo chef cook",
+        "before our sources",
+    ),
+    ("cook --release --locked", "cook --release", "before our sources"),
+    (
+        "cargo build --release --locked",
+        "cargo build --release",
+        "before our sources",
+    ),
+    (
+        "--locked --no-default-features\n",
+        "--locked\n",
+        "before our sources",
+    ),
+    ("ENV SQLX_OFFLINE=true", "", "no database"),
+    ("FROM scratch", "FROM debian:12.1-slim", "from nothing"),
+    ("COPY --from=root /image /", "COPY . /", "one folder"),
+    ("USER 65532:65532\n", "", "not a number"),
+    ("USER 65532:65532", "USER aponta", "not a number"),
+    ("USER 65532:65532", "USER 0:0", "not a number"),
+    ("USER 65532:65532", "USER 1000:1000", "65532"),
+    ("STOPSIGNAL SIGTERM", "STOPSIGNAL SIGKILL", "SIGTERM"),
+    ("EXPOSE 8000", "EXPOSE 80", "8000"),
+    (
+        "ENV ENVIRONMENT=production",
+        "ENV ENVIRONMENT=development",
+        "production",
+    ),
+    ("ARG REVISION=unknown", "ARG GIT_TOKEN", "a secret"),
+    (
+        "ENV SQLX_OFFLINE=true",
+        "ENV DATABASE_URL=postgres://a:b@db/a",
+        "a secret",
+    ),
+    ("image.revision", "image.commit", "labels"),
+];
+
 #[test]
 fn a_broken_promise_of_the_image_is_noticed() {
     let text = read("Dockerfile");
-    for (from, to, complaint) in [
-        ("rust:1.95.0-slim-bookworm", "rust:latest", "is not pinned"),
-        ("rust:1.95.0-slim-bookworm", "rust", "is not pinned"),
-        (
-            "rust:1.95.0-slim-bookworm",
-            "rust:1.95-slim-bookworm",
-            "tag is exact",
-        ),
-        ("rust:1.95.0-slim-bookworm", "rust:1.95.0-slim-trixie", "bookworm"),
-        ("rust:1.95.0", "rust:1.90.0", "as new as"),
-        (
-            "FROM chef AS build",
-            "FROM rust:1.96.0-slim-bookworm AS build",
-            "one toolchain",
-        ),
-        ("cargo-chef --version 0.1.78", "cargo-chef", "one version"),
-        (
-            "COPY . .\nRUN cargo chef prepare",
-            "RUN cargo chef prepare",
-            "the plan",
-        ),
-        (
-            "RUN cargo chef cook",
-            "COPY . .\nRUN cargo chef cook",
-            "before our sources",
-        ),
-        ("cook --release --locked", "cook --release", "before our sources"),
-        (
-            "cargo build --release --locked",
-            "cargo build --release",
-            "before our sources",
-        ),
-        (
-            "--locked --no-default-features\n",
-            "--locked\n",
-            "before our sources",
-        ),
-        ("ENV SQLX_OFFLINE=true", "", "no database"),
-        ("FROM scratch", "FROM debian:12.1-slim", "from nothing"),
-        ("COPY --from=root /image /", "COPY . /", "one folder"),
-        ("USER 65532:65532\n", "", "not a number"),
-        ("USER 65532:65532", "USER aponta", "not a number"),
-        ("USER 65532:65532", "USER 0:0", "not a number"),
-        ("USER 65532:65532", "USER 1000:1000", "65532"),
-        ("STOPSIGNAL SIGTERM", "STOPSIGNAL SIGKILL", "SIGTERM"),
-        ("EXPOSE 8000", "EXPOSE 80", "8000"),
-        (
-            "ENV ENVIRONMENT=production",
-            "ENV ENVIRONMENT=development",
-            "production",
-        ),
-        ("ARG REVISION=unknown", "ARG GIT_TOKEN", "a secret"),
-        (
-            "ENV SQLX_OFFLINE=true",
-            "ENV DATABASE_URL=postgres://a:b@db/a",
-            "a secret",
-        ),
-        ("image.revision", "image.commit", "labels"),
-    ] {
+    for (from, to, complaint) in BREAKS {
         assert_noticed(&text, from, to, complaint, broken);
     }
 }

@@ -57,7 +57,10 @@ pub fn broken(text: &str) -> Vec<String> {
                 .map(|promise| format!("{name}: {promise}")),
         );
     }
-    broken.extend(fits_together(&compose));
+    broken.extend(has_its_networks(&compose));
+    broken.extend(ends_and_migrates_in_order(&compose));
+    broken.extend(starts_in_order(&compose));
+    broken.extend(keeps_its_data(&compose));
     broken.extend(has_secrets_in_files(&compose));
     broken
 }
@@ -122,6 +125,14 @@ fn is_contained(name: &str, service: &Value) -> Vec<String> {
         service["env_file"].is_null() || (of_backups && service["env_file"] == key),
         "has env_file",
     ));
+    broken.extend(mounts_little(name, service));
+    broken
+}
+
+/// What a container sees of the machine.
+fn mounts_little(name: &str, service: &Value) -> Vec<String> {
+    let mut broken = Vec::new();
+    let of_backups = matches!(name, "postgres" | "backup");
     for volume in strings(&service["volumes"]) {
         let trusted = volume.starts_with("postgres_socket:");
         broken.extend(unless(
@@ -275,8 +286,8 @@ fn comes_from_a_file(compose: &Value, service: &Value, secret: &str) -> bool {
     file == expected
 }
 
-/// Who reaches whom, and what must be equal.
-fn fits_together(compose: &Value) -> Vec<String> {
+/// Which service reaches which.
+fn has_its_networks(compose: &Value) -> Vec<String> {
     let services = &compose["services"];
     let of = |service: &str| strings(&services[service]["networks"]);
     let mut broken = unless(
@@ -303,14 +314,21 @@ fn fits_together(compose: &Value) -> Vec<String> {
         network["driver"] == "bridge",
         "aponta-network is no bridge",
     ));
-
-    let (api, migrate) = (&services["api"], &services["migrate"]);
-    let environment = &api["environment"];
+    let environment = &services["api"]["environment"];
     broken.extend(unless(
         !environment["TRUSTED_PROXIES"].is_null()
             && environment["TRUSTED_PROXIES"] == network["ipam"]["config"][0]["subnet"],
         "api believes another network than nginx's",
     ));
+    broken
+}
+
+/// How requests end before the container does, and how migrations run.
+fn ends_and_migrates_in_order(compose: &Value) -> Vec<String> {
+    let services = &compose["services"];
+    let mut broken = Vec::new();
+    let (api, migrate) = (&services["api"], &services["migrate"]);
+    let environment = &api["environment"];
     let drain =
         seconds(&environment["SHUTDOWN_DELAY_SECONDS"]) + seconds(&environment["SHUTDOWN_TIMEOUT_SECONDS"]);
     let grace = Duration::from_secs(seconds(&api["stop_grace_period"]));
@@ -334,6 +352,13 @@ fn fits_together(compose: &Value) -> Vec<String> {
         migrate["environment"]["DATABASE_HOST"] == "postgres",
         "migrate does not go straight to the database",
     ));
+    broken
+}
+
+/// Which service waits for which, and which ones start only by their profile.
+fn starts_in_order(compose: &Value) -> Vec<String> {
+    let services = &compose["services"];
+    let mut broken = Vec::new();
     for (service, others) in [
         ("nginx", &["api"][..]),
         ("api", &["migrate", "postgres"]),
@@ -365,6 +390,13 @@ fn fits_together(compose: &Value) -> Vec<String> {
             &format!("{service} has another profile"),
         ));
     }
+    broken
+}
+
+/// Where the data are.
+fn keeps_its_data(compose: &Value) -> Vec<String> {
+    let services = &compose["services"];
+    let mut broken = Vec::new();
     let data = strings(&services["postgres"]["volumes"]);
     let kept = data.iter().any(|volume| volume.starts_with("postgres_data:"));
     let declared = compose["volumes"]

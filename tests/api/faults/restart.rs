@@ -94,16 +94,24 @@ async fn what_was_acknowledged_before_an_immediate_shutdown_is_there_once_afterw
     recovers(&server, ATIVIDADES, back).await;
     grows(&tally.acknowledged, 30).await;
     tally.stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = writers.join_all().await.concat();
+    let acknowledged = writers.join_all().await.concat();
 
     let pool = PgPool::connect_lazy_with(options);
+    assert_stored_once(&pool, acknowledged).await;
+    pool.close().await;
+    pool_is_whole(&server, POOL).await;
+    server.stop().await;
+    database.signal("INT").await;
+}
+
+/// Panics unless each acknowledged row is stored once, and few others are.
+async fn assert_stored_once(pool: &PgPool, mut acknowledged: Vec<String>) {
     let mut stored: Vec<String> =
         sqlx::query_scalar("SELECT nome FROM atividades ORDER BY nome COLLATE \"C\"")
-            .fetch_all(&pool)
+            .fetch_all(pool)
             .await
             .unwrap();
     let rows = stored.len();
-    println!("{} acknowledged, {rows} stored", acknowledged.len());
     stored.dedup();
     assert_eq!(stored.len(), rows, "stored twice");
     acknowledged.sort();
@@ -116,8 +124,4 @@ async fn what_was_acknowledged_before_an_immediate_shutdown_is_there_once_afterw
         rows - acknowledged.len() <= WRITERS,
         "refused and stored more often than cut"
     );
-    pool.close().await;
-    pool_is_whole(&server, POOL).await;
-    server.stop().await;
-    database.signal("INT").await;
 }
