@@ -136,7 +136,7 @@ def check_pod(workload):
             expect(container["resources"].get(kind, {}).keys() >= {"cpu", "memory"}, f"{name}: {kind} lack cpu or memory")
         image = container["image"]
         expect(re.search(r"[:@][^/]+$", image) and not image.endswith(":latest"), f"{name}: image {image} is not pinned")
-        version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+        version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
         expect(image.endswith(f":{version}"), f"{name}: image {image} is not of version {version}, Cargo.toml's")
 
 
