@@ -9,7 +9,7 @@ RUN apt-get update && \
     rm -rf /var/lib/apt/lists/*
 RUN cargo install --locked cargo-chef --version 0.1.78
 
-# What the dependencies are: changes with Cargo.toml and Cargo.lock, not with our sources.
+# Lists the dependencies: changes with Cargo.lock and each Cargo.toml, not with our sources.
 FROM chef AS plan
 COPY . .
 RUN cargo chef prepare --recipe-path recipe.json
@@ -18,12 +18,12 @@ FROM chef AS build
 # Packed relocations make the program 1.4 MB smaller; they need glibc 2.36, which the image has.
 ENV RUSTFLAGS=-Clink-arg=-Wl,-z,pack-relative-relocs
 COPY --from=plan /build/recipe.json recipe.json
-RUN cargo chef cook --release --locked --no-default-features --recipe-path recipe.json
+RUN cargo chef cook --release --locked --package aponta --no-default-features --recipe-path recipe.json
 COPY . .
-# No database while compiling: the query macros read .sqlx/. The only default feature downloads PostgreSQL for `aponta dev`,
-# which a read-only container cannot run; without it the image is smaller and has fewer crates.
+# No database while compiling: the query macros read .sqlx/. The only default feature is `aponta dev`, which a
+# read-only container cannot run; without it the image is smaller and has fewer crates.
 ENV SQLX_OFFLINE=true
-RUN cargo build --release --locked --no-default-features
+RUN cargo build --release --locked --package aponta --no-default-features
 
 # The root folder of the image, in /image.
 FROM build AS root

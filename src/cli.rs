@@ -1,16 +1,17 @@
 //! What a person types, and what the process answers: exit 0, 1 (it failed) or 2 (the configuration is wrong).
 
 mod database;
+#[cfg(feature = "dev")]
+mod dev;
 mod healthcheck;
 mod import_legacy;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,6 @@ use crate::auth;
 use crate::azure_devops::AzureDevOps;
 use crate::config::{AuthMode, Config, Env, Environment, Problems};
 use crate::db::Db;
-use crate::dev::{self, DevOptions, test_databases};
 use crate::lifecycle::StopSignals;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::schema::{self, migrate};
@@ -45,7 +45,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a development server with a database of its own, no configuration needed
-    Dev(DevArgs),
+    #[cfg(feature = "dev")]
+    Dev(dev::DevArgs),
     /// Serve in production, configured by the environment and .env
     Serve,
     /// Bring the database up to date and exit
@@ -77,38 +78,9 @@ enum Command {
     /// Check the configuration and say what is wrong with it
     CheckConfig,
     /// Lend databases to the test suite over a Unix socket
+    #[cfg(feature = "dev")]
     #[command(hide = true)]
-    TestDatabases {
-        /// Where to listen
-        socket: PathBuf,
-    },
-}
-
-#[derive(Debug, Args)]
-struct DevArgs {
-    #[arg(long, help = "Port of the API [default: API_PORT, or 8000]")]
-    port: Option<u16>,
-    /// Throw the data away at the end
-    #[arg(long, conflicts_with = "data_dir")]
-    ephemeral: bool,
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        help = "Where the data are kept [default: APONTA_DATA_DIR, or a folder that is printed at start]"
-    )]
-    data_dir: Option<PathBuf>,
-    /// Use this database instead of one of our own; it is migrated and gets sample data
-    #[arg(long, value_name = "URL", conflicts_with_all = ["ephemeral", "data_dir", "only_database"])]
-    database_url: Option<String>,
-    #[arg(
-        long,
-        conflicts_with = "only_database",
-        help = "Authenticate callers against Azure DevOps; needs AZURE_DEVOPS_ORG_URL in the environment or in .env"
-    )]
-    auth: bool,
-    /// Only run the database, print its address, serve nothing
-    #[arg(long)]
-    only_database: bool,
+    TestDatabases(dev::LenderArgs),
 }
 
 impl Cli {
@@ -117,7 +89,8 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let env = Env::from_process();
         let outcome = match self.command {
-            Command::Dev(args) => run_dev(args, &env),
+            #[cfg(feature = "dev")]
+            Command::Dev(args) => dev::run(args, &env),
             Command::Serve => run_serve(&env),
             Command::Migrate => run_migrate(&env),
             Command::RotatePatKeys => run_rotate(&env),
@@ -127,7 +100,8 @@ impl Cli {
             Command::Openapi => print_openapi(),
             Command::Healthcheck { ready } => healthcheck::run(&env, ready),
             Command::CheckConfig => check_config(&env),
-            Command::TestDatabases { socket } => block_on(test_databases::lend(&socket, &env)),
+            #[cfg(feature = "dev")]
+            Command::TestDatabases(args) => dev::lend(&args, &env),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
@@ -152,22 +126,6 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
         .enable_all()
         .build()?
         .block_on(work)
-}
-
-fn run_dev(args: DevArgs, env: &Env) -> anyhow::Result<()> {
-    let port = match args.port {
-        Some(port) => port,
-        None => Config::load_http(&dev::overlay(env, args.auth))?.port,
-    };
-    let options = DevOptions {
-        port,
-        ephemeral: args.ephemeral,
-        data_dir: args.data_dir,
-        database_url: args.database_url,
-        auth: args.auth,
-        only_database: args.only_database,
-    };
-    block_on(dev::run(options, env))
 }
 
 /// Huge pages make a process of 27 MiB one of 47: the allocator asks for them, and touches a little of each. A list is no

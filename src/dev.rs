@@ -1,9 +1,7 @@
 //! `aponta dev`: everything that a newcomer needs, started and stopped with one command.
 
-pub mod data_dir;
 mod databases;
-pub mod postgres;
-pub mod progress;
+pub mod places;
 pub mod seed;
 pub mod test_databases;
 
@@ -12,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use dev_postgres::{DataDir, Durability, EmbeddedPostgres, Progress, SUPERUSER};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,9 +23,6 @@ use crate::schema::migrate;
 use crate::server::ServerOptions;
 use crate::state::VERSION;
 use crate::telemetry;
-use data_dir::DataDir;
-use postgres::{Durability, EmbeddedPostgres, SUPERUSER};
-use progress::Progress;
 
 /// Name of the development database.
 const DATABASE: &str = "aponta";
@@ -92,7 +88,8 @@ async fn run_with_own_database(
         Durability::Durable
     };
 
-    let starting = EmbeddedPostgres::start(folder.path(), durability, env, Progress::visible());
+    let programs = places::program_folders(env);
+    let starting = EmbeddedPostgres::start(folder.path(), durability, &programs, Progress::visible());
     let postgres = tokio::select! {
         started = starting => started?,
         () = stop.cancelled() => bail!("stopped while the database was starting"),
@@ -114,11 +111,11 @@ async fn open_folder(options: &DevOptions, env: &Env) -> anyhow::Result<DataDir>
         let path = options
             .data_dir
             .clone()
-            .map_or_else(|| data_dir::default_path(env), Ok)?;
+            .map_or_else(|| places::data_folder(env), Ok)?;
         return DataDir::open(&path);
     }
-    for abandoned in data_dir::abandoned() {
-        postgres::stop_abandoned(abandoned.path()).await?;
+    for abandoned in dev_postgres::abandoned() {
+        dev_postgres::stop_abandoned(abandoned.path()).await?;
     }
     DataDir::ephemeral()
 }

@@ -10,7 +10,7 @@
 //!   [`azure_devops`] is the client of Azure DevOps, [`jobs`] are what goes on beside requests, and
 //!   [`supervisor`] keeps them going.
 //! - [`clock`] knows what day it is. [`config`] is the only reader of the environment; [`app`] and [`server`] put
-//!   everything together; [`cli`] and [`dev`] are what a person types.
+//!   everything together; [`cli`] is the command line, `dev` its command for development (feature `dev`).
 
 pub mod app;
 pub mod auth;
@@ -19,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+#[cfg(feature = "dev")]
 pub mod dev;
 pub mod edge;
 pub mod error;

@@ -10,16 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use dev_postgres::{Addresses, DataDir, Durability, EmbeddedPostgres, Progress};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::data_dir::DataDir;
-use super::databases;
-use super::postgres::{Addresses, Durability, EmbeddedPostgres};
-use super::progress::Progress;
+use super::{databases, places};
 use crate::config::{Config, Env, Identifier};
 use crate::schema::migrate;
 
@@ -42,8 +40,14 @@ struct Lender {
 /// When the server does not start or the socket cannot be made.
 pub async fn lend(socket: &Path, env: &Env) -> anyhow::Result<()> {
     let folder = DataDir::ephemeral()?;
-    let postgres =
-        EmbeddedPostgres::start(folder.path(), Durability::Disposable, env, Progress::visible()).await?;
+    let programs = places::program_folders(env);
+    let starting = EmbeddedPostgres::start(
+        folder.path(),
+        Durability::Disposable,
+        &programs,
+        Progress::visible(),
+    );
+    let postgres = starting.await?;
     let outcome = lend_from(&postgres, socket).await;
     postgres.stop().await?;
     outcome

@@ -1,6 +1,7 @@
 //! Rules that no compiler checks, read out of the source: where SQL, tasks and variables may be. `imports` has
 //! the rules of imports.
 
+mod crates;
 mod imports;
 
 use std::fs;
@@ -25,7 +26,6 @@ const STARTS_TASKS: &[(&str, &str)] = &[
     ("db/conn.rs", "the clean-up of one connection"),
     ("db/pool.rs", "the first connections"),
     ("dev.rs", "the wait for a signal"),
-    ("dev/postgres.rs", "another program"),
     ("dev/test_databases.rs", "loans of test databases"),
     ("server.rs", "connections"),
     ("services/integracao.rs", "a run that outlives its request"),
@@ -45,7 +45,13 @@ const STARTS_TASKS: &[(&str, &str)] = &[
 /// Most lines of a source file.
 const LONGEST_FILE: usize = 600;
 
+/// Returns the files of `src`, by their path below it.
 fn source_files() -> Vec<(PathBuf, String)> {
+    files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
+
+/// Returns the Rust files of a folder, by their path below it.
+fn files_below(root: &Path) -> Vec<(PathBuf, String)> {
     fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -56,10 +62,9 @@ fn source_files() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    collect(&root, &mut files);
-    let relative = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_owned();
+    collect(root, &mut files);
+    let relative = |path: &PathBuf| path.strip_prefix(root).unwrap().to_owned();
     files
         .iter()
         .map(|path| (relative(path), fs::read_to_string(path).unwrap()))
@@ -234,7 +239,7 @@ fn only_config_reads_the_environment() {
 
 #[test]
 fn files_say_what_they_are_and_stay_short() {
-    for (path, text) in source_files() {
+    for (path, text) in source_files().into_iter().chain(crates::files()) {
         assert!(
             text.starts_with("//! "),
             "{} does not say what lives in it",

@@ -5,9 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aponta::config::Env;
-use aponta::dev::postgres::{Durability, EmbeddedPostgres};
-use aponta::dev::progress::Progress;
+use dev_postgres::{Durability, EmbeddedPostgres, ProgramFolders, Progress};
 use secrecy::ExposeSecret;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::process::Child;
@@ -76,7 +74,7 @@ impl TlsServer {
     async fn start(folder: &Path) -> Self {
         make_certificates(folder);
         let (durability, quiet) = (Durability::Disposable, Progress::quiet());
-        let first = EmbeddedPostgres::start(folder, durability, &Env::default(), quiet)
+        let first = EmbeddedPostgres::start(folder, durability, &ProgramFolders::default(), quiet)
             .await
             .unwrap();
         let url: url::Url = first.url("postgres").expose_secret().parse().unwrap();

@@ -80,10 +80,11 @@ fn build_promises(text: &str) -> Vec<(&'static str, bool)> {
             && plan.position("COPY . .").is_some(),
     );
     // Both with the same features, or the dependencies would be compiled twice.
-    let cook = build.position("RUN cargo chef cook --release --locked --no-default-features");
+    let cook =
+        build.position("RUN cargo chef cook --release --locked --package aponta --no-default-features");
     let (sources, compile) = (
         build.position("COPY . ."),
-        build.position("RUN cargo build --release --locked --no-default-features"),
+        build.position("RUN cargo build --release --locked --package aponta --no-default-features"),
     );
     expect(
         "dependencies are compiled before our sources come",
@@ -199,8 +200,8 @@ const BREAKS: &[(&str, &str, &str)] = &[
         "before our sources",
     ),
     (
-        "--locked --no-default-features\n",
-        "--locked\n",
+        "--package aponta --no-default-features\n",
+        "--package aponta\n",
         "before our sources",
     ),
     ("ENV SQLX_OFFLINE=true", "", "no database"),
@@ -251,6 +252,7 @@ fn the_build_sees_the_sources_and_no_secret() {
     }
     for path in [
         "src/main.rs",
+        "crates/dev-postgres/Cargo.toml",
         "migrations/20261121090000_create_projetos.sql",
         ".sqlx/query-1.json",
         ".cargo/config.toml",

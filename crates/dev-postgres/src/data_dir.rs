@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use uuid::Uuid;
 
-use crate::config::Env;
-
 /// Beginning of the names of throw-away folders.
 const EPHEMERAL_PREFIX: &str = "aponta-ephemeral-";
 
-/// A locked folder. The lock goes with the value, or with the process however it dies.
+/// Holds a locked folder. The lock ends with the value, or with the process.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
@@ -22,7 +20,7 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// The folder at `path`, kept between runs.
+    /// Opens the folder at `path`, which is kept between runs.
     ///
     /// # Errors
     /// When it cannot be made, or another `aponta dev` uses it; the text says which.
@@ -31,7 +29,7 @@ impl DataDir {
         Self::lock(path, false)
     }
 
-    /// A new folder that goes away with the value.
+    /// Makes a folder that is removed with the value.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -84,7 +82,7 @@ impl DataDir {
         }
     }
 
-    /// Leaves a note for whoever finds the folder locked.
+    /// Leaves a note for the next process, which finds the folder locked.
     ///
     /// # Errors
     /// When the lock file cannot be written.
@@ -95,13 +93,13 @@ impl DataDir {
         Ok(())
     }
 
-    /// The folder.
+    /// Returns the folder's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the folder goes away at the end.
+    /// Returns `true` if the folder is removed at the end.
     #[must_use]
     pub fn is_ephemeral(&self) -> bool {
         self.ephemeral
@@ -111,13 +109,13 @@ impl DataDir {
 impl Drop for DataDir {
     fn drop(&mut self) {
         if self.ephemeral {
-            // What cannot be removed now, the next ephemeral run removes.
+            // The next ephemeral run removes the rest.
             let _ = fs::remove_dir_all(&self.path);
         }
     }
 }
 
-/// Throw-away folders whose owner died without removing them, now ours.
+/// Locks and returns the throw-away folders that a dead process left behind.
 #[must_use]
 pub fn abandoned() -> Vec<DataDir> {
     let Ok(entries) = std::env::temp_dir().read_dir() else {
@@ -131,39 +129,6 @@ pub fn abandoned() -> Vec<DataDir> {
             folder.then(|| DataDir::lock(entry.path(), true).ok()).flatten()
         })
         .collect()
-}
-
-/// Where the data are kept unless a person says otherwise: `aponta/dev` below `home`.
-///
-/// # Errors
-/// When there is no home folder.
-pub fn default_path(env: &Env) -> anyhow::Result<PathBuf> {
-    match env.get("APONTA_DATA_DIR") {
-        Some(path) => Ok(PathBuf::from(path)),
-        None => Ok(home(env)?.join("dev")),
-    }
-}
-
-/// Where a downloaded PostgreSQL is kept, for every data folder of this user.
-///
-/// # Errors
-/// When there is no home folder.
-pub fn downloads_path(env: &Env) -> anyhow::Result<PathBuf> {
-    Ok(home(env)?.join("postgresql"))
-}
-
-/// `/var/lib/aponta` for root, whose home no other user can enter, else `$XDG_DATA_HOME/aponta`, by default
-/// `~/.local/share/aponta`.
-fn home(env: &Env) -> anyhow::Result<PathBuf> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(PathBuf::from("/var/lib/aponta"));
-    }
-    let base = match (env.get("XDG_DATA_HOME"), env.get("HOME")) {
-        (Some(folder), _) => PathBuf::from(folder),
-        (None, Some(home)) => PathBuf::from(home).join(".local/share"),
-        (None, None) => bail!("HOME is not set; say where the data go with --data-dir"),
-    };
-    Ok(base.join("aponta"))
 }
 
 #[cfg(test)]

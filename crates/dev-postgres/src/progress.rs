@@ -1,32 +1,32 @@
-//! Tells the person at the terminal what takes time.
+//! Lines on standard error about steps that take time.
 
 use std::future::Future;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// How often a long step says that it still runs.
+/// Interval between two reminders of a long step.
 const REMINDER: Duration = Duration::from_secs(3);
 
-/// Lines on standard error, or nothing.
+/// Writes lines to standard error, or nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
     quiet: bool,
 }
 
 impl Progress {
-    /// Prints every step.
+    /// Returns a progress that prints every step.
     #[must_use]
     pub fn visible() -> Self {
         Self { quiet: false }
     }
 
-    /// Prints nothing.
+    /// Returns a progress that prints nothing.
     #[must_use]
     pub fn quiet() -> Self {
         Self { quiet: true }
     }
 
-    /// Says what begins now.
+    /// Prints the step that begins now.
     pub fn step(self, what: &str) {
         if !self.quiet {
             // A closed terminal is no reason to stop.
@@ -34,7 +34,7 @@ impl Progress {
         }
     }
 
-    /// Says what begins now, and reminds while it lasts.
+    /// Prints the step that begins now, and reminds while it lasts.
     pub async fn during<T>(self, what: &str, work: impl Future<Output = T>) -> T {
         self.step(what);
         let started = Instant::now();

@@ -11,24 +11,25 @@ use rustix::process::Signal;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::binaries::Binaries;
-use super::owner::Owner;
-use super::{LEFTOVER_TIMEOUT, POLL, SUPERUSER, signal};
-use crate::dev::progress::Progress;
+use crate::binaries::Binaries;
+use crate::owner::Owner;
+use crate::progress::Progress;
+use crate::server::SUPERUSER;
+use crate::start::{LEFTOVER_TIMEOUT, POLL, signal};
 
-/// Longest path of a Unix socket that every system takes (macOS: 104 with the final NUL).
+/// Maximum length of a Unix socket's path that every system takes (macOS: 104 with the final NUL).
 const SOCKET_PATH_MAX: usize = 103;
 
-/// A folder and the user who owns the server's part of it.
+/// Holds a folder and the user who owns the server's part of it.
 #[derive(Debug)]
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     folder: PathBuf,
     owner: Owner,
 }
 
 impl Cluster {
     /// Makes the folders that are missing.
-    pub(super) fn at(folder: &Path, owner: Owner) -> anyhow::Result<Self> {
+    pub(crate) fn at(folder: &Path, owner: Owner) -> anyhow::Result<Self> {
         let cluster = Self {
             folder: folder.to_owned(),
             owner,
@@ -48,19 +49,19 @@ impl Cluster {
         Ok(cluster)
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub(super) fn owner(&self) -> &Owner {
+    pub(crate) fn owner(&self) -> &Owner {
         &self.owner
     }
 
-    pub(super) fn data_folder(&self) -> PathBuf {
+    pub(crate) fn data_folder(&self) -> PathBuf {
         self.folder.join("pgdata")
     }
 
-    pub(super) fn socket_folder(&self) -> PathBuf {
+    pub(crate) fn socket_folder(&self) -> PathBuf {
         self.folder.join("run")
     }
 
@@ -68,8 +69,8 @@ impl Cluster {
         self.folder.join("postgres.log")
     }
 
-    /// Major version that wrote the data; `None` before there are any.
-    pub(super) fn major_version(&self) -> Option<u32> {
+    /// Returns the major version that wrote the data, `None` before the first start.
+    pub(crate) fn major_version(&self) -> Option<u32> {
         fs::read_to_string(self.data_folder().join("PG_VERSION"))
             .ok()?
             .trim()
@@ -77,12 +78,12 @@ impl Cluster {
             .ok()
     }
 
-    pub(super) fn is_initialised(&self) -> bool {
+    pub(crate) fn is_initialised(&self) -> bool {
         self.major_version().is_some()
     }
 
-    /// The superuser's password, made on first use, readable by us alone.
-    pub(super) fn password(&self) -> anyhow::Result<SecretString> {
+    /// Returns the superuser's password. Makes it on first use, in a file that only our user reads.
+    pub(crate) fn password(&self) -> anyhow::Result<SecretString> {
         let path = self.folder.join("password");
         match fs::read_to_string(&path) {
             Ok(password) if !password.is_empty() => return Ok(SecretString::from(password)),
@@ -95,8 +96,8 @@ impl Cluster {
         Ok(SecretString::from(password))
     }
 
-    /// Makes the data folder. A run that was interrupted leaves only `pgdata.new`, which the next one removes.
-    pub(super) async fn initialise(
+    /// Makes the data folder. An interrupted run leaves only `pgdata.new`, which the next one removes.
+    pub(crate) async fn initialise(
         &self,
         binaries: &Binaries,
         password: &SecretString,
@@ -141,21 +142,21 @@ impl Cluster {
         fs::rename(&unfinished, self.data_folder()).context("cannot put the new database in its place")
     }
 
-    /// A new log for a new server.
-    pub(super) fn open_log(&self) -> anyhow::Result<File> {
+    /// Makes an empty log for a new server.
+    pub(crate) fn open_log(&self) -> anyhow::Result<File> {
         File::create(self.log_path()).with_context(|| format!("cannot write {}", self.log_path().display()))
     }
 
-    /// The last lines of the server's log.
-    pub(super) fn log_tail(&self) -> String {
+    /// Returns the last lines of the server's log.
+    pub(crate) fn log_tail(&self) -> String {
         let log = fs::read_to_string(self.log_path()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(12)..].join("\n")
     }
 
-    /// Whether the process `pid` is the postmaster of these data and takes connections. The file's lines are
-    /// described in PostgreSQL's `utils/pidfile.h`: 1 the process id, 8 the state.
-    pub(super) fn is_ready(&self, pid: Option<u32>) -> bool {
+    /// Returns `true` if the process `pid` is the postmaster of these data and takes connections.
+    /// PostgreSQL's `utils/pidfile.h` describes the file: line 1 has the process id, line 8 the state.
+    pub(crate) fn is_ready(&self, pid: Option<u32>) -> bool {
         let Ok(text) = fs::read_to_string(self.pid_file()) else {
             return false;
         };
@@ -164,9 +165,9 @@ impl Cluster {
         same && lines.get(7) == Some(&"ready")
     }
 
-    /// Stops a server that outlived its aponta, and removes the pid file of one that died when its number now
-    /// belongs to another program. Returns whether a server had not been stopped properly.
-    pub(super) async fn stop_leftover(&self, progress: Progress) -> anyhow::Result<bool> {
+    /// Stops a server that outlived its parent, and removes the pid file of a dead one whose process id
+    /// another program has now. Returns `true` if an earlier server was not stopped properly.
+    pub(crate) async fn stop_leftover(&self, progress: Progress) -> anyhow::Result<bool> {
         let Ok(text) = fs::read_to_string(self.pid_file()) else {
             return Ok(false);
         };
@@ -184,7 +185,8 @@ impl Cluster {
         Ok(true)
     }
 
-    /// Whether the process is a server of these data; `None` when there is none, or no way to tell.
+    /// Returns whether the process is a server of these data, `None` if no process has this id or `/proc` is
+    /// missing.
     fn is_our_postmaster(&self, pid: u32) -> Option<bool> {
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let data_folder = self.data_folder();
@@ -196,7 +198,7 @@ impl Cluster {
         )
     }
 
-    /// Fast shutdown; immediate shutdown when that takes too long.
+    /// Stops a process by fast shutdown, then by immediate shutdown.
     async fn stop_process(&self, pid: u32) -> anyhow::Result<()> {
         for how in [Signal::INT, Signal::QUIT] {
             signal(pid, how)?;

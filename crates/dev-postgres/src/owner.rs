@@ -1,4 +1,4 @@
-//! Which user the server runs as: PostgreSQL refuses root.
+//! The user of the server: PostgreSQL refuses root.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use tokio::process::Command;
 
-/// The user of the server's processes and files.
+/// Names the user of the server's processes and files.
 #[derive(Debug, Clone)]
-pub(super) enum Owner {
-    /// The user who started us.
+pub(crate) enum Owner {
+    /// The user of this process.
     Ourselves,
-    /// Another one, because we are root.
+    /// Another one, because this process runs as root.
     Other {
         /// User id.
         uid: u32,
@@ -23,8 +23,8 @@ pub(super) enum Owner {
 }
 
 impl Owner {
-    /// Ourselves, unless we are root: then `postgres`, else `nobody`.
-    pub(super) fn of_server() -> anyhow::Result<Self> {
+    /// Returns our own user, unless we are root: then `postgres`, else `nobody`.
+    pub(crate) fn of_server() -> anyhow::Result<Self> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Ourselves);
         }
@@ -38,8 +38,8 @@ impl Owner {
             )
     }
 
-    /// A command that runs as this user, outside our process group, with nothing of our environment.
-    pub(super) fn command(&self, program: &Path) -> Command {
+    /// Returns a command that runs as this user, in another process group, with an empty environment.
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -54,7 +54,7 @@ impl Owner {
     }
 
     /// Gives a file or folder to this user.
-    pub(super) fn give(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn give(&self, path: &Path) -> anyhow::Result<()> {
         match self {
             Self::Ourselves => Ok(()),
             Self::Other { uid, gid, .. } => chown(path, Some(*uid), Some(*gid))
@@ -62,8 +62,8 @@ impl Owner {
         }
     }
 
-    /// Fails when another user could not reach into `folder`, as into everything below /root.
-    pub(super) fn check_can_enter(&self, folder: &Path) -> anyhow::Result<()> {
+    /// Fails if this user cannot enter `folder`, as in everything below `/root`.
+    pub(crate) fn check_can_enter(&self, folder: &Path) -> anyhow::Result<()> {
         let Self::Other { uid, name, .. } = self else {
             return Ok(());
         };
@@ -84,7 +84,7 @@ impl Owner {
     }
 }
 
-/// A line of `/etc/passwd` (passwd(5)): name, password, uid, gid, ...
+/// Finds a user in `/etc/passwd`: name, password, uid, gid and more in each line.
 fn find_user(users: &str, wanted: &str) -> Option<Owner> {
     users.lines().find_map(|line| {
         let mut fields = line.split(':');
