@@ -16,9 +16,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, MetricsListener};
-use crate::clock::Clock;
 use crate::config::{AuthMode, Config, Env, Identifier};
 use crate::lifecycle::StopSignals;
+use crate::models::clock::Clock;
 use crate::schema::migrate;
 use crate::server::ServerOptions;
 use crate::state::VERSION;

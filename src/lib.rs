@@ -4,19 +4,19 @@
 //!
 //! - [`routers`] turn HTTP into calls of [`services`], which hold rules and transactions and call [`repositories`],
 //!   which hold all SQL. No layer calls back.
-//! - [`models`] are plain domain types; [`error`] is what can go wrong; neither knows HTTP.
+//! - [`models`] are plain domain types, the crate `aponta-domain`; [`error`] is what can go wrong; neither knows
+//!   HTTP.
 //! - [`edge`] is HTTP that no resource owns, [`state`] what handlers ask for, [`auth`] proves callers,
 //!   [`db`] is the pool, [`schema`] its migrations, roles and grants, [`tenants`] knows which organisation a name stands for,
 //!   [`azure_devops`] is the client of Azure DevOps, [`jobs`] are what goes on beside requests, and
 //!   [`supervisor`] keeps them going.
-//! - [`clock`] knows what day it is. [`config`] is the only reader of the environment; [`app`] and [`server`] put
-//!   everything together; [`cli`] is the command line, `dev` its command for development (feature `dev`).
+//! - [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together; [`cli`] is the
+//!   command line, `dev` its command for development (feature `dev`).
 
 pub mod app;
 pub mod auth;
 pub mod azure_devops;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod db;
 #[cfg(feature = "dev")]
@@ -25,7 +25,6 @@ pub mod edge;
 pub mod error;
 pub mod jobs;
 pub mod lifecycle;
-pub mod models;
 pub mod repositories;
 pub mod routers;
 pub mod schema;
@@ -36,5 +35,7 @@ pub mod supervisor;
 pub mod telemetry;
 pub mod tenants;
 
+pub use aponta_domain as models;
+
 #[cfg(test)]
-mod arbitrary;
+use aponta_domain::arbitrary;

@@ -17,11 +17,11 @@ use uuid::Uuid;
 
 use crate::auth::{CurrentUser, membership_of};
 use crate::azure_devops::work_items::{Revisions, WorkItem};
-use crate::clock::Clock;
 use crate::config::ApontamentosConfig;
 use crate::db::Db;
 use crate::error::Result;
 use crate::models::apontamento::ProjetoNomeado;
+use crate::models::clock::Clock;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::timesheet::{Folha, Item, Semana};
 use crate::models::work_item::{Categoria, LoggableTypes};

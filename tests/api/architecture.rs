@@ -2,6 +2,7 @@
 //! the rules of imports.
 
 mod crates;
+mod dependencies;
 mod imports;
 
 use std::fs;
@@ -50,6 +51,15 @@ fn source_files() -> Vec<(PathBuf, String)> {
     files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
+/// Returns the files of the service: those of `src`, and of its packages as `crates/NAME/src/...`.
+fn service_files() -> Vec<(PathBuf, String)> {
+    let packages = crates::files()
+        .into_iter()
+        .filter(|(path, _)| !crates::is_standalone(path))
+        .map(|(path, text)| (Path::new("crates").join(path), text));
+    source_files().into_iter().chain(packages).collect()
+}
+
 /// Returns the Rust files of a folder, by their path below it.
 fn files_below(root: &Path) -> Vec<(PathBuf, String)> {
     fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -80,7 +90,7 @@ fn production_code(text: &str) -> String {
         .join("\n")
 }
 
-/// `services` of `services/atividades.rs`, `error` of `error.rs`.
+/// `services` of `services/atividades.rs`, `error` of `error.rs`, `crates` of other packages.
 fn layer(path: &Path) -> String {
     let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
     first.strip_suffix(".rs").unwrap_or(first).to_owned()
@@ -114,7 +124,7 @@ const HAS_SQL: &[(&str, &str)] = &[(
 
 #[test]
 fn sql_lives_in_repositories_and_db() {
-    for (path, text) in source_files() {
+    for (path, text) in service_files() {
         let layer = layer(&path);
         let code = production_code(&text);
         let has_sql =
@@ -188,7 +198,7 @@ fn every_operation_is_registered_with_its_description() {
 #[test]
 fn tasks_begin_in_the_supervisor_or_in_a_listed_file() {
     let mut found = Vec::new();
-    for (path, text) in source_files() {
+    for (path, text) in service_files() {
         let code = production_code(&text);
         let supervised = code.matches("pervisor.spawn(").count()
             + code.matches("pervisor.spawn_").count()
@@ -226,7 +236,7 @@ fn every_job_is_started_by_the_supervisor_once() {
 
 #[test]
 fn only_config_reads_the_environment() {
-    for (path, text) in source_files() {
+    for (path, text) in service_files() {
         let code = production_code(&text);
         let reads = code.contains("env::var") || code.contains("dotenvy::");
         assert!(

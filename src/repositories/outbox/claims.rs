@@ -227,13 +227,12 @@ pub enum Settled {
 /// A [`Write`] in the column `escritas`: revision, `CompletedWork` and share in millionths of an hour.
 pub(super) type StoredWrite = (i32, Option<i64>, i64, i64, i64);
 
-impl From<StoredWrite> for Write {
-    fn from((rev, completed, contributed, accounted, deducted): StoredWrite) -> Self {
-        Self {
-            rev,
-            completed: completed.map(Horas::from_millionths),
-            share: share(contributed, accounted, deducted),
-        }
+/// Returns the write that a row holds.
+pub(super) fn write_of((rev, completed, contributed, accounted, deducted): StoredWrite) -> Write {
+    Write {
+        rev,
+        completed: completed.map(Horas::from_millionths),
+        share: share(contributed, accounted, deducted),
     }
 }
 
@@ -319,7 +318,7 @@ pub async fn writes(tx: &mut Tx, target: &Target) -> Result<(Vec<Write>, bool), 
     .fetch_one(tx.conn())
     .await?;
     let truncated = i64::try_from(stored.len()).is_ok_and(|count| count >= MOST_WRITES);
-    Ok((stored.0.into_iter().map(Write::from).collect(), truncated))
+    Ok((stored.0.into_iter().map(write_of).collect(), truncated))
 }
 
 /// Forgets a pending patch that was not applied and never can be: its revision is over, or it was refused. Returns

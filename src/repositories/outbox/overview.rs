@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::types::Json;
 
-use super::claims::StoredWrite;
+use super::claims::{StoredWrite, write_of};
 use crate::db::Tx;
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
@@ -110,7 +110,7 @@ pub async fn standing(
             total: Total(row.minutos),
             settled: row.estado == "sincronizado" && !row.conferir,
             unverified: row.conferir,
-            last_write: row.last_write.map(|Json(write)| Write::from(write)),
+            last_write: row.last_write.map(|Json(write)| write_of(write)),
             motivo: row.motivo,
         })
         .collect())

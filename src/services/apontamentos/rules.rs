@@ -6,11 +6,11 @@ use chrono::NaiveDate;
 
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::work_items::WorkItem;
-use crate::clock::Clock;
 use crate::config::{ApontamentosConfig, WhenUpstreamDown};
 use crate::db::Tx;
 use crate::error::{Code, Error, Result, Segment};
 use crate::models::apontamento::{Apontamento, ApontamentoChanges, NewApontamento};
+use crate::models::clock::Clock;
 use crate::models::duracao::Total;
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::organizacao::ChaveOrganizacao;

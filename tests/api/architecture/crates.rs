@@ -32,7 +32,8 @@ pub(super) fn files() -> Vec<(PathBuf, String)> {
     files
 }
 
-fn is_standalone(path: &Path) -> bool {
+/// Returns `true` for a file of a package that the service does not use.
+pub(super) fn is_standalone(path: &Path) -> bool {
     STANDALONE.iter().any(|name| path.starts_with(name))
 }
 

@@ -13,7 +13,7 @@ const PIECES: [&str; 34] = [
 ];
 
 /// Text of any characters, more often than not of those that mean something to somebody.
-pub(crate) fn text() -> impl Strategy<Value = String> {
+pub fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => select(&PIECES[..]).prop_map(str::to_owned),
         2 => "[A-Za-z0-9]{1,6}",
@@ -27,7 +27,7 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
 }
 
 /// Bytes that may stand in the value of a header; they need not be text.
-pub(crate) fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
+pub fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
     let allowed = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
     prop_oneof![vec(any::<u8>(), 0..60), text().prop_map(String::into_bytes),]
         .prop_map(move |bytes| bytes.into_iter().filter(allowed).collect())
@@ -44,7 +44,7 @@ fn number() -> impl Strategy<Value = Number> {
 }
 
 /// Any JSON.
-pub(crate) fn json() -> impl Strategy<Value = Value> {
+pub fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -61,7 +61,7 @@ pub(crate) fn json() -> impl Strategy<Value = Value> {
 }
 
 /// `valid` with up to four of its parts replaced by any JSON, or taken out.
-pub(crate) fn mutated(valid: &Value) -> impl Strategy<Value = Value> + use<> {
+pub fn mutated(valid: &Value) -> impl Strategy<Value = Value> + use<> {
     let change = (any::<Index>(), prop::option::of(json()));
     (Just(valid.clone()), vec(change, 0..4)).prop_map(|(mut value, changes)| {
         for (place, replacement) in changes {
@@ -73,7 +73,7 @@ pub(crate) fn mutated(valid: &Value) -> impl Strategy<Value = Value> + use<> {
 }
 
 /// An answer's body: JSON as above, or what only resembles it: cut, damaged, deeply nested, with numbers beyond any type.
-pub(crate) fn body(valid: &Value) -> impl Strategy<Value = Vec<u8>> + use<> {
+pub fn body(valid: &Value) -> impl Strategy<Value = Vec<u8>> + use<> {
     let text = valid.to_string();
     let damaged = (Just(text.clone()), any::<Index>(), any::<u8>()).prop_map(|(text, place, byte)| {
         let mut bytes = text.into_bytes();

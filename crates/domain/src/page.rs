@@ -1,6 +1,6 @@
 //! The part of a list that a caller asked for.
 
-/// Rows to skip and rows to return. Built by [`crate::edge::pagination`], which holds the limits.
+/// Rows to skip and rows to return. Its limits are checked where requests are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Page {
     /// Rows left out before the first one; never negative.

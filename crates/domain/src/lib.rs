@@ -1,9 +1,14 @@
 //! Domain types: what the product talks about, free of HTTP and SQL.
+//!
+//! The feature `arbitrary` adds strategies for property tests, which tests of other packages use.
 
 pub mod apontamento;
+#[cfg(any(test, feature = "arbitrary"))]
+pub mod arbitrary;
 pub mod atividade;
 pub mod auditoria;
 pub mod authorization;
+pub mod clock;
 pub mod duracao;
 pub mod horas;
 pub mod idempotencia;
