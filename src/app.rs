@@ -191,7 +191,7 @@ impl App {
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         let db = Db::connect_lazy(&config.database)?;
         let draining = Draining::default();
-        let azure = AzureDevOps::new(&config.azure_devops)?;
+        let azure = AzureDevOps::new(&config.azure_devops.client)?;
         let tenants = Tenants::new(db.clone(), azure.clone());
         let state = AppState::new(config, &db, &tenants, &draining);
         let gauges = GaugeService::new(db.clone(), azure.clone());

@@ -172,7 +172,7 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
     if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
     } else {
-        auth::announce(&config.auth, config.azure_devops.organizacoes.len());
+        auth::announce(&config.auth, config.azure_devops.client.organizacoes.len());
     }
     for host in hosts_in_clear(&config) {
         tracing::warn!(host, "{IN_CLEAR}");
@@ -230,7 +230,7 @@ fn run_rotate(env: &Env) -> anyhow::Result<()> {
     telemetry::init(&config.log);
     block_on(async {
         let db = Db::connect_lazy(&config.database)?;
-        let azure = AzureDevOps::new(&config.azure_devops)?;
+        let azure = AzureDevOps::new(&config.azure_devops.client)?;
         let tenants = Tenants::new(db.clone(), azure);
         let vault = OrganizationPatService::new(db.clone(), tenants, &config.vault);
         let (rotated, unreadable) = vault.rotate().await?;
@@ -261,7 +261,7 @@ fn run_adopt(nome: &NomeOrganizacao, env: &Env) -> anyhow::Result<()> {
     telemetry::init(&config.log);
     block_on(async {
         let db = Db::connect_lazy(&config.database)?;
-        let tenants = Tenants::new(db.clone(), AzureDevOps::new(&config.azure_devops)?);
+        let tenants = Tenants::new(db.clone(), AzureDevOps::new(&config.azure_devops.client)?);
         // A PAT of the vault does, too.
         OrganizationPatService::new(db.clone(), tenants.clone(), &config.vault)
             .refresh()

@@ -17,7 +17,7 @@ use std::fmt;
 
 pub use apontamentos::{ApontamentosConfig, WhenUpstreamDown, WriteBackConfig};
 pub use auth::{AdminEntry, AdminName, AuthConfig, AuthMode};
-pub use azure_devops::{AzureDevOpsConfig, FreshTimes, OrganizacaoConfig};
+pub use azure_devops::{AzureDevOpsConfig, FreshTimes};
 pub use database::{DatabaseConfig, Identifier, postgres_url};
 pub use env::{Env, Problem, Problems, SECRETS};
 pub use http::{HttpConfig, RateLimitConfig};

@@ -232,6 +232,7 @@ fn greeting(config: &Config, address: SocketAddr, data: &str, psql: Option<&str>
     lines.extend(psql.map(|psql| format!("  psql     {psql}")));
     let names: Vec<&str> = config
         .azure_devops
+        .client
         .organizacoes
         .iter()
         .map(|o| o.nome.as_str())

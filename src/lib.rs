@@ -7,15 +7,15 @@
 //! - [`models`] are plain domain types, the crate `aponta-domain`; [`error`] is what can go wrong; neither knows
 //!   HTTP.
 //! - [`edge`] is HTTP that no resource owns, [`state`] what handlers ask for, [`auth`] proves callers,
-//!   [`db`] is the pool, [`schema`] its migrations, roles and grants, [`tenants`] knows which organisation a name stands for,
-//!   [`azure_devops`] is the client of Azure DevOps, [`jobs`] are what goes on beside requests, and
+//!   [`db`] is the pool, [`schema`] its migrations, roles and grants, [`tenants`] knows which organisation a name
+//!   stands for, [`azure_devops`] is the client of Azure DevOps (a package of its own), [`jobs`] are what goes on
+//!   beside requests, and
 //!   [`supervisor`] keeps them going.
 //! - [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together; [`cli`] is the
 //!   command line, `dev` its command for development (feature `dev`).
 
 pub mod app;
 pub mod auth;
-pub mod azure_devops;
 pub mod cli;
 pub mod config;
 pub mod db;
@@ -35,6 +35,7 @@ pub mod supervisor;
 pub mod telemetry;
 pub mod tenants;
 
+pub use ::azure_devops;
 pub use aponta_domain as models;
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ impl AuthConfig {
         azure: &AzureDevOpsConfig,
     ) -> Self {
         let mode = read_mode(reader, environment, http);
-        if mode == AuthMode::Required && azure.organizacoes.is_empty() {
+        if mode == AuthMode::Required && azure.client.organizacoes.is_empty() {
             // A malformed one was reported as such.
             if !reader.is_given("AZURE_DEVOPS_ORG_URL") && !reader.is_given("AZURE_DEVOPS_ORG_PATS") {
                 reader.problem(

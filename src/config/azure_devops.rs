@@ -7,6 +7,7 @@ use url::Url;
 
 use super::Environment;
 use super::env::{Reader, no_blank, no_separator};
+use crate::azure_devops::config::{ClientConfig, Hosts, OrganizacaoConfig};
 use crate::models::organizacao::NomeOrganizacao;
 
 /// Azure DevOps Services; identities have a host of their own.
@@ -24,25 +25,11 @@ const SERVER_PATH: &str = "tfs";
 const URL_EXAMPLE: &str = "https://dev.azure.com/contoso";
 const PATS_EXAMPLE: &str = "contoso=pat-of-contoso,fabrikam=pat-of-fabrikam";
 
-/// Organisations and limits of the client.
+/// Organisations, limits of the client, and how often it is asked in the background.
 #[derive(Debug, Clone)]
 pub struct AzureDevOpsConfig {
-    /// Every configured organisation once; the one of `AZURE_DEVOPS_ORG_URL` is the first and the default.
-    pub organizacoes: Vec<OrganizacaoConfig>,
-    /// Where others are, that the vault names.
-    pub hosts: Hosts,
-    /// Longest wait for a TCP and TLS connection.
-    pub connect_timeout: Duration,
-    /// Longest call, with all its retries and the wait for its turn.
-    pub timeout: Duration,
-    /// Longest call of background work. Azure DevOps delays an identity that asks too much by up to 30 s.
-    pub background_timeout: Duration,
-    /// Largest answer, decompressed.
-    pub max_answer_bytes: usize,
-    /// Calls at once of one identity to one organisation; those of all identities together are four times as many.
-    pub concurrency: usize,
-    /// How long a circuit breaker stays open after several failures in a row.
-    pub breaker_open: Duration,
+    /// Organisations and limits of the client; the organisation of `AZURE_DEVOPS_ORG_URL` is the first.
+    pub client: ClientConfig,
     /// Between two looks at whether the organisations answer, for `/ready`; `None`: never.
     pub probe_interval: Option<Duration>,
     /// Between two synchronisations of the projects in the background; `None`: never.
@@ -72,24 +59,11 @@ impl Default for FreshTimes {
     }
 }
 
-/// One organisation.
-#[derive(Debug, Clone)]
-pub struct OrganizacaoConfig {
-    /// Its name.
-    pub nome: NomeOrganizacao,
-    /// Base of its REST API, without a slash at the end.
-    pub base_url: Url,
-    /// Base of its identity service, likewise.
-    pub identity_url: Url,
-    /// The PAT that the service itself uses there.
-    pub pat: Option<SecretString>,
-}
-
 impl AzureDevOpsConfig {
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
         let (organizacoes, hosts) = read_organizacoes(reader, environment);
         let timeout = reader.millis("AZURE_DEVOPS_TIMEOUT_MS", 10_000, 100, 60_000);
-        Self {
+        let client = ClientConfig {
             organizacoes,
             hosts,
             connect_timeout: reader.millis("AZURE_DEVOPS_CONNECT_TIMEOUT_MS", 2_000, 50, 30_000),
@@ -98,6 +72,9 @@ impl AzureDevOpsConfig {
             max_answer_bytes: reader.number("AZURE_DEVOPS_MAX_ANSWER_BYTES", 8 << 20, 1 << 10, 1 << 30),
             concurrency: reader.number("AZURE_DEVOPS_CONCURRENCY", 8, 1, 256),
             breaker_open: reader.millis("AZURE_DEVOPS_BREAKER_OPEN_MS", 5_000, 10, 600_000),
+        };
+        Self {
+            client,
             probe_interval: optional_seconds(reader, "AZURE_DEVOPS_PROBE_INTERVAL", 15),
             sync_interval: optional_seconds(reader, "SYNC_INTERVAL", 0),
             fresh: FreshTimes::default(),
@@ -108,7 +85,7 @@ impl AzureDevOpsConfig {
 impl AzureDevOpsConfig {
     /// Returns `true` unless the default organisation is one of Azure DevOps Services.
     pub(super) fn default_is_own_server(&self) -> bool {
-        let default = self.organizacoes.first();
+        let default = self.client.organizacoes.first();
         default.is_some_and(|default| default.base_url.host_str() != Some(SERVICES_HOST))
     }
 }
@@ -127,32 +104,6 @@ fn read_background_timeout(reader: &mut Reader<'_>, timeout: Duration) -> Durati
 /// Seconds up to a week; 0 means never.
 fn optional_seconds(reader: &mut Reader<'_>, name: &str, default: u64) -> Option<Duration> {
     Some(reader.seconds(name, default, 0, 604_800)).filter(|interval| !interval.is_zero())
-}
-
-/// Where organisations are found by name.
-#[derive(Debug, Clone)]
-pub struct Hosts {
-    api: Url,
-    /// `None`: on a server of one's own the collection serves identities itself.
-    identity: Option<Url>,
-}
-
-impl Hosts {
-    /// The organisation of this name.
-    #[must_use]
-    pub fn organizacao(&self, nome: NomeOrganizacao, pat: Option<SecretString>) -> OrganizacaoConfig {
-        let base_url = child(&self.api, nome.as_str());
-        let identity_url = match &self.identity {
-            Some(host) => child(host, nome.as_str()),
-            None => base_url.clone(),
-        };
-        OrganizacaoConfig {
-            nome,
-            base_url,
-            identity_url,
-            pat,
-        }
-    }
 }
 
 fn read_organizacoes(reader: &mut Reader<'_>, environment: Environment) -> (Vec<OrganizacaoConfig>, Hosts) {
@@ -262,14 +213,6 @@ fn decoded(segment: &str) -> String {
     decoded.map(|(_, text)| text.into_owned()).unwrap_or_default()
 }
 
-fn child(parent: &Url, segment: &str) -> Url {
-    let mut url = parent.clone();
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().push(segment);
-    }
-    url
-}
-
 /// The problem never quotes the text.
 fn parse_pat(text: &str) -> Result<SecretString, String> {
     if text.chars().all(|c| c.is_ascii_graphic()) {
@@ -318,7 +261,7 @@ mod tests {
             .with("AUTH_ENABLED", "false")
             .with("API_HOST", "127.0.0.1");
         let config = Config::load(&env).map_err(|problems| problems.to_string())?;
-        let organizacoes = config.azure_devops.organizacoes.into_iter().map(|o| {
+        let organizacoes = config.azure_devops.client.organizacoes.into_iter().map(|o| {
             let pat = o
                 .pat
                 .map(|pat| pat.expose_secret().to_owned())

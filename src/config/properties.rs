@@ -137,7 +137,7 @@ proptest! {
             Ok(config) => {
                 prop_assert!(config.database.pool_min <= config.database.pool_max);
                 prop_assert!(config.database.lock_timeout < config.database.acquire_timeout);
-                prop_assert!(config.auth.mode == AuthMode::Off || !config.azure_devops.organizacoes.is_empty());
+                prop_assert!(config.auth.mode == AuthMode::Off || !config.azure_devops.client.organizacoes.is_empty());
                 format!("{config:?}")
             }
             Err(problems) => {

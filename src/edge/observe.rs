@@ -176,7 +176,7 @@ impl Watch {
         let code = problem.as_ref().map(|p| p.code.as_str());
         let elapsed = asked.started.elapsed();
         metrics::request(&asked.method, Arc::clone(&asked.route), status, code, elapsed);
-        trace::end(&Span::current(), Some(status), code);
+        trace::end(&Span::current(), status, code);
         response
     }
 }

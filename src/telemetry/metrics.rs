@@ -1,4 +1,4 @@
-//! What is measured: every name, its labels, and one function an event. Until [`install`] was called they do nothing.
+//! What is measured, except by [`crate::azure_devops::metrics`]: every name, its labels, and one function an event. Until [`install`] was called they do nothing.
 //!
 //! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; what those do not know begins with
 //! `aponta_`. No label holds an id, so the number of series is bounded by the routes and operations of the program.
@@ -10,9 +10,10 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use reqwest::Method;
 
+use crate::azure_devops::metrics as azure_devops;
+
 const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 const REQUESTS_ACTIVE: &str = "http_server_active_requests";
-const CALL_DURATION: &str = "http_client_request_duration_seconds";
 const POOL_CONNECTIONS: &str = "db_client_connection_count";
 const POOL_MAX: &str = "db_client_connection_max";
 const POOL_PENDING: &str = "db_client_connection_pending_requests";
@@ -34,7 +35,6 @@ const CONNECTIONS_REFUSED: &str = "aponta_connections_refused_total";
 const ENTRIES: &str = "aponta_entries_total";
 const BREAKERS_OPEN: &str = "aponta_upstream_breakers_open";
 const LANES_OPEN: &str = "aponta_upstream_lanes_open";
-const UPSTREAM_VERSION: &str = "aponta_upstream_api_version";
 const PAT_EXPIRES: &str = "aponta_pat_expires_in_seconds";
 const LOG_LINES_LOST: &str = "aponta_log_lines_lost_total";
 const JOB_RESTARTS: &str = "aponta_job_restarts_total";
@@ -46,8 +46,6 @@ const METHOD: &str = "http_request_method";
 const ROUTE: &str = "http_route";
 const STATUS: &str = "http_response_status_code";
 const ERROR_TYPE: &str = "error_type";
-const SERVER: &str = "server_address";
-const OPERATION: &str = "operation";
 const POOL: &str = "db_client_connection_pool_name";
 const STATE: &str = "db_client_connection_state";
 const RESULT: &str = "result";
@@ -68,10 +66,14 @@ const DATABASE_BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0
 pub fn install(version: &'static str) -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(REQUEST_DURATION.to_owned()), &HTTP_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(CALL_DURATION.to_owned()), &HTTP_BUCKETS)?
+        .set_buckets_for_metric(
+            Matcher::Full(azure_devops::CALL_DURATION.to_owned()),
+            &HTTP_BUCKETS,
+        )?
         .set_buckets(&DATABASE_BUCKETS)?;
     let handle = builder.install_recorder()?;
     describe();
+    azure_devops::describe();
     start_at_zero();
     gauge!(BUILD_INFO, "version" => version).set(1);
     Ok(handle)
@@ -85,7 +87,6 @@ fn describe() {
         "Requests, by route template and outcome"
     );
     describe_gauge!(REQUESTS_ACTIVE, "Requests being worked on");
-    describe_histogram!(CALL_DURATION, seconds, "Calls of Azure DevOps, retries included");
     describe_gauge!(POOL_CONNECTIONS, "Connections to the database");
     describe_gauge!(POOL_MAX, "Connections to the database at the most");
     describe_gauge!(POOL_PENDING, "Those who wait for a connection");
@@ -132,10 +133,6 @@ fn describe() {
         "Identities whose own circuit breaker is open because Azure DevOps delays them"
     );
     describe_gauge!(
-        UPSTREAM_VERSION,
-        "API version of a host of Azure DevOps, at most 7.1; 0 while it has not told it"
-    );
-    describe_gauge!(
         PAT_EXPIRES,
         seconds,
         "Time left to the PAT of the vault that expires first"
@@ -173,11 +170,6 @@ fn start_at_zero() {
 /// Counts an answer of another organisation under a known name.
 pub fn organization_replaced() {
     counter!(ORGANIZATION_REPLACED).increment(1);
-}
-
-/// Notes the API version of a host; `None`: the host did not tell it.
-pub fn upstream_version(server: &str, version: Option<f64>) {
-    gauge!(UPSTREAM_VERSION, SERVER => server.to_owned()).set(version.unwrap_or_default());
 }
 
 /// Sets how many lines of the log found no room since the start.
@@ -270,18 +262,6 @@ impl Answered {
     pub fn after(&self, elapsed: Duration) {
         self.0.record(elapsed);
     }
-}
-
-/// Azure DevOps was asked; `error` is the kind of the failure, if it was one.
-pub fn call(server: &str, operation: &'static str, error: Option<&'static str>, elapsed: Duration) {
-    let server = server.to_owned();
-    let duration = match error {
-        None => histogram!(CALL_DURATION, SERVER => server, OPERATION => operation),
-        Some(error) => {
-            histogram!(CALL_DURATION, SERVER => server, OPERATION => operation, ERROR_TYPE => error)
-        }
-    };
-    duration.record(elapsed);
 }
 
 /// Waiting for a connection, until told how it ended.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
+use opentelemetry::trace::FutureExt;
 use tracing::Instrument;
 
 tokio::task_local! {
@@ -62,12 +63,6 @@ pub struct Caller {
     pub lacking: Option<String>,
 }
 
-/// Returns the span that the request of this task came with, if it works for a request.
-#[must_use]
-pub fn current_parent() -> Option<Context> {
-    CURRENT.try_with(|context| context.parent.clone()).ok()
-}
-
 /// Returns `work` for a task of its own that still belongs to the request and the span of this one.
 pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let context = CURRENT.try_with(RequestContext::clone).ok();
@@ -118,7 +113,8 @@ pub fn is_stale() -> bool {
     names.is_ok_and(|names| names.is_some())
 }
 
-/// Runs `work` as part of a request.
+/// Runs `work` as part of a request, whose parent span is the current context of OpenTelemetry meanwhile.
 pub async fn scope<F: Future>(context: RequestContext, work: F) -> F::Output {
+    let work = work.with_context(context.parent.clone());
     CURRENT.scope(context, work).await
 }

@@ -1,14 +1,14 @@
 //! Traces: which one a request belongs to (W3C Trace Context), and spans for a collector.
 //!
-//! Two kinds of span are made, a request and a call of Azure DevOps; log lines show their fields. Without a
-//! collector a trace that comes in is passed on as it came, and no span is exported.
+//! Two kinds of span are made, a request here and a call in [`crate::azure_devops`]; log lines show their fields.
+//! Without a collector a trace that comes in is passed on as it came, and no span is exported.
 
 use std::time::Duration;
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{Status, TraceContextExt, TracerProvider};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_http::{HeaderExtractor, HeaderInjector};
+use opentelemetry_http::HeaderExtractor;
 use opentelemetry_otlp::{WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -22,7 +22,6 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::request;
 use crate::config::TraceConfig;
 
 /// Name of the instrumentation in traces.
@@ -128,50 +127,18 @@ pub fn of_request(id: &str, method: &str, route: &str, parent: &Context) -> Span
     span
 }
 
-/// Returns the span of a call of Azure DevOps, below the current one.
-#[must_use]
-pub fn of_call(method: &str, operation: &'static str, server: &str) -> Span {
-    let span = info_span!(
-        target: TARGET,
-        "call",
-        %operation,
-        otel.kind = "client",
-        otel.name = operation,
-    );
-    span.set_attribute("http.request.method", method.to_owned());
-    span.set_attribute("server.address", server.to_owned());
-    span
-}
-
-/// Ends the exported span with the status and the kind of the error. Tasks that outlive the request may still
-/// log in it.
-pub fn end(span: &Span, status: Option<u16>, error: Option<&str>) {
-    if let Some(status) = status {
-        span.set_attribute("http.response.status_code", i64::from(status));
-    }
+/// Ends the exported span of a request with the status and the code of the problem. Tasks that outlive the
+/// request may still log in it.
+pub fn end(span: &Span, status: u16, error: Option<&str>) {
+    span.set_attribute("http.response.status_code", i64::from(status));
     if let Some(error) = error {
         span.set_attribute("error.type", error.to_owned());
         // A refusal is the caller's mistake, not a failure of the server (HTTP semantic conventions).
-        if status.is_none_or(|status| status >= 500) {
+        if status >= 500 {
             span.set_status(Status::error(error.to_owned()));
         }
     }
     span.context().span().end();
-}
-
-/// Names the current span in the headers of a call; without a collector, the span that the request came with.
-pub fn inject(headers: &mut HeaderMap) {
-    let current = Span::current().context();
-    let context = if current.span().span_context().is_valid() {
-        current
-    } else {
-        request::current_parent().unwrap_or_default()
-    };
-    inject_context(&context, headers);
-}
-
-fn inject_context(context: &Context, headers: &mut HeaderMap) {
-    TraceContextPropagator::new().inject_context(context, &mut HeaderInjector(headers));
 }
 
 /// Returns the id of the trace as 32 hexadecimal digits, if there is one.
@@ -183,6 +150,7 @@ fn trace_id(context: &Context) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_http::HeaderInjector;
     use proptest::prelude::*;
     use reqwest::header::HeaderValue;
 
@@ -200,7 +168,7 @@ mod tests {
 
     fn injected(context: &Context) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        inject_context(context, &mut headers);
+        TraceContextPropagator::new().inject_context(context, &mut HeaderInjector(&mut headers));
         headers
     }
 

@@ -20,7 +20,7 @@ const STARTS_TASKS: &[(&str, &str)] = &[
     ("app.rs", "the jobs together, and the listener of the metrics"),
     ("auth/membership.rs", "a question that outlives its request"),
     (
-        "azure_devops/versioned.rs",
+        "crates/azure-devops/src/versioned.rs",
         "the question for the versions of a host, beside a call",
     ),
     ("cli.rs", "the wait for a signal"),

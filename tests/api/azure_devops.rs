@@ -21,7 +21,7 @@ const SLACK: Duration = Duration::from_secs(2);
 const OPERATIONS: [&str; 4] = ["connection_data", "list_projects", "read_identity", "read_avatar"];
 
 fn client_with(azure: &FakeAzure, variables: &[(&str, &str)]) -> AzureDevOps {
-    AzureDevOps::new(&config_with(azure, variables).azure_devops).unwrap()
+    AzureDevOps::new(&config_with(azure, variables).azure_devops.client).unwrap()
 }
 
 fn config_with(azure: &FakeAzure, variables: &[(&str, &str)]) -> Config {
@@ -330,7 +330,7 @@ async fn the_hook_is_told_of_every_call() {
             told.lock().unwrap().push(row);
         })
     };
-    let config = config_with(&azure, &[]).azure_devops;
+    let config = config_with(&azure, &[]).azure_devops.client;
     let client = AzureDevOps::with_hook(&config, &hook).unwrap();
     let tenant = &client.tenants()[0];
     call(tenant, &credential, &ada, "list_projects").await.unwrap();

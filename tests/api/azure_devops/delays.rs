@@ -187,11 +187,14 @@ async fn background_timeout_below_that_of_people_is_a_problem() {
         ("AZURE_DEVOPS_TIMEOUT_MS", "6000"),
     ]);
     let config = aponta::config::Config::load(&env).unwrap().azure_devops;
-    assert_eq!(config.background_timeout, Duration::from_secs(35));
+    assert_eq!(config.client.background_timeout, Duration::from_secs(35));
     let name = "AZURE_DEVOPS_BACKGROUND_TIMEOUT_SECONDS";
     let problems = aponta::config::Config::load(&env.clone().with(name, "5")).unwrap_err();
     assert_eq!(problems.variables(), [name]);
     let patient = env.with("AZURE_DEVOPS_TIMEOUT_MS", "60000");
     let config = aponta::config::Config::load(&patient).unwrap().azure_devops;
-    assert_eq!(config.background_timeout, config.timeout, "unset, it follows");
+    assert_eq!(
+        config.client.background_timeout, config.client.timeout,
+        "unset, it follows"
+    );
 }

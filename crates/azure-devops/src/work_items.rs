@@ -16,8 +16,8 @@ use super::operation::{
 };
 use super::organizacao::Organizacao;
 use super::transport::Body;
-use crate::models::horas::Horas;
-use crate::models::work_item::Scheduling;
+use aponta_domain::horas::Horas;
+use aponta_domain::work_item::Scheduling;
 
 /// Ids a batch may hold; more are refused (VS403474).
 const BATCH: usize = 200;

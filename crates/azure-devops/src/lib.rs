@@ -1,14 +1,23 @@
-//! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our tables.
+//! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our tables,
+//! and nothing of the package `aponta`, which fills its [`config`].
 //!
 //! An [`Organizacao`] is asked; what can be asked stands in one file per area ([`connection`], [`identities`],
 //! [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`], [`scopes`]).
 //! `docs/azure-devops.md` says what each failure becomes.
+
+/// Returns the target of log lines: the path of the module as the package `aponta` shows it.
+macro_rules! target {
+    () => {
+        concat!("aponta::", module_path!())
+    };
+}
 
 mod absent_fields;
 mod admission;
 mod answer;
 mod assignee;
 mod breaker;
+pub mod config;
 pub mod connection;
 mod credential;
 mod error;
@@ -16,6 +25,7 @@ pub mod identities;
 pub mod iterations;
 mod lanes;
 mod lenient;
+pub mod metrics;
 mod negotiation;
 mod operation;
 mod organizacao;
@@ -26,6 +36,7 @@ mod retry;
 pub mod scopes;
 pub mod teams;
 mod throttle;
+mod trace;
 mod transport;
 mod versioned;
 mod versions;
@@ -36,15 +47,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use aponta_domain::organizacao::NomeOrganizacao;
+use aponta_domain::sincronizacao::Origem;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::SecretString;
 
-use crate::config::{AzureDevOpsConfig, OrganizacaoConfig};
-use crate::models::organizacao::NomeOrganizacao;
-use crate::models::sincronizacao::Origem;
-use crate::telemetry::metrics;
 use admission::Admission;
+use config::{ClientConfig, OrganizacaoConfig};
 use negotiation::Hosts;
 use throttle::Throttle;
 use transport::{Limits, Transport};
@@ -76,7 +86,7 @@ pub struct Tenant {
 pub struct AzureDevOps(Arc<Inner>);
 
 struct Inner {
-    config: AzureDevOpsConfig,
+    config: ClientConfig,
     client: Client,
     hook: Hook,
     hosts: Hosts,
@@ -88,7 +98,7 @@ impl AzureDevOps {
     ///
     /// # Errors
     /// When the machine has no certificates to trust.
-    pub fn new(config: &AzureDevOpsConfig) -> Result<Self, BuildError> {
+    pub fn new(config: &ClientConfig) -> Result<Self, BuildError> {
         let hook: Hook = Arc::new(note_call);
         Self::with_hook(config, &hook)
     }
@@ -97,7 +107,7 @@ impl AzureDevOps {
     ///
     /// # Errors
     /// As for [`new`](Self::new).
-    pub fn with_hook(config: &AzureDevOpsConfig, hook: &Hook) -> Result<Self, BuildError> {
+    pub fn with_hook(config: &ClientConfig, hook: &Hook) -> Result<Self, BuildError> {
         let azure = Self(Arc::new(Inner {
             config: config.clone(),
             client: client(config)?,
@@ -193,7 +203,7 @@ impl fmt::Debug for AzureDevOps {
 #[error("cannot make an HTTPS client (is ca-certificates installed?)")]
 pub struct BuildError(#[from] reqwest::Error);
 
-fn client(config: &AzureDevOpsConfig) -> Result<Client, BuildError> {
+fn client(config: &ClientConfig) -> Result<Client, BuildError> {
     let urls: Vec<&Url> = config
         .organizacoes
         .iter()
@@ -225,7 +235,7 @@ fn client(config: &AzureDevOpsConfig) -> Result<Client, BuildError> {
 }
 
 fn transport(
-    config: &AzureDevOpsConfig,
+    config: &ClientConfig,
     organizacao: &OrganizacaoConfig,
     client: &Client,
     hook: &Hook,
@@ -258,6 +268,7 @@ fn note_call(call: &CallRecord<'_>) {
         ..
     } = call;
     tracing::debug!(
+        target: target!(),
         operation,
         organizacao,
         outcome,

@@ -126,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arbitrary;
+    use aponta_domain::arbitrary;
 
     #[test]
     fn d_09_a_text_cannot_leave_its_quotes() {

@@ -2,6 +2,7 @@
 //! kind, never a panic. Statuses, headers and addresses have their properties where they are read.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,9 +12,9 @@ use tokio::runtime::Runtime;
 
 use super::work_items::HoursPatch;
 use super::*;
-use crate::arbitrary;
-use crate::config::{Config, Env};
-use crate::models::horas::Horas;
+use crate::config::Hosts;
+use aponta_domain::arbitrary;
+use aponta_domain::horas::Horas;
 
 const ADA: &str = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d";
 
@@ -35,15 +36,14 @@ impl Upstream {
             .unwrap();
         let answer = Arc::new(Mutex::new((200, "application/json", Vec::new())));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let url = format!("http://{}/contoso", listener.local_addr().unwrap());
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::clone(&answer);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, Arc::clone(&shared)));
             }
         });
-        let env = Env::from_pairs([("DATABASE_HOST", "db"), ("AZURE_DEVOPS_ORG_URL", &url)]);
-        let config = Config::load(&env).unwrap().azure_devops;
+        let config = config(&url);
         let azure = AzureDevOps::with_hook(&config, &(Arc::new(|_: &CallRecord<'_>| {}) as Hook)).unwrap();
         let organizacao = azure.tenants()[0].organizacao.clone();
         Self {
@@ -63,6 +63,25 @@ impl Upstream {
         *self.answer.lock().unwrap() = (status, media_type, body.to_vec());
         self.runtime
             .block_on(call(&self.organizacao, OPERATIONS[operation].0))
+    }
+}
+
+/// Returns the organisation `contoso` below an address, with the limits of the service.
+fn config(url: &str) -> ClientConfig {
+    let hosts = Hosts {
+        api: Url::parse(url).unwrap(),
+        identity: None,
+    };
+    let contoso = NomeOrganizacao::parse("contoso").unwrap();
+    ClientConfig {
+        organizacoes: vec![hosts.organizacao(contoso, None)],
+        hosts,
+        connect_timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(10),
+        background_timeout: Duration::from_secs(35),
+        max_answer_bytes: 8 << 20,
+        concurrency: 8,
+        breaker_open: Duration::from_secs(5),
     }
 }
 

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::negotiation::HostVersions;
 use super::operation::{self, Host, Operation};
 use super::transport::{Body, Call, Transport};
-use crate::models::organizacao::NomeOrganizacao;
+use aponta_domain::organizacao::NomeOrganizacao;
 
 /// The client of one organisation. Clones share limits, circuits and connections.
 #[derive(Clone)]
@@ -240,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arbitrary;
+    use aponta_domain::arbitrary;
 
     #[test]
     fn a_segment_cannot_leave_its_place() {

@@ -17,7 +17,7 @@ use super::operation::{Host, Operation};
 use super::organizacao::Patience;
 use super::retry::{LONGEST_HOLD, pause};
 use super::throttle::Throttle;
-use crate::telemetry::trace;
+use crate::trace;
 
 /// Without it a refused credential is answered with a redirect to a sign-in page instead of 401.
 const SUPPRESS_REDIRECT: HeaderName = HeaderName::from_static("x-tfs-fedauthredirect");
@@ -148,7 +148,7 @@ impl Transport {
             .instrument(span.clone())
             .await
             .unwrap_or(Err(Error::Timeout));
-        trace::end(&span, None, result.as_ref().err().map(Error::kind));
+        trace::end(&span, result.as_ref().err().map(Error::kind));
         pass.settle(result.as_ref().err(), Instant::now());
         result
     }

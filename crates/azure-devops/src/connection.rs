@@ -8,7 +8,7 @@ use super::error::Error;
 use super::identities::{Identity, is_nobody};
 use super::operation::{CONNECTION_DATA, Host, KNOWN_USER, Operation};
 use super::organizacao::{Organizacao, text_at};
-use crate::models::ids::person_id;
+use aponta_domain::ids::person_id;
 
 /// Asks for nothing but the identity.
 const QUERY: [(&str, &str); 3] = [

@@ -8,7 +8,7 @@ use super::credential::Credential;
 use super::error::Error;
 use super::operation::{Host, LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
 use super::organizacao::{Organizacao, text_at};
-use crate::models::ids::person_id;
+use aponta_domain::ids::person_id;
 
 /// More pages than any project has teams, or any team has members: 5,000 teams are the limit.
 const MOST_PAGES: usize = 50;

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::lenient::List;
 use super::operation::{Host, LIST_PROCESS_STATES, LIST_TYPE_STATES, LIST_TYPES, READ_ICON};
 use super::organizacao::{Organizacao, text_at};
-use crate::models::work_item::Categoria;
+use aponta_domain::work_item::Categoria;
 
 /// Types asked for by themselves at a time.
 const AT_ONCE: usize = 4;

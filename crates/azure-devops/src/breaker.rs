@@ -97,7 +97,7 @@ impl Breaker {
     }
 
     fn open(&self, state: &mut State, now: Instant) {
-        tracing::warn!(organizacao = self.way, "circuit breaker open");
+        tracing::warn!(target: target!(), organizacao = self.way, "circuit breaker open");
         *state = State::Open {
             until: now + self.open_for,
         };
@@ -106,7 +106,7 @@ impl Breaker {
     fn close(&self) {
         let mut state = self.lock();
         if !matches!(*state, State::Closed { .. }) {
-            tracing::info!(organizacao = self.way, "circuit breaker closed");
+            tracing::info!(target: target!(), organizacao = self.way, "circuit breaker closed");
         }
         *state = State::Closed { failures: 0 };
     }

@@ -83,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arbitrary;
+    use aponta_domain::arbitrary;
 
     #[test]
     fn a_pat_is_the_password_of_nobody() {

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::lenient::List;
 use super::operation::{Host, READ_AVATAR, READ_IDENTITY};
 use super::organizacao::{Organizacao, text_at};
-use crate::models::ids::person_id;
+use aponta_domain::ids::person_id;
 
 /// Larger pictures are not worth carrying in every answer; base64 characters.
 const LARGEST_AVATAR: usize = 256 << 10;

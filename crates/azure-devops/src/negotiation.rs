@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::error::Error;
 use super::versions::Versions;
-use crate::telemetry::metrics;
+use crate::metrics;
 
 /// Life of what a host told.
 const KEPT: Duration = Duration::from_hours(1);
@@ -189,12 +189,13 @@ impl HostVersions {
         let server = self.server();
         if versions.is_too_old() {
             tracing::error!(
+                target: target!(),
                 server,
                 version,
                 "this Azure DevOps server is not served: it is older than Azure DevOps Server 2019.1 (API 5.1)"
             );
         } else {
-            tracing::info!(server, version, "the Azure DevOps server told its API version");
+            tracing::info!(target: target!(), server, version, "the Azure DevOps server told its API version");
         }
     }
 
@@ -208,6 +209,7 @@ impl HostVersions {
         if assumed {
             metrics::upstream_version(&self.server, None);
             tracing::warn!(
+                target: target!(),
                 server = self.server,
                 reason,
                 "the Azure DevOps server did not tell its API version: the newest is assumed"

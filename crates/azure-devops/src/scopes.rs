@@ -15,7 +15,7 @@ use super::operation::{Host, LIST_TEAMS, VALIDATE_WORK_ITEM};
 use super::organizacao::Organizacao;
 use super::projects::AzureProjects;
 use super::transport::Body;
-use crate::models::organization_pat::{PatScope, ScopeState, ScopeTry};
+use aponta_domain::organization_pat::{PatScope, ScopeState, ScopeTry};
 
 /// Longest listing of the projects.
 const LIST_BUDGET: Duration = Duration::from_secs(15);

@@ -199,7 +199,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::arbitrary;
+    use aponta_domain::arbitrary;
 
     fn wait(value: &str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
