@@ -5,7 +5,7 @@ pub mod client_ip;
 pub mod conditional;
 pub mod cors;
 pub mod extract;
-pub mod fields;
+pub use aponta_fields as fields;
 pub mod framing;
 pub mod headers;
 pub mod idempotency;

@@ -19,8 +19,6 @@ use super::problem::Problem;
 use crate::error::{Code, FieldError};
 use crate::telemetry::metrics;
 
-pub(in crate::edge) use pruned::MOST_ELEMENTS;
-
 /// A body up to this many bytes takes nothing from the budget: an entry of hours has 300, an activity with 400
 /// projects 16,000. So large bodies never keep small ones out.
 const SMALL: usize = 16 * 1_024;

@@ -1,7 +1,6 @@
 //! `skip` and `limit`, with the limits that every list shares.
 
-use crate::edge::fields::{Int, Number, Optional};
-use crate::fields;
+use crate::edge::fields::{Int, Number, Optional, fields};
 use crate::models::page::Page;
 
 fields! {

@@ -10,12 +10,11 @@ use utoipa_axum::routes;
 
 use crate::auth::Admin;
 use crate::edge::extract::{ApiJson, ApiQuery};
-use crate::edge::fields::{Int, Number, Optional};
+use crate::edge::fields::{Int, Number, Optional, fields};
 use crate::edge::instant::Instant;
 use crate::edge::openapi::AUDITORIA;
 use crate::edge::openapi::problems::{InvalidInput, Problems, Protected};
 use crate::error::Result;
-use crate::fields;
 use crate::models::auditoria::{AuditoriaFilter, Registro};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::services::auditoria::AuditoriaService;

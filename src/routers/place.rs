@@ -1,7 +1,6 @@
 //! Where something is: organisation and project, as most reads of Azure DevOps name them; and the team, where one matters.
 
-use crate::edge::fields::{Blankable, Required, Trimmed};
-use crate::fields;
+use crate::edge::fields::{Blankable, Required, Trimmed, fields};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
 

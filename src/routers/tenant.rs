@@ -6,8 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::auth::{Authenticator, CurrentUser, Membership, not_configured};
 use crate::edge::extract::ApiQuery;
-use crate::edge::fields::Optional;
-use crate::fields;
+use crate::edge::fields::{Optional, fields};
 use crate::models::organizacao::NomeOrganizacao;
 
 fields! {

@@ -22,13 +22,12 @@ use super::place::{PlaceParams, parts};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
-use crate::edge::fields::{AnyTrimmed, Blankable, Failure, FieldType, Flag, Name, Required, Trimmed};
+use crate::edge::fields::{AnyTrimmed, Blankable, Failure, FieldType, Flag, Name, Required, Trimmed, fields};
 use crate::edge::openapi::TIMESHEET;
 use crate::edge::openapi::problems::{
     InvalidInput, InvalidReference, NotFound, Problems, Protected, TooManyWorkItems,
 };
 use crate::error::{Error, Result};
-use crate::fields;
 use crate::services::timesheet::{FolhaPedida, TimesheetService};
 use crate::state::AppState;
 

@@ -11,13 +11,12 @@ use super::place::parts;
 use crate::auth::{CurrentUser, membership_of, not_configured};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
-use crate::edge::fields::{Blankable, Name, Number, Required, Trimmed};
+use crate::edge::fields::{Blankable, Name, Number, Required, Trimmed, fields};
 use crate::edge::openapi::WORK_ITEMS;
 use crate::edge::openapi::problems::{
     InvalidInput, InvalidReference, NotFound, Problems, Protected, TooManyWorkItems,
 };
 use crate::error::Result;
-use crate::fields;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::horas::Horas;
 use crate::models::organizacao::NomeOrganizacao;

@@ -10,6 +10,7 @@ pub mod auditoria;
 pub mod authorization;
 pub mod clock;
 pub mod duracao;
+pub mod field_error;
 pub mod horas;
 pub mod idempotencia;
 pub mod ids;

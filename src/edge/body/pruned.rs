@@ -1,15 +1,13 @@
 //! The part of a JSON body that a request struct can read, as a [`Value`]; the rest is checked and dropped.
 //!
 //! A [`Value`] of a whole body takes up to 32 times the body's size (`[1,1,1,…]`). So unknown keys are skipped, a
-//! list keeps [`MOST_ELEMENTS`] elements and one more, and what is nested deeper than any field is left empty.
+//! list keeps `MOST_ELEMENTS` elements and one more, and what is nested deeper than any field is left empty.
 
 use std::fmt;
 
+use crate::edge::fields::MOST_ELEMENTS;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-
-/// Longest list that a field may have. One element more is kept, so that its constraint finds it too long.
-pub(in crate::edge) const MOST_ELEMENTS: usize = 1_000;
 
 /// Reads a body whose object has the `known` keys. Of equal keys the last one counts, as for `serde_json`.
 ///

@@ -10,9 +10,8 @@ use uuid::Uuid;
 use super::examples;
 use crate::edge::fields::{
     AnyTrimmed, Blankable, Failure, FieldType, Nullable, Optional, OrNull, Required, Text, Trimmed,
-    WorkItemId,
+    WorkItemId, fields,
 };
-use crate::fields;
 use crate::models::apontamento::{
     ApontamentoChanges, ApontamentoFilter, NewApontamento, ProjetoNomeado, UsuarioInformado,
 };

@@ -7,9 +7,10 @@ use uuid::Uuid;
 use validator::ValidationError;
 
 use super::examples;
-use crate::edge::fields::{Flag, List, MOST_ELEMENTS, Nullable, Optional, OrNull, Required, Text, missing};
+use crate::edge::fields::{
+    Flag, List, MOST_ELEMENTS, Nullable, Optional, OrNull, Required, Text, fields, missing,
+};
 use crate::edge::instant::Instant;
-use crate::fields;
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade, NomeAtividade};
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;

@@ -1,16 +1,13 @@
 //! Parameters and bodies of `/organization-pats`.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::IntoParams;
-use utoipa::openapi::Schema;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::edge::fields::{
-    Blankable, Failure, FieldType, Flag, Nullable, Number, Optional, OrBlank, OrNull, Required, Secret, Text,
+    Blankable, Flag, Nullable, Number, Optional, OrBlank, OrNull, Required, Secret, Text, fields,
 };
-use crate::fields;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::organization_pat::{NewOrganizationPat, OrganizationPatChanges, OrganizationUrl};
 use crate::models::page::Page;
@@ -57,32 +54,6 @@ fields! {
     pub(super) struct ValidateFirstParams {
         /// Store only a PAT that Azure DevOps accepts. Missing scopes do not refuse it.
         pub(super) validate_first: Flag<true> = true,
-    }
-}
-
-/// Pattern of addresses; parsing says the rest.
-const URL: &str =
-    r"^(https://[^\s@?#\\]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,4})?(/[^\s@?#\\]*)?)?$";
-
-/// Maximum number of characters of an address.
-const URL_MAX: usize = 500;
-
-impl FieldType for OrganizationUrl {
-    type Value = Self;
-
-    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
-        let url = Self::parse(&String::read(value)?);
-        let url = url.map_err(|why| vec![Failure::new("value_error", why)])?;
-        Text::<URL_MAX>::read(&url.as_str().into())?;
-        Ok(url)
-    }
-
-    fn schema() -> Schema {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .max_length(Some(URL_MAX))
-            .pattern(Some(URL))
-            .into()
     }
 }
 

@@ -5,10 +5,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::edge::fields::{Nullable, Required, WorkItemId};
+use crate::edge::fields::{Nullable, Required, WorkItemId, fields};
 use crate::edge::instant::Instant;
 use crate::error::{Error, FieldError, Result};
-use crate::fields;
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::horas::Horas;
 use crate::models::organizacao::NomeOrganizacao;

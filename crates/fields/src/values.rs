@@ -8,7 +8,7 @@ use validator::{ValidateLength, ValidateRange};
 
 use super::schema::{or_null, typed};
 use super::{Failure, FieldType, MOST_FAILURES};
-use crate::models::text::trim;
+use aponta_domain::text::trim;
 
 impl FieldType for bool {
     type Value = Self;

@@ -8,7 +8,7 @@ use validator::ValidateLength;
 
 use super::schema::typed;
 use super::{Failure, FieldType};
-use crate::models::text::trim;
+use aponta_domain::text::trim;
 
 /// Pattern of texts: PostgreSQL cannot store U+0000.
 const TEXT: &str = r"^[^\u0000]*$";

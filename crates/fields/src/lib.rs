@@ -1,7 +1,7 @@
 //! Request structs whose fields state their rule once, in their type: how a value is read, which values are
 //! refused, and what the OpenAPI document says.
 //!
-//! [`fields!`](crate::fields) declares such a struct, for a body or a query. [`read()`] finds every failure, not
+//! [`fields!`] declares such a struct, for a body or a query. [`read()`] finds every failure, not
 //! only the first. What counts as a boolean, an integer or a UUID, and the codes of failures, follow pydantic
 //! 2.5, as the FastAPI service had them.
 
@@ -20,25 +20,29 @@ pub use self::presence::{Blankable, Flag, Nullable, Number, Optional, Presence, 
 pub use self::schema::{Described, object, parameters};
 pub use self::text::{AnyTrimmed, Name, Secret, Text, Trimmed};
 pub use self::values::{Int, List, OrBlank, OrNull};
-use crate::error::{FieldError, Segment};
+use aponta_domain::field_error::{FieldError, Segment};
 
 /// Maximum number of failures that an answer lists. An input with more is an attack, not a mistake.
 pub const MOST_FAILURES: usize = 100;
 
 /// Maximum number of elements of a list in a body.
-pub const MOST_ELEMENTS: usize = super::body::MOST_ELEMENTS;
+pub const MOST_ELEMENTS: usize = 1_000;
 
 /// A failure of one value, or of one element of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Position in the list, when the value is one.
-    pub(in crate::edge) index: Option<usize>,
-    pub(in crate::edge) kind: &'static str,
-    pub(in crate::edge) message: String,
+    pub index: Option<usize>,
+    /// Stable code, spelled as pydantic 2.5 does.
+    pub kind: &'static str,
+    /// Sentence fragment in Portuguese that can follow the field's name.
+    pub message: String,
 }
 
 impl Failure {
-    pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+    /// A failure of a value that is no list.
+    #[must_use]
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
             index: None,
             kind,
@@ -62,7 +66,7 @@ pub trait FieldType {
     fn schema() -> utoipa::openapi::Schema;
 }
 
-/// A request struct made by [`fields!`](crate::fields).
+/// A request struct made by [`fields!`].
 pub trait Fields: Sized {
     /// Keys on the wire.
     const NAMES: &'static [&'static str];
@@ -159,18 +163,23 @@ pub fn missing(field: &'static str) -> ValidationError {
 
 /// Declares a request struct. Each field has a [`Presence`] with a [`FieldType`], and may have an example.
 ///
-/// ```ignore
+/// ```
+/// use aponta_fields::{Name, Nullable, Required, Text, fields, read};
+/// use serde_json::json;
+///
 /// fields! {
 ///     /// A new activity.
-///     pub(super) struct AtividadeCreate {
+///     struct AtividadeCreate {
 ///         /// Name.
 ///         nome: Required<Name<1, 255>> = "Revisão",
 ///         /// Free text; null or absent: none.
 ///         descricao: Nullable<Text<500>>,
 ///     }
-///     check = a_rule_over_several_fields;
 ///     example = json!({"nome": "Revisão"});
 /// }
+///
+/// let body: AtividadeCreate = read("body", &json!({"nome": " Revisão "})).unwrap();
+/// assert_eq!((body.nome.as_str(), body.descricao), ("Revisão", None));
 /// ```
 #[macro_export]
 macro_rules! fields {
@@ -190,14 +199,14 @@ macro_rules! fields {
         $vis struct $name {
             $(
                 $(#[doc = $field_doc])*
-                $field_vis $field: <$presence as $crate::edge::fields::Presence>::Value
+                $field_vis $field: <$presence as $crate::Presence>::Value
             ),+
         }
 
-        impl $crate::edge::fields::Fields for $name {
+        impl $crate::Fields for $name {
             const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
 
-            fn read(reader: &mut $crate::edge::fields::Reader<'_>) -> Option<Self> {
+            fn read(reader: &mut $crate::Reader<'_>) -> Option<Self> {
                 $(let $field = reader.field::<$presence>(stringify!($field));)+
                 $(reader.check($check);)?
                 Some(Self { $($field: $field?),+ })
@@ -205,9 +214,9 @@ macro_rules! fields {
         }
 
         impl $name {
-            fn described() -> Vec<$crate::edge::fields::Described> {
+            fn described() -> Vec<$crate::Described> {
                 vec![$(
-                    $crate::edge::fields::Described::new::<$presence>(
+                    $crate::Described::new::<$presence>(
                         stringify!($field), &[$($field_doc),*],
                         $crate::fields!(@example $($field_example)?),
                     )
@@ -217,7 +226,7 @@ macro_rules! fields {
 
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                $crate::edge::fields::object(
+                $crate::object(
                     &[$($doc),*], Self::described(), $crate::fields!(@example $($example)?),
                 )
             }
@@ -229,7 +238,7 @@ macro_rules! fields {
             fn into_params(
                 _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
             ) -> Vec<utoipa::openapi::path::Parameter> {
-                $crate::edge::fields::parameters(Self::described())
+                $crate::parameters(Self::described())
             }
         }
     };

@@ -8,16 +8,24 @@ use uuid::Uuid;
 use super::schema::typed;
 use super::text::bounded;
 use super::values::integer;
-use super::{Failure, FieldType, Name};
-use crate::models::apontamento::ProjetoNomeado;
-use crate::models::atividade::NomeAtividade;
-use crate::models::duracao::{Duracao, DuracaoInvalida};
-use crate::models::organizacao::NomeOrganizacao;
-use crate::models::text::trim;
+use super::{Failure, FieldType, Name, Text};
+use aponta_domain::apontamento::ProjetoNomeado;
+use aponta_domain::atividade::NomeAtividade;
+use aponta_domain::duracao::{Duracao, DuracaoInvalida};
+use aponta_domain::organizacao::NomeOrganizacao;
+use aponta_domain::organization_pat::OrganizationUrl;
+use aponta_domain::text::trim;
 
 /// Pattern of the names of organisations.
 const ORGANISATION: &str =
     r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$";
+
+/// Pattern of addresses; parsing says the rest.
+const URL: &str =
+    r"^(https://[^\s@?#\\]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,4})?(/[^\s@?#\\]*)?)?$";
+
+/// Maximum number of characters of an address.
+const URL_MAX: usize = 500;
 
 /// Pattern of durations, `H:mm` or `HH:mm`.
 const DURATION: &str = "^(?!0?0:00$)(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$";
@@ -93,6 +101,24 @@ impl FieldType for NomeAtividade {
 
     fn schema() -> Schema {
         Name::<1, 255>::schema()
+    }
+}
+
+impl FieldType for OrganizationUrl {
+    type Value = Self;
+
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let url = Self::parse(&String::read(value)?);
+        let url = url.map_err(|why| vec![Failure::new("value_error", why)])?;
+        Text::<URL_MAX>::read(&url.as_str().into())?;
+        Ok(url)
+    }
+
+    fn schema() -> Schema {
+        typed(Type::String, None)
+            .max_length(Some(URL_MAX))
+            .pattern(Some(URL))
+            .into()
     }
 }
 
