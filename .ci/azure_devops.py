@@ -1,6 +1,6 @@
 """A stand-in for Azure DevOps that never fails: one organisation, two people with a PAT each, one project with a team, an iteration
-and two work items, under the ids of the OpenAPI document's examples. What it answers to faults and in how many bad manners, the
-fake of tests/api/support/azure knows; this one is for checks that run the program as it is."""
+and two work items, under the ids of the OpenAPI document's examples. crates/azure-devops-fake has faults besides; this one is for
+checks that run the program as it is."""
 
 import base64
 import datetime

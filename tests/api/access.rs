@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use axum::http::Method;
+use azure_devops_fake::NewWorkItem;
 use serde_json::{Value, json};
 
-use crate::support::{NewWorkItem, Request, Tenants};
+use crate::support::{Request, Tenants};
 
 const TABLE: &str = include_str!("../data/access.txt");
 

@@ -7,13 +7,14 @@ mod partial;
 mod secrets;
 mod strangers;
 
+use azure_devops_fake::{FakeAzure, Fault};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::app_token::{self, app_token};
-use crate::support::{FakeAzure, Fault, Reply, Request, TestApp, eventually};
+use crate::support::{Reply, Request, TestApp, eventually};
 
 /// A protected route that asks Azure DevOps for nothing itself.
 const PATH: &str = "/api/v1/projetos";
@@ -213,7 +214,7 @@ async fn d_15_upstream_trouble_is_not_the_callers_fault() {
 #[tokio::test]
 async fn a_slow_organisation_taxes_nobody_and_its_answer_is_kept() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     let ada = azure.person("Ada Example", &["contoso", "fabrikam"]);
     let token = azure.pat(&ada);
     let variables = [
@@ -240,7 +241,7 @@ async fn a_slow_organisation_taxes_nobody_and_its_answer_is_kept() {
 #[tokio::test]
 async fn an_organisation_that_cannot_tell_is_trouble_and_not_a_refusal() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     azure.projects("fabrikam", 1);
     let ada = azure.person("Ada Example", &["contoso", "fabrikam"]);
     let token = azure.pat(&ada);
@@ -304,7 +305,7 @@ async fn d_15_fifty_simultaneous_first_requests_cause_one_validation() {
 #[tokio::test]
 async fn d_06_only_members_of_the_organisation_get_in() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     azure.make_public("contoso");
     let stranger = azure.person("Stranger", &["fabrikam"]);
     let app = TestApp::over(&azure, []).await;
@@ -322,7 +323,7 @@ async fn d_06_only_members_of_the_organisation_get_in() {
 #[tokio::test]
 async fn the_outage_of_one_organisation_keeps_nobody_else_out() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     let ada = azure.person("Ada Example", &["contoso"]);
     let bob = azure.person("Bob", &["fabrikam"]);
     let variables = [("AZURE_DEVOPS_ORG_PATS", "fabrikam=x")];

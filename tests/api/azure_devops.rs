@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use aponta::azure_devops::{AzureDevOps, CallRecord, Credential, Error, Hook, Tenant, Unavailability};
 use aponta::config::{Config, Env};
+use azure_devops_fake::{FakeAzure, Fault, Person};
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use crate::support::azure::Person;
-use crate::support::{FakeAzure, Fault, RunningServer, TestDatabase, eventually};
+use crate::support::{RunningServer, TestDatabase, eventually};
 
 /// Longest call of these tests, and how much longer than that an answer may take on a busy machine.
 const TIMEOUT: Duration = Duration::from_millis(600);
@@ -241,7 +241,7 @@ async fn retry_after_holds_the_identity_back_on_any_status_and_only_that_one() {
 #[tokio::test]
 async fn the_breaker_leaves_a_failing_organisation_alone_and_finds_it_back() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     let ada = azure.person("Ada Example", &["contoso", "fabrikam"]);
     let token = azure.pat(&ada);
     let credential = Credential::pat(token.clone().into());

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use azure_devops_fake::FakeAzure;
 use serde_json::json;
 
 use tokio::io::AsyncWriteExt;
@@ -9,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::support::data::{PATIENT, a_query_waits, block_projetos};
 use crate::support::process::{Running, aponta, run};
-use crate::support::{FakeAzure, Logging, TestDatabase};
+use crate::support::{Logging, TestDatabase};
 
 /// Where nobody answers.
 const ORG: &str = "http://127.0.0.1:1/contoso";

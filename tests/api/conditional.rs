@@ -1,10 +1,11 @@
 //! `ETag`, `If-Match`, `If-None-Match` on single entries and activities (RFC 9110, 13).
 
 use axum::http::Method;
+use azure_devops_fake::Fault;
 use serde_json::json;
 
 use crate::support::logging::path;
-use crate::support::{Fault, Logging, Reply, Request};
+use crate::support::{Logging, Reply, Request};
 
 /// A request of the member with one more header.
 async fn send(logging: &Logging, request: Request, name: &'static str, value: &str) -> Reply {

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use azure_devops_fake::NewWorkItem;
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::logging::PROJECT;
 use crate::support::process::{Running, open_folder};
-use crate::support::{Logging, NewWorkItem, Request, eventually};
+use crate::support::{Logging, Request, eventually};
 use clients::Client;
 use rounds::{Rounds, Writer};
 

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use azure_devops_fake::FakeAzure;
 use serde_json::{Value, json};
 
+use crate::support::eventually;
 use crate::support::process::{Running, aponta, open_folder, postmaster, run, send_signal};
-use crate::support::{FakeAzure, eventually};
 
 /// A development server over `data` on a free port, once it listens. Returns its address too.
 async fn start(home: &Path, data: &Path, more: &[&str]) -> (Running, String) {

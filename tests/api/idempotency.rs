@@ -1,10 +1,11 @@
 //! `Idempotency-Key`: a request that is sent again has one effect and one answer.
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 
 use crate::support::data::{PATIENT, count};
 use crate::support::logging::{APONTAMENTOS, day};
-use crate::support::{Fault, Logging, Reply, Request, TestApp, TestDatabase, eventually};
+use crate::support::{Logging, Reply, Request, TestApp, TestDatabase, eventually};
 
 async fn post(logging: &Logging, token: &str, key: &str, body: &Value) -> Reply {
     post_to(&logging.tenants.app, token, key, body).await

@@ -4,13 +4,13 @@ mod tenants;
 
 use std::collections::HashSet;
 
+use azure_devops_fake::{FakeAzure, Fault, Project};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::azure::Project;
 use crate::support::data::count;
-use crate::support::{FakeAzure, Fault, Request, RunningServer, TestApp, TestDatabase, eventually};
+use crate::support::{Request, RunningServer, TestApp, TestDatabase, eventually};
 
 const SYNC: &str = "/api/v1/integracao/sincronizar";
 const LIVE: &str = "/api/v1/integracao/projetos";
@@ -100,8 +100,8 @@ async fn a_project_that_vanished_is_flagged_and_may_come_back() {
 #[tokio::test]
 async fn d_26_one_of_three_organisations_fails_by_name() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
-    azure.organizacao("tailspin");
+    azure.organization("fabrikam");
+    azure.organization("tailspin");
     for org in ["contoso", "fabrikam", "tailspin"] {
         azure.projects(org, 2);
     }
@@ -127,7 +127,7 @@ async fn d_26_one_of_three_organisations_fails_by_name() {
 #[tokio::test]
 async fn only_when_all_fail_the_answer_is_502_and_names_them() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     let (app, member) = app_over(&azure, &["contoso", "fabrikam"]).await;
     let token = azure.pat(&azure.person("Eve", &["contoso", "fabrikam"]));
     app.get_as(&member, "/api/v1/projetos").await.expect(200);
@@ -296,7 +296,7 @@ async fn live_projects_pass_through_untouched_from_every_page() {
 #[tokio::test]
 async fn d_07_live_projects_of_another_organisation_are_refused() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     azure.projects("fabrikam", 1);
     let (app, token) = app_over(&azure, &["contoso", "fabrikam"]).await;
     azure.forget_requests();

@@ -1,10 +1,11 @@
 //! `/iterations`.
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::Logging;
 use crate::support::logging::PROJECT;
-use crate::support::{Fault, Logging};
 
 #[tokio::test]
 async fn iterations_come_in_both_spellings_and_are_remembered() {

@@ -1,10 +1,11 @@
 //! What the log says of requests, and how much.
 
+use azure_devops_fake::FakeAzure;
 use serde_json::Value;
 
+use crate::support::TestDatabase;
 use crate::support::measured::start_with;
 use crate::support::process::Running;
-use crate::support::{FakeAzure, TestDatabase};
 
 /// The line that tells the answer to the request that had this id.
 async fn line_of(server: &mut Running, id: &str) -> Value {

@@ -4,13 +4,14 @@ mod changes;
 mod rotation;
 mod scopes;
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::support::process::{aponta, run};
 use crate::support::tenants::{KEY, NEXT_KEY};
-use crate::support::{Fault, Reply, Request, Tenants};
+use crate::support::{Reply, Request, Tenants};
 
 const PATH: &str = "/api/v1/organization-pats";
 

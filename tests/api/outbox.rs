@@ -11,11 +11,12 @@ mod restored_database;
 mod restored_upstream;
 mod transactions;
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::support::logging::{PROJECT, path};
-use crate::support::{Fault, Logging, NewWorkItem, Request, TestApp, eventually};
+use crate::support::{Logging, Request, TestApp, eventually};
 
 /// The caller of the next read sees it, without any background.
 #[tokio::test]
@@ -98,14 +99,14 @@ async fn d_28_what_is_left_is_written_only_where_it_means_something() {
     logging.delete(&entry).await.expect(204);
     assert_eq!(logging.azure().hours(short), (Some(0.0), Some(0.5)));
     // A type that has no CompletedWork, and one that has nothing.
-    let chore = add(NewWorkItem::task(PROJECT).tipo("Chore").remaining(5.0));
+    let chore = add(NewWorkItem::task(PROJECT).of_type("Chore").remaining(5.0));
     let here_alone = json!({
         "estado": null,
         "motivo": "O tipo do Work Item não tem o campo Completed Work; as horas ficam registradas somente aqui"
     });
     assert_eq!(log(chore, "02:00").await["sincronizacao"], here_alone);
     assert_eq!(logging.azure().hours(chore), (None, Some(3.0)));
-    let epic = add(NewWorkItem::task(PROJECT).tipo("Epic"));
+    let epic = add(NewWorkItem::task(PROJECT).of_type("Epic"));
     let patches = logging.azure().count("update_work_item");
     assert_eq!(log(epic, "02:00").await["sincronizacao"], here_alone);
     assert_eq!(logging.azure().count("update_work_item"), patches);

@@ -8,12 +8,12 @@ mod states;
 mod teams;
 mod types;
 
+use azure_devops_fake::{NewWorkItem, Person, Project};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::azure::{Person, Project};
 use crate::support::logging::PROJECT;
-use crate::support::{Logging, NewWorkItem, Request};
+use crate::support::{Logging, Request};
 
 /// A member of contoso with work items and a sheet.
 struct Member {

@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use azure_devops_fake::{FakeAzure, NewWorkItem};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::logging::PROJECT;
 use crate::support::process::open_folder;
-use crate::support::{FakeAzure, Logging, NewWorkItem, within};
+use crate::support::{Logging, within};
 use people::Person;
 use service::Service;
 use trouble::Trouble;

@@ -2,7 +2,6 @@
 
 pub mod app;
 pub mod app_token;
-pub mod azure;
 pub mod chaos;
 pub mod client;
 pub mod data;
@@ -17,7 +16,6 @@ pub mod snapshot;
 pub mod tenants;
 
 pub use app::{AUTH_ON, TestApp};
-pub use azure::{FakeAzure, Fault, Gaps, NewWorkItem};
 pub use client::{Reply, Request};
 pub use database::TestDatabase;
 pub use logging::Logging;

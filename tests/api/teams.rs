@@ -1,10 +1,11 @@
 //! `/teams`: one's own, or all for administrators.
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 
 use crate::support::app_token::{self, app_token};
 use crate::support::logging::PROJECT;
-use crate::support::{Fault, Logging, Request};
+use crate::support::{Logging, Request};
 
 fn names(found: &Value) -> Vec<&str> {
     let teams = found["teams"].as_array().unwrap();

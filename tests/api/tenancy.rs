@@ -237,7 +237,7 @@ async fn what_an_undecided_organisation_may_own_is_trouble_and_not_absence() {
         .await;
     tenants
         .azure
-        .fault("fabrikam", "*", crate::support::Fault::Status(503, None));
+        .fault("fabrikam", "*", azure_devops_fake::Fault::Status(503, None));
     let token = tenants.azure.pat(&eve);
     let path = format!("/api/v1/atividades/{id}");
     tenants.app.get_as(&token, &path).await.problem(503);

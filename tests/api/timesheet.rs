@@ -6,13 +6,14 @@ mod stale;
 mod states;
 mod upstream;
 
+use azure_devops_fake::NewWorkItem;
 use chrono::{Datelike, Days, NaiveDate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::assert_body;
+use crate::support::Logging;
 use crate::support::logging::{PROJECT, day};
-use crate::support::{Logging, NewWorkItem};
 
 const TIMESHEET: &str = "/api/v1/timesheet";
 
@@ -20,7 +21,7 @@ const TIMESHEET: &str = "/api/v1/timesheet";
 struct Sheet {
     logging: Logging,
     /// The member, as Azure DevOps knows them.
-    me: crate::support::azure::Person,
+    me: azure_devops_fake::Person,
     token: String,
 }
 
@@ -144,8 +145,8 @@ async fn d_05_a_sheet_is_its_callers_own() {
 async fn the_callers_open_items_and_all_that_is_above_them_are_shown() {
     let sheet = Sheet::new().await;
     let somebody = sheet.logging.azure().person("Outra", &["contoso"]);
-    let epic = sheet.add(NewWorkItem::task(PROJECT).tipo("Epic").estimate(500.0));
-    let bug = sheet.add(sheet.task().tipo("Bug").under(epic).estimate(3.0));
+    let epic = sheet.add(NewWorkItem::task(PROJECT).of_type("Epic").estimate(500.0));
+    let bug = sheet.add(sheet.task().of_type("Bug").under(epic).estimate(3.0));
     let done_lately = sheet.add(
         sheet
             .task()
@@ -288,7 +289,7 @@ async fn d_36_the_same_name_may_be_closed_in_one_type_and_open_in_another() {
     });
     let long_ago = "2025-01-01";
     let open = sheet.add(sheet.task().state("Entregue").changed(long_ago));
-    sheet.add(sheet.task().tipo("Bug").state("Entregue").changed(long_ago));
+    sheet.add(sheet.task().of_type("Bug").state("Entregue").changed(long_ago));
     assert_eq!(shape(&sheet.get("").await["work_items"]), open.to_string());
 }
 

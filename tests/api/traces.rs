@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::routing::post;
+use azure_devops_fake::FakeAzure;
 use serde_json::Value;
 
 use crate::support::process::{Running, aponta};
-use crate::support::{FakeAzure, TestDatabase, eventually};
+use crate::support::{TestDatabase, eventually};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

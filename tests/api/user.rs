@@ -1,11 +1,12 @@
 //! `/api/v1/user`.
 
+use azure_devops_fake::{FakeAzure, Fault};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::app_token::{self, app_token};
-use crate::support::{FakeAzure, Fault, Request, TestApp};
+use crate::support::{Request, TestApp};
 
 const PATH: &str = "/api/v1/user";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";

@@ -1,9 +1,10 @@
 //! `/work-items/search`: by id, `#id` or title; text stays text.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
 
+use crate::support::Logging;
 use crate::support::logging::PROJECT;
-use crate::support::{Fault, Logging, NewWorkItem};
 
 async fn search(logging: &Logging, query: &str, more: &str) -> Value {
     let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
@@ -24,7 +25,7 @@ async fn work_items_are_found_by_title_id_and_sign() {
     let task = || NewWorkItem::task(PROJECT);
     let late = add(task().titled("Ação de teste").changed("2026-02-01").estimate(8.0));
     let early = add(task().titled("Outra ação").changed("2026-01-01"));
-    let epic = add(task().titled("Ação épica").tipo("Epic").changed("2026-03-01"));
+    let epic = add(task().titled("Ação épica").of_type("Epic").changed("2026-03-01"));
     let elsewhere = add(NewWorkItem::task("Another")
         .titled("Ação alheia")
         .changed("2026-04-01"));
@@ -178,7 +179,7 @@ async fn pictures_are_fetched_once_and_never_slow_or_fail_a_search() {
     let add = |tipo: &str| {
         logging
             .azure()
-            .work_item("contoso", NewWorkItem::task(PROJECT).titled("abc").tipo(tipo))
+            .work_item("contoso", NewWorkItem::task(PROJECT).titled("abc").of_type(tipo))
     };
     for tipo in ["Task", "Task", "Bug"] {
         add(tipo);

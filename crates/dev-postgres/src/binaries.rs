@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_distributions_print_them() {
+    fn parse_version_of_distributions_reads_major() {
         let debian = parse_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n");
         assert_eq!(debian, Some(("15.18".to_owned(), 15)));
         assert_eq!(
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn data_decide_which_version_runs_them() {
+    fn choose_for_existing_data_returns_their_major() {
         let of = |major: u32| Binaries {
             folder: PathBuf::from(format!("/pg{major}")),
             version: major.to_string(),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_version_comes_first() {
+    fn versioned_with_many_starts_with_the_highest() {
         let parent = tempfile::tempdir().unwrap();
         for version in ["9.6", "15", "17"] {
             std::fs::create_dir(parent.path().join(version)).unwrap();

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_has_one_user_at_a_time() {
+    fn open_of_folder_in_use_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         let mut first = DataDir::open(&path).unwrap();

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_found_by_whole_name() {
+    fn find_user_by_whole_name_returns_ids() {
         let users = "root:x:0:0:root:/root:/bin/sh\npostgres2:x:7:7::/:\npostgres:x:101:104:PG,,,:/var/lib/postgresql:";
         let Some(Owner::Other { uid, gid, .. }) = find_user(users, "postgres") else {
             panic!("not found")

@@ -1,10 +1,11 @@
 //! Who may log for whom, and whose credential reads.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::logging::{PROJECT, path};
-use crate::support::{Fault, Logging, NewWorkItem, Request};
+use crate::support::{Logging, Request};
 
 #[tokio::test]
 async fn d_02_identity_comes_from_the_token() {

@@ -1,11 +1,12 @@
 //! Work items and projects that move or change their names in Azure DevOps: the GUID decides, and hours are found under
 //! the project that their work item is in now.
 
+use azure_devops_fake::NewWorkItem;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::Logging;
 use crate::support::logging::{APONTAMENTOS, PROJECT, path};
-use crate::support::{Logging, NewWorkItem};
 
 /// An activity that may be used in any project.
 async fn anywhere(logging: &Logging) -> Uuid {

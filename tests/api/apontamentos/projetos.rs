@@ -1,10 +1,11 @@
 //! Which project a time entry names, however it is spelt, known here or not.
 
+use azure_devops_fake::NewWorkItem;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::logging::{APONTAMENTOS, PROJECT};
-use crate::support::{Logging, NewWorkItem, Request};
+use crate::support::{Logging, Request};
 
 #[tokio::test]
 async fn d_31_a_project_and_an_organisation_are_one_however_they_are_spelt() {

@@ -1,12 +1,13 @@
 //! Time entries read: of a work item, summed, and the collection with its filters.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::keys;
 use crate::assert_body;
+use crate::support::Logging;
 use crate::support::logging::{APONTAMENTOS, PROJECT, day};
-use crate::support::{Fault, Logging, NewWorkItem};
 
 #[tokio::test]
 async fn a_work_items_page_has_the_totals_of_all_pages() {

@@ -1,10 +1,11 @@
 //! What may be logged, and that it holds whatever happens at once.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::logging::{PROJECT, day};
-use crate::support::{Fault, Logging, NewWorkItem, Request, eventually};
+use crate::support::{Logging, Request, eventually};
 
 #[tokio::test]
 async fn create_with_many_failures_tells_all_at_once() {
@@ -312,12 +313,12 @@ async fn d_36_closed_work_items_are_refused_by_category_on_every_write() {
 async fn only_allowed_types_of_work_items_of_the_named_project_take_hours() {
     let logging = Logging::new().await;
     let add = |new| logging.azure().work_item("contoso", new);
-    let bug = add(NewWorkItem::task(PROJECT).tipo("Bug"));
+    let bug = add(NewWorkItem::task(PROJECT).of_type("Bug"));
     logging
         .post(&logging.body_with(&json!({"work_item_id": bug})))
         .await
         .expect(201);
-    let epic = add(NewWorkItem::task(PROJECT).tipo("Epic"));
+    let epic = add(NewWorkItem::task(PROJECT).of_type("Epic"));
     let refused = logging
         .post(&logging.body_with(&json!({"work_item_id": epic})))
         .await

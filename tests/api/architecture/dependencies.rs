@@ -19,7 +19,10 @@ const RULES: &[(&str, &str)] = &[
         "domain",
         "base64 chrono chrono-tz form_urlencoded secrecy serde sqlx url uuid",
     ),
-    ("fields", "aponta-domain chrono secrecy serde_json utoipa uuid validator"),
+    (
+        "fields",
+        "aponta-domain chrono secrecy serde_json utoipa uuid validator",
+    ),
 ];
 
 /// Returns the folders of the packages that are part of the service.

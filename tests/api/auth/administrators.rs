@@ -1,12 +1,12 @@
 //! Who administers what: entries of `ADMIN_USERS`, bound to an organisation or not.
 
+use azure_devops_fake::{FakeAzure, Fault, NewWorkItem, Person};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::app_token::{self, app_token};
-use crate::support::azure::Person;
 use crate::support::process::{Running, aponta};
-use crate::support::{FakeAzure, Fault, Logging, NewWorkItem, Reply, Request, Tenants, TestApp};
+use crate::support::{Logging, Reply, Request, Tenants, TestApp};
 
 const VAULT: &str = "/api/v1/organization-pats";
 const AUDITORIA: &str = "/api/v1/auditoria";
@@ -35,7 +35,7 @@ async fn over(azure: &FakeAzure, admins: &str, more: &[(&str, &str)]) -> TestApp
 
 async fn both() -> FakeAzure {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     azure
 }
 

@@ -1,5 +1,6 @@
 //! Tokens of the extension: who is believed, and who is a member.
 
+use azure_devops_fake::{FakeAzure, Fault};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Header};
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use super::{PATH, basic, with_header};
 use crate::support::app_token::{self, NEXT_SECRET, SECRET, app_token, claims, now, sign, sign_with};
-use crate::support::{FakeAzure, Fault, Request, TestApp};
+use crate::support::{Request, TestApp};
 
 const APP_REFUSED: &str = "App Token JWT inválido ou expirado";
 

@@ -1,5 +1,6 @@
 //! Kind of credential × form of its header × what Azure DevOps says → status, body, upstream calls.
 
+use azure_devops_fake::{FakeAzure, Fault, Person};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Header};
@@ -8,8 +9,7 @@ use uuid::Uuid;
 
 use super::{PATH, REFUSED, basic};
 use crate::support::app_token::{self, SECRET, app_token, claims, now, sign, sign_with};
-use crate::support::azure::Person;
-use crate::support::{FakeAzure, Fault, Reply, Request, TestApp};
+use crate::support::{Reply, Request, TestApp};
 
 /// What a credential must cause.
 struct Row {

@@ -1,6 +1,8 @@
 //! `Aponta-Parcial`: answers say which organisations they lack.
 
-use crate::support::{FakeAzure, Fault, Request, TestApp, eventually};
+use azure_devops_fake::{FakeAzure, Fault};
+
+use crate::support::{Request, TestApp, eventually};
 
 const LIST: &str = "/api/v1/apontamentos";
 const HEADER: &str = "aponta-parcial";
@@ -8,7 +10,7 @@ const HEADER: &str = "aponta-parcial";
 /// `contoso` and `fabrikam`, and a member of both.
 async fn two() -> (FakeAzure, TestApp, String) {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     let ada = azure.person("Ada", &["contoso", "fabrikam"]);
     let token = azure.pat(&ada);
     let variables = [("AZURE_DEVOPS_ORG_PATS", "fabrikam=x"), ("AUTH_CACHE_TTL", "1")];

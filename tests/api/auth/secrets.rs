@@ -1,5 +1,6 @@
 //! What callers show and the service owns stays secret.
 
+use azure_devops_fake::{FakeAzure, Fault};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -8,7 +9,7 @@ use super::basic;
 use crate::support::app_token::{self, SECRET, app_token};
 use crate::support::process::{aponta, send_signal};
 use crate::support::tenants::KEY;
-use crate::support::{FakeAzure, Fault, TestDatabase, eventually};
+use crate::support::{TestDatabase, eventually};
 
 /// The whole program at its most talkative: whatever a caller shows or the service owns, no log line and no answer has it.
 #[tokio::test]

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use azure_devops_fake::{FakeAzure, Fault};
 use futures_util::future::join_all;
 
-use crate::support::{FakeAzure, Fault, Request, TestApp, eventually};
+use crate::support::{Request, TestApp, eventually};
 
 const USER: &str = "/api/v1/user";
 

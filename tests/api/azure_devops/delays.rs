@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use aponta::azure_devops::Credential;
+use azure_devops_fake::{FakeAzure, Fault};
 use futures_util::future::join_all;
 
 use super::{call, client_with};
 use crate::support::app_token::{self, app_token};
-use crate::support::{FakeAzure, Fault, Logging, Request, eventually};
+use crate::support::{Logging, Request, eventually};
 
 /// Longer than calls of people may take here, shorter than those of the background.
 const DELAY: Duration = Duration::from_millis(1_200);

@@ -4,16 +4,14 @@ use std::collections::BTreeSet;
 
 use aponta::azure_devops::{AzureDevOps, Credential, Error};
 use aponta::models::organizacao::NomeOrganizacao;
+use azure_devops_fake::{FakeAzure, Fault, Gaps, NewWorkItem, Person, Server};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{call, client_with};
-use crate::support::azure::{Person, Server};
 use crate::support::logging::PROJECT;
-use crate::support::{
-    FakeAzure, Fault, Gaps, Logging, NewWorkItem, Request, RunningServer, TestDatabase, eventually,
-};
+use crate::support::{Logging, Request, RunningServer, TestDatabase, eventually};
 
 /// Name of the question for the versions among faults.
 const LIST_VERSIONS: &str = "list_versions";
@@ -239,7 +237,7 @@ fn patient_client(azure: &FakeAzure) -> AzureDevOps {
 #[tokio::test]
 async fn calls_at_once_to_all_organisations_ask_once() {
     let (azure, ada, credential) = server(Server::Hosted).await;
-    azure.organizacao("fabrikam");
+    azure.organization("fabrikam");
     azure.join(&ada, "fabrikam");
     let client = patient_client(&azure);
     let organizacoes =

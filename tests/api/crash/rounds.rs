@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use azure_devops_fake::Fault;
+
+use crate::support::Logging;
 use crate::support::process::{Running, aponta};
-use crate::support::{Fault, Logging};
 
 /// Rounds of the short form.
 const ROUNDS: usize = 6;

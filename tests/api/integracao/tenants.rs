@@ -1,10 +1,11 @@
 //! Whose organisations a synchronisation asks, counts and records.
 
+use azure_devops_fake::Fault;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::SYNC;
-use crate::support::{Fault, Reply, Request, Tenants, eventually};
+use crate::support::{Reply, Request, Tenants, eventually};
 
 async fn sync(tenants: &Tenants, token: &str, request_id: &str) -> Reply {
     let request = Request::post(SYNC)

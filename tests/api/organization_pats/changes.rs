@@ -1,10 +1,11 @@
 //! Changing a stored PAT, and the address that people are shown.
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{PATH, create, send};
-use crate::support::{Fault, Reply, Request, Tenants, eventually};
+use crate::support::{Reply, Request, Tenants, eventually};
 
 async fn change(tenants: &Tenants, id: Uuid, query: &str, body: &Value) -> Reply {
     send(tenants, Request::put(&format!("{PATH}/{id}{query}")).json(body)).await

@@ -1,10 +1,11 @@
 //! Which scopes a PAT has, as `validate` tells it, and what their lack means elsewhere.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
 
 use super::{PATH, create, send};
 use crate::support::app_token::{self, app_token};
-use crate::support::{Fault, NewWorkItem, Request, Tenants};
+use crate::support::{Request, Tenants};
 
 const PROJECTS: &str = "Project and Team (Read)";
 const IDENTITY: &str = "Identity (Read)";

@@ -1,8 +1,9 @@
 //! A work item that is closed between the check of an entry and the writing of its hours.
 
+use azure_devops_fake::Fault;
 use serde_json::json;
 
-use crate::support::{Fault, Logging};
+use crate::support::Logging;
 
 const NOTICE: &str = "O Work Item foi fechado antes da gravação das horas; elas foram gravadas assim mesmo";
 
@@ -32,7 +33,7 @@ async fn item_closed_while_hours_wait_tells_owner_once_written() {
         .fault_times("contoso", "update_work_item", away, 1);
     let entry = logging.log("01:00").await;
     assert_eq!(entry["sincronizacao"]["estado"], "pendente");
-    let close = |items: &mut crate::support::azure::WorkItems| {
+    let close = |items: &mut azure_devops_fake::WorkItems| {
         items.edit(logging.item, "System.State", json!("Done"));
     };
     logging.azure().edit_work_items("contoso", close);

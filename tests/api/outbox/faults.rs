@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use azure_devops_fake::Fault;
 use serde_json::json;
 
-use crate::support::{Fault, Logging, eventually};
+use crate::support::{Logging, eventually};
 
 /// The item's start: 3.5 hours done by people.
 const START: f64 = 3.5;

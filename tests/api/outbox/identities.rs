@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Fault, Logging, Request, eventually};
+use crate::support::{Logging, Request, eventually};
 
 /// The item's start: 3.5 hours done by people.
 const START: f64 = 3.5;

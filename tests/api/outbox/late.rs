@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::azure::WorkItems;
-use crate::support::{Fault, Logging};
+use azure_devops_fake::{Fault, WorkItems};
+
+use crate::support::Logging;
 
 /// Hours that people typed before.
 const START: f64 = 3.5;

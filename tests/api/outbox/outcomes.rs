@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{Fault, Logging, Request, TestApp, eventually};
+use crate::support::{Logging, Request, TestApp, eventually};
 
 /// The item's start: 3.5 hours done by people.
 const START: f64 = 3.5;
@@ -138,7 +139,7 @@ async fn figure_that_is_no_number_of_hours_is_not_replaced() {
         let logging = Logging::new().await;
         let field = "Microsoft.VSTS.Scheduling.CompletedWork";
         let type_it = |value: Value| {
-            let edit = |items: &mut crate::support::azure::WorkItems| items.edit(logging.item, field, value);
+            let edit = |items: &mut azure_devops_fake::WorkItems| items.edit(logging.item, field, value);
             logging.azure().edit_work_items("contoso", edit);
         };
         type_it(odd.clone());
@@ -166,7 +167,7 @@ async fn item_whose_type_changes_and_changes_back_counts_once() {
     let entry = logging.log("02:00").await;
     let become_a = |tipo: &str| {
         let tipo = json!(tipo);
-        let edit = |items: &mut crate::support::azure::WorkItems| {
+        let edit = |items: &mut azure_devops_fake::WorkItems| {
             items.edit(logging.item, "System.WorkItemType", tipo);
         };
         logging.azure().edit_work_items("contoso", edit);

@@ -1,9 +1,10 @@
 //! Many writers, several processes, one that dies: every hour is written once, and nobody keeps others waiting.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
 
 use crate::support::logging::PROJECT;
-use crate::support::{Fault, Logging, NewWorkItem, Request, RunningServer, eventually};
+use crate::support::{Logging, Request, RunningServer, eventually};
 
 #[tokio::test]
 async fn many_writers_in_several_processes_lose_and_double_nothing() {

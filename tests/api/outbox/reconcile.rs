@@ -1,9 +1,10 @@
 //! Comparing with Azure DevOps, and repairing.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
 
 use crate::support::logging::PROJECT;
-use crate::support::{Fault, Logging, NewWorkItem, Reply, Request, TestApp, eventually};
+use crate::support::{Logging, Reply, Request, TestApp, eventually};
 
 async fn reconcile(app: &TestApp, token: &str, body: &Value) -> Reply {
     let request = Request::post("/api/v1/integracao/reconciliar")

@@ -1,8 +1,9 @@
 //! Our database is restored to an earlier moment: Azure DevOps has hours that it does not remember.
 
+use azure_devops_fake::Fault;
 use serde_json::json;
 
-use crate::support::{Fault, Logging};
+use crate::support::Logging;
 
 /// Hours that people typed before.
 const START: f64 = 3.5;

@@ -1,8 +1,9 @@
 //! Azure DevOps is restored from a backup: some of our writes never happened, and revisions count from below again.
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{Fault, Logging};
+use crate::support::Logging;
 
 /// Hours that people typed before.
 const START: f64 = 3.5;
@@ -181,7 +182,7 @@ async fn lagging_item_with_nothing_to_write_is_not_settled() {
     logging.log("01:00").await;
     let second = logging.log("01:00").await;
     let lag = |count| {
-        let edit = |items: &mut crate::support::azure::WorkItems| items.lag(logging.item, count);
+        let edit = |items: &mut azure_devops_fake::WorkItems| items.lag(logging.item, count);
         logging.azure().edit_work_items("contoso", edit);
     };
     lag(1);

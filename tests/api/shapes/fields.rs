@@ -1,10 +1,11 @@
 //! Collections that lack fields of hours or of the hierarchy.
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 
 use super::{Member, hints, ids};
+use crate::support::Request;
 use crate::support::logging::path;
-use crate::support::{Fault, Request};
 
 const ORIGINAL: &str = "Microsoft.VSTS.Scheduling.OriginalEstimate";
 const COMPLETED: &str = "Microsoft.VSTS.Scheduling.CompletedWork";

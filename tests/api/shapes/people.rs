@@ -1,9 +1,10 @@
 //! People as text, XML processes, and collections whose names are not plain letters.
 
+use azure_devops_fake::{FakeAzure, Fault};
 use serde_json::json;
 
 use super::{Member, ids};
-use crate::support::{FakeAzure, Fault, TestApp};
+use crate::support::TestApp;
 
 #[tokio::test]
 async fn sheet_people_as_text_shows_own_items() {
@@ -45,7 +46,7 @@ async fn process_states_xml_process_tells_those_of_the_type() {
 #[tokio::test]
 async fn organization_name_accents_and_brackets_are_read() {
     let azure = FakeAzure::contoso().await;
-    azure.organizacao("coleção (br)");
+    azure.organization("coleção (br)");
     let ada = azure.person("Ada", &["coleção (br)"]);
     azure.project("coleção (br)", "Portal");
     let token = azure.pat(&ada);

@@ -1,9 +1,9 @@
 //! Types that are told with gaps.
 
+use azure_devops_fake::Gaps;
 use serde_json::json;
 
 use super::{Member, hints};
-use crate::support::Gaps;
 
 fn leave_out(member: &Member, gaps: Gaps) {
     member
@@ -98,7 +98,7 @@ async fn create_one_type_with_gaps_leaves_others_alone() {
             category_of: None,
         },
     );
-    let bug = member.add(member.task().tipo("Bug"));
+    let bug = member.add(member.task().of_type("Bug"));
     let entry = member.post(bug).await.expect(201);
     assert_eq!(entry["sincronizacao"]["estado"], json!("sincronizado"));
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use azure_devops_fake::{FakeAzure, Fault};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::time::sleep;
 
 use super::service::{Service, TIMEOUT_MS};
 use super::{Place, soak_seconds};
-use crate::support::{FakeAzure, Fault};
 
 const PATCH: &str = "update_work_item";
 /// Those that are asked for often stand here more than once.

@@ -2,10 +2,10 @@
 
 use aponta::app::App;
 use aponta::config::{Config, Env};
+use azure_devops_fake::FakeAzure;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::azure::FakeAzure;
 use super::client::{Reply, Request};
 use super::database::TestDatabase;
 use super::pooler;

@@ -1,10 +1,10 @@
 //! An application in which hours can be logged: two organisations, an activity and a work item of contoso.
 
+use azure_devops_fake::{FakeAzure, NewWorkItem, Server};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::azure::Server;
-use super::{FakeAzure, NewWorkItem, Reply, Request, Tenants};
+use super::{Reply, Request, Tenants};
 
 pub const APONTAMENTOS: &str = "/api/v1/apontamentos";
 

@@ -1,10 +1,10 @@
 //! Two organisations, their people, and an application that serves both.
 
+use azure_devops_fake::{FakeAzure, Server};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::azure::Server;
-use super::{FakeAzure, Request, TestApp};
+use super::{Request, TestApp};
 
 /// Base64 of 32 bytes.
 pub const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -47,7 +47,7 @@ impl Tenants {
     pub async fn on(server: Server, variables: &[(&str, &str)]) -> Self {
         let azure = FakeAzure::contoso().await;
         azure.play(server);
-        azure.organizacao("fabrikam");
+        azure.organization("fabrikam");
         let projeto = azure.projects("contoso", 1)[0].id;
         let foreign = azure.projects("fabrikam", 1)[0].id;
         let root = azure.person("Root", &["contoso"]);

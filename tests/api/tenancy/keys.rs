@@ -1,10 +1,11 @@
 //! Rows that name an organisation and a project name a project of that organisation.
 
 use aponta::schema::migrate;
+use azure_devops_fake::NewWorkItem;
 use serde_json::json;
 
 use super::installation::{BOTH, Installation, plant, run};
-use crate::support::{NewWorkItem, Request, Tenants, TestApp};
+use crate::support::{Request, Tenants, TestApp};
 
 #[tokio::test]
 async fn a_key_refuses_a_project_of_another_organisation() {

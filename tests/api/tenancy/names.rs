@@ -1,11 +1,12 @@
 //! Names of organisations change hands: rows follow the organisation, never the name.
 
 use aponta::models::organizacao::NomeOrganizacao;
+use azure_devops_fake::{FakeAzure, Fault, NewWorkItem};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::logging::APONTAMENTOS;
-use crate::support::{FakeAzure, Fault, Logging, NewWorkItem, Reply, Request, TestApp};
+use crate::support::{Logging, Reply, Request, TestApp};
 
 /// The application of `logging` as an operator configures it after contoso was renamed.
 fn configured_for(logging: &Logging, nome: &str, pat: &str) -> TestApp {
@@ -47,7 +48,7 @@ fn completed(logging: &Logging, org: &str) -> Option<f64> {
 /// Strangers make an organisation of this name, with a work item of the same id. Returns a PAT of one of them.
 fn strangers(logging: &Logging, nome: &str) -> String {
     let azure = logging.azure();
-    azure.organizacao(nome);
+    azure.organization(nome);
     azure.project(nome, "P000");
     assert_eq!(azure.work_item(nome, NewWorkItem::task("P000")), logging.item);
     azure.pat(&azure.person("Stranger", &[nome]))

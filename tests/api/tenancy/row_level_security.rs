@@ -1,11 +1,12 @@
 //! The second wall: what PostgreSQL lets its roles do if the application should forget.
 
 use aponta::schema;
+use azure_devops_fake::NewWorkItem;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use uuid::Uuid;
 
-use crate::support::{NewWorkItem, Request, RunningServer, Tenants, TestApp, TestDatabase};
+use crate::support::{Request, RunningServer, Tenants, TestApp, TestDatabase};
 
 const APP_ROLE: &str = "api_aponta_app";
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use azure_devops_fake::Fault;
 use serde_json::{Value, json};
 
 use super::Sheet;
-use crate::support::{Fault, Request, TestApp, eventually};
+use crate::support::{Request, TestApp, eventually};
 
 const HEADER: &str = "aponta-desatualizado";
 const CODE: &str = "dados_desatualizados";

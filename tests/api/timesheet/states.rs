@@ -1,10 +1,11 @@
 //! `/timesheet`'s smaller routes: what a state allows, revisions, states of a process, states of many work items.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
 
 use super::{Sheet, TIMESHEET};
+use crate::support::TestApp;
 use crate::support::logging::PROJECT;
-use crate::support::{Fault, NewWorkItem, TestApp};
 
 #[tokio::test]
 async fn a_state_tells_what_it_allows_as_the_writes_do() {
@@ -22,7 +23,7 @@ async fn a_state_tells_what_it_allows_as_the_writes_do() {
         (sheet.task(), "InProgress", true, true),
         (sheet.task().state("To Do"), "Proposed", true, true),
         (sheet.task().state("Entregue"), "Completed", false, false),
-        (sheet.task().tipo("Epic"), "InProgress", false, true),
+        (sheet.task().of_type("Epic"), "InProgress", false, true),
     ] {
         let id = sheet.add(new);
         let told = app

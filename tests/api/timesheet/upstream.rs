@@ -1,15 +1,16 @@
 //! What a sheet costs Azure DevOps, what is kept, and what its trouble makes of an answer.
 
+use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::json;
 
 use super::{Sheet, TIMESHEET};
+use crate::support::Request;
 use crate::support::logging::{PROJECT, day};
-use crate::support::{Fault, NewWorkItem, Request};
 
 #[tokio::test]
 async fn a_large_sheet_takes_few_calls_cold_and_none_warm_and_sees_what_was_just_written() {
     let sheet = Sheet::new().await;
-    let epic = sheet.add(NewWorkItem::task(PROJECT).tipo("Epic"));
+    let epic = sheet.add(NewWorkItem::task(PROJECT).of_type("Epic"));
     let items: Vec<i32> = (0..449)
         .map(|_| sheet.add(sheet.task().under(epic).estimate(0.25)))
         .collect();

@@ -1,10 +1,10 @@
-//! As much of WIQL as we use, read strictly: what is not a literal in quotes is syntax, and wrong syntax is 400.
+//! The part of WIQL that the service uses, read strictly: wrong syntax is an error.
 
 use serde_json::{Map, Value};
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
-    /// `Source`, `Target` or nothing, and the name.
+    /// `Source`, `Target` or nothing, and the field's name.
     Field(String, String),
     Text(String),
     Number(i64),
@@ -13,19 +13,19 @@ enum Token {
     Compare(String),
 }
 
-/// What a condition is about: a work item's fields and the project of the address.
-pub struct Subject<'a> {
-    pub id: i32,
-    pub fields: &'a Map<String, Value>,
-    pub project: Option<&'a str>,
+/// Holds the subject of a condition: a work item, and the project of the address.
+pub(crate) struct Subject<'a> {
+    pub(crate) id: i32,
+    pub(crate) fields: &'a Map<String, Value>,
+    pub(crate) project: Option<&'a str>,
 }
 
-/// A query, parsed.
+/// Holds a query that was parsed.
 #[derive(Debug)]
-pub struct Query {
+pub(crate) struct Query {
     tokens: Vec<Token>,
-    /// Over links, with everything above what matches.
-    pub tree: bool,
+    /// States that the query asks for links, with all parents of each match.
+    pub(crate) tree: bool,
 }
 
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
@@ -74,7 +74,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
                 while let Some(next) = chars.next_if(char::is_ascii_digit) {
                     digits.push(next);
                 }
-                found.push(Token::Number(digits.parse().unwrap()));
+                found.push(Token::Number(digits.parse().map_err(|_| "too large a number")?));
             }
             c if c.is_alphabetic() || c == '@' => {
                 let mut word = c.to_string();
@@ -90,7 +90,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
 }
 
 impl Query {
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.len() > 32_000 {
             return Err("too long".to_owned());
         }
@@ -111,7 +111,7 @@ impl Query {
             tokens: all[start..end].to_vec(),
             tree,
         };
-        // Syntax must hold for whatever is asked about.
+        // Each field names its side if, and only if, the query asks for links.
         for token in &query.tokens {
             if let Token::Field(side, name) = token
                 && name != "System.Links.LinkType"
@@ -129,12 +129,13 @@ impl Query {
         Ok(query)
     }
 
-    pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        self.try_matches(subject).unwrap()
+    /// Returns `true` if the work item matches. `parse` has tried the conditions.
+    pub(crate) fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.try_matches(subject).unwrap_or(false)
     }
 
-    /// Area paths that it compares with.
-    pub fn areas(&self) -> impl Iterator<Item = &str> {
+    /// Returns the area paths that the query compares with.
+    pub(crate) fn areas(&self) -> impl Iterator<Item = &str> {
         self.tokens.windows(3).filter_map(|three| match three {
             [Token::Field(_, field), _, Token::Text(path)] if field == "System.AreaPath" => {
                 Some(path.as_str())
@@ -246,7 +247,7 @@ impl Reader<'_> {
         }
         match self.subject.fields.get(field) {
             // An identity is compared by its e-mail.
-            Some(Value::Object(who)) => who["uniqueName"].as_str().unwrap().to_owned(),
+            Some(Value::Object(who)) => who["uniqueName"].as_str().unwrap_or_default().to_owned(),
             Some(Value::String(who)) if field == "System.AssignedTo" => {
                 let account = who.split_once('<').map_or(who.as_str(), |(_, account)| account);
                 account.trim_end_matches('>').to_owned()

@@ -1,17 +1,18 @@
-//! API versions of the fake: which server it plays, what that tells of itself and which versions it refuses.
+//! API versions: the server that the fake plays, the versions that it lists and those that it refuses.
 
 use axum::body::{Body, Bytes};
-use axum::http::{Method, Request, Response};
+use axum::http::{Request, Response};
 use serde_json::{Value, json};
 
-use super::fault::{Fault, Outcome};
-use super::routes::{self, with_status};
-use super::world::World;
+use crate::exchange::{person, take_fault, token};
+use crate::fault::{Fault, Outcome};
+use crate::reply::{error, list, no_organization};
+use crate::world::World;
 
 /// Name of the question for the versions among faults.
-pub const LIST_VERSIONS: &str = "list_versions";
+pub(crate) const LIST_VERSIONS: &str = "list_versions";
 
-/// A server, by its version.
+/// Lists the servers that the fake plays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Server {
     /// Team Foundation Server 2018: API 4.1.
@@ -32,7 +33,7 @@ pub enum Server {
 /// `(7, 1)` is 7.1.
 type Version = (u32, u32);
 
-/// Operations with the area, name and id of what they ask for.
+/// Area, name and id of the resource behind each operation.
 const PLACES: [(&[&str], &str, &str, &str); 17] = [
     (
         &["connection_data"],
@@ -157,7 +158,7 @@ impl Server {
         }
     }
 
-    /// Highest released version of what an operation asks for; `None`: it is a preview in all of them.
+    /// Returns the highest released version of an operation, `None` if all its versions are previews.
     fn released_of(self, operation: &str) -> Option<Version> {
         let always_preview = matches!(operation, "connection_data" | "read_avatar");
         let preview_below_7 = matches!(
@@ -169,7 +170,7 @@ impl Server {
         (!preview).then_some(released)
     }
 
-    /// Servers of one's own know no Graph, and tell their versions to members only.
+    /// Returns `true` if the server is not hosted: it has no Graph, and lists its versions to members only.
     fn is_own(self) -> bool {
         self != Self::Hosted
     }
@@ -178,24 +179,17 @@ impl Server {
         !(self.is_own() && operation == "read_avatar")
     }
 
-    /// What the server says to the version of a request; `None`: go on.
-    pub fn objection(self, operation: &str, method: &Method, version: &str) -> Option<Response<Body>> {
+    /// Returns the refusal of a request's version, `None` if the server takes it.
+    pub(crate) fn objection(self, operation: &str, version: &str) -> Option<Response<Body>> {
         if !self.has(operation) {
-            return Some(with_status(
-                404,
-                &json!({ "typeKey": "VssResourceNotFoundException" }),
-            ));
+            return Some(no_resource());
         }
         let (number, preview) = match version.split_once("-preview") {
             Some((number, _)) => (number, true),
             None => (version, false),
         };
         let Some(asked) = parse(number) else {
-            // A read without a version gets the newest; this fake wants one of every call.
-            assert!(
-                version.is_empty(),
-                "{method} {operation} with api-version {version:?}"
-            );
+            // Azure DevOps serves a read without a version; the fake demands one of every call.
             return Some(refusal("VssVersionNotSpecifiedException", version, self));
         };
         if asked > self.highest() {
@@ -207,8 +201,8 @@ impl Server {
         (released == preview).then(|| refusal("VssInvalidPreviewVersionException", version, self))
     }
 
-    /// The answer to `OPTIONS _apis`.
-    fn locations(self) -> Value {
+    /// Returns the answer to `OPTIONS _apis`.
+    fn locations(self) -> Response<Body> {
         let known = PLACES.iter().filter(|(operations, ..)| self.has(operations[0]));
         let value: Vec<Value> = known
             .map(|(operations, area, name, id)| {
@@ -226,31 +220,36 @@ impl Server {
                 "minVersion": "1.0", "maxVersion": "1.0", "releasedVersion": "1.0"
             })])
             .collect();
-        json!({ "count": value.len(), "value": value })
+        list(&value)
     }
 }
 
-/// Answers the question of an organisation for the versions. Not among the requests seen: those are calls.
-pub fn tell(world: &mut World, nome: &str, request: &Request<Bytes>) -> Outcome {
-    let token = routes::token(request.headers());
+/// Answers the question for the versions. It is not among the requests seen.
+pub(crate) fn tell(world: &mut World, org: &str, request: &Request<Bytes>) -> Outcome {
+    let token = token(request.headers());
     world
         .version_questions
         .push(token.as_ref().map(|(_, token)| token.clone()));
     let server = world.server;
-    let fault = world.orgs.get_mut(nome).and_then(|org| {
+    let fault = world.orgs.get_mut(org).and_then(|org| {
         let known = org.faults.contains_key(LIST_VERSIONS);
-        known.then(|| routes::take_fault(org, LIST_VERSIONS)).flatten()
+        known.then(|| take_fault(org, LIST_VERSIONS)).flatten()
     });
     if let Some(fault) = fault {
         return fault.outcome();
     }
-    if !world.orgs.contains_key(nome) {
-        return routes::not_found();
+    if !world.orgs.contains_key(org) {
+        return Outcome::Answer(no_organization());
     }
-    if server.is_own() && routes::person(world, nome, token.as_ref()).is_none() {
+    if server.is_own() && person(world, org, token.as_ref()).is_none() {
         return Fault::Unauthorized.outcome();
     }
-    Outcome::Answer(with_status(200, &server.locations()))
+    Outcome::Answer(server.locations())
+}
+
+/// Returns the answer about a resource that the server does not have.
+pub(crate) fn no_resource() -> Response<Body> {
+    error(404, "VssResourceNotFoundException", "The resource does not exist")
 }
 
 fn refusal(type_key: &str, version: &str, server: Server) -> Response<Body> {
@@ -259,10 +258,7 @@ fn refusal(type_key: &str, version: &str, server: Server) -> Response<Body> {
         "The requested REST API version of {version} is out of range for this server. \
          The latest REST API version this server supports is {latest}."
     );
-    with_status(
-        400,
-        &json!({ "$id": "1", "innerException": null, "message": message, "typeKey": type_key, "errorCode": 0, "eventId": 3000 }),
-    )
+    error(400, type_key, &message)
 }
 
 fn parse(text: &str) -> Option<Version> {

@@ -1,18 +1,18 @@
-//! Reads what a request to the fake asks for.
+//! Reads the target of a request to the fake.
 
 use axum::body::Bytes;
 use axum::http::{Method, Request};
 
-/// What a request asks for, and of which organisation.
-pub struct Place {
-    pub org: String,
-    pub operation: &'static str,
-    /// Its path below the organisation.
-    pub segments: Vec<String>,
+/// Holds the organisation and the operation of a request.
+pub(crate) struct Place {
+    pub(crate) org: String,
+    pub(crate) operation: &'static str,
+    /// Path below the organisation.
+    pub(crate) segments: Vec<String>,
 }
 
 impl Place {
-    pub fn of(request: &Request<Bytes>) -> Self {
+    pub(crate) fn of(request: &Request<Bytes>) -> Self {
         let decoded = percent_decode(request.uri().path());
         let all: Vec<&str> = decoded.split('/').filter(|s| !s.is_empty()).collect();
         let (identity_host, rest) = match all.as_slice() {
@@ -64,12 +64,12 @@ fn operation(identity_host: bool, segments: &[&str], method: &Method, query: &st
     }
 }
 
-pub fn percent_decode(path: &str) -> String {
-    // The names of tests hold no plus signs.
+/// Decodes a path. A plus sign becomes a blank: no name in the fake has one.
+pub(crate) fn percent_decode(path: &str) -> String {
     let pair = format!("p={path}");
-    url::form_urlencoded::parse(pair.as_bytes())
+    let mut pairs = form_urlencoded::parse(pair.as_bytes());
+    pairs
         .next()
-        .unwrap()
-        .1
-        .into_owned()
+        .map(|(_, path)| path.into_owned())
+        .unwrap_or_default()
 }

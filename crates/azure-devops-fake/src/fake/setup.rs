@@ -1,0 +1,147 @@
+//! Organisations of the fake, with their projects, teams, iterations and work items.
+
+use uuid::Uuid;
+
+use super::FakeAzure;
+use crate::planning::{Iteration, Team};
+use crate::versions::Server;
+use crate::work_items::WorkItems;
+use crate::work_items::new::NewWorkItem;
+use crate::world::{Org, Project};
+
+impl FakeAzure {
+    /// Adds an organisation without people and projects.
+    pub fn organization(&self, name: &str) {
+        self.shared.world().orgs.insert(name.to_owned(), Org::default());
+    }
+
+    /// Renames an organisation; its old name is free.
+    ///
+    /// # Panics
+    /// When no organisation has the old name.
+    pub fn rename(&self, name: &str, new: &str) {
+        let mut world = self.shared.world();
+        let Some(org) = world.orgs.remove(name) else {
+            panic!("no organisation is called {name}")
+        };
+        world.orgs.insert(new.to_owned(), org);
+    }
+
+    /// Makes an organisation public: it answers requests without a member's token with 200.
+    pub fn make_public(&self, name: &str) {
+        self.with_org(name, |org| org.public = true);
+    }
+
+    /// Plays a server of another version.
+    pub fn play(&self, server: Server) {
+        self.shared.world().server = server;
+    }
+
+    /// Adds a private project.
+    pub fn project(&self, org: &str, name: &str) -> Project {
+        let project = Project::new(name);
+        self.with_org(org, |org| org.projects.push(project.clone()));
+        project
+    }
+
+    /// Adds `count` private projects named `P000`, `P001` and so on.
+    pub fn projects(&self, org: &str, count: usize) -> Vec<Project> {
+        let projects: Vec<Project> = (0..count).map(|n| Project::new(&format!("P{n:03}"))).collect();
+        self.with_org(org, |org| org.projects.extend(projects.iter().cloned()));
+        projects
+    }
+
+    /// Changes the projects of an organisation.
+    pub fn edit_projects(&self, org: &str, edit: impl FnOnce(&mut Vec<Project>)) {
+        self.with_org(org, |org| edit(&mut org.projects));
+    }
+
+    /// Renames a project, on its work items, too.
+    ///
+    /// # Panics
+    /// When no project has this id.
+    pub fn rename_project(&self, org: &str, id: Uuid, new: &str) {
+        self.with_org(org, |org| {
+            let Some(project) = org.projects.iter_mut().find(|project| project.id == id) else {
+                panic!("no project has the id {id}")
+            };
+            let old = project.name().to_owned();
+            project.json["name"] = new.into();
+            org.work_items.rename_project(&old, new);
+        });
+    }
+
+    /// Adds a team of a project, whose work items are those under `project\\name`. Returns its id.
+    pub fn team(&self, org: &str, project: &Project, name: &str, members: &[Uuid]) -> Uuid {
+        let id = Uuid::new_v4();
+        let team = Team {
+            id,
+            name: name.to_owned(),
+            project: project.id,
+            members: members.to_vec(),
+            field: "System.AreaPath".to_owned(),
+            areas: vec![(format!("{}\\{name}", project.name()), true)],
+        };
+        self.with_org(org, |org| org.teams.push(team));
+        id
+    }
+
+    /// Gives a team the work items whose `field` has one of these values.
+    ///
+    /// # Panics
+    /// When no team has this id.
+    pub fn team_field(&self, org: &str, team: Uuid, field: &str, areas: &[String]) {
+        self.with_org(org, |org| {
+            let Some(team) = org.teams.iter_mut().find(|known| known.id == team) else {
+                panic!("no team has the id {team}")
+            };
+            field.clone_into(&mut team.field);
+            let below = field == "System.AreaPath";
+            team.areas = areas.iter().map(|area| (area.clone(), below)).collect();
+        });
+    }
+
+    /// Adds an iteration with these work items. Returns its id.
+    pub fn iteration(&self, org: &str, name: &str, time_frame: &'static str, items: &[i32]) -> Uuid {
+        let id = Uuid::new_v4();
+        let iteration = Iteration {
+            id,
+            name: name.to_owned(),
+            time_frame,
+            items: items.to_vec(),
+        };
+        self.with_org(org, |org| org.iterations.push(iteration));
+        id
+    }
+
+    /// Adds a work item. Returns its id.
+    pub fn work_item(&self, org: &str, new: NewWorkItem) -> i32 {
+        self.edit_work_items(org, |work_items| work_items.add(new))
+    }
+
+    /// Changes the work items of an organisation, as people do in its web portal, or reads them.
+    pub fn edit_work_items<T>(&self, org: &str, edit: impl FnOnce(&mut WorkItems) -> T) -> T {
+        self.with_org(org, |org| edit(&mut org.work_items))
+    }
+
+    /// Restores a work item from a backup: its last `count` revisions are lost, but the first one stays. Late
+    /// requests are lost with the server that had them.
+    pub fn restore_backup(&self, org: &str, id: i32, count: usize) {
+        self.with_org(org, |org| {
+            org.restores += 1;
+            let possible = org.work_items.revision_count(id) - 1;
+            org.work_items.roll_back(id, count.min(possible));
+        });
+    }
+
+    /// Returns `CompletedWork` and `RemainingWork` of a work item of `contoso`.
+    #[must_use]
+    pub fn hours(&self, id: i32) -> (Option<f64>, Option<f64>) {
+        self.edit_work_items("contoso", |work_items| {
+            (
+                work_items.hours(id, "CompletedWork"),
+                work_items.hours(id, "RemainingWork"),
+            )
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! Teams and iterations of the fake.
+
+use axum::body::Body;
+use axum::http::Response;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::reply::{error, list, no_project, with_status};
+use crate::world::{Org, Project};
+
+/// Maximum number of teams in a page, whatever `$top` asks for.
+const PAGE: usize = 200;
+
+/// Describes a team of a project.
+#[derive(Debug, Clone)]
+pub(crate) struct Team {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) project: Uuid,
+    pub(crate) members: Vec<Uuid>,
+    /// Reference name of the field that tells the team's work items.
+    pub(crate) field: String,
+    /// Values of the field, each with `true` if the values below it count.
+    pub(crate) areas: Vec<(String, bool)>,
+}
+
+/// Describes an iteration of every team.
+#[derive(Debug, Clone)]
+pub(crate) struct Iteration {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) time_frame: &'static str,
+    pub(crate) items: Vec<i32>,
+}
+
+/// Finds a project by id or name.
+pub(crate) fn project_of<'a>(org: &'a Org, id_or_name: &str) -> Option<&'a Project> {
+    org.projects.iter().find(|project| {
+        project.name().eq_ignore_ascii_case(id_or_name) || project.id.to_string() == id_or_name.to_lowercase()
+    })
+}
+
+fn team_of<'a>(org: &'a Org, text: &str) -> Option<&'a Team> {
+    org.teams
+        .iter()
+        .find(|team| team.name == text || team.id.to_string() == text.to_lowercase())
+}
+
+/// Answers with a project and its capabilities.
+pub(crate) fn project_settings(org: &Org, project: &str) -> Response<Body> {
+    let Some(project) = project_of(org, project) else {
+        return no_project();
+    };
+    let mut json = with_team(org, project);
+    json["capabilities"] = json!({
+        "processTemplate": { "templateName": "Agile", "templateTypeId": "agile-id" },
+        "versioncontrol": { "sourceControlType": "Git", "gitEnabled": "True", "tfvcEnabled": "False" }
+    });
+    with_status(200, &json)
+}
+
+/// Answers with one project.
+pub(crate) fn project(org: &Org, project: &str) -> Response<Body> {
+    project_of(org, project).map_or_else(no_project, |project| with_status(200, &with_team(org, project)))
+}
+
+/// Returns a project with its default team and its links, as the list of projects does not have them.
+fn with_team(org: &Org, project: &Project) -> Value {
+    let mut json = project.json.clone();
+    let url = json["url"].clone();
+    if let Some(team) = org.teams.iter().find(|team| team.project == project.id) {
+        json["defaultTeam"] = json!({ "id": team.id, "name": team.name, "url": "u" });
+    }
+    json["_links"] = json!({
+        "self": { "href": url }, "collection": { "href": "u" }, "web": { "href": "u" }
+    });
+    json
+}
+
+/// Answers with a page of teams.
+pub(crate) fn teams(org: &Org, by: Uuid, project: &str, mine: bool, skip: usize) -> Response<Body> {
+    let Some(project) = project_of(org, project) else {
+        return no_project();
+    };
+    let value: Vec<Value> = org
+        .teams
+        .iter()
+        .filter(|team| team.project == project.id && (!mine || team.members.contains(&by)))
+        .skip(skip)
+        .take(PAGE)
+        .map(|team| {
+            json!({
+                "id": team.id, "name": team.name, "url": "u", "description": "", "identityUrl": "i",
+                "projectName": project.json["name"], "projectId": project.id
+            })
+        })
+        .collect();
+    list(&value)
+}
+
+/// Answers with the members of a team.
+pub(crate) fn members(org: &Org, team: &str) -> Response<Body> {
+    let Some(team) = team_of(org, team) else {
+        return no_project();
+    };
+    let value: Vec<Value> = team
+        .members
+        .iter()
+        .map(|id| {
+            let identity = json!({
+                "id": id, "displayName": "x", "uniqueName": "x@contoso.example", "url": "u", "imageUrl": "u"
+            });
+            json!({ "isTeamAdmin": false, "identity": identity })
+        })
+        .collect();
+    list(&value)
+}
+
+/// Returns `true` if `[project]` or `[project, team]` exists.
+fn knows_place(org: &Org, place: &[&str]) -> bool {
+    place
+        .first()
+        .is_some_and(|project| project_of(org, project).is_some())
+        && place.get(1).is_none_or(|team| team_of(org, team).is_some())
+}
+
+/// Answers with the area paths of a team.
+pub(crate) fn areas(org: &Org, place: &[&str]) -> Response<Body> {
+    match place.get(1).and_then(|team| team_of(org, team)) {
+        // The one list that is called `values`.
+        Some(team) => {
+            let value = |(value, below): &(String, bool)| json!({ "value": value, "includeChildren": below });
+            let values: Vec<Value> = team.areas.iter().map(value).collect();
+            let default = team.areas.first().map(|(value, _)| value);
+            let field =
+                json!({ "referenceName": team.field, "url": format!("u/_apis/wit/fields/{}", team.field) });
+            let body = json!({
+                "field": field, "defaultValue": default, "values": values, "url": "u",
+                "_links": {
+                    "self": { "href": "u" }, "project": { "href": "u" }, "team": { "href": "u" },
+                    "teamSettings": { "href": "u" },
+                    "areaPathClassificationNodes": { "href": "u/classificationNodes/Areas" }
+                }
+            });
+            with_status(200, &body)
+        }
+        None => no_project(),
+    }
+}
+
+/// Answers with all iterations.
+pub(crate) fn iterations(org: &Org, place: &[&str]) -> Response<Body> {
+    if !knows_place(org, place) {
+        return no_project();
+    }
+    let value: Vec<Value> = org
+        .iterations
+        .iter()
+        .map(|iteration| {
+            json!({
+                "id": iteration.id, "name": iteration.name, "path": format!("P000\\{}", iteration.name), "url": "u",
+                "attributes": {
+                    "startDate": "2026-01-19T00:00:00Z", "finishDate": "2026-01-30T00:00:00Z",
+                    "timeFrame": iteration.time_frame
+                }
+            })
+        })
+        .collect();
+    list(&value)
+}
+
+/// Answers with the work items of an iteration.
+pub(crate) fn iteration_items(org: &Org, place: &[&str], id: &str) -> Response<Body> {
+    let found = org
+        .iterations
+        .iter()
+        .find(|iteration| iteration.id.to_string() == id);
+    let Some(iteration) = found.filter(|_| knows_place(org, place)) else {
+        return error(404, "IterationNotFoundException", "The iteration does not exist");
+    };
+    let relations: Vec<Value> = iteration
+        .items
+        .iter()
+        .map(|id| json!({ "rel": null, "source": null, "target": { "id": id, "url": "u" } }))
+        .collect();
+    with_status(
+        200,
+        &json!({ "workItemRelations": relations, "url": "u", "_links": {} }),
+    )
+}

@@ -1,0 +1,277 @@
+//! Work items of an organisation: their revisions, and the types that they have.
+
+pub(crate) mod new;
+pub(crate) mod query;
+pub(crate) mod reads;
+pub(crate) mod types;
+pub(crate) mod update;
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::body::Body;
+use axum::http::Response;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::reply::error;
+use new::NewWorkItem;
+use types::{Gaps, Type};
+
+const SCHEDULING: &str = "Microsoft.VSTS.Scheduling.";
+
+/// Fields of one revision.
+type Fields = Map<String, Value>;
+
+/// Holds the work items and the types of an organisation.
+///
+/// # Panics
+/// Methods that name a work item or a type panic if the organisation lacks it: the mistake is the caller's.
+#[derive(Debug)]
+pub struct WorkItems {
+    items: BTreeMap<i32, Item>,
+    types: HashMap<String, Type>,
+    next_id: i32,
+    /// Reference names of fields that the collection does not have.
+    absent_fields: Vec<String>,
+    /// Gives people as a text, `Name <account>`, as old servers do.
+    pub people_as_text: bool,
+}
+
+/// Holds one work item.
+#[derive(Debug)]
+struct Item {
+    /// Fields of each revision; the first one has number 1, and is never removed.
+    revisions: Vec<Fields>,
+    /// Number of revisions that reads do not show yet.
+    lag: usize,
+    deleted: bool,
+    hidden_from: Vec<Uuid>,
+}
+
+impl Item {
+    fn rev(&self) -> usize {
+        self.revisions.len()
+    }
+
+    /// Returns the revision that reads show, and its fields.
+    fn shown(&self) -> (usize, &Fields) {
+        let rev = self.revisions.len() - self.lag;
+        (rev, &self.revisions[rev - 1])
+    }
+
+    fn fields(&self) -> &Fields {
+        &self.revisions[self.revisions.len() - 1]
+    }
+
+    fn change(&mut self, by: Value, edit: impl FnOnce(&mut Fields)) {
+        let mut fields = self.fields().clone();
+        edit(&mut fields);
+        fields.insert("System.ChangedBy".to_owned(), by);
+        self.revisions.push(fields);
+    }
+}
+
+impl Default for WorkItems {
+    fn default() -> Self {
+        Self {
+            items: BTreeMap::new(),
+            types: types::agile(),
+            next_id: 4711,
+            absent_fields: Vec::new(),
+            people_as_text: false,
+        }
+    }
+}
+
+/// Returns a person who takes no part in tests.
+fn stranger() -> Value {
+    json!({
+        "id": Uuid::from_u128(0xabc), "displayName": "Somebody Else", "uniqueName": "else@contoso.example",
+        "url": "u", "imageUrl": "u", "descriptor": "aad.else", "_links": { "avatar": { "href": "u" } }
+    })
+}
+
+impl WorkItems {
+    /// Adds a work item. Returns its id.
+    pub fn add(&mut self, new: NewWorkItem) -> i32 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let mut fields = new.fields;
+        for field in ["System.CreatedBy", "System.ChangedBy"] {
+            fields.insert(field.to_owned(), stranger());
+        }
+        self.items.insert(
+            id,
+            Item {
+                revisions: vec![fields],
+                lag: 0,
+                deleted: false,
+                hidden_from: Vec::new(),
+            },
+        );
+        id
+    }
+
+    /// Returns `true` if the organisation has a work item of this id, deleted or not.
+    #[must_use]
+    pub fn contains(&self, id: i32) -> bool {
+        self.items.contains_key(&id)
+    }
+
+    /// Returns the value of one of the three fields of hours, such as `CompletedWork`.
+    #[must_use]
+    pub fn hours(&self, id: i32, field: &str) -> Option<f64> {
+        let fields = self.item(id).fields();
+        fields.get(&format!("{SCHEDULING}{field}"))?.as_f64()
+    }
+
+    /// Returns the part of `CompletedWork` that people typed: its first value and each change by
+    /// [`WorkItems::edit`].
+    #[must_use]
+    pub fn typed_hours(&self, id: i32) -> f64 {
+        let name = format!("{SCHEDULING}CompletedWork");
+        let hours = |fields: &Fields| fields.get(&name).and_then(Value::as_f64).unwrap_or_default();
+        let revisions = &self.item(id).revisions;
+        let changes = revisions
+            .windows(2)
+            .filter(|pair| pair[1]["System.ChangedBy"] == stranger());
+        hours(&revisions[0]) + changes.map(|pair| hours(&pair[1]) - hours(&pair[0])).sum::<f64>()
+    }
+
+    /// Changes a field, as a person does in the web portal.
+    pub fn edit(&mut self, id: i32, field: &str, value: Value) {
+        self.item_mut(id).change(stranger(), |fields| {
+            fields.insert(field.to_owned(), value);
+        });
+    }
+
+    /// Changes one of the three fields of hours, as a person does in the web portal.
+    pub fn set_hours(&mut self, id: i32, field: &str, hours: f64) {
+        self.edit(id, &format!("{SCHEDULING}{field}"), json!(hours));
+    }
+
+    /// Moves a work item to the recycle bin.
+    pub fn delete(&mut self, id: i32) {
+        self.item_mut(id).deleted = true;
+    }
+
+    /// Moves a work item back from the recycle bin.
+    pub fn restore(&mut self, id: i32) {
+        self.item_mut(id).deleted = false;
+    }
+
+    /// Restores a work item from a backup: its last `count` revisions are lost.
+    ///
+    /// # Panics
+    /// When no revision would be left.
+    pub fn roll_back(&mut self, id: i32, count: usize) {
+        let revisions = &mut self.item_mut(id).revisions;
+        assert!(count < revisions.len(), "a work item keeps its first revision");
+        revisions.truncate(revisions.len() - count);
+    }
+
+    /// Returns the number of revisions of a work item.
+    #[must_use]
+    pub fn revision_count(&self, id: i32) -> usize {
+        self.item(id).revisions.len()
+    }
+
+    /// Makes reads stale: they do not show the last `count` revisions of a work item.
+    pub fn lag(&mut self, id: i32, count: usize) {
+        self.item_mut(id).lag = count;
+    }
+
+    /// Hides a work item from a person.
+    pub fn hide(&mut self, id: i32, from: Uuid) {
+        self.item_mut(id).hidden_from.push(from);
+    }
+
+    /// Adds `count` copies of the last revision.
+    pub fn repeat_revision(&mut self, id: i32, count: usize) {
+        let item = self.item_mut(id);
+        let last = item.fields().clone();
+        item.revisions.extend(std::iter::repeat_n(last, count));
+    }
+
+    /// Renames a project on all work items, without a new revision.
+    pub fn rename_project(&mut self, old: &str, new: &str) {
+        for fields in self.items.values_mut().flat_map(|item| &mut item.revisions) {
+            if fields["System.TeamProject"] == old {
+                fields.insert("System.TeamProject".to_owned(), json!(new));
+            }
+        }
+    }
+
+    /// Adds a state to a type.
+    pub fn add_state(&mut self, type_name: &str, name: &str, category: &str) {
+        let states = &mut self.type_mut(type_name).states;
+        states.push((name.to_owned(), category.to_owned()));
+    }
+
+    /// Removes a state from a type; work items stay in it.
+    pub fn remove_state(&mut self, type_name: &str, name: &str) {
+        let states = &mut self.type_mut(type_name).states;
+        states.retain(|(state, _)| state != name);
+    }
+
+    /// Leaves parts out of the answers about a type.
+    pub fn leave_out(&mut self, type_name: &str, gaps: Gaps) {
+        self.type_mut(type_name).gaps = gaps;
+    }
+
+    /// Removes a field from the collection.
+    pub fn remove_field(&mut self, name: &str) {
+        self.absent_fields.push(name.to_owned());
+        for known in self.types.values_mut() {
+            known.fields.retain(|field| field != name);
+        }
+        for fields in self.items.values_mut().flat_map(|item| &mut item.revisions) {
+            fields.remove(name);
+        }
+    }
+
+    fn item(&self, id: i32) -> &Item {
+        let found = self.items.get(&id);
+        found.unwrap_or_else(|| panic!("no work item has the id {id}"))
+    }
+
+    fn item_mut(&mut self, id: i32) -> &mut Item {
+        let found = self.items.get_mut(&id);
+        found.unwrap_or_else(|| panic!("no work item has the id {id}"))
+    }
+
+    fn type_mut(&mut self, name: &str) -> &mut Type {
+        let found = self.types.get_mut(name);
+        found.unwrap_or_else(|| panic!("no type is called {name}"))
+    }
+
+    /// Returns the type of a work item, `None` if the collection lacks it.
+    fn type_of(&self, fields: &Fields) -> Option<&Type> {
+        self.types.get(fields.get("System.WorkItemType")?.as_str()?)
+    }
+
+    /// Returns TF51535 if a wanted field is absent.
+    fn absent(&self, wanted: &[&str]) -> Option<Response<Body>> {
+        let absent = wanted
+            .iter()
+            .find(|field| self.absent_fields.iter().any(|name| name == *field))?;
+        let message = format!("TF51535: Cannot find field {absent}.");
+        Some(error(
+            400,
+            "WorkItemTrackingFieldDefinitionNotFoundException",
+            &message,
+        ))
+    }
+
+    fn category(&self, fields: &Fields) -> Option<&str> {
+        let state = fields.get("System.State")?.as_str()?;
+        let mut states = self.type_of(fields)?.states.iter();
+        let found = states.find(|(name, _)| name == state)?;
+        Some(&found.1)
+    }
+
+    fn readable(&self, id: i32, by: Uuid) -> Option<&Item> {
+        let item = self.items.get(&id)?;
+        (!item.deleted && !item.hidden_from.contains(&by)).then_some(item)
+    }
+}
