@@ -12,7 +12,7 @@ use super::{block_on, database, print};
 use crate::config::{Config, Env, Identifier};
 use crate::db::Db;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::services::legacy::{self, Options};
+use crate::services::legacy::{self, Mapping, Options};
 use crate::telemetry;
 
 /// Instead of `--from`.
@@ -64,9 +64,11 @@ pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
         from,
         schema: args.schema,
         timezone: args.timezone,
-        organizacao: args.organizacao,
-        legacy_key: args.legacy_key.or_else(|| secret(KEY)),
-        max_minutes_per_day: config.apontamentos.max_minutes_per_day,
+        mapping: Mapping {
+            organizacao: args.organizacao,
+            legacy_key: args.legacy_key.or_else(|| secret(KEY)),
+            max_minutes_per_day: config.apontamentos.max_minutes_per_day,
+        },
         dry_run: args.dry_run,
     };
     block_on(async {

@@ -1,10 +1,5 @@
-//! The database of the FastAPI service ([`source`], read only, its shape told by [`layout`]), and what of it is stored in our
-//! tables ([`target`], [`entries`]).
-//!
-//! The one place where SQL names tables that are not ours: their columns differ from one revision of that service to the next,
-//! so no macro can check these statements.
+//! Rows of the FastAPI service as they get into our tables ([`target`], [`entries`]). The package `import-legacy` reads
+//! them.
 
 pub mod entries;
-pub mod layout;
-pub mod source;
 pub mod target;

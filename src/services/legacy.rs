@@ -1,38 +1,31 @@
-//! Takes over the database of the FastAPI service: projects, activities, time entries and the vault, each row under its own key, all
-//! or nothing. `docs/import-legacy.md` tells operators what becomes of what.
+//! Takes over the database of the FastAPI service: projects, activities, time entries and the vault, each row
+//! under its own key, all or nothing. `docs/import-legacy.md` tells operators what becomes of what.
 //!
-//! A row that is here already stays as it is, and one that was deleted here does not come back; so it may be repeated.
+//! The package `import-legacy` reads and maps the rows; this module stores them in one transaction. A row that is
+//! here already stays as it is, and one that was deleted here does not come back; so an import may be repeated.
 
-mod fernet;
-mod map;
-mod projetos;
-mod report;
-mod vault;
-
-use std::collections::HashMap;
-
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use secrecy::SecretString;
+use import_legacy::{
+    AtividadeRow, Entry, NewPat, Outcome, ProjetoRow, Source, StoredProjeto, Target, Unusable, VinculoRow,
+    Written,
+};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use uuid::Uuid;
 
-pub use self::report::{Counts, Finding, Report};
-use self::report::{Findings, Tabela};
-use crate::config::{Identifier, VaultConfig};
+pub use import_legacy::{Finding, ImportError, Options as Mapping, Report};
+
+use crate::config::{Identifier, VaultConfig, postgres_url};
 use crate::db::{Db, DbError, Tx};
 use crate::models::auditoria::{Actor, NewRegistro};
-use crate::models::duracao::Total;
-use crate::models::horas::Horas;
-use crate::models::organizacao::{Names, NomeOrganizacao, Scope};
-use crate::repositories::legacy::entries::{self, Written};
-use crate::repositories::legacy::source::{
-    ApontamentoRow, AtividadeRow, ProjetoRow, Source, Unusable, VinculoRow,
-};
-use crate::repositories::legacy::target::{self, Outcome};
+use crate::models::ids::OrganizationPatId;
+use crate::models::organizacao::{ChaveOrganizacao, Names, Scope};
+use crate::repositories::legacy::{entries, target};
+use crate::repositories::projetos::{self, Located};
 use crate::repositories::{auditoria, organizacoes};
-use projetos::Projetos;
-
-/// Work items that the outbox is told of at once.
-const BATCH: usize = 1_000;
+use crate::services::organization_pats::cipher::Cipher;
+use crate::services::organization_pats::context;
 
 /// What to import, and how.
 #[derive(Debug)]
@@ -43,38 +36,14 @@ pub struct Options {
     pub schema: Identifier,
     /// Zone of that database's sessions: expiry of PATs is stored in it.
     pub timezone: Tz,
-    /// Organisation of projects that name none.
-    pub organizacao: Option<NomeOrganizacao>,
-    /// What its vault is encrypted with; without it the vault stays where it is.
-    pub legacy_key: Option<SecretString>,
-    /// Minutes of a person's day above which somebody should have a look.
-    pub max_minutes_per_day: u16,
+    /// How rows are mapped.
+    pub mapping: Mapping,
     /// Do everything, keep nothing.
     pub dry_run: bool,
 }
 
-/// Why nothing was imported.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The source is not there, or not what it should be.
-    #[error("the database to import from: {0}")]
-    Unusable(#[from] Unusable),
-    /// It broke off while it was read.
-    #[error("reading the database to import from")]
-    Source(#[source] DbError),
-    /// Ours did not take it.
-    #[error("writing into our database")]
-    Target(#[from] DbError),
-    /// Hours that are just being written to Azure DevOps cannot be told apart from imported ones.
-    #[error(
-        "hours of {0} of the work items are being written to Azure DevOps at this moment; try again when nothing is pending"
-    )]
-    Busy(i64),
-}
-
-type Result<T> = std::result::Result<T, ImportError>;
-
-/// Imports what `options` say, under the keys of `vault`; tells `found` of every row that did not come along as it was.
+/// Imports what `options` say, under the keys of `vault`; tells `found` of each row that did not come along as it
+/// was.
 ///
 /// # Errors
 /// As [`ImportError`] says; then nothing has changed.
@@ -83,201 +52,129 @@ pub async fn import(
     vault: &VaultConfig,
     options: &Options,
     found: &mut dyn FnMut(&Finding),
-) -> Result<Report> {
-    let source = Source::open(&options.from, &options.schema, options.timezone.name()).await?;
+) -> Result<Report, ImportError> {
+    let address = postgres_url(options.from.expose_secret()).ok_or(Unusable::Address)?;
+    let (schema, zone) = (options.schema.as_str(), options.timezone.name());
+    let source = Source::open(&address.into(), schema, zone).await?;
     let mut tx = db.begin(&Scope::Maintenance).await?;
     let names = Names::new(organizacoes::list(&mut tx).await?);
-    let mut run = Run {
-        source,
-        tx,
-        names,
-        options,
-        findings: Findings::new(found),
-        projetos: Projetos::default(),
-    };
-    run.projetos().await?;
-    run.atividades().await?;
-    run.vinculos().await?;
-    let work_items = run.apontamentos().await?;
-    run.vault(vault).await?;
-    let days_above = entries::days_above(&mut run.tx, options.max_minutes_per_day.into()).await?;
-    let report = run.findings.report(work_items, days_above);
-    run.source.close().await;
+    let cipher = Cipher::new(vault);
+    let mut tables = Tables { tx, cipher };
+    let report = import_legacy::import(source, &mut tables, names, &options.mapping, found).await?;
+    let Tables { mut tx, .. } = tables;
     if report.inserted() > 0 {
-        record(&mut run.tx, options, &report).await?;
+        record(&mut tx, options, &report).await?;
     }
     if options.dry_run {
         // Dropped, a transaction is rolled back.
         return Ok(report);
     }
-    run.tx.commit().await?;
+    tx.commit().await?;
     Ok(report)
 }
 
-/// One import under way.
-struct Run<'a> {
-    source: Source,
+/// Our tables, in one transaction.
+struct Tables {
     tx: Tx,
-    names: Names,
-    options: &'a Options,
-    findings: Findings<'a>,
-    projetos: Projetos,
+    cipher: Option<Cipher>,
 }
 
-impl Run<'_> {
-    async fn projetos(&mut self) -> Result<()> {
-        let cursor = self.source.projetos().await.map_err(ImportError::Source)?;
-        loop {
-            let page: Vec<ProjetoRow> = self.source.page(&cursor).await.map_err(ImportError::Source)?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            let mut rows = Vec::with_capacity(page.len());
-            for row in page {
-                match map::organizacao_of(
-                    &self.names,
-                    row.organizacao.as_deref(),
-                    self.options.organizacao.as_ref(),
-                ) {
-                    Ok(organizacao) => rows.push((row, organizacao)),
-                    Err(why) => self.findings.refused(Tabela::Projetos, row.id, why),
-                }
-            }
-            for stored in target::projetos(&mut self.tx, &rows).await? {
-                self.findings.outcome(Tabela::Projetos, stored.outcome);
-                if let Some(here) = stored.twin {
-                    self.projetos.alias(stored.id, here);
-                    let text =
-                        format!("is here under the key {here}, which everything imported refers to now");
-                    self.findings.changed(Tabela::Projetos, stored.id, text);
-                }
-            }
-        }
-    }
-
-    async fn atividades(&mut self) -> Result<()> {
-        let cursor = self.source.atividades().await.map_err(ImportError::Source)?;
-        loop {
-            let mut page: Vec<AtividadeRow> = self.source.page(&cursor).await.map_err(ImportError::Source)?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for row in &mut page {
-                let nome = map::nome_da_atividade(&row.nome);
-                if nome != row.nome {
-                    let text = format!("its name {:?} became {nome:?}", row.nome);
-                    self.findings.changed(Tabela::Atividades, row.id, text);
-                    row.nome = nome;
-                }
-            }
-            for (_, outcome) in target::atividades(&mut self.tx, &page).await? {
-                self.findings.outcome(Tabela::Atividades, outcome);
-            }
-        }
-    }
-
-    async fn vinculos(&mut self) -> Result<()> {
-        let cursor = self.source.vinculos().await.map_err(ImportError::Source)?;
-        loop {
-            let mut page: Vec<VinculoRow> = self.source.page(&cursor).await.map_err(ImportError::Source)?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for row in &mut page {
-                row.id_projeto = self.projetos.aliased(row.id_projeto);
-            }
-            let outcomes = target::vinculos(&mut self.tx, &page).await?;
-            for (row, outcome) in page.iter().zip(outcomes) {
-                let why = match outcome {
-                    Outcome::NoProjeto => format!("project {} is not here", row.id_projeto),
-                    Outcome::NoAtividade => "its activity is not here".to_owned(),
-                    _ => {
-                        self.findings.outcome(Tabela::Vinculos, outcome);
-                        continue;
-                    }
-                };
-                self.findings.refused(Tabela::Vinculos, row.id_atividade, why);
-            }
-        }
-    }
-
-    /// Returns how many work items have hours that are Azure DevOps' already.
-    async fn apontamentos(&mut self) -> Result<usize> {
-        entries::lock(&mut self.tx).await?;
-        let mut written: HashMap<(String, i32), (i64, uuid::Uuid)> = HashMap::new();
-        let cursor = self.source.apontamentos().await.map_err(ImportError::Source)?;
-        loop {
-            let page: Vec<ApontamentoRow> = self.source.page(&cursor).await.map_err(ImportError::Source)?;
-            if page.is_empty() {
-                break;
-            }
-            let mut rows = Vec::with_capacity(page.len());
-            for row in page {
-                let id = row.id;
-                match self.entry(row).await? {
-                    Ok(entry) => rows.push(entry),
-                    Err(why) => self.findings.refused(Tabela::Apontamentos, id, why),
-                }
-            }
-            let outcomes: HashMap<_, _> = entries::insert(&mut self.tx, &rows).await?.into_iter().collect();
-            for row in rows {
-                match outcomes.get(&row.id).copied() {
-                    Some(Outcome::NoAtividade) => {
-                        let why = format!("activity {} is not here", row.id_atividade);
-                        self.findings.refused(Tabela::Apontamentos, row.id, why);
-                    }
-                    Some(outcome) => {
-                        self.findings.outcome(Tabela::Apontamentos, outcome);
-                        if outcome == Outcome::Inserted {
-                            let key = (row.organizacao, row.work_item_id);
-                            let sum = written.entry(key).or_insert((0, row.id_projeto));
-                            *sum = (sum.0 + i64::from(row.minutos), row.id_projeto);
-                        }
-                    }
-                    None => {}
-                }
-            }
-        }
-        let work_items = written.len();
-        let rows: Vec<Written> = written.into_iter().map(as_written).collect();
-        for batch in rows.chunks(BATCH) {
-            let busy = entries::adopt_written(&mut self.tx, batch).await?;
-            if busy > 0 {
-                return Err(ImportError::Busy(busy));
-            }
-        }
-        Ok(work_items)
-    }
-
-    /// An entry as we store it, or why we cannot.
-    async fn entry(&mut self, row: ApontamentoRow) -> Result<std::result::Result<entries::Entry, String>> {
-        let mapped = match map::apontamento(&self.names, row) {
-            Ok(mapped) => mapped,
-            Err(why) => return Ok(Err(why)),
+impl Tables {
+    /// Returns the key of a project whose entries come: from now on it is of their organisation.
+    async fn claimed(
+        &mut self,
+        organizacao: &ChaveOrganizacao,
+        found: Option<Located>,
+    ) -> Result<Option<Uuid>, DbError> {
+        let Some(projeto) = found else {
+            return Ok(None);
         };
-        let found = self
-            .projetos
-            .find(&mut self.tx, &mapped.organizacao, &mapped.project_id)
-            .await?;
-        Ok(found.map(|id_projeto| mapped.in_projeto(id_projeto)))
+        if projeto.unassigned {
+            projetos::claim(&mut self.tx, organizacao, projeto.id).await?;
+        }
+        Ok(Some(projeto.id.0))
     }
 }
 
-/// What the FastAPI service wrote: hours as a float of unrounded minutes.
-fn as_written(
-    ((organizacao, work_item_id), (minutos, id_projeto)): ((String, i32), (i64, uuid::Uuid)),
-) -> Written {
-    let horas = Horas::from_f64(Total(minutos).hours()).unwrap_or_default();
-    Written {
-        organizacao,
-        work_item_id,
-        id_projeto,
-        horas: horas.millionths(),
+impl Target for Tables {
+    async fn store_projetos(&mut self, rows: &[(ProjetoRow, String)]) -> Result<Vec<StoredProjeto>, DbError> {
+        target::projetos(&mut self.tx, rows).await
+    }
+
+    async fn store_atividades(&mut self, rows: &[AtividadeRow]) -> Result<Vec<(Uuid, Outcome)>, DbError> {
+        target::atividades(&mut self.tx, rows).await
+    }
+
+    async fn store_vinculos(&mut self, rows: &[VinculoRow]) -> Result<Vec<Outcome>, DbError> {
+        target::vinculos(&mut self.tx, rows).await
+    }
+
+    // Rows without an organisation come from before there were several.
+    async fn projeto_by_name(
+        &mut self,
+        organizacao: &ChaveOrganizacao,
+        nome: &str,
+    ) -> Result<Option<Uuid>, DbError> {
+        let found = projetos::locate_by_name(&mut self.tx, organizacao, true, nome).await?;
+        self.claimed(organizacao, found).await
+    }
+
+    async fn projeto_by_id(
+        &mut self,
+        organizacao: &ChaveOrganizacao,
+        id: Uuid,
+    ) -> Result<Option<Uuid>, DbError> {
+        let found = projetos::locate_by_id(&mut self.tx, organizacao, true, id).await?;
+        self.claimed(organizacao, found).await
+    }
+
+    async fn has_projeto(&mut self, id: Uuid) -> Result<bool, DbError> {
+        let found = projetos::resolve(&mut self.tx, &[id]).await?;
+        Ok(found.iter().any(|found| found.projeto.is_some()))
+    }
+
+    async fn lock_hours(&mut self) -> Result<(), DbError> {
+        entries::lock(&mut self.tx).await
+    }
+
+    async fn store_apontamentos(&mut self, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>, DbError> {
+        entries::insert(&mut self.tx, rows).await
+    }
+
+    async fn adopt_written(&mut self, rows: &[Written]) -> Result<i64, DbError> {
+        entries::adopt_written(&mut self.tx, rows).await
+    }
+
+    async fn pat_outcome(
+        &mut self,
+        id: Uuid,
+        organizacao: &ChaveOrganizacao,
+        atualizado_em: DateTime<Utc>,
+    ) -> Result<Option<Outcome>, DbError> {
+        target::pat_standing(&mut self.tx, id, organizacao.as_str(), atualizado_em).await
+    }
+
+    fn has_vault_key(&self) -> bool {
+        self.cipher.is_some()
+    }
+
+    async fn store_pat(&mut self, pat: &NewPat<'_>) -> Result<bool, DbError> {
+        let place = context(pat.organizacao, OrganizationPatId(pat.id));
+        let sealed = self.cipher.as_ref().map(|cipher| cipher.seal(pat.pat, &place));
+        let Some(Ok(sealed)) = sealed else {
+            return Ok(false);
+        };
+        target::insert_pat(&mut self.tx, pat, &sealed.bytes, &sealed.chave_id).await?;
+        Ok(true)
+    }
+
+    async fn days_above(&mut self, minutes: i32) -> Result<i64, DbError> {
+        entries::days_above(&mut self.tx, minutes).await
     }
 }
 
 /// Leaves one row in the audit trail: what an import brought is too much for a row each.
-async fn record(tx: &mut Tx, options: &Options, report: &Report) -> Result<()> {
+async fn record(tx: &mut Tx, options: &Options, report: &Report) -> Result<(), DbError> {
     let inserted: serde_json::Map<String, serde_json::Value> = report
         .tables
         .iter()
@@ -292,5 +189,5 @@ async fn record(tx: &mut Tx, options: &Options, report: &Report) -> Result<()> {
         antes: None,
         depois: Some(json!(inserted).to_string()),
     };
-    Ok(auditoria::insert(tx, &new).await?)
+    auditoria::insert(tx, &new).await
 }

@@ -117,10 +117,16 @@ fn names_after(code: &str, start: &str) -> Vec<String> {
 }
 
 /// Files with SQL outside `repositories`, `schema` and `db`, and why it is there.
-const HAS_SQL: &[(&str, &str)] = &[(
-    "dev/databases.rs",
-    "creates and drops whole databases, which no server does",
-)];
+const HAS_SQL: &[(&str, &str)] = &[
+    (
+        "crates/import-legacy/src/source.rs",
+        "reads tables that are not ours; their columns differ, so no macro can check the statements",
+    ),
+    (
+        "dev/databases.rs",
+        "creates and drops whole databases, which no server does",
+    ),
+];
 
 #[test]
 fn sql_lives_in_repositories_and_db() {

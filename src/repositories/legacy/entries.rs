@@ -2,41 +2,11 @@
 //! already, so nothing is queued, but the outbox must know them.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use import_legacy::{Entry, Outcome, Written};
 use uuid::Uuid;
 
-use super::target::Outcome;
+use super::target::outcome;
 use crate::db::Tx;
-
-/// A time entry as we store it.
-#[derive(Debug)]
-pub struct Entry {
-    /// Key.
-    pub id: Uuid,
-    /// Organisation, in canonical form.
-    pub organizacao: String,
-    /// Project's key here.
-    pub id_projeto: Uuid,
-    /// Work item.
-    pub work_item_id: i32,
-    /// Day.
-    pub data: NaiveDate,
-    /// How long.
-    pub minutos: i32,
-    /// At what.
-    pub id_atividade: Uuid,
-    /// Free text.
-    pub comentario: Option<String>,
-    /// Whose hours these are.
-    pub usuario_id: String,
-    /// Their name then.
-    pub usuario_nome: String,
-    /// Their e-mail.
-    pub usuario_email: Option<String>,
-    /// When it was made.
-    pub criado_em: DateTime<Utc>,
-    /// When it last changed.
-    pub atualizado_em: DateTime<Utc>,
-}
 
 /// Keeps others from changing hours that are written back, until the transaction ends: entries and what the outbox knows of
 /// them must not part. Reading goes on.
@@ -114,21 +84,8 @@ pub async fn insert(tx: &mut Tx, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>,
     .await?;
     stored
         .into_iter()
-        .map(|row| Ok((row.id, Outcome::parse(&row.outcome)?)))
+        .map(|row| Ok((row.id, outcome(&row.outcome)?)))
         .collect()
-}
-
-/// Hours of a work item that Azure DevOps has, though not from us.
-#[derive(Debug, Clone)]
-pub struct Written {
-    /// Organisation.
-    pub organizacao: String,
-    /// Work item.
-    pub work_item_id: i32,
-    /// Its project's key here.
-    pub id_projeto: Uuid,
-    /// Millionths of an hour.
-    pub horas: i64,
 }
 
 /// Lets the outbox know hours that were written by somebody else: what of the figures is ours now includes them, and nothing is to

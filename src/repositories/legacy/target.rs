@@ -2,52 +2,22 @@
 //! their own keys and times, and never over a row that is there. Time entries are in [`super::entries`].
 
 use chrono::{DateTime, Utc};
+use import_legacy::{AtividadeRow, NewPat, Outcome, ProjetoRow, StoredProjeto, VinculoRow};
 use uuid::Uuid;
 
-use super::source::{AtividadeRow, ProjetoRow, VinculoRow};
 use crate::db::Tx;
 
-/// What became of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Stored.
-    Inserted,
-    /// Here already, the same.
-    Unchanged,
-    /// Here already, and changed on one side since.
-    Differs,
-    /// Was here, and somebody deleted it.
-    Deleted,
-    /// Names a project that is not here.
-    NoProjeto,
-    /// Names an activity that is not here.
-    NoAtividade,
-}
-
-impl Outcome {
-    /// Reads what the statements of this module say.
-    pub(super) fn parse(word: &str) -> Result<Self, sqlx::Error> {
-        Ok(match word {
-            "inserted" => Self::Inserted,
-            "unchanged" => Self::Unchanged,
-            "differs" => Self::Differs,
-            "deleted" => Self::Deleted,
-            "no_projeto" => Self::NoProjeto,
-            "no_atividade" => Self::NoAtividade,
-            _ => return Err(sqlx::Error::Decode("an unknown outcome".into())),
-        })
-    }
-}
-
-/// What became of a project.
-#[derive(Debug)]
-pub struct StoredProjeto {
-    /// Its key there.
-    pub id: Uuid,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The same project of Azure DevOps, here under another key.
-    pub twin: Option<Uuid>,
+/// Reads the outcome that a statement tells.
+pub(super) fn outcome(word: &str) -> Result<Outcome, sqlx::Error> {
+    Ok(match word {
+        "inserted" => Outcome::Inserted,
+        "unchanged" => Outcome::Unchanged,
+        "differs" => Outcome::Differs,
+        "deleted" => Outcome::Deleted,
+        "no_projeto" => Outcome::NoProjeto,
+        "no_atividade" => Outcome::NoAtividade,
+        _ => return Err(sqlx::Error::Decode("an unknown outcome".into())),
+    })
 }
 
 /// Stores projects; `organizacao` is in canonical form, or empty for none.
@@ -105,7 +75,7 @@ pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<
         .map(|row| {
             Ok(StoredProjeto {
                 id: row.id,
-                outcome: Outcome::parse(&row.outcome)?,
+                outcome: outcome(&row.outcome)?,
                 twin: row.twin,
             })
         })
@@ -153,7 +123,7 @@ pub async fn atividades(tx: &mut Tx, rows: &[AtividadeRow]) -> Result<Vec<(Uuid,
     .await?;
     stored
         .into_iter()
-        .map(|row| Ok((row.id, Outcome::parse(&row.outcome)?)))
+        .map(|row| Ok((row.id, outcome(&row.outcome)?)))
         .collect()
 }
 
@@ -199,7 +169,7 @@ pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, 
     )
     .fetch_all(tx.conn())
     .await?;
-    outcomes.iter().map(|word| Outcome::parse(word)).collect()
+    outcomes.iter().map(|word| outcome(word)).collect()
 }
 
 /// What is here of a PAT: the organisation's row, or that it was deleted. `None`: nothing.
@@ -222,47 +192,25 @@ pub async fn pat_standing(
     )
     .fetch_optional(tx.conn())
     .await?;
-    word.as_deref().map(Outcome::parse).transpose()
+    word.as_deref().map(outcome).transpose()
 }
 
-/// A PAT, encrypted with a key of ours.
-#[derive(Debug)]
-pub struct NewPat<'a> {
-    /// Key.
-    pub id: Uuid,
-    /// Organisation.
-    pub organizacao: &'a str,
-    /// Address for people.
-    pub organization_url: &'a str,
-    /// Nonce, ciphertext and tag.
-    pub pat_cifrado: &'a [u8],
-    /// Key that it is encrypted with.
-    pub chave_id: &'a str,
-    /// Notes.
-    pub descricao: Option<&'a str>,
-    /// When it stops being used.
-    pub expira_em: Option<DateTime<Utc>>,
-    /// Whether it is used.
-    pub ativo: bool,
-    /// Who entered it.
-    pub criado_por: Option<&'a str>,
-    /// When.
-    pub criado_em: DateTime<Utc>,
-    /// When it last changed.
-    pub atualizado_em: DateTime<Utc>,
-}
-
-/// Stores a PAT that is not here.
-pub async fn insert_pat(tx: &mut Tx, row: &NewPat<'_>) -> Result<(), sqlx::Error> {
+/// Stores a PAT that is not here: nonce, ciphertext and tag, and the id of the key that it is encrypted with.
+pub async fn insert_pat(
+    tx: &mut Tx,
+    row: &NewPat<'_>,
+    pat_cifrado: &[u8],
+    chave_id: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO organization_pats (id, organizacao, organization_url, pat_cifrado, chave_id, descricao, expira_em, ativo,
                                         criado_por, criado_em, atualizado_em)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         row.id,
-        row.organizacao,
+        row.organizacao.as_str(),
         row.organization_url,
-        row.pat_cifrado,
-        row.chave_id,
+        pat_cifrado,
+        chave_id,
         row.descricao,
         row.expira_em,
         row.ativo,

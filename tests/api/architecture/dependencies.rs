@@ -1,5 +1,5 @@
-//! The packages below `crates` that are part of the service, and the crates that each may depend on. None depends
-//! on the root package.
+//! The packages below `crates` that are part of the service, and the crates that each may depend on. None
+//! depends on the root package.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::crates;
 
-/// Every such package by its folder, with its dependencies: neither optional ones nor those of its tests. Both
-/// directions hold: a dependency that is not listed fails, and so does an entry that `Cargo.toml` lacks.
+/// Every such package by its folder, with its dependencies: neither optional ones nor those of its tests.
+/// Both directions hold: a dependency that is not listed fails, and so does an entry that `Cargo.toml` lacks.
 const RULES: &[(&str, &str)] = &[
     (
         "azure-devops",
@@ -22,6 +22,10 @@ const RULES: &[(&str, &str)] = &[
     (
         "fields",
         "aponta-domain chrono secrecy serde_json utoipa uuid validator",
+    ),
+    (
+        "import-legacy",
+        "aponta-domain aws-lc-rs base64 chrono secrecy sqlx thiserror tokio tracing uuid",
     ),
 ];
 

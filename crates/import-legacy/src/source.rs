@@ -13,8 +13,7 @@ use tokio::time::timeout;
 use tracing::log::LevelFilter;
 use uuid::Uuid;
 
-use super::layout::{Layout, NotLegacy};
-use crate::config::{Identifier, postgres_url};
+use crate::layout::{Layout, NotLegacy};
 
 /// Rows that are read, mapped and stored at once.
 const PAGE: usize = 500;
@@ -26,8 +25,6 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// A database of the FastAPI service, in a snapshot.
-///
-/// Not a [`Tx`](crate::db::Tx): that is a transaction on our tables, of which there are none here.
 #[derive(Debug)]
 pub struct Source {
     pool: PgPool,
@@ -54,7 +51,7 @@ pub enum Unusable {
     },
     /// Nothing to import.
     #[error("schema {0} {1}")]
-    Schema(Identifier, NotLegacy),
+    Schema(String, NotLegacy),
 }
 
 /// A project.
@@ -137,16 +134,16 @@ pub struct PatRow {
 
 /// A table that is read page by page; `None` inside when that revision has no such table.
 #[derive(Debug, Clone)]
-pub struct Cursor(Option<String>);
+pub(super) struct Cursor(Option<String>);
 
 impl Source {
-    /// Connects and takes the snapshot.
+    /// Connects to the database at an address that sqlx reads, and takes the snapshot. `zone` is that of its
+    /// sessions, in which the expiry of PATs was stored.
     ///
     /// # Errors
     /// As [`Unusable`] says.
-    pub async fn open(url: &SecretString, schema: &Identifier, zone: &'static str) -> Result<Self, Unusable> {
-        let url = postgres_url(url.expose_secret()).ok_or(Unusable::Address)?;
-        let options = PgConnectOptions::from_str(&url).map_err(|_| Unusable::Address)?;
+    pub async fn open(url: &SecretString, schema: &str, zone: &'static str) -> Result<Self, Unusable> {
+        let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| Unusable::Address)?;
         let place = format!("{}:{}", options.get_host(), options.get_port());
         let explain = |error: sqlx::Error| Unusable::Unreachable {
             place: place.clone(),
@@ -172,12 +169,11 @@ impl Source {
             "SELECT table_name::text, column_name::text, data_type::text
                FROM information_schema.columns WHERE table_schema = $1",
         )
-        .bind(schema.as_str())
+        .bind(schema)
         .fetch_all(&mut *tx)
         .await
         .map_err(explain)?;
-        let layout =
-            Layout::new(schema.clone(), columns).map_err(|why| Unusable::Schema(schema.clone(), why))?;
+        let layout = Layout::new(schema, columns).map_err(|why| Unusable::Schema(schema.to_owned(), why))?;
         Ok(Self {
             pool,
             tx,
@@ -188,27 +184,27 @@ impl Source {
     }
 
     /// Its projects.
-    pub async fn projetos(&mut self) -> Result<Cursor, sqlx::Error> {
+    pub(super) async fn projetos(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(Some(self.layout.projetos())).await
     }
 
     /// Its activities.
-    pub async fn atividades(&mut self) -> Result<Cursor, sqlx::Error> {
+    pub(super) async fn atividades(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(Some(self.layout.atividades())).await
     }
 
     /// Which activities belong to which projects.
-    pub async fn vinculos(&mut self) -> Result<Cursor, sqlx::Error> {
+    pub(super) async fn vinculos(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(self.layout.vinculos(self.zone)).await
     }
 
     /// Its time entries.
-    pub async fn apontamentos(&mut self) -> Result<Cursor, sqlx::Error> {
+    pub(super) async fn apontamentos(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(self.layout.apontamentos()).await
     }
 
     /// Its vault.
-    pub async fn pats(&mut self) -> Result<Cursor, sqlx::Error> {
+    pub(super) async fn pats(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(self.layout.pats(self.zone)).await
     }
 
@@ -219,14 +215,14 @@ impl Source {
         // A name of its own each: prepared statements remember what a name stood for.
         self.cursors += 1;
         let name = format!("legado_{}", self.cursors);
-        // `select` holds identifiers of ours, a validated schema and a zone of the IANA tables; see `layout`.
+        // `select` holds identifiers of ours, a quoted schema and a zone of the IANA tables; see `layout`.
         let declare = AssertSqlSafe(format!("DECLARE {name} NO SCROLL CURSOR FOR {select}"));
         sqlx::raw_sql(declare).execute(&mut *self.tx).await?;
         Ok(Cursor(Some(name)))
     }
 
     /// The next rows; empty at the end.
-    pub async fn page<T>(&mut self, cursor: &Cursor) -> Result<Vec<T>, sqlx::Error>
+    pub(super) async fn page<T>(&mut self, cursor: &Cursor) -> Result<Vec<T>, sqlx::Error>
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
@@ -238,7 +234,7 @@ impl Source {
     }
 
     /// Ends the snapshot.
-    pub async fn close(self) {
+    pub(super) async fn close(self) {
         drop(self.tx);
         self.pool.close().await;
     }

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
+use aponta_domain::organizacao::ChaveOrganizacao;
 use uuid::Uuid;
 
-use crate::db::{DbError, Tx};
-use crate::models::organizacao::ChaveOrganizacao;
-use crate::repositories::projetos::{self as repo, Located};
+use crate::target::Target;
 
 /// Projects that were looked for; there are few, and entries repeat them.
 #[derive(Debug, Default)]
@@ -31,52 +30,37 @@ impl Projetos {
     /// The key of a project, or why there is none.
     pub(super) async fn find(
         &mut self,
-        tx: &mut Tx,
+        target: &mut impl Target,
         organizacao: &ChaveOrganizacao,
         text: &str,
-    ) -> Result<Result<Uuid, String>, DbError> {
+    ) -> Result<Result<Uuid, String>, sqlx::Error> {
         let key = (organizacao.clone(), text.to_owned());
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
-        let found = self.look_up(tx, organizacao, text).await?;
+        let found = self.look_up(target, organizacao, text).await?;
         self.known.insert(key, found.clone());
         Ok(found)
     }
 
     async fn look_up(
         &self,
-        tx: &mut Tx,
+        target: &mut impl Target,
         organizacao: &ChaveOrganizacao,
         text: &str,
-    ) -> Result<Result<Uuid, String>, DbError> {
-        // Rows without an organisation come from before there were several.
+    ) -> Result<Result<Uuid, String>, sqlx::Error> {
         let Ok(id) = Uuid::try_parse(text) else {
-            let Some(found) = repo::locate_by_name(tx, organizacao, true, text).await? else {
-                return Ok(Err(format!("{organizacao} has no project {text:?} here")));
-            };
-            return claimed(tx, organizacao, found).await.map(Ok);
+            let found = target.projeto_by_name(organizacao, text).await?;
+            return Ok(found.ok_or_else(|| format!("{organizacao} has no project {text:?} here")));
         };
         let id = self.aliased(id);
-        if let Some(found) = repo::locate_by_id(tx, organizacao, true, id).await? {
-            return claimed(tx, organizacao, found).await.map(Ok);
+        if let Some(found) = target.projeto_by_id(organizacao, id).await? {
+            return Ok(Ok(found));
         }
-        let elsewhere = repo::resolve(tx, &[id])
-            .await?
-            .iter()
-            .any(|found| found.projeto.is_some());
-        Ok(Err(if elsewhere {
+        Ok(Err(if target.has_projeto(id).await? {
             format!("project {id} is not one of {organizacao}, but of another organisation")
         } else {
             format!("project {id} of {organizacao} is not here")
         }))
     }
-}
-
-/// The key of a project whose entries come: from now on it is of their organisation.
-async fn claimed(tx: &mut Tx, organizacao: &ChaveOrganizacao, projeto: Located) -> Result<Uuid, DbError> {
-    if projeto.unassigned {
-        repo::claim(tx, organizacao, projeto.id).await?;
-    }
-    Ok(projeto.id.0)
 }

@@ -1,9 +1,7 @@
 //! Which tables and columns a database of the FastAPI service has, and the statements that read them. Pieces of SQL: identifiers
-//! of ours and of a validated schema, never a value.
+//! of ours and of a quoted schema, never a value.
 
 use std::collections::HashMap;
-
-use crate::config::Identifier;
 
 /// Type of a column that holds instants; others of the FastAPI service hold them without a zone.
 const WITH_ZONE: &str = "timestamp with time zone";
@@ -12,8 +10,9 @@ const UTC: &str = "UTC";
 
 /// Tables and columns of a schema.
 #[derive(Debug)]
-pub struct Layout {
-    schema: Identifier,
+pub(super) struct Layout {
+    /// Name, quoted.
+    schema: String,
     /// Table, column, type.
     columns: HashMap<String, HashMap<String, String>>,
 }
@@ -47,14 +46,15 @@ impl Layout {
     ///
     /// # Errors
     /// When this is no schema of the FastAPI service.
-    pub fn new(
-        schema: Identifier,
+    pub(super) fn new(
+        schema: &str,
         rows: impl IntoIterator<Item = (String, String, String)>,
     ) -> Result<Self, NotLegacy> {
         let mut columns: HashMap<String, HashMap<String, String>> = HashMap::new();
         for (table, column, of_type) in rows {
             columns.entry(table).or_default().insert(column, of_type);
         }
+        let schema = quoted(schema);
         let layout = Self { schema, columns };
         if layout.has_table("_sqlx_migrations") {
             return Err(NotLegacy::Ours);
@@ -203,6 +203,11 @@ impl Layout {
     }
 }
 
+/// Returns a name as an identifier of SQL.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,7 +216,7 @@ mod tests {
         let owned = |(table, column, of_type): &(&str, &str, &str)| {
             ((*table).to_owned(), (*column).to_owned(), (*of_type).to_owned())
         };
-        Layout::new(Identifier::default(), columns.iter().map(owned))
+        Layout::new("legado", columns.iter().map(owned))
     }
 
     #[test]
@@ -239,5 +244,7 @@ mod tests {
         );
         assert_eq!(at("projetos", "updated_at"), "NULL::timestamptz");
         assert_eq!((layout.apontamentos(), layout.vinculos("UTC")), (None, None));
+        assert!(layout.projetos().contains("FROM \"legado\".projetos p"));
+        assert_eq!(quoted("a\"; DROP"), "\"a\"\"; DROP\"");
     }
 }

@@ -1,12 +1,12 @@
 //! Values of the FastAPI service turned into ours, one row at a time; what cannot be is told in words for the operator.
 
+use aponta_domain::atividade::NomeAtividade;
+use aponta_domain::duracao::{Duracao, DuracaoInvalida};
+use aponta_domain::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao};
 use uuid::Uuid;
 
-use crate::models::atividade::NomeAtividade;
-use crate::models::duracao::{Duracao, DuracaoInvalida};
-use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao};
-use crate::repositories::legacy::entries::Entry;
-use crate::repositories::legacy::source::ApontamentoRow;
+use crate::source::ApontamentoRow;
+use crate::target::Entry;
 
 /// Name of activities whose own is blank; the FastAPI service took those.
 const SEM_NOME: &str = "(sem nome)";
@@ -122,7 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arbitrary;
+    use aponta_domain::arbitrary;
 
     fn row(duracao: Option<&str>, horas: i64, minutos: i64) -> ApontamentoRow {
         ApontamentoRow {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::repositories::legacy::target::Outcome;
+use crate::target::Outcome;
 
 /// Tables that are imported, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

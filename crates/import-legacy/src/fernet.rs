@@ -5,22 +5,30 @@ use aws_lc_rs::cipher::{AES_128, DecryptionContext, PaddedBlockDecryptingKey, Un
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
-use base64::alphabet::URL_SAFE;
+use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::vault::{self, KEY_BYTES};
-
+/// Bytes of a key.
+const KEY_BYTES: usize = 32;
 const VERSION: u8 = 0x80;
 const IV_BYTES: usize = 16;
 const MAC_BYTES: usize = 32;
 /// Version, and seconds since 1970.
 const HEAD_BYTES: usize = 9;
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const BASE64: GeneralPurpose = lenient(&URL_SAFE);
+
+const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(alphabet, config)
+}
+
+/// Returns the key that a text is, in either alphabet of base64.
+fn decode(text: &str) -> Option<[u8; KEY_BYTES]> {
+    let bytes = lenient(&STANDARD).decode(text).or_else(|_| BASE64.decode(text));
+    bytes.ok().and_then(|bytes| bytes.try_into().ok())
+}
 
 /// The keys that a text may stand for: `PAT_ENCRYPTION_KEY` is one itself; of `SECRET_KEY` the hash is. Which of them it is, the
 /// signature of a token tells.
@@ -36,7 +44,7 @@ impl Keys {
         let text = text.expose_secret();
         let hash = digest::digest(&digest::SHA256, text.as_bytes());
         let hashed = <[u8; KEY_BYTES]>::try_from(hash.as_ref()).ok();
-        Self(vault::decode(text).ok().into_iter().chain(hashed).collect())
+        Self(decode(text).into_iter().chain(hashed).collect())
     }
 
     /// What the token holds.
@@ -71,7 +79,7 @@ mod tests {
     use proptest::sample::Index;
 
     use super::*;
-    use crate::arbitrary;
+    use aponta_domain::arbitrary;
 
     /// The specification's own example.
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
@@ -121,7 +129,7 @@ mod tests {
     /// Signed with the right key and still no token: the version, the length of the blocks, the padding, the text.
     #[test]
     fn what_is_signed_must_still_be_a_token() {
-        let key = vault::decode(KEY).unwrap();
+        let key = decode(KEY).unwrap();
         let signed = |bytes: &[u8]| {
             let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..16]), bytes);
             BASE64.encode([bytes, mac.as_ref()].concat())
@@ -181,7 +189,7 @@ mod tests {
         /// Signed with the right key: whatever was signed, it is a token or refused.
         #[test]
         fn no_signed_bytes_break_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..90), version: bool) {
-            let key = vault::decode(KEY).unwrap();
+            let key = decode(KEY).unwrap();
             let bytes = if version { [&[VERSION], &bytes[..]].concat() } else { bytes };
             let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..16]), &bytes);
             let found = opened(KEY, &BASE64.encode([&bytes, mac.as_ref()].concat()));

@@ -2,24 +2,19 @@
 
 use std::collections::HashSet;
 
+use aponta_domain::organizacao::ChaveOrganizacao;
+use aponta_domain::organization_pat::OrganizationUrl;
 use secrecy::SecretString;
 
-use super::fernet::Keys;
-use super::report::Tabela;
-use super::{ImportError, Result, Run, map};
-use crate::config::VaultConfig;
-use crate::models::ids::OrganizationPatId;
-use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::organization_pat::OrganizationUrl;
-use crate::repositories::legacy::source::PatRow;
-use crate::repositories::legacy::target::{self, NewPat, Outcome};
-use crate::services::organization_pats::cipher::{Cipher, Sealed};
-use crate::services::organization_pats::context;
+use crate::fernet::Keys;
+use crate::report::Tabela;
+use crate::source::PatRow;
+use crate::target::{NewPat, Outcome, Target};
+use crate::{ImportError, Result, Run, map};
 
-impl Run<'_> {
-    pub(super) async fn vault(&mut self, config: &VaultConfig) -> Result<()> {
+impl<T: Target> Run<'_, T> {
+    pub(super) async fn vault(&mut self) -> Result<()> {
         let keys = self.options.legacy_key.as_ref().map(Keys::new);
-        let cipher = Cipher::new(config);
         let mut seen = HashSet::new();
         let cursor = self.source.pats().await.map_err(ImportError::Source)?;
         loop {
@@ -41,17 +36,18 @@ impl Run<'_> {
                     self.findings.refused(Tabela::Pats, row.id, why);
                     continue;
                 }
-                let standing =
-                    target::pat_standing(&mut self.tx, row.id, nome.as_str(), row.atualizado_em).await?;
-                if let Some(outcome) = standing {
+                let known = self.target.pat_outcome(row.id, &nome, row.atualizado_em).await?;
+                if let Some(outcome) = known {
                     self.findings.outcome(Tabela::Pats, outcome);
                     continue;
                 }
-                match seal_anew(&row, &nome, keys.as_ref(), cipher.as_ref()) {
-                    Ok(sealed) => {
-                        self.store(&row, &nome, &sealed).await?;
-                        self.findings.outcome(Tabela::Pats, Outcome::Inserted);
-                    }
+                let stored = match self.opened(&row, keys.as_ref()) {
+                    Ok(pat) if self.store(&row, &nome, &pat).await? => Ok(()),
+                    Ok(_) => Err("it could not be encrypted"),
+                    Err(why) => Err(why),
+                };
+                match stored {
+                    Ok(()) => self.findings.outcome(Tabela::Pats, Outcome::Inserted),
                     Err(why) => {
                         let why = format!("the PAT of {nome}: {why}");
                         self.findings.refused(Tabela::Pats, row.id, why);
@@ -61,7 +57,17 @@ impl Run<'_> {
         }
     }
 
-    async fn store(&mut self, row: &PatRow, nome: &ChaveOrganizacao, sealed: &Sealed) -> Result<()> {
+    /// Returns the PAT of a row, or why it stays where it is.
+    fn opened(&self, row: &PatRow, keys: Option<&Keys>) -> std::result::Result<SecretString, &'static str> {
+        let keys = keys.ok_or("no --legacy-key was given")?;
+        if !self.target.has_vault_key() {
+            return Err("PAT_ENCRYPTION_KEYS has no key to encrypt it with");
+        }
+        keys.open(&row.pat_encrypted)
+            .map_err(|_| "it does not decrypt with the key that was given")
+    }
+
+    async fn store(&mut self, row: &PatRow, nome: &ChaveOrganizacao, pat: &SecretString) -> Result<bool> {
         // The FastAPI service took any text.
         let url = row
             .organization_url
@@ -70,13 +76,12 @@ impl Run<'_> {
         let url = url.filter(OrganizationUrl::is_https);
         let new = NewPat {
             id: row.id,
-            organizacao: nome.as_str(),
+            organizacao: nome,
             organization_url: &url.map_or_else(
                 || format!("https://dev.azure.com/{nome}"),
                 |url| url.as_str().to_owned(),
             ),
-            pat_cifrado: &sealed.bytes,
-            chave_id: &sealed.chave_id,
+            pat,
             descricao: row.descricao.as_deref(),
             expira_em: row.expira_em,
             ativo: row.ativo,
@@ -84,21 +89,6 @@ impl Run<'_> {
             criado_em: row.criado_em,
             atualizado_em: row.atualizado_em,
         };
-        Ok(target::insert_pat(&mut self.tx, &new).await?)
+        Ok(self.target.store_pat(&new).await?)
     }
-}
-
-fn seal_anew(
-    row: &PatRow,
-    nome: &ChaveOrganizacao,
-    keys: Option<&Keys>,
-    cipher: Option<&Cipher>,
-) -> std::result::Result<Sealed, &'static str> {
-    let keys = keys.ok_or("no --legacy-key was given")?;
-    let cipher = cipher.ok_or("PAT_ENCRYPTION_KEYS has no key to encrypt it with")?;
-    let pat: SecretString = keys
-        .open(&row.pat_encrypted)
-        .map_err(|_| "it does not decrypt with the key that was given")?;
-    let place = context(nome, OrganizationPatId(row.id));
-    cipher.seal(&pat, &place).map_err(|_| "it could not be encrypted")
 }
