@@ -1,7 +1,7 @@
 //! Traces: which one a request belongs to (W3C Trace Context), and spans for a collector.
 //!
-//! Two kinds of span are made, a request here and a call in [`crate::azure_devops`]; log lines show their fields.
-//! Without a collector a trace that comes in is passed on as it came, and no span is exported.
+//! Two kinds of span are made, a request here and a call in [`crate::azure_devops`]; log lines show their
+//! fields. Without a collector a trace that comes in is passed on as it came, and no span is exported.
 
 use std::time::Duration;
 

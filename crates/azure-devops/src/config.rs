@@ -21,7 +21,8 @@ pub struct ClientConfig {
     pub background_timeout: Duration,
     /// Largest answer, decompressed.
     pub max_answer_bytes: usize,
-    /// Calls at once of one identity to one organisation; those of all identities together are four times as many.
+    /// Calls at once of one identity to one organisation; those of all identities together are four times as
+    /// many.
     pub concurrency: usize,
     /// How long a circuit breaker stays open after several failures in a row.
     pub breaker_open: Duration,

@@ -1,5 +1,5 @@
-//! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our tables,
-//! and nothing of the package `aponta`, which fills its [`config`].
+//! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our
+//! tables, and nothing of the package `aponta`, which fills its [`config`].
 //!
 //! An [`Organizacao`] is asked; what can be asked stands in one file per area ([`connection`], [`identities`],
 //! [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`], [`scopes`]).

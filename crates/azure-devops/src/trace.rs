@@ -35,7 +35,8 @@ pub(super) fn end(span: &Span, error: Option<&'static str>) {
     span.context().span().end();
 }
 
-/// Names the current span in the headers of a call; without a collector, the current context of OpenTelemetry.
+/// Names the current span in the headers of a call; without a collector, the current context of
+/// OpenTelemetry.
 pub(super) fn inject(headers: &mut HeaderMap) {
     let current = Span::current().context();
     let context = if current.span().span_context().is_valid() {
