@@ -13,6 +13,7 @@ pub mod log;
 pub mod telemetry;
 pub mod vault;
 
+pub use crate::telemetry::{LogConfig, LogFormat, TraceConfig};
 use std::fmt;
 
 pub use apontamentos::{ApontamentosConfig, WhenUpstreamDown, WriteBackConfig};
@@ -21,8 +22,7 @@ pub use azure_devops::{AzureDevOpsConfig, FreshTimes};
 pub use database::{DatabaseConfig, Identifier, postgres_url};
 pub use env::{Env, Problem, Problems, SECRETS};
 pub use http::{HttpConfig, RateLimitConfig};
-pub use log::{LogConfig, LogFormat};
-pub use telemetry::{TelemetryConfig, TraceConfig};
+pub use telemetry::TelemetryConfig;
 pub use vault::VaultConfig;
 
 use env::Reader;
@@ -74,7 +74,7 @@ impl Config {
                 "1.5",
             );
         }
-        let log = LogConfig::read(&mut reader, environment);
+        let log = log::read(&mut reader, environment);
         let telemetry = TelemetryConfig::read(&mut reader);
         let seed_initial_data = reader.boolean("SEED_INITIAL_DATA", true);
         reader.finish(Self {
@@ -100,7 +100,7 @@ impl Config {
         reader.check_files("DATABASE_");
         let environment = read_environment(&mut reader);
         let database = DatabaseConfig::read(&mut reader, environment);
-        let log = LogConfig::read(&mut reader, environment);
+        let log = log::read(&mut reader, environment);
         reader.finish((database, log))
     }
 

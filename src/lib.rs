@@ -31,11 +31,11 @@ pub mod server;
 pub mod services;
 pub mod state;
 pub mod supervisor;
-pub mod telemetry;
 pub mod tenants;
 
 pub use ::azure_devops;
 pub use aponta_domain as models;
+pub use aponta_telemetry as telemetry;
 
 #[cfg(test)]
 use aponta_domain::arbitrary;

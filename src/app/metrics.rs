@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::telemetry::metrics::PrometheusHandle;
 use anyhow::Context;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

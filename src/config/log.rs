@@ -1,47 +1,29 @@
-//! How the log looks and what it holds.
+//! Reads how the log looks and what it holds.
 
+use crate::telemetry::{LogConfig, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 use super::Environment;
 use super::env::Reader;
 
-/// Shape of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Log settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogConfig {
-    /// Shape of lines.
-    pub format: LogFormat,
-    /// Directives of `RUST_LOG`.
-    pub filter: String,
-}
-
-impl LogConfig {
-    pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
-        let default = if environment == Environment::Production {
-            LogFormat::Json
-        } else {
-            LogFormat::Text
-        };
-        let format = reader.parse("LOG_FORMAT", default, "json", |text| match text {
-            "json" => Ok(LogFormat::Json),
-            "text" => Ok(LogFormat::Text),
-            _ => Err("is neither json nor text".to_owned()),
-        });
-        let debug = reader.boolean("API_DEBUG", false);
-        let level = if debug { "info,aponta=debug" } else { "info" };
-        let filter = reader.parse("RUST_LOG", level.to_owned(), "info,aponta=debug", |text| {
-            EnvFilter::try_new(text)
-                .map(|_| text.to_owned())
-                .map_err(|e| format!("is not a log filter: {e}"))
-        });
-        Self { format, filter }
-    }
+/// Reads the settings of the log.
+pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> LogConfig {
+    let default = if environment == Environment::Production {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
+    let format = reader.parse("LOG_FORMAT", default, "json", |text| match text {
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err("is neither json nor text".to_owned()),
+    });
+    let debug = reader.boolean("API_DEBUG", false);
+    let level = if debug { "info,aponta=debug" } else { "info" };
+    let filter = reader.parse("RUST_LOG", level.to_owned(), "info,aponta=debug", |text| {
+        EnvFilter::try_new(text)
+            .map(|_| text.to_owned())
+            .map_err(|e| format!("is not a log filter: {e}"))
+    });
+    LogConfig { format, filter }
 }

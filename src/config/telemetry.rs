@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::env::Reader;
+use crate::telemetry::TraceConfig;
 
 /// Port that OpenTelemetry gives to Prometheus exporters.
 const METRICS_PORT: u16 = 9464;
@@ -19,19 +20,6 @@ pub struct TelemetryConfig {
     pub metrics_chosen: bool,
     /// Where traces go; `None`: nowhere.
     pub traces: Option<TraceConfig>,
-}
-
-/// A collector of traces that speaks OTLP over HTTP.
-#[derive(Debug, Clone)]
-pub struct TraceConfig {
-    /// Address that spans are posted to.
-    pub endpoint: Url,
-    /// Headers for the collector, which may hold its key: `name=value,name=value`.
-    pub headers: Option<SecretString>,
-    /// Share of the requests that begin a trace here, 0 to 1. Who calls with a trace has decided already.
-    pub sample_ratio: f64,
-    /// Name of the service in traces.
-    pub service_name: String,
 }
 
 impl TelemetryConfig {

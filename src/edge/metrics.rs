@@ -1,11 +1,11 @@
 //! `/metrics` for Prometheus, at a listener of its own: it needs no credential, so it must not be where clients call.
 
+use crate::telemetry::metrics::PrometheusHandle;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
 use metrics_process::Collector;
 
 /// What a scrape reads.

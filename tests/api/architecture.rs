@@ -40,7 +40,10 @@ const STARTS_TASKS: &[(&str, &str)] = &[
     ),
     ("services/outbox.rs", "an attempt that outlives its request"),
     ("services/outbox/worker.rs", "attempts of the job"),
-    ("telemetry/lines.rs", "the end of the thread that writes the log"),
+    (
+        "crates/telemetry/src/lines.rs",
+        "the end of the thread that writes the log",
+    ),
 ];
 
 /// Most lines of a source file.

@@ -27,6 +27,12 @@ const RULES: &[(&str, &str)] = &[
         "import-legacy",
         "aponta-domain aws-lc-rs base64 chrono secrecy sqlx thiserror tokio tracing uuid",
     ),
+    (
+        "telemetry",
+        "azure-devops metrics metrics-exporter-prometheus opentelemetry opentelemetry-http opentelemetry-otlp \
+         opentelemetry_sdk reqwest secrecy serde serde_json tokio tracing tracing-appender tracing-opentelemetry \
+         tracing-serde tracing-subscriber url",
+    ),
 ];
 
 /// Returns the folders of the packages that are part of the service.

@@ -11,8 +11,11 @@ use super::{layer, names_after, production_code, source_files};
 /// entry that no file needs.
 const RULES: &[(&str, &str, &str)] = &[
     ("lifecycle", "", "axum sqlx utoipa reqwest"),
-    ("config", "azure_devops models", "axum utoipa reqwest tokio"),
-    ("telemetry", "azure_devops config", "axum sqlx utoipa"),
+    (
+        "config",
+        "azure_devops models telemetry",
+        "axum utoipa reqwest tokio",
+    ),
     ("supervisor", "telemetry", "axum sqlx utoipa reqwest"),
     ("error", "azure_devops models", "axum utoipa reqwest"),
     (

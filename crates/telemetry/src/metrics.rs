@@ -8,10 +8,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+pub use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use reqwest::Method;
 
-use crate::azure_devops::metrics as azure_devops;
+use azure_devops::metrics as azure_devops;
 
 const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 const REQUESTS_ACTIVE: &str = "http_server_active_requests";

@@ -1,11 +1,4 @@
 //! Where log lines go and what they look like: every line that is written while a request runs bears its id.
-//! What is measured stands in [`metrics`], what is traced in [`trace`].
-
-mod json;
-mod lines;
-pub mod metrics;
-pub mod request;
-pub mod trace;
 
 use std::io::IsTerminal;
 
@@ -17,10 +10,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, registry};
 
-use crate::config::{LogConfig, LogFormat};
-use json::JsonLine;
-pub use lines::{ServerLog, lost as lines_lost};
-use trace::{Exporter, FOR_COLLECTOR};
+use crate::json::JsonLine;
+use crate::lines::ServerLog;
+use crate::trace::{Exporter, FOR_COLLECTOR};
+use crate::{LogConfig, LogFormat};
 
 /// Directives added to `RUST_LOG`. Our spans stay enabled, because log lines take the request id from them; a
 /// module of sqlx stays silent, because it logs unknown parameters of a database's address with their values.
@@ -102,8 +95,9 @@ mod tests {
     use opentelemetry::Context;
     use tracing::Instrument;
 
-    use super::request::RequestContext;
     use super::*;
+    use crate::request::{self, RequestContext};
+    use crate::trace;
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);

@@ -1,6 +1,6 @@
 //! Traces: which one a request belongs to (W3C Trace Context), and spans for a collector.
 //!
-//! Two kinds of span are made, a request here and a call in [`crate::azure_devops`]; log lines show their
+//! Two kinds of span are made, a request here and a call in [`azure_devops`]; log lines show their
 //! fields. Without a collector a trace that comes in is passed on as it came, and no span is exported.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::TraceConfig;
+use crate::TraceConfig;
 
 /// Name of the instrumentation in traces.
 const SCOPE: &str = "aponta";
@@ -155,7 +155,7 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     use super::*;
-    use crate::arbitrary;
+    use aponta_domain::arbitrary;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const TRACEPARENT: &str = "traceparent";

@@ -1,0 +1,13 @@
+//! Log, metrics and traces. Every line that is written while a request runs has the request's id.
+
+mod config;
+mod json;
+mod lines;
+mod log;
+pub mod metrics;
+pub mod request;
+pub mod trace;
+
+pub use config::{LogConfig, LogFormat, TraceConfig};
+pub use lines::{ServerLog, lost as lines_lost};
+pub use log::{init, init_server};
