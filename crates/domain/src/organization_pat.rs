@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use serde::{Serialize, Serializer};
 use url::{Host, Url};
 
 use super::ids::OrganizationPatId;
@@ -250,12 +249,6 @@ impl OrganizationUrl {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.is_https
-    }
-}
-
-impl Serialize for OrganizationUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 
