@@ -152,7 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn json_lines_stay_json_and_name_the_request() {
-        for filter in ["info", "warn", "aponta::telemetry=warn"] {
+        for filter in ["info", "warn", "aponta_telemetry=warn"] {
             let text = logged(filter, LogFormat::Json).await;
             let lines: Vec<serde_json::Value> = text
                 .lines()
