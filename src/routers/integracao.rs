@@ -55,5 +55,7 @@ async fn list_azure_projetos(
     State(service): State<IntegracaoService>,
 ) -> Result<ApiJson<Vec<AzureProjectResponse>>> {
     let projects = service.list_azure(&membership).await?;
-    Ok(ApiJson(projects.into_iter().map(AzureProjectResponse).collect()))
+    Ok(ApiJson(
+        projects.into_iter().map(AzureProjectResponse::from).collect(),
+    ))
 }

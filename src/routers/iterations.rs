@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -115,47 +115,54 @@ struct IterationResponse {
     /// Path.
     #[schema(required = true, example = "Portal\\Sprint 3")]
     path: Option<String>,
-    /// When, under two spellings: `startDate` as Azure DevOps tells it, and `start_date` without a zone, which browsers
-    /// read as a day of their own.
-    #[schema(value_type = std::collections::BTreeMap<String, Option<String>>, example = json!(attributes_example()))]
-    attributes: Attributes,
+    /// Dates of the iteration, and where it stands.
+    attributes: AttributesResponse,
     /// REST address in Azure DevOps.
     #[schema(required = true)]
     url: Option<String>,
 }
 
-/// The attributes under both spellings.
-#[derive(Debug)]
-struct Attributes(IterationAttributes);
-
-impl Serialize for Attributes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let IterationAttributes {
-            start_date,
-            finish_date,
-            time_frame,
-        } = &self.0;
-        let zoneless = |date: &Option<String>| {
-            date.as_ref()
-                .map(|date| date.strip_suffix('Z').unwrap_or(date).to_owned())
-        };
-        serializer.collect_map([
-            ("startDate", start_date.clone()),
-            ("finishDate", finish_date.clone()),
-            ("timeFrame", time_frame.clone()),
-            ("start_date", zoneless(start_date)),
-            ("finish_date", zoneless(finish_date)),
-            ("time_frame", time_frame.clone()),
-        ])
-    }
+/// Dates of an iteration and where it stands, each under two spellings.
+#[derive(Debug, Serialize, ToSchema)]
+struct AttributesResponse {
+    /// First day, as Azure DevOps has it.
+    #[serde(rename = "startDate")]
+    #[schema(required = true, example = "2026-01-19T00:00:00Z")]
+    start_date_upstream: Option<String>,
+    /// Last day, as Azure DevOps has it.
+    #[serde(rename = "finishDate")]
+    #[schema(required = true, example = "2026-01-30T00:00:00Z")]
+    finish_date_upstream: Option<String>,
+    /// `past`, `current` or `future`.
+    #[serde(rename = "timeFrame")]
+    #[schema(required = true, example = "current")]
+    time_frame_upstream: Option<String>,
+    /// First day without a zone, which browsers read as a day of their own.
+    #[schema(required = true, example = "2026-01-19T00:00:00")]
+    start_date: Option<String>,
+    /// Last day without a zone.
+    #[schema(required = true, example = "2026-01-30T00:00:00")]
+    finish_date: Option<String>,
+    /// `past`, `current` or `future`.
+    #[schema(required = true, example = "current")]
+    time_frame: Option<String>,
 }
 
-fn attributes_example() -> Attributes {
-    Attributes(IterationAttributes {
-        start_date: Some("2026-01-19T00:00:00Z".to_owned()),
-        finish_date: Some("2026-01-30T00:00:00Z".to_owned()),
-        time_frame: Some("current".to_owned()),
-    })
+impl From<&IterationAttributes> for AttributesResponse {
+    fn from(attributes: &IterationAttributes) -> Self {
+        let zoneless = |date: &Option<String>| {
+            let date = date.as_ref()?;
+            Some(date.strip_suffix('Z').unwrap_or(date).to_owned())
+        };
+        Self {
+            start_date: zoneless(&attributes.start_date),
+            finish_date: zoneless(&attributes.finish_date),
+            time_frame: attributes.time_frame.clone(),
+            start_date_upstream: attributes.start_date.clone(),
+            finish_date_upstream: attributes.finish_date.clone(),
+            time_frame_upstream: attributes.time_frame.clone(),
+        }
+    }
 }
 
 impl IterationListResponse {
@@ -176,7 +183,7 @@ impl IterationListResponse {
                     id: iteration.id.clone(),
                     name: iteration.name.clone(),
                     path: iteration.path.clone(),
-                    attributes: Attributes(iteration.attributes.clone()),
+                    attributes: AttributesResponse::from(&iteration.attributes),
                     url: iteration.url.clone(),
                 })
                 .collect(),

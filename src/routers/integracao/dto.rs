@@ -1,10 +1,11 @@
 //! Bodies of `/integracao`.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
 
 use crate::azure_devops::projects::AzureProject;
 use crate::edge::instant::Instant;
@@ -136,8 +137,31 @@ fn message(done: &Sincronizacao, updated: usize) -> String {
 
 /// A project as Azure DevOps describes it; unknown keys pass through.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub(super) struct AzureProjectResponse(pub(super) AzureProject);
+pub(super) struct AzureProjectResponse {
+    id: Uuid,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(flatten)]
+    other: Map<String, Value>,
+}
+
+impl From<AzureProject> for AzureProjectResponse {
+    fn from(project: AzureProject) -> Self {
+        Self {
+            id: project.id,
+            name: project.name,
+            description: project.description,
+            url: project.url,
+            state: project.state,
+            other: project.other,
+        }
+    }
+}
 
 // By hand: the derive would describe the keys that pass through as one key of their own.
 impl PartialSchema for AzureProjectResponse {
