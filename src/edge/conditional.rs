@@ -1,8 +1,9 @@
-//! Conditional requests (RFC 9110, 13): `ETag` on single objects, `If-None-Match` for reads, `If-Match` for changes.
+//! Conditional requests (RFC 9110, 13): `ETag` on single objects, `If-None-Match` for reads, `If-Match` for
+//! changes.
 //!
-//! A tag has two parts: the object's version, and a hash of the answer. A read compares the whole, so a browser sees
-//! every change of the answer. A change compares the version alone: what the service itself notes about an object (how
-//! far its hours are on their way) is no edit that a person could overwrite.
+//! A tag has two parts: the object's version, and a hash of the answer. A read compares the whole, so a
+//! browser sees every change of the answer. A change compares the version alone: what the service itself
+//! notes about an object (how far its hours are on their way) is no edit that a person could overwrite.
 
 use std::convert::Infallible;
 
@@ -24,12 +25,12 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// Bytes of the hash that go into a tag.
 const HASH_BYTES: usize = 8;
 
-/// For changes: only if nobody changed the object meanwhile.
+/// For changes: only if the object was not changed meanwhile.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header that IfMatch reads")]
 pub struct IfMatchParam {
-    /// `ETag` of the object as last read; 412 when somebody changed it since.
+    /// `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
     #[param(rename = "If-Match", example = "\"63f1c0e2a5b40-1f0d9be1a0019d26\"")]
     if_match: Option<String>,
 }
@@ -39,7 +40,7 @@ pub struct IfMatchParam {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header that IfNoneMatch reads")]
 pub struct IfNoneMatchParam {
-    /// `ETag` of an earlier answer; 304 when it would be the same.
+    /// `ETag` of an earlier answer. The answer is 304 when it would be the same.
     #[param(rename = "If-None-Match", example = "\"63f1c0e2a5b40-1f0d9be1a0019d26\"")]
     if_none_match: Option<String>,
 }
@@ -118,7 +119,7 @@ impl<T: Serialize> Tagged<T> {
         }
     }
 
-    /// `body`, which has no version: nobody changes it.
+    /// Tags `body`, which has no version because it is never changed.
     pub fn view(body: T) -> Self {
         Self { body, version: None }
     }

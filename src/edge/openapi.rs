@@ -44,26 +44,24 @@ pub const HEALTH: &str = "Health";
 #[openapi(
     info(
         title = "API Aponta",
-        description = "Working hours on Azure DevOps work items: activities, projects, time entries and the weekly \
-                       timesheet.\n\nErrors are problem details (RFC 9457); `detail` is a Portuguese sentence to show \
-                       to a person, `code` is stable for programs.",
+        description = include_str!("openapi/introduction.md"),
         license(name = "MIT", identifier = "MIT")
     ),
     components(schemas(ProblemBody, FieldErrorBody)),
     modifiers(&SecuritySchemes),
     security(("bearer" = []), ("basic" = [])),
     tags(
-        (name = APONTAMENTOS, description = "Hours that people logged"),
-        (name = TIMESHEET, description = "The week of a person"),
-        (name = WORK_ITEMS, description = "Work items of Azure DevOps, found"),
+        (name = APONTAMENTOS, description = "Time entries on work items"),
+        (name = TIMESHEET, description = "The week of the caller"),
+        (name = WORK_ITEMS, description = "Search for work items of Azure DevOps"),
         (name = ITERATIONS, description = "Iterations of Azure DevOps"),
         (name = TEAMS, description = "Teams of Azure DevOps"),
         (name = ATIVIDADES, description = "Kinds of work that hours are logged on"),
         (name = PROJETOS, description = "Projects mirrored from Azure DevOps"),
         (name = INTEGRACAO, description = "Exchange with Azure DevOps"),
         (name = ORGANIZATION_PATS, description = "PATs that the service uses, for administrators"),
-        (name = AUDITORIA, description = "Who did what"),
-        (name = USER, description = "Who is calling"),
+        (name = AUDITORIA, description = "Audit trail of changes, for administrators"),
+        (name = USER, description = "The caller"),
         (name = HEALTH, description = "State of the service")
     )
 )]
@@ -90,8 +88,8 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     shared::share_parameters(document);
 }
 
-/// Returns the document as it stands in `docs/openapi.json`: a line for each member, so that changes show, and no
-/// indentation, since people read it in `/docs`.
+/// Returns the document as it stands in `docs/openapi.json`: a line for each member, so that changes show,
+/// and no indentation, since people read it in `/docs`.
 ///
 /// # Errors
 /// When the document cannot be written as JSON, which is a defect.

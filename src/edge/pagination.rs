@@ -4,11 +4,11 @@ use crate::edge::fields::{Int, Number, Optional, fields};
 use crate::models::page::Page;
 
 fields! {
-    /// Which part of a list to return.
+    /// Selects a part of a list.
     pub struct PageParams {
-        /// Items to leave out.
+        /// Number of items to skip.
         skip: Number<0, { i64::MAX }, 0> = 0,
-        /// Items to return at the most.
+        /// Maximum number of items to return.
         limit: Number<1, 1_000, 100> = 100,
     }
 }
@@ -25,9 +25,9 @@ impl From<PageParams> for Page {
 fields! {
     /// As [`PageParams`], for lists that old clients expect whole: without any parameter, everything.
     pub struct OptionalPageParams {
-        /// Items to leave out; none without it.
+        /// Number of items to skip; none without it.
         skip: Optional<Int<0, { i64::MAX }>> = 0,
-        /// Items to return at the most; all without it.
+        /// Maximum number of items to return; all without it.
         limit: Optional<Int<1, 1_000>> = 100,
     }
 }

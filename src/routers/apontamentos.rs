@@ -50,7 +50,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// List time entries
 ///
-/// The caller's own, or for administrators those of `usuario_id`; by day, then by the moment in which they were made.
+/// Returns the caller's own entries, or for administrators those of `usuario_id`, ordered by day and then by
+/// creation. `total` and the totals of hours count all matching entries, not only those of the page.
 #[utoipa::path(get, path = "/apontamentos", tag = APONTAMENTOS, params(PageParams, ApontamentoFilterParams),
     responses(
         (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
@@ -67,13 +68,14 @@ async fn list_apontamentos(
 
 /// Log hours
 ///
-/// On an open work item of an allowed type, on a day that is not to come and still has room. The hours are then written to
-/// the work item in Azure DevOps; `sincronizacao` tells how far that got. With `Idempotency-Key` the request may be
-/// sent again without logging the hours twice.
+/// Creates a time entry on an open work item of an allowed type. The day must not be in the future and must
+/// have room for the hours. The hours are then written to the work item in Azure DevOps; `sincronizacao`
+/// tells how far that got. With `Idempotency-Key` the request can be sent again without logging the hours
+/// twice.
 #[utoipa::path(post, path = "/apontamentos", tag = APONTAMENTOS, params(IdempotencyKeyParam),
     request_body = ApontamentoCreate,
     responses(
-        (status = 201, body = ApontamentoResponse, description = "Logged", headers(
+        (status = 201, body = ApontamentoResponse, description = "The new time entry", headers(
             ("ETag" = String, description = "Version of the entry"),
             ("Location" = String, description = "Where the entry is"),
             ("Idempotency-Replayed" = String, description = "`true` when an earlier request of the same key logged it")
@@ -99,12 +101,12 @@ async fn create_apontamento(
 
 /// Get a time entry
 ///
-/// Anybody's of the caller's organisations.
+/// Returns an entry of any person in the caller's organisations.
 #[utoipa::path(get, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
     params(ApontamentoIdParam, IfNoneMatchParam),
     responses(
         (status = 200, body = ApontamentoResponse, description = "The entry", headers(("ETag" = String, description = "Version of the entry"))),
-        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(NotFound, InvalidInput, Protected)>
     ))]
 async fn get_apontamento(
@@ -118,11 +120,12 @@ async fn get_apontamento(
 
 /// Change a time entry
 ///
-/// One's own, or as an administrator anybody's; not on a closed work item. Applies only the keys that are present.
+/// Applies only the keys that are present. Callers change their own entries, administrators those of anyone
+/// in their organisations. Entries on a closed work item cannot be changed.
 #[utoipa::path(put, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
     params(ApontamentoIdParam, IfMatchParam), request_body = ApontamentoUpdate,
     responses(
-        (status = 200, body = ApontamentoResponse, description = "Changed", headers(("ETag" = String, description = "Version of the entry"))),
+        (status = 200, body = ApontamentoResponse, description = "The time entry after the change", headers(("ETag" = String, description = "Version of the entry"))),
         Problems<(InvalidReference, NotFound, Outdated, MoreHours, ClosedWorkItem, InvalidBody, Protected)>
     ))]
 async fn update_apontamento(
@@ -140,11 +143,11 @@ async fn update_apontamento(
 
 /// Change a time entry (PATCH)
 ///
-/// The same as PUT, which is partial too.
+/// Does the same as PUT, which is partial as well.
 #[utoipa::path(patch, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
     params(ApontamentoIdParam, IfMatchParam), request_body = ApontamentoUpdate,
     responses(
-        (status = 200, body = ApontamentoResponse, description = "Changed", headers(("ETag" = String, description = "Version of the entry"))),
+        (status = 200, body = ApontamentoResponse, description = "The time entry after the change", headers(("ETag" = String, description = "Version of the entry"))),
         Problems<(InvalidReference, NotFound, Outdated, MoreHours, ClosedWorkItem, InvalidBody, Protected)>
     ))]
 async fn patch_apontamento(
@@ -159,11 +162,12 @@ async fn patch_apontamento(
 
 /// Delete a time entry
 ///
-/// One's own, or as an administrator anybody's; not on a closed work item. Its hours go from Azure DevOps, too.
+/// Callers delete their own entries, administrators those of anyone in their organisations. Entries on a
+/// closed work item cannot be deleted. The hours are removed from the work item in Azure DevOps as well.
 #[utoipa::path(delete, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
     params(ApontamentoIdParam, IfMatchParam),
     responses(
-        (status = 204, description = "Deleted"),
+        (status = 204, description = "The time entry is deleted"),
         Problems<(NotFound, Outdated, ClosedWorkItem, InvalidInput, Protected)>
     ))]
 async fn delete_apontamento(
@@ -178,7 +182,7 @@ async fn delete_apontamento(
 
 /// List the time entries of a work item
 ///
-/// Everybody's, the newest day first. The totals are those of all pages.
+/// Returns the entries of all people, the newest day first. The totals count all pages.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}", tag = APONTAMENTOS,
     params(WorkItemIdParam, PlaceParams, PageParams),
     responses(
@@ -199,7 +203,8 @@ async fn list_apontamentos_of_work_item(
 
 /// Sum up the hours of a work item
 ///
-/// As a whole, by activity and by person. Zeros when nobody logged any.
+/// Returns the sum of the hours as a whole, by activity and by person. The sums are zero when no hours were
+/// logged.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}/resumo", tag = APONTAMENTOS,
     params(WorkItemIdParam, PlaceParams),
     responses(
@@ -217,7 +222,7 @@ async fn get_resumo_of_work_item(
 
 /// Get the hours of a work item from Azure DevOps
 ///
-/// As they stand there now; null where a field is empty.
+/// Returns the hours as they stand in Azure DevOps now. A field that is empty there is null.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}/azure-info", tag = APONTAMENTOS,
     params(WorkItemIdParam, PlaceParams),
     responses(

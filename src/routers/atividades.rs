@@ -45,8 +45,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// List activities
 ///
-/// Ordered by name without regard to case and accents, then by id, over all pages; `order` counts on from page to
-/// page. `total` counts all activities that match.
+/// Returns the activities ordered by name without regard to case and accents, then by id. `order` is the
+/// position in the whole list; `total` counts all matching activities.
 #[utoipa::path(get, path = "/atividades", tag = ATIVIDADES, params(PageParams, AtividadeFilterParams),
     responses(
         (status = 200, body = AtividadeListResponse, description = "A page of activities"),
@@ -62,7 +62,7 @@ async fn list_atividades(
 
 /// List activities for management
 ///
-/// The same answer as `GET /atividades`.
+/// Returns the same answer as `GET /atividades`.
 #[utoipa::path(get, path = "/atividades/gestao", tag = ATIVIDADES, params(PageParams, AtividadeFilterParams),
     responses(
         (status = 200, body = AtividadeListResponse, description = "A page of activities"),
@@ -92,11 +92,11 @@ async fn list(
 
 /// Create an activity
 ///
-/// Links it to the projects of `ids_projetos`, or else to that of `id_projeto`; each is a project's `id` or its
-/// Azure DevOps GUID.
+/// Links the activity to the projects of `ids_projetos`, or to that of `id_projeto`. A project is named by
+/// its `id` or its Azure DevOps GUID.
 #[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, request_body = AtividadeCreate,
     responses(
-        (status = 201, body = AtividadeResponse, description = "Created", headers(("ETag" = String, description = "Version of the activity"))),
+        (status = 201, body = AtividadeResponse, description = "The new activity", headers(("ETag" = String, description = "Version of the activity"))),
         Problems<(InvalidReference, InvalidBody, Protected)>
     ))]
 async fn create_atividade(
@@ -110,11 +110,11 @@ async fn create_atividade(
 
 /// Get an activity
 ///
-/// With its projects, in the order in which they were given.
+/// Returns the activity with its projects, in the order in which they were given.
 #[utoipa::path(get, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam, IfNoneMatchParam),
     responses(
         (status = 200, body = AtividadeResponse, description = "The activity", headers(("ETag" = String, description = "Version of the activity"))),
-        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(NotFound, InvalidInput, Protected)>
     ))]
 async fn get_atividade(
@@ -128,11 +128,12 @@ async fn get_atividade(
 
 /// Change an activity
 ///
-/// Applies only the keys that are present. `descricao: null` clears it; `ids_projetos` replaces the whole set.
+/// Applies only the keys that are present. `descricao: null` clears the text; `ids_projetos` replaces the
+/// whole set of projects.
 #[utoipa::path(put, path = "/atividades/{atividade_id}", tag = ATIVIDADES,
     params(AtividadeIdParam, IfMatchParam), request_body = AtividadeUpdate,
     responses(
-        (status = 200, body = AtividadeResponse, description = "Changed", headers(("ETag" = String, description = "Version of the activity"))),
+        (status = 200, body = AtividadeResponse, description = "The activity after the change", headers(("ETag" = String, description = "Version of the activity"))),
         Problems<(InvalidReference, NotFound, Outdated, InvalidBody, Protected)>
     ))]
 async fn update_atividade(
@@ -150,11 +151,11 @@ async fn update_atividade(
 
 /// Change an activity (PATCH)
 ///
-/// The same as PUT, which is partial too.
+/// Does the same as PUT, which is partial as well.
 #[utoipa::path(patch, path = "/atividades/{atividade_id}", tag = ATIVIDADES,
     params(AtividadeIdParam, IfMatchParam), request_body = AtividadeUpdate,
     responses(
-        (status = 200, body = AtividadeResponse, description = "Changed", headers(("ETag" = String, description = "Version of the activity"))),
+        (status = 200, body = AtividadeResponse, description = "The activity after the change", headers(("ETag" = String, description = "Version of the activity"))),
         Problems<(InvalidReference, NotFound, Outdated, InvalidBody, Protected)>
     ))]
 async fn patch_atividade(
@@ -169,10 +170,10 @@ async fn patch_atividade(
 
 /// Delete an activity
 ///
-/// Refused while something refers to it; set `ativo` to false instead.
+/// Is refused while a time entry uses the activity. Set `ativo` to false instead.
 #[utoipa::path(delete, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam, IfMatchParam),
     responses(
-        (status = 204, description = "Deleted"),
+        (status = 204, description = "The activity is deleted"),
         Problems<(NotFound, InUse, Outdated, InvalidInput, Protected)>
     ))]
 async fn delete_atividade(

@@ -1,4 +1,4 @@
-//! `/auditoria`: who did what, for administrators.
+//! `/auditoria`: the audit trail, for administrators.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -27,25 +27,25 @@ pub fn router() -> OpenApiRouter<AppState> {
 }
 
 fields! {
-    /// Which entries.
+    /// Selects the entries to list.
     struct AuditoriaParams {
-        /// Not before this instant.
+        /// Returns only entries from this instant on.
         desde: Optional<DateTime<Utc>> = "2026-01-12T00:00:00Z",
-        /// Before this instant.
+        /// Returns only entries before this instant.
         ate: Optional<DateTime<Utc>> = "2026-01-13T00:00:00Z",
-        /// By this user (id).
+        /// Returns only entries of this person (id).
         usuario_id: Optional<String> = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
-        /// In this organisation.
+        /// Returns only entries of this organisation. Case does not matter.
         organization_name: Optional<NomeOrganizacao> = "contoso",
-        /// This action.
+        /// Returns only entries of this action.
         acao: Optional<String> = "alterar",
-        /// This kind of object.
+        /// Returns only entries about objects of this kind.
         objeto_tipo: Optional<String> = "atividade",
-        /// This object (id).
+        /// Returns only entries about this object (id).
         objeto_id: Optional<String> = "01932b5c-7c00-7000-8000-000000000001",
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         cursor: Optional<Int<1, { i64::MAX }>> = 4711,
-        /// Entries to return at the most.
+        /// Maximum number of entries to return.
         limit: Number<1, 1000, 100> = 100,
     }
 }
@@ -68,8 +68,8 @@ impl From<AuditoriaParams> for AuditoriaFilter {
 
 /// List the audit trail
 ///
-/// The newest first; those of the caller's organisations, and for members of the default one those of none. For
-/// administrators.
+/// Returns the entries of the caller's organisations, the newest first. Members of the default organisation
+/// also see entries that belong to no organisation. Only administrators may call this operation.
 #[utoipa::path(get, path = "/auditoria", tag = AUDITORIA, params(AuditoriaParams),
     responses(
         (status = 200, body = AuditoriaListResponse, description = "A page of entries"),
@@ -93,46 +93,46 @@ async fn list_auditoria(
 /// A page of the audit trail.
 #[derive(Debug, Serialize, ToSchema)]
 struct AuditoriaListResponse {
-    /// The entries.
+    /// Entries of the page.
     items: Vec<RegistroResponse>,
-    /// What to pass as `cursor` for the next page; `null` on the last.
+    /// Value of `cursor` for the next page; null on the last page.
     #[schema(required = true, example = 4711)]
     next_cursor: Option<i64>,
 }
 
-/// Something that was done.
+/// An entry of the audit trail.
 #[derive(Debug, Serialize, ToSchema)]
 struct RegistroResponse {
-    /// Key; later entries have larger ones.
+    /// Id of the entry. Later entries have larger ids.
     #[schema(example = 4712)]
     id: i64,
-    /// When.
+    /// Instant of the action.
     em: Instant,
-    /// By whom: an id, or `sistema`.
+    /// Id of the person who acted, or `sistema`.
     #[schema(example = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d")]
     usuario_id: String,
-    /// Their name then.
+    /// Name of that person at the time.
     #[schema(example = "Ada Example")]
     usuario_nome: String,
-    /// In which organisation; `null` if in no single one.
+    /// Organisation of the object; null if it belongs to no single one.
     #[schema(required = true, example = "contoso")]
     organizacao: Option<String>,
-    /// `criar`, `alterar`, `excluir`, `sincronizar`, ...
+    /// Action: `criar`, `alterar`, `excluir`, `sincronizar` and others.
     #[schema(example = "alterar")]
     acao: String,
-    /// `atividade`, `organization_pat`, `projetos`, ...
+    /// Kind of the object: `atividade`, `organization_pat`, `projetos` and others.
     #[schema(example = "atividade")]
     objeto_tipo: String,
-    /// Which one.
+    /// Id of the object.
     #[schema(required = true, example = "01932b5c-7c00-7000-8000-000000000001")]
     objeto_id: Option<String>,
-    /// The object before, without secrets.
+    /// The object before the action, without secrets.
     #[schema(value_type = Option<Object>, required = true, example = json!({"ativo": true}))]
     antes: Option<Value>,
-    /// The object after, without secrets.
+    /// The object after the action, without secrets.
     #[schema(value_type = Option<Object>, required = true, example = json!({"ativo": false}))]
     depois: Option<Value>,
-    /// The request that caused it.
+    /// Id of the request that caused the action.
     #[schema(required = true, example = "019aa3f0-7c1b-7d2e-8f4a-2f8f6f2f1a10")]
     request_id: Option<String>,
 }

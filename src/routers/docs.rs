@@ -19,7 +19,8 @@ use crate::edge::problem::Problem;
 use crate::state::AppState;
 use stored::{About, Stored};
 
-/// Scripts only from here, nothing from elsewhere; both tools write styles inline, ReDoc searches in a worker.
+/// Scripts only from here, nothing from elsewhere; both tools write styles inline, ReDoc searches in a
+/// worker.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

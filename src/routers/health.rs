@@ -34,29 +34,29 @@ pub fn info_router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get_api_info))
 }
 
-/// Tell whether the process lives
+/// Tell whether the process is running
 ///
-/// Asks no dependency: 200 for as long as the process answers.
+/// Asks no dependency: answers 200 as long as the process can answer.
 #[utoipa::path(get, path = "/", tag = HEALTH, security(()),
-    responses((status = 200, body = HealthResponse, description = "The process lives")))]
+    responses((status = 200, body = HealthResponse, description = "The process is running")))]
 async fn get_root(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
 
-/// Tell whether the process lives (health)
+/// Tell whether the process is running (health)
 ///
-/// The same as `/`.
+/// Returns the same answer as `/`.
 #[utoipa::path(get, path = "/health", tag = HEALTH, security(()),
-    responses((status = 200, body = HealthResponse, description = "The process lives")))]
+    responses((status = 200, body = HealthResponse, description = "The process is running")))]
 async fn get_health(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
 
-/// Tell whether the process lives (healthz)
+/// Tell whether the process is running (healthz)
 ///
-/// The same as `/`.
+/// Returns the same answer as `/`.
 #[utoipa::path(get, path = "/healthz", tag = HEALTH, security(()),
-    responses((status = 200, body = HealthResponse, description = "The process lives")))]
+    responses((status = 200, body = HealthResponse, description = "The process is running")))]
 async fn get_healthz(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
@@ -75,9 +75,9 @@ pub fn alive(info: ServiceInfo) -> HealthResponse {
     }
 }
 
-/// Tell whether to send traffic here
+/// Tell whether to send traffic to this replica
 ///
-/// Asks the database with a short deadline. Azure DevOps being away does not make the service unready.
+/// Asks the database with a short deadline. The service stays ready while Azure DevOps is away.
 #[utoipa::path(get, path = "/ready", tag = HEALTH, security(()),
     responses(
         (status = 200, body = ReadyResponse, description = "Send traffic"),
@@ -95,9 +95,9 @@ async fn get_ready(State(service): State<HealthService>) -> (StatusCode, ApiJson
     (status, ApiJson(readiness.into()))
 }
 
-/// Name and version of the API
+/// Get name and version of the API
 ///
-/// Says where the documentation is.
+/// Returns the paths of the documentation as well.
 #[utoipa::path(get, path = "/api/v1", tag = HEALTH, security(()),
     responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation"), Problems<Limited>))]
 async fn get_api_info(State(info): State<ServiceInfo>) -> ApiJson<ApiInfoResponse> {
@@ -109,7 +109,7 @@ async fn get_api_info(State(info): State<ServiceInfo>) -> ApiJson<ApiInfoRespons
     })
 }
 
-/// The process lives.
+/// State of the process.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthResponse {
     /// Always `healthy`.
@@ -123,13 +123,13 @@ pub struct HealthResponse {
     environment: &'static str,
 }
 
-/// Whether to send traffic, and why.
+/// Readiness of the service, with the state of each dependency.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReadyResponse {
     /// `ready`, `unavailable` or `draining`.
     #[schema(example = "ready")]
     status: &'static str,
-    /// What was looked at.
+    /// State of each dependency.
     checks: ReadyChecks,
 }
 
@@ -193,7 +193,7 @@ fn word(check: Check) -> &'static str {
     }
 }
 
-/// What the API is.
+/// Name, version and documentation of the API.
 #[derive(Debug, Serialize, ToSchema)]
 struct ApiInfoResponse {
     /// Name of the API.

@@ -26,13 +26,13 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// Synchronise projects
 ///
-/// Mirrors all projects of the caller's organisations; for an administrator those of every organisation. An organisation
-/// that fails is reported under `organizations` while the others go through. Projects that vanished are flagged
-/// (`estado` = `deleted`), never removed. Without a PAT of the service, the default organisation is read with the
-/// caller's credential.
+/// Mirrors all projects of the caller's organisations; administrators mirror those of every organisation. An
+/// organisation that fails is reported under `organizations` while the others are mirrored. Projects that
+/// vanished are flagged (`estado` = `deleted`) and never removed. Without a PAT of the service, the default
+/// organisation is read with the caller's credential.
 #[utoipa::path(post, path = "/integracao/sincronizar", tag = INTEGRACAO,
     responses(
-        (status = 200, body = SincronizacaoResponse, description = "What was found and done"),
+        (status = 200, body = SincronizacaoResponse, description = "Result of the synchronisation"),
         Problems<Protected>
     ))]
 async fn sincronizar_projetos(
@@ -44,7 +44,8 @@ async fn sincronizar_projetos(
 
 /// List projects in Azure DevOps
 ///
-/// Live, all pages, as Azure DevOps describes them; with the caller's own credential where it is of use there.
+/// Asks Azure DevOps for all projects of the organisation and returns them as it describes them. The caller's
+/// own credential is used where Azure DevOps accepts it, else that of the organisation.
 #[utoipa::path(get, path = "/integracao/projetos", tag = INTEGRACAO, params(OrganizacaoParams),
     responses(
         (status = 200, body = Vec<AzureProjectResponse>, description = "The projects"),

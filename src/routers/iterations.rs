@@ -28,11 +28,12 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// List iterations
 ///
-/// Of the team, or of the project's default team; at the most five minutes old.
+/// Returns the iterations of a team, or of the project's default team. The answer is at most five minutes
+/// old.
 #[utoipa::path(get, path = "/iterations", tag = ITERATIONS, params(PlaceParams, TeamParams, IfNoneMatchParam),
     responses(
         (status = 200, body = IterationListResponse, description = "The iterations", headers(("ETag" = String, description = "Version of the answer"))),
-        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn list_iterations(
@@ -51,12 +52,12 @@ async fn list_iterations(
 
 /// List the work items of an iteration
 ///
-/// Ids in order; at the most 20 s old.
+/// Returns the ids of the work items in the order of Azure DevOps. The answer is at most 20 seconds old.
 #[utoipa::path(get, path = "/iterations/{iteration_id}/work-items", tag = ITERATIONS,
     params(IterationIdParam, PlaceParams, TeamParams, IfNoneMatchParam),
     responses(
         (status = 200, body = IterationWorkItemsResponse, description = "The work items", headers(("ETag" = String, description = "Version of the answer"))),
-        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn list_iteration_work_items(
@@ -90,15 +91,15 @@ struct IterationIdParam {
     iteration_id: uuid::Uuid,
 }
 
-/// Iterations.
+/// Iterations of a team.
 #[derive(Debug, Serialize, ToSchema)]
 struct IterationListResponse {
-    /// How many there are.
+    /// Number of iterations.
     #[schema(example = 1)]
     count: usize,
-    /// In the order of Azure DevOps.
+    /// Iterations in the order of Azure DevOps.
     iterations: Vec<IterationResponse>,
-    /// The one that is going on.
+    /// Id of the current iteration.
     #[schema(required = true, example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
     current_iteration_id: Option<String>,
 }
@@ -106,23 +107,23 @@ struct IterationListResponse {
 /// An iteration.
 #[derive(Debug, Serialize, ToSchema)]
 struct IterationResponse {
-    /// Id.
+    /// Id of the iteration.
     #[schema(example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
     id: String,
-    /// Name.
+    /// Name of the iteration.
     #[schema(example = "Sprint 3")]
     name: String,
-    /// Path.
+    /// Path of the iteration.
     #[schema(required = true, example = "Portal\\Sprint 3")]
     path: Option<String>,
-    /// Dates of the iteration, and where it stands.
+    /// Dates of the iteration, and whether it is past, current or future.
     attributes: AttributesResponse,
     /// REST address in Azure DevOps.
     #[schema(required = true)]
     url: Option<String>,
 }
 
-/// Dates of an iteration and where it stands, each under two spellings.
+/// Dates of an iteration, and whether it is past, current or future, each under two names.
 #[derive(Debug, Serialize, ToSchema)]
 struct AttributesResponse {
     /// First day, as Azure DevOps has it.
@@ -191,19 +192,19 @@ impl IterationListResponse {
     }
 }
 
-/// What is planned for an iteration.
+/// Work items of an iteration.
 #[derive(Debug, Serialize, ToSchema)]
 struct IterationWorkItemsResponse {
     /// Id of the iteration.
     #[schema(example = "a4a4a4a4-9999-4c3c-8d4d-707070707070")]
     iteration_id: String,
-    /// Its name; empty when the team does not list it.
+    /// Name of the iteration; empty when the team does not list it.
     #[schema(example = "Sprint 3")]
     iteration_name: String,
-    /// Ids in order.
+    /// Ids in the order of Azure DevOps.
     #[schema(example = json!([4711, 4712]))]
     work_item_ids: Vec<i32>,
-    /// How many there are.
+    /// Number of work items.
     #[schema(example = 2)]
     count: usize,
 }

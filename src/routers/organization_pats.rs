@@ -41,7 +41,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// List PATs
 ///
-/// By organisation, masked. Administrators keep the PATs of all organisations.
+/// Returns the stored PATs by organisation, with the PAT itself masked. Only administrators may call this
+/// operation.
 #[utoipa::path(get, path = "/organization-pats", tag = ORGANIZATION_PATS, params(VaultPageParams, OnlyActiveParams),
     responses(
         (status = 200, body = OrganizationPatListResponse, description = "A page of PATs"),
@@ -58,11 +59,12 @@ async fn list_organization_pats(
 
 /// Store a PAT
 ///
-/// Encrypted, one for each organisation. With `validate_first` only one that Azure DevOps accepts.
+/// Encrypts and stores the PAT of an organisation. Each organisation has one PAT. With `validate_first` the
+/// PAT is stored only if Azure DevOps accepts it.
 #[utoipa::path(post, path = "/organization-pats", tag = ORGANIZATION_PATS, params(ValidateFirstParams),
     request_body = OrganizationPatCreate,
     responses(
-        (status = 201, body = OrganizationPatResponse, description = "Stored"),
+        (status = 201, body = OrganizationPatResponse, description = "The stored PAT, masked"),
         Problems<(InvalidReference, NoVault, InvalidBody, Protected)>
     ))]
 async fn create_organization_pat(
@@ -77,7 +79,7 @@ async fn create_organization_pat(
 
 /// Get a PAT
 ///
-/// Masked; nobody ever gets it back in clear.
+/// Returns a stored PAT with the PAT itself masked. The PAT can never be read back in clear.
 #[utoipa::path(get, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS, params(OrganizationPatIdParam),
     responses(
         (status = 200, body = OrganizationPatResponse, description = "The PAT"),
@@ -93,13 +95,13 @@ async fn get_organization_pat(
 
 /// Change a PAT
 ///
-/// Applies only the keys that are present; null clears `descricao` and `expira_em`. The organisation stays. With
-/// `validate_first` a new PAT replaces the old one only if Azure DevOps accepts it.
+/// Applies only the keys that are present; null clears `descricao` and `expira_em`. The organisation cannot
+/// be changed. With `validate_first` a new PAT replaces the old one only if Azure DevOps accepts it.
 #[utoipa::path(put, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS,
     params(OrganizationPatIdParam, ValidateFirstParams),
     request_body = OrganizationPatUpdate,
     responses(
-        (status = 200, body = OrganizationPatResponse, description = "Changed"),
+        (status = 200, body = OrganizationPatResponse, description = "The PAT after the change, masked"),
         Problems<(InvalidReference, NotFound, NoVault, InvalidBody, Protected)>
     ))]
 async fn update_organization_pat(
@@ -117,10 +119,10 @@ async fn update_organization_pat(
 
 /// Delete a PAT
 ///
-/// It is not used any more, at once here and within seconds by other processes.
+/// Stops the use of the PAT: at once in this process, within seconds in the other replicas.
 #[utoipa::path(delete, path = "/organization-pats/{pat_id}", tag = ORGANIZATION_PATS, params(OrganizationPatIdParam),
     responses(
-        (status = 204, description = "Deleted"),
+        (status = 204, description = "The PAT is deleted"),
         Problems<(NotFound, NoVault, InvalidInput, Protected)>
     ))]
 async fn delete_organization_pat(
@@ -134,10 +136,11 @@ async fn delete_organization_pat(
 
 /// Try a PAT
 ///
-/// Asks Azure DevOps, and tries each scope that the service uses by calls that change nothing. Stores nothing.
+/// Asks Azure DevOps whether the PAT works, and tries each scope that the service uses by calls that change
+/// nothing. Nothing is stored.
 #[utoipa::path(post, path = "/organization-pats/validate", tag = ORGANIZATION_PATS, request_body = ValidateRequest,
     responses(
-        (status = 200, body = ValidationResponse, description = "What Azure DevOps says"),
+        (status = 200, body = ValidationResponse, description = "Answer of Azure DevOps"),
         Problems<(NoVault, InvalidBody, Protected)>
     ))]
 async fn validate_pat(
@@ -153,11 +156,12 @@ async fn validate_pat(
 
 /// Try a stored PAT
 ///
-/// As above, and notes whether the PAT works. An unknown id is an answer with `valid` = false.
+/// Tries the stored PAT as `POST /organization-pats/validate` does and stores whether it works. An unknown id
+/// is answered with `valid` = false.
 #[utoipa::path(post, path = "/organization-pats/{pat_id}/validate", tag = ORGANIZATION_PATS,
     params(OrganizationPatIdParam),
     responses(
-        (status = 200, body = ValidationResponse, description = "What Azure DevOps says"),
+        (status = 200, body = ValidationResponse, description = "Answer of Azure DevOps"),
         Problems<(NoVault, InvalidInput, Protected)>
     ))]
 async fn validate_organization_pat(
@@ -169,13 +173,13 @@ async fn validate_organization_pat(
     Ok(ApiJson(validation.into()))
 }
 
-/// Use a PAT or not
+/// Switch a PAT on or off
 ///
-/// Turns `ativo` over.
+/// Inverts `ativo`.
 #[utoipa::path(post, path = "/organization-pats/{pat_id}/toggle-active", tag = ORGANIZATION_PATS,
     params(OrganizationPatIdParam),
     responses(
-        (status = 200, body = OrganizationPatResponse, description = "Changed"),
+        (status = 200, body = OrganizationPatResponse, description = "The PAT after the change, masked"),
         Problems<(NotFound, NoVault, InvalidInput, Protected)>
     ))]
 async fn toggle_organization_pat(

@@ -28,8 +28,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// Get the state of the write-back
 ///
-/// How many work items of the caller's organisations have hours that Azure DevOps does not know yet, for how long, and which
-/// ones it will not take.
+/// Returns how many work items of the caller's organisations have hours that Azure DevOps does not have yet,
+/// for how long, and which ones Azure DevOps refuses.
 #[utoipa::path(get, path = "/integracao/sincronizacao", tag = INTEGRACAO,
     responses(
         (status = 200, body = AndamentoResponse, description = "The state"),
@@ -44,10 +44,11 @@ async fn get_sincronizacao(
 
 /// Try failed write-backs again
 ///
-/// For administrators, once the cause is gone. The background writes them within seconds.
+/// Schedules the failed work items again; the background writes them within seconds. Only administrators may
+/// call this operation.
 #[utoipa::path(post, path = "/integracao/sincronizacao/repetir", tag = INTEGRACAO, request_body = RepetirRequest,
     responses(
-        (status = 200, body = RepetirResponse, description = "How many are tried again"),
+        (status = 200, body = RepetirResponse, description = "Number of work items that are tried again"),
         Problems<(InvalidBody, Protected)>
     ))]
 async fn repetir_sincronizacao(
@@ -63,12 +64,13 @@ async fn repetir_sincronizacao(
 
 /// Compare with Azure DevOps
 ///
-/// Compares the hours logged here with `CompletedWork` of a work item, or of a project's, and has what is missing written. Hours
-/// that people typed into Azure DevOps are no difference, unless the organisation is written in `absolute` mode. For
-/// administrators.
+/// Compares the hours logged in this service with `CompletedWork` of one work item or of the work items of a
+/// project, and writes the hours that are missing. Hours that people typed into Azure DevOps are no
+/// difference, unless the organisation is written in `absolute` mode. Only administrators may call this
+/// operation.
 #[utoipa::path(post, path = "/integracao/reconciliar", tag = INTEGRACAO, request_body = ReconciliarRequest,
     responses(
-        (status = 200, body = ReconciliacaoResponse, description = "What differed"),
+        (status = 200, body = ReconciliacaoResponse, description = "Result of the comparison"),
         Problems<(InvalidReference, SwitchedOff, InvalidBody, Protected)>
     ))]
 async fn reconciliar(

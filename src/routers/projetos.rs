@@ -26,8 +26,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// List projects
 ///
-/// Those of the caller's organisations. A bare array by name, without regard to case and accents, then by id. All projects, unless `skip` or `limit`
-/// is given.
+/// Returns the projects of the caller's organisations as a bare array, ordered by name without regard to case
+/// and accents, then by id. Without `skip` and `limit` all projects are returned.
 #[utoipa::path(get, path = "/projetos", tag = PROJETOS, params(OptionalPageParams),
     responses(
         (status = 200, body = Vec<ProjetoResponse>, description = "The projects"),
@@ -42,12 +42,12 @@ async fn list_projetos(
     Ok(ApiJson(projetos.into_iter().map(ProjetoResponse::from).collect()))
 }
 
-/// A project. Several keys say the same, because different clients read different ones.
+/// A project. Several keys have the same value, because different clients read different ones.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProjetoResponse {
-    /// Key; equals `external_id` except for rows taken over from older databases.
+    /// Id of the project. It equals `external_id` except for rows of older databases.
     id: Uuid,
-    /// GUID in Azure DevOps.
+    /// Azure DevOps GUID of the project.
     external_id: Uuid,
     /// Equal to `external_id`.
     azure_project_id: Uuid,
@@ -63,7 +63,7 @@ struct ProjetoResponse {
         example = "https://dev.azure.com/contoso/_apis/projects/6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001"
     )]
     url: Option<String>,
-    /// State as Azure DevOps spells it; `deleted` once it vanished there.
+    /// State as Azure DevOps spells it; `deleted` once the project vanished there.
     #[schema(required = true, example = "wellFormed")]
     estado: Option<String>,
     /// Equal to `estado`.
@@ -72,12 +72,12 @@ struct ProjetoResponse {
     /// Azure DevOps organisation.
     #[schema(required = true, example = "contoso")]
     organizacao: Option<String>,
-    /// When a sync last saw it.
+    /// Instant of the last synchronisation.
     #[schema(required = true)]
     last_sync_at: Option<Instant>,
-    /// When the row was made.
+    /// Instant of creation.
     created_at: Instant,
-    /// When the row last changed.
+    /// Instant of the last change.
     updated_at: Instant,
     /// Equal to `created_at`.
     criado_em: Instant,

@@ -26,11 +26,12 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// List teams
 ///
-/// The caller's own; for administrators all of the project. By name; at the most five minutes old.
+/// Returns the caller's own teams by name; administrators get all teams of the project. The answer is at most
+/// five minutes old.
 #[utoipa::path(get, path = "/teams", tag = TEAMS, params(PlaceParams, IfNoneMatchParam),
     responses(
         (status = 200, body = TeamListResponse, description = "The teams", headers(("ETag" = String, description = "Version of the answer"))),
-        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
 async fn list_teams(
@@ -54,16 +55,16 @@ async fn list_teams(
 /// Teams of a project.
 #[derive(Debug, Serialize, ToSchema)]
 struct TeamListResponse {
-    /// How many there are in `teams`.
+    /// Number of teams in `teams`.
     #[schema(example = 1)]
     count: usize,
-    /// By name.
+    /// Teams by name.
     teams: Vec<TeamResponse>,
-    /// Whether these are only the caller's.
+    /// `true` if only the caller's teams are listed.
     mine_only: bool,
-    /// Whether the caller administers the organisation in this service.
+    /// `true` if the caller administers the organisation in this service.
     is_admin: bool,
-    /// The project's default team, if it is among them.
+    /// Id of the project's default team, if it is listed.
     #[schema(required = true, example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
     default_team_id: Option<String>,
 }
@@ -71,25 +72,25 @@ struct TeamListResponse {
 /// A team.
 #[derive(Debug, Serialize, ToSchema)]
 struct TeamResponse {
-    /// Id.
+    /// Id of the team.
     #[schema(example = "8d8d8d8d-8888-4b2b-9c3c-606060606060")]
     id: String,
-    /// Name.
+    /// Name of the team.
     #[schema(example = "Time do Portal")]
     name: String,
-    /// Description.
+    /// Description of the team.
     #[schema(required = true)]
     description: Option<String>,
     /// REST address in Azure DevOps.
     #[schema(required = true)]
     url: Option<String>,
-    /// REST address of its identity.
+    /// REST address of the team's identity.
     #[schema(required = true)]
     identity_url: Option<String>,
-    /// GUID of its project.
+    /// Azure DevOps GUID of the project.
     #[schema(example = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001")]
     project_id: String,
-    /// Name of its project.
+    /// Name of the project.
     #[schema(example = "Portal do Contribuinte")]
     project_name: String,
 }

@@ -10,14 +10,14 @@ use crate::edge::fields::{Optional, fields};
 use crate::models::organizacao::NomeOrganizacao;
 
 fields! {
-    /// Which organisation.
+    /// Names the organisation.
     pub(super) struct OrganizacaoParams {
-        /// Azure DevOps organisation; the default one, or the caller's first, without it.
+        /// Azure DevOps organisation; without it the default one, or else the caller's first.
         organization_name: Optional<NomeOrganizacao> = "contoso",
     }
 }
 
-/// As an argument: the membership in the organisation of `organization_name`. Whoever is no member gets 403.
+/// As an argument: the membership in the organisation of `organization_name`. Other callers get 403.
 #[derive(Debug)]
 pub(super) struct Tenant(pub(super) Membership);
 

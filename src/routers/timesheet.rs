@@ -46,27 +46,28 @@ pub fn router() -> OpenApiRouter<AppState> {
 }
 
 fields! {
-    /// Which week, and which work items.
+    /// Selects the week and the work items.
     struct FolhaParams {
-        /// Any day of the week; this week without it.
+        /// Any day of the week to return; without it the current week.
         week_start: Blankable<NaiveDate> = "2026-01-12",
-        /// Only work items of this iteration.
+        /// Returns only work items of this iteration.
         iteration_id: Blankable<Uuid> = "a4a4a4a4-9999-4c3c-8d4d-707070707070",
-        /// Only work items of this team, by id or name.
+        /// Returns only work items of this team, by id or name.
         team_id: Blankable<Trimmed<255>> = "8d8d8d8d-8888-4b2b-9c3c-606060606060",
-        /// Only work items that are the caller's, with what is above them.
+        /// Returns only work items that are assigned to the caller, with their parents.
         only_my_items: Flag<true> = true,
     }
 }
 
 /// Get a week
 ///
-/// The caller's own entries of a week, on the work items of an iteration, or on those that are open or changed since the week
-/// began. Work items with entries are always there. Parents carry the sum of their children; totals count once.
+/// Returns the caller's entries of a week, arranged on the work items of an iteration, or on the work items
+/// that are open or changed since the week began. Work items with entries are always included. A parent
+/// carries the sum of its children; the totals count each entry once.
 #[utoipa::path(get, path = "/timesheet", tag = TIMESHEET, params(PlaceParams, FolhaParams, IfNoneMatchParam),
     responses(
         (status = 200, body = FolhaResponse, description = "The week", headers(("ETag" = String, description = "Version of the answer"))),
-        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, TooManyWorkItems, InvalidInput, Protected)>
     ))]
 async fn get_timesheet(
@@ -92,14 +93,15 @@ async fn get_timesheet(
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "describes the parameter that ApiWorkItemPath reads")]
 struct WorkItemIdParam {
-    /// Id of the work item.
+    /// Id of the work item in Azure DevOps.
     #[param(minimum = 1, example = 4711)]
     work_item_id: i32,
 }
 
 /// Get what the state of a work item allows
 ///
-/// By the category that the process gives the state; at the most 20 s old.
+/// Returns the category that the process gives to the state, and whether hours can be logged, changed and
+/// deleted in it. The answer is at most 20 seconds old.
 #[utoipa::path(get, path = "/timesheet/work-item/{work_item_id}/state-category", tag = TIMESHEET,
     params(WorkItemIdParam, PlaceParams),
     responses(
@@ -119,8 +121,8 @@ async fn get_state_category(
 
 /// List the revisions of a work item
 ///
-/// The oldest first: when state and assignment changed. Of more than 12,000 the later ones are missing, and
-/// `truncado` says so.
+/// Returns the state and the assignment of each revision, the oldest first. At most 12,000 revisions are
+/// returned; `truncado` is true when later ones are missing.
 #[utoipa::path(get, path = "/timesheet/work-item/{work_item_id}/revisions", tag = TIMESHEET,
     params(WorkItemIdParam, PlaceParams),
     responses(
@@ -139,18 +141,18 @@ async fn list_revisions(
 }
 
 fields! {
-    /// Which states.
+    /// Selects the states to return.
     struct ProcessStatesParams {
-        /// Process; the project's own without it.
+        /// Id of the process; without it the project's own.
         process_id: Blankable<Trimmed<255>> = "adcc42ab-9882-485e-a3ed-7678f01f66bc",
-        /// Reference name of the type.
+        /// Reference name of the work item type.
         work_item_type: Required<Name<1, 255>> = "Microsoft.VSTS.WorkItemTypes.Task",
     }
 }
 
-/// Get the states of a type
+/// Get the states of a work item type
 ///
-/// Each state of a type of the process, and its category.
+/// Returns the name of each state of the type and its category in the process.
 #[utoipa::path(get, path = "/timesheet/process-states", tag = TIMESHEET, params(PlaceParams, ProcessStatesParams),
     responses(
         (status = 200, body = ProcessStatesResponse, description = "The states"),
@@ -180,9 +182,9 @@ async fn get_process_states(
 }
 
 fields! {
-    /// Which work items.
+    /// Selects the work items to return.
     struct CurrentStateParams {
-        /// Ids, comma-separated, up to 2,000.
+        /// Ids separated by commas, at most 2,000.
         work_item_ids: Required<Ids> = "4711,4712",
     }
 }
@@ -208,7 +210,8 @@ impl FieldType for Ids {
 
 /// Get the current state of work items
 ///
-/// Up to 2,000 of them; those that do not exist in the project are left out. At the most 20 s old.
+/// Accepts up to 2,000 ids. Work items that do not exist in the project are left out. The answer is at most
+/// 20 seconds old.
 #[utoipa::path(get, path = "/timesheet/work-items/current-state", tag = TIMESHEET,
     params(PlaceParams, CurrentStateParams),
     responses(

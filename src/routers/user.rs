@@ -1,4 +1,4 @@
-//! `/user`: who is calling, as the frontends show it.
+//! `/user`: the caller, as the frontends show them.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -27,12 +27,12 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get_user))
 }
 
-/// Show the caller
+/// Get the caller
 ///
-/// As Azure DevOps knows them. What it does not tell is filled from `x-custom-header` (base64 of a JSON object with
-/// `User-Name` and `User-Email`), for display only: no other operation believes it.
+/// Returns the caller as Azure DevOps knows them. Gaps are filled from `x-custom-header` (Base64 of a JSON
+/// object with `User-Name` and `User-Email`), for display only; no other operation uses the header.
 #[utoipa::path(get, path = "/user", tag = USER,
-    params(("x-custom-header" = Option<String>, Header, description = "Fills gaps of the display",
+    params(("x-custom-header" = Option<String>, Header, description = "Fills gaps of the answer, for display only",
         example = "eyJVc2VyLU5hbWUiOiJBZGEgRXhhbXBsZSJ9")),
     responses((status = 200, body = UserResponse, description = "The caller"), Problems<Protected>))]
 async fn get_user(
@@ -77,7 +77,7 @@ struct UserResponse {
     /// Name to show.
     #[schema(example = "Ada Example")]
     display_name: String,
-    /// E-mail.
+    /// E-mail address.
     #[schema(required = true, example = "ada@contoso.example")]
     email_address: Option<String>,
     /// Picture as a `data:` URI.

@@ -1,4 +1,4 @@
-//! `/work-items`: found by id or title, for whoever picks one to log hours on.
+//! `/work-items`: search by id or title, to pick a work item to log hours on.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -31,29 +31,30 @@ pub fn router() -> OpenApiRouter<AppState> {
 }
 
 fields! {
-    /// What to look for.
+    /// Selects the work items to find.
     struct SearchParams {
-        /// An id, `#id`, or a part of a title. Whatever it holds is text.
+        /// Id, `#id` or a part of the title. Every character is taken literally.
         query: Required<Name<2, 255>> = "#4711",
-        /// Only in this project: name, Azure DevOps GUID in any spelling, or `id`.
+        /// Searches only in this project: its name, its Azure DevOps GUID in any spelling, or its `id`.
         project_id: Blankable<ProjetoNomeado> = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
-        /// Organisation, in any case; the caller's default one without it.
+        /// Name of the organisation, in any case; without it the caller's default one.
         organization_name: Blankable<NomeOrganizacao> = "contoso",
-        /// Only of these types, comma-separated.
+        /// Searches only work items of these types, separated by commas.
         work_item_types: Blankable<Trimmed<1000>> = "Task,Bug",
-        /// At the most so many.
+        /// Maximum number of work items to return.
         limit: Number<1, 50, 10> = 10,
     }
 }
 
 /// Find work items
 ///
-/// By id, `#id` or a part of the title, the last changed first, the one of that very id before all; at the most 20 s old. With the
-/// caller's own credential where it can read, else with the organisation's, since they belong.
+/// Searches by id, by `#id` or by a part of the title. A work item with exactly that id comes first, then the
+/// most recently changed ones. The caller's own credential is used where Azure DevOps accepts it, else that
+/// of the organisation. The answer is at most 20 seconds old.
 #[utoipa::path(get, path = "/work-items/search", tag = WORK_ITEMS, params(SearchParams, IfNoneMatchParam),
     responses(
-        (status = 200, body = SearchResponse, description = "What was found", headers(("ETag" = String, description = "Version of the answer"))),
-        (status = 304, description = "The answer that `If-None-Match` names is still right"),
+        (status = 200, body = SearchResponse, description = "Work items that were found", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, TooManyWorkItems, InvalidInput, Protected)>
     ))]
 async fn search_work_items(
@@ -92,19 +93,19 @@ async fn search_work_items(
     Ok(Tagged::view(answer).unless(&known))
 }
 
-/// Work items that were found.
+/// Result of a search.
 #[derive(Debug, Serialize, ToSchema)]
 struct SearchResponse {
-    /// What was looked for.
+    /// Text that was searched for.
     #[schema(example = "#4711")]
     query: String,
-    /// Where, if in one project.
+    /// Project that was searched; null if all were.
     #[schema(required = true, example = "Portal do Contribuinte")]
     project: Option<String>,
-    /// How many there are in `results`.
+    /// Number of work items in `results`.
     #[schema(example = 1)]
     count: usize,
-    /// The last changed first.
+    /// Work items, the most recently changed first.
     results: Vec<SearchResult>,
 }
 
@@ -112,13 +113,13 @@ struct SearchResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SearchResult {
-    /// Id.
+    /// Id of the work item.
     #[schema(example = 4711)]
     id: i32,
-    /// Title.
+    /// Title of the work item.
     #[schema(example = "Fechar o balanço")]
     title: String,
-    /// Name of the type.
+    /// Name of the work item type.
     #[serde(rename = "type")]
     #[schema(example = "Task")]
     tipo: String,
@@ -128,16 +129,16 @@ struct SearchResult {
     /// REST address in Azure DevOps.
     #[schema(example = "https://dev.azure.com/contoso/_apis/wit/workItems/4711")]
     url: String,
-    /// Picture of the type, a `data:` URI.
+    /// Icon of the type as a `data:` URI.
     #[schema(example = "data:image/svg+xml;base64,PHN2Zy8+")]
     icon_url: String,
     /// Estimate in hours.
     #[schema(required = true, example = 8.0)]
     original_estimate: Option<f64>,
-    /// Hours done.
+    /// Completed work in hours.
     #[schema(required = true, example = 2.5)]
     completed_work: Option<f64>,
-    /// Hours left.
+    /// Remaining work in hours.
     #[schema(required = true, example = 5.5)]
     remaining_work: Option<f64>,
     /// Name of the state.

@@ -1,4 +1,5 @@
-//! Problems as the OpenAPI document tells them: each operation names sets of codes, whose responses are components.
+//! Problems as the OpenAPI document tells them: each operation names sets of codes, whose responses are
+//! components.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;

@@ -1,4 +1,5 @@
-//! Parameters that several operations have become components of the OpenAPI document, which would repeat them otherwise.
+//! Parameters that several operations have become components of the OpenAPI document, which would repeat them
+//! otherwise.
 
 use std::collections::BTreeMap;
 

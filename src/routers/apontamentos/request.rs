@@ -21,28 +21,29 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::models::text::trim;
 
 fields! {
-    /// A new time entry. Whose it is, the credential says; `usuario_*` are accepted when they agree with it, and administrators may
-    /// name somebody else.
+    /// A new time entry. The author is taken from the credential; `usuario_id`, `usuario_nome` and
+    /// `usuario_email` are accepted when they agree with it. Administrators may log hours for another person.
     pub(super) struct ApontamentoCreate {
-        /// Day; not one to come.
+        /// Day on which the work was done, `YYYY-MM-DD`. It must not be in the future.
         data_apontamento: Required<NaiveDate> = "2026-01-12",
-        /// `H:mm` or `HH:mm`, 00:01 to 24:00.
+        /// Duration as `H:mm` or `HH:mm`, from 00:01 to 24:00.
         duracao: Required<Duracao> = "02:30",
-        /// At what; active, and usable in the project.
+        /// Activity. It must be active and usable in the project.
         id_atividade: Required<Uuid>,
-        /// Free text; blank is none.
+        /// Free text. A blank text counts as none.
         comentario: Nullable<Text<500>>,
-        /// On what.
+        /// Id of the work item in Azure DevOps.
         work_item_id: Required<WorkItemId> = 4711,
-        /// Its project: name, Azure DevOps GUID in any spelling, or `id`.
+        /// Project of the work item: its name, its Azure DevOps GUID in any spelling, or its `id`.
         project_id: Required<ProjetoNomeado> = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
-        /// Its organisation, in any case.
+        /// Organisation of the work item. Case does not matter.
         organization_name: Required<NomeOrganizacao> = "contoso",
-        /// Whose hours: the caller's id, or for administrators anybody's in the organisation.
+        /// Id of the person who worked. Administrators may name another member of the organisation; other
+        /// callers may only name themselves.
         usuario_id: Blankable<Trimmed<255>>,
-        /// Their name; taken only where Azure DevOps does not tell it.
+        /// Name of that person. It is used only when Azure DevOps does not tell the name.
         usuario_nome: Blankable<Trimmed<255>>,
-        /// Their e-mail, likewise.
+        /// E-mail address of that person. It is used only when Azure DevOps does not tell the address.
         usuario_email: Blankable<Trimmed<255>>,
     }
     example = examples::create();
@@ -74,15 +75,15 @@ fn not_blank(text: impl AsRef<str>) -> Option<String> {
 }
 
 fields! {
-    /// Changes to an entry; a key that is absent changes nothing, other keys are ignored.
+    /// Changes to a time entry. An absent key changes nothing; unknown keys are ignored.
     pub(super) struct ApontamentoUpdate {
-        /// New day; not one to come.
+        /// New day, `YYYY-MM-DD`. It must not be in the future.
         data_apontamento: Optional<NaiveDate> = "2026-01-12",
-        /// New length, `H:mm` or `HH:mm`, 00:01 to 24:00.
+        /// New duration as `H:mm` or `HH:mm`, from 00:01 to 24:00.
         duracao: Optional<Duracao> = "02:30",
-        /// New activity. One that stays may be inactive.
+        /// New activity. The current activity may stay even if it is inactive.
         id_atividade: Optional<Uuid>,
-        /// New text; null clears it.
+        /// New text. Null clears it.
         comentario: Optional<OrNull<Text<500>>>,
     }
     example = json!({"duracao": "03:00", "comentario": "Com a equipe"});
@@ -104,7 +105,7 @@ impl From<ApontamentoUpdate> for ApontamentoChanges {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "describes the parameter that ApiPath reads")]
 pub(super) struct ApontamentoIdParam {
-    /// Id of the entry.
+    /// Id of the time entry.
     #[param(example = "01932b5c-7c00-7000-8000-0000000000a1")]
     apontamento_id: Uuid,
 }
@@ -114,29 +115,31 @@ pub(super) struct ApontamentoIdParam {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "describes the parameter that ApiWorkItemPath reads")]
 pub(super) struct WorkItemIdParam {
-    /// Id of the work item.
+    /// Id of the work item in Azure DevOps.
     #[param(minimum = 1, example = 4711)]
     work_item_id: i32,
 }
 
 fields! {
-    /// Which entries to list.
+    /// Selects the entries to list.
     pub(super) struct ApontamentoFilterParams {
-        /// First day.
+        /// First day of the entries to return.
         data_inicio: Optional<NaiveDate> = "2026-01-12",
-        /// Last day.
+        /// Last day of the entries to return.
         data_fim: Optional<NaiveDate> = "2026-01-18",
-        /// Organisation, in any case.
+        /// Returns only entries of this organisation. Case does not matter.
         organization_name: Optional<NomeOrganizacao> = "contoso",
-        /// Project: name, Azure DevOps GUID in any spelling, or `id`.
+        /// Returns only entries of this project: its name, its Azure DevOps GUID in any spelling, or its
+        /// `id`.
         project_id: Optional<ProjetoNomeado> = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
-        /// Work item.
+        /// Returns only entries of this work item.
         work_item_id: Optional<WorkItemId> = 4711,
-        /// Activity.
+        /// Returns only entries with this activity.
         id_atividade: Optional<Uuid> = "01932b5c-7c00-7000-8000-000000000001",
-        /// Whose; the caller's own without it. Others' are for administrators.
+        /// Returns the entries of this person. Only administrators may name another person; without it the
+        /// caller's own entries are returned.
         usuario_id: Blankable<AnyTrimmed> = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
-        /// `desc`: the newest day first; `asc`: the oldest.
+        /// `desc` puts the newest day first, `asc` the oldest.
         ordem: Optional<Ordem> = "desc",
     }
 }

@@ -16,74 +16,75 @@ use crate::models::work_item::Scheduling;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(examples::apontamento()))]
 pub(super) struct ApontamentoResponse {
-    /// Key.
+    /// Id of the entry.
     id: Uuid,
-    /// Work item.
+    /// Id of the work item in Azure DevOps.
     #[schema(example = 4711)]
     work_item_id: i32,
-    /// Azure DevOps GUID of the project, however it was named.
+    /// Azure DevOps GUID of the project in which the hours were logged.
     project_id: Uuid,
-    /// Organisation, lower case.
+    /// Organisation in lower case.
     #[schema(example = "contoso")]
     organization_name: String,
-    /// Day.
+    /// Day on which the work was done.
     data_apontamento: NaiveDate,
-    /// `HH:mm`.
+    /// Duration as `HH:mm`.
     #[schema(example = "02:30")]
     duracao: String,
-    /// The same as a number: minutes / 60.
+    /// Duration in hours: minutes divided by 60.
     #[schema(example = 2.5)]
     duracao_horas: f64,
-    /// Key of the activity.
+    /// Id of the activity.
     id_atividade: Uuid,
-    /// The activity.
+    /// Activity of the entry.
     atividade: AtividadeRefResponse,
     /// Free text.
     #[schema(required = true, example = "Revisão do cadastro")]
     comentario: Option<String>,
-    /// Whose hours.
+    /// Id of the person who worked.
     usuario_id: String,
-    /// Their name then.
+    /// Name of that person when the hours were logged.
     #[schema(example = "Ana Exemplo")]
     usuario_nome: String,
-    /// Their e-mail then.
+    /// E-mail address of that person when the hours were logged.
     #[schema(required = true, example = "ana@contoso.com")]
     usuario_email: Option<String>,
-    /// When it was made.
+    /// Instant of creation.
     criado_em: Instant,
-    /// When it last changed.
+    /// Instant of the last change.
     atualizado_em: Instant,
-    /// The administrator who entered it for them.
+    /// Id of the administrator who logged the hours for that person; null when the person did.
     #[schema(required = true)]
     registrado_por_id: Option<String>,
-    /// That one's name.
+    /// Name of that administrator.
     #[schema(required = true)]
     registrado_por_nome: Option<String>,
     /// How far the hours are on their way to Azure DevOps; null when they are not written there.
     #[schema(required = true)]
     sincronizacao: Option<SituacaoResponse>,
-    /// Project that the work item is in now (Azure DevOps GUID); another one than `project_id` once it was moved.
+    /// Azure DevOps GUID of the project that the work item is in now. It differs from `project_id` once the
+    /// work item was moved.
     projeto_atual: Uuid,
 }
 
-/// An activity, briefly.
+/// An activity in short.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AtividadeRefResponse {
-    /// Key.
+    /// Id of the activity.
     id: Uuid,
-    /// Name.
+    /// Name of the activity.
     #[schema(example = "Codificação")]
     nome: String,
 }
 
-/// How far hours are on their way to Azure DevOps.
+/// How far the hours are on their way to Azure DevOps.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SituacaoResponse {
     /// `pendente`, `sincronizado` or `falhou`; null when the type of the work item has no field for hours.
     #[schema(required = true, example = "sincronizado")]
     estado: Option<&'static str>,
-    /// Why they are not there yet, or will not be; with `sincronizado` what to know of them: that the work item was
-    /// closed before they were written.
+    /// Reason why the hours are not in Azure DevOps yet, or will not be. With `sincronizado` it tells what
+    /// happened to them, such as a work item that was closed before they were written.
     #[schema(required = true)]
     motivo: Option<String>,
 }
@@ -130,19 +131,19 @@ impl From<Apontamento> for ApontamentoResponse {
     }
 }
 
-/// A page of entries. The totals are those of all that match, on whatever page.
+/// A page of time entries. The totals count all matching entries, on every page.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(examples::page()))]
 pub(super) struct ApontamentoListResponse {
-    /// The entries of the page.
+    /// Entries of the page.
     items: Vec<ApontamentoResponse>,
-    /// How many match.
+    /// Number of matching entries on all pages.
     #[schema(example = 1)]
     total: i64,
-    /// How long they are together, in hours.
+    /// Sum of the matching entries in hours.
     #[schema(example = 2.5)]
     total_horas: f64,
-    /// The same as `HH:mm`; hours may have more digits.
+    /// The same sum as `HH:mm`; the hours may have more than two digits.
     #[schema(example = "02:30")]
     total_formatado: String,
 }
@@ -158,45 +159,45 @@ impl From<Apontamentos> for ApontamentoListResponse {
     }
 }
 
-/// The hours of a work item put together.
+/// Sums of the hours of a work item.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(examples::resumo()))]
 pub(super) struct ResumoResponse {
-    /// Work item.
+    /// Id of the work item.
     #[schema(example = 4711)]
     work_item_id: i32,
-    /// How long, in hours.
+    /// Sum in hours.
     #[schema(example = 2.5)]
     total_horas: f64,
-    /// How many entries.
+    /// Number of entries.
     #[schema(example = 1)]
     total_apontamentos: i64,
-    /// How long an entry is on average, in hours; 0 without entries.
+    /// Average duration of an entry in hours; 0 without entries.
     #[schema(example = 2.5)]
     media_horas_por_apontamento: f64,
-    /// First day.
+    /// Day of the first entry; null without entries.
     #[schema(required = true)]
     primeira_data: Option<NaiveDate>,
-    /// Last day.
+    /// Day of the last entry; null without entries.
     #[schema(required = true)]
     ultima_data: Option<NaiveDate>,
-    /// By activity, the longest first.
+    /// Sums by activity, the largest first.
     por_atividade: Vec<ParcelaResponse>,
-    /// By person, the longest first.
+    /// Sums by person, the largest first.
     por_usuario: Vec<ParcelaResponse>,
-    /// `total_horas` as `HH:mm`.
+    /// The same sum as `HH:mm`.
     #[schema(example = "02:30")]
     total_formatado: String,
 }
 
-/// A part of a total.
+/// A part of a sum.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ParcelaResponse {
-    /// Key of the activity or the person.
+    /// Id of the activity or of the person.
     id: String,
-    /// Name.
+    /// Name of the activity or of the person.
     nome: String,
-    /// How long, in hours.
+    /// Sum in hours.
     #[schema(example = 2.5)]
     total_horas: f64,
 }
@@ -234,17 +235,17 @@ impl From<ResumoWorkItem> for ResumoResponse {
     }
 }
 
-/// The hours of a work item as Azure DevOps has them now; null where a field is empty.
+/// Hours of a work item as they stand in Azure DevOps now. A field that is empty there is null.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AzureInfoResponse {
-    /// Estimate.
+    /// Estimate in hours.
     #[schema(required = true, example = 8.0)]
     original_estimate: Option<f64>,
-    /// What is left.
+    /// Remaining work in hours.
     #[schema(required = true, example = 5.5)]
     remaining_work: Option<f64>,
-    /// What is done.
+    /// Completed work in hours.
     #[schema(required = true, example = 2.5)]
     completed_work: Option<f64>,
 }

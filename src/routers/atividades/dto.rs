@@ -29,11 +29,11 @@ pub(super) struct AtividadeIdParam {
 }
 
 fields! {
-    /// Which activities to list.
+    /// Selects the activities to list.
     pub(super) struct AtividadeFilterParams {
-        /// Only active (`true`) or only inactive ones (`false`).
+        /// Returns only active (`true`) or only inactive activities (`false`).
         ativo: Optional<bool> = true,
-        /// Only those of the project with this `id` or Azure DevOps GUID.
+        /// Returns only activities of this project: its `id` or its Azure DevOps GUID.
         id_projeto: Optional<Uuid> = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
     }
 }
@@ -48,17 +48,17 @@ impl From<AtividadeFilterParams> for AtividadeFilter {
 }
 
 fields! {
-    /// A new activity. `ids_projetos` or `id_projeto` must be there; the first wins.
+    /// A new activity. It needs `ids_projetos` or `id_projeto`; if both are present, `ids_projetos` wins.
     pub(super) struct AtividadeCreate {
-        /// Name; surrounding white space is removed.
+        /// Name. White space around it is removed.
         nome: Required<NomeAtividade>,
         /// Free text.
         descricao: Nullable<Text<DESCRICAO_MAX>>,
-        /// Whether new time entries may use it.
+        /// `true` if new time entries may use the activity.
         ativo: Flag<true>,
-        /// Projects, each by `id` or Azure DevOps GUID.
+        /// Projects that may use the activity, each by its `id` or its Azure DevOps GUID.
         ids_projetos: Nullable<List<Uuid, MOST_ELEMENTS>>,
-        /// The only project, where there is one; for clients that know no lists.
+        /// The only project that may use the activity, for clients that send no lists.
         id_projeto: Nullable<Uuid>,
     }
     check = names_a_project;
@@ -89,17 +89,17 @@ impl AtividadeCreate {
 }
 
 fields! {
-    /// Changes to an activity; a key that is absent changes nothing.
+    /// Changes to an activity. An absent key changes nothing.
     pub(super) struct AtividadeUpdate {
-        /// New name; surrounding white space is removed.
+        /// New name. White space around it is removed.
         nome: Optional<NomeAtividade>,
-        /// New text; null clears it.
+        /// New text. Null clears it.
         descricao: Optional<OrNull<Text<DESCRICAO_MAX>>>,
-        /// Whether new time entries may use it.
+        /// `true` if new time entries may use the activity.
         ativo: Optional<bool>,
-        /// The new set of projects, each by `id` or Azure DevOps GUID; null changes nothing.
+        /// New set of projects, each by its `id` or its Azure DevOps GUID. Null changes nothing.
         ids_projetos: Nullable<List<Uuid, MOST_ELEMENTS>>,
-        /// The only project of the new set; null changes nothing.
+        /// The only project of the new set. Null changes nothing.
         id_projeto: Nullable<Uuid>,
     }
     example = json!({"nome": "Desenvolvimento de software", "ativo": true});
@@ -125,26 +125,26 @@ fn projetos(list: Option<Vec<Uuid>>, single: Option<Uuid>) -> Option<Vec<Uuid>> 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(examples::atividade()))]
 pub(super) struct AtividadeResponse {
-    /// Name.
+    /// Name of the activity.
     #[schema(example = "Desenvolvimento")]
     nome: String,
     /// Free text.
     #[schema(required = true, example = "Codificação e revisão")]
     descricao: Option<String>,
-    /// Whether new time entries may use it.
+    /// `true` if new time entries may use the activity.
     ativo: bool,
-    /// Key.
+    /// Id of the activity.
     id: Uuid,
-    /// Its projects, in the order in which they were given.
+    /// Projects that may use the activity, in the order in which they were given.
     projetos: Vec<ProjetoRefResponse>,
-    /// E-mail of the creator, else the display name.
+    /// E-mail address of the creator, or the display name if the address is unknown.
     #[schema(required = true, example = "ana@contoso.com")]
     criado_por: Option<String>,
-    /// When it was made.
+    /// Instant of creation.
     criado_em: Instant,
-    /// When it, or its set of projects, last changed.
+    /// Instant of the last change of the activity or of its set of projects.
     atualizado_em: Instant,
-    /// Key of the first project.
+    /// Id of the first project.
     #[schema(required = true)]
     id_projeto: Option<Uuid>,
     /// Name of the first project.
@@ -155,7 +155,7 @@ pub(super) struct AtividadeResponse {
 /// A project of an activity.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProjetoRefResponse {
-    /// Key of the project.
+    /// Id of the project.
     id: Uuid,
     /// Name of the project.
     #[schema(example = "Portal do Contribuinte")]
@@ -193,19 +193,19 @@ impl From<Atividade> for AtividadeResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(examples::page()))]
 pub struct AtividadeListResponse {
-    /// The activities of the page.
+    /// Activities of the page.
     items: Vec<AtividadeListItem>,
-    /// All activities that match, on whatever page.
+    /// Number of matching activities on all pages.
     #[schema(example = 8)]
     total: i64,
 }
 
-/// An activity and its place in the whole list.
+/// An activity and its position in the whole list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AtividadeListItem {
     #[serde(flatten)]
     atividade: AtividadeResponse,
-    /// Place in the whole list, from 1.
+    /// Position in the whole list, from 1.
     #[schema(example = 1)]
     order: i64,
 }

@@ -11,30 +11,32 @@ use crate::azure_devops::projects::AzureProject;
 use crate::edge::instant::Instant;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
 
-/// The outcome of a synchronisation. Several keys say the same, because different clients read different ones.
+/// Result of a synchronisation. Several keys have the same value, because different clients read different
+/// ones.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SincronizacaoResponse {
-    /// Projects that Azure DevOps listed.
+    /// Number of projects that Azure DevOps listed.
     #[schema(example = 250)]
     total_azure: usize,
-    /// Projects now stored.
+    /// Number of projects that are stored now.
     #[schema(example = 250)]
     synced: usize,
-    /// Of these, new ones.
+    /// Number of new projects.
     #[schema(example = 3)]
     created: usize,
-    /// Of these, known ones.
+    /// Number of projects that were known before.
     #[schema(example = 247)]
     updated: usize,
-    /// Projects that vanished from Azure DevOps and were flagged now.
+    /// Number of projects that vanished from Azure DevOps and are flagged now.
     #[schema(example = 1)]
     deleted: usize,
-    /// Each organisation of the caller; every one for administrators. The totals are the sums of these.
+    /// Result for each organisation of the caller; administrators get every organisation. The totals are the
+    /// sums of these.
     organizations: Vec<OrganizacaoSincronizadaResponse>,
     /// `success`, or `partial` when an organisation failed.
     #[schema(example = "success")]
     status: &'static str,
-    /// Sentence to show.
+    /// Result as a sentence to show.
     #[schema(example = "Sincronização concluída: 250 projetos (3 novos, 247 atualizados)")]
     message: String,
     /// Equal to `synced`.
@@ -49,26 +51,26 @@ pub(super) struct SincronizacaoResponse {
     /// Equal to `updated`.
     #[schema(example = 247)]
     projects_updated: usize,
-    /// When Azure DevOps was asked.
+    /// Instant at which Azure DevOps was asked.
     timestamp: Instant,
 }
 
-/// The outcome for one organisation.
+/// Result of the synchronisation of one organisation.
 #[derive(Debug, Serialize, ToSchema)]
 struct OrganizacaoSincronizadaResponse {
-    /// Its name.
+    /// Name of the organisation.
     #[schema(example = "contoso")]
     organization: String,
-    /// Projects that it listed.
+    /// Number of projects that the organisation listed.
     #[schema(example = 250)]
     count: usize,
     /// `success` or `error`.
     #[schema(example = "success")]
     status: &'static str,
-    /// Whose credential was used: `database` (the vault), `environment` or `caller`.
+    /// Origin of the credential: `database` (the vault), `environment` or `caller`.
     #[schema(example = "environment")]
     source: &'static str,
-    /// What went wrong; only with status `error`.
+    /// Reason of the failure, as a sentence to show; only with status `error`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, example = "não respondeu a tempo")]
     error: Option<String>,
@@ -177,18 +179,18 @@ impl PartialSchema for AzureProjectResponse {
         let url = format!("https://dev.azure.com/contoso/_apis/projects/{id}");
         ObjectBuilder::new()
             .description(Some(
-                "A project as Azure DevOps describes it; other keys pass through as they are",
+                "A project as Azure DevOps describes it. Other keys are passed on unchanged.",
             ))
-            .property("id", text(id, "GUID"))
+            .property("id", text(id, "Azure DevOps GUID of the project."))
             .required("id")
-            .property("name", text("Ledger", "Name"))
+            .property("name", text("Ledger", "Name of the project."))
             .required("name")
             .property(
                 "description",
-                text("Contabilidade", "Description; absent when empty"),
+                text("Contabilidade", "Description of the project; absent when empty."),
             )
-            .property("url", text(&url, "REST address"))
-            .property("state", text("wellFormed", "State"))
+            .property("url", text(&url, "REST address in Azure DevOps."))
+            .property("state", text("wellFormed", "State as Azure DevOps spells it."))
             .additional_properties(Some(AdditionalProperties::FreeForm(true)))
             .into()
     }

@@ -23,11 +23,11 @@ pub(super) struct OrganizationPatIdParam {
 }
 
 fields! {
-    /// Which part of the list.
+    /// Selects a part of the list.
     pub(super) struct VaultPageParams {
-        /// Items to leave out.
+        /// Number of items to skip.
         skip: Number<0, { i64::MAX }, 0> = 0,
-        /// Items to return at the most.
+        /// Maximum number of items to return.
         limit: Number<1, 500, 100> = 100,
     }
 }
@@ -42,17 +42,17 @@ impl From<VaultPageParams> for Page {
 }
 
 fields! {
-    /// Which PATs.
+    /// Selects the PATs to list.
     pub(super) struct OnlyActiveParams {
-        /// Only those in use.
+        /// Returns only PATs that are in use.
         pub(super) only_active: Flag<false> = false,
     }
 }
 
 fields! {
-    /// How to store.
+    /// Decides how a PAT is stored.
     pub(super) struct ValidateFirstParams {
-        /// Store only a PAT that Azure DevOps accepts. Missing scopes do not refuse it.
+        /// Stores the PAT only if Azure DevOps accepts it. A missing scope does not prevent that.
         pub(super) validate_first: Flag<true> = true,
     }
 }
@@ -60,18 +60,19 @@ fields! {
 fields! {
     /// A PAT to store.
     pub(super) struct OrganizationPatCreate {
-        /// Azure DevOps organisation.
+        /// Azure DevOps organisation that the PAT is for.
         organization_name: Required<NomeOrganizacao>,
-        /// Address for people; nothing is ever sent there. It is `https`, without user, parameters and fragment; `http`
-        /// only for this machine, and not in production. Blank or null: that of Azure DevOps Services.
+        /// Address to show to people; the service never calls it. It must be `https` without user, query and
+        /// fragment; `http` is accepted for this machine outside production. Blank or null stands for the
+        /// address in Azure DevOps Services.
         organization_url: Blankable<OrganizationUrl> = "https://dev.azure.com/contoso",
-        /// The PAT.
+        /// The PAT itself. It is stored encrypted.
         pat: Required<Secret<10, 2_000>>,
-        /// Notes.
+        /// Notes for administrators.
         descricao: Nullable<Text<10_000>>,
-        /// When it stops being used; without an offset it is UTC. Blank means never.
+        /// Instant after which the PAT is not used. Without an offset it is UTC; blank means never.
         expira_em: Blankable<DateTime<Utc>>,
-        /// Whether it is used.
+        /// `true` if the service uses the PAT.
         ativo: Flag<true>,
     }
     example = json!({"organization_name": "contoso", "pat": "the-pat-of-contoso", "descricao": "Equipe Portal", "expira_em": "2026-12-31T23:59:59Z"});
@@ -91,17 +92,17 @@ impl From<OrganizationPatCreate> for NewOrganizationPat {
 }
 
 fields! {
-    /// Changes to a PAT; a key that is absent changes nothing.
+    /// Changes to a stored PAT. An absent key changes nothing.
     pub(super) struct OrganizationPatUpdate {
-        /// Address for people, by the same rules; blank or null changes nothing.
+        /// New address to show to people, by the rules of creation. Blank or null changes nothing.
         organization_url: Blankable<OrganizationUrl> = "https://dev.azure.com/contoso",
-        /// The new PAT; blank or null changes nothing.
+        /// The new PAT. Blank or null changes nothing.
         pat: Nullable<Secret<10, 2_000>>,
-        /// Notes; null clears them.
+        /// New notes. Null clears them.
         descricao: Optional<OrNull<Text<10_000>>>,
-        /// When it stops being used; null or blank: never.
+        /// New instant after which the PAT is not used. Null or blank means never.
         expira_em: Optional<OrBlank<DateTime<Utc>>>,
-        /// Whether it is used; null changes nothing.
+        /// `true` if the service uses the PAT. Null changes nothing.
         ativo: Nullable<bool>,
     }
     example = json!({"descricao": "Equipe Portal", "ativo": true});
@@ -122,9 +123,9 @@ impl From<OrganizationPatUpdate> for OrganizationPatChanges {
 fields! {
     /// A PAT to try.
     pub(super) struct ValidateRequest {
-        /// Azure DevOps organisation.
+        /// Azure DevOps organisation to ask.
         pub(super) organization_name: Required<NomeOrganizacao>,
-        /// The PAT.
+        /// The PAT to try.
         pub(super) pat: Required<Secret<1, 2_000>>,
     }
     example = json!({"organization_name": "contoso", "pat": "the-pat-of-contoso"});

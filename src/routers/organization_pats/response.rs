@@ -12,31 +12,31 @@ use crate::services::organization_pats::shown;
 /// A stored PAT.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OrganizationPatResponse {
-    /// Key.
+    /// Id of the stored PAT.
     id: Uuid,
-    /// Organisation, lower case.
+    /// Organisation in lower case.
     #[schema(example = "contoso")]
     organization_name: String,
-    /// Address for people.
+    /// Address to show to people.
     #[schema(required = true, example = "https://dev.azure.com/contoso")]
     organization_url: Option<String>,
-    /// The PAT with all but its ends hidden; null when it cannot be read any more.
+    /// The PAT with all but its ends hidden; null when it cannot be decrypted any more.
     #[schema(required = true, example = "abcd****wxyz")]
     pat_masked: Option<String>,
-    /// Notes.
+    /// Notes for administrators.
     #[schema(required = true, example = "Equipe Portal")]
     descricao: Option<String>,
-    /// When it stops being used.
+    /// Instant after which the PAT is not used; null means never.
     #[schema(required = true)]
     expira_em: Option<Instant>,
-    /// Whether it is used.
+    /// `true` if the service uses the PAT.
     ativo: bool,
-    /// Who entered it.
+    /// E-mail address or name of the administrator who stored it.
     #[schema(required = true, example = "ana@contoso.com")]
     criado_por: Option<String>,
-    /// When.
+    /// Instant of creation.
     criado_em: Instant,
-    /// When it last changed.
+    /// Instant of the last change.
     atualizado_em: Instant,
     /// `não verificado`, `válido`, `expira em breve`, `expirado` or `ilegível`.
     #[schema(required = true, example = "válido")]
@@ -75,9 +75,9 @@ impl From<MaskedPat> for OrganizationPatResponse {
 /// A page of PATs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OrganizationPatListResponse {
-    /// The PATs.
+    /// PATs of the page.
     items: Vec<OrganizationPatResponse>,
-    /// How many there are over all pages.
+    /// Number of PATs on all pages.
     #[schema(example = 1)]
     total: i64,
 }
@@ -91,24 +91,24 @@ impl From<Paged<MaskedPat>> for OrganizationPatListResponse {
     }
 }
 
-/// What Azure DevOps says of a PAT.
+/// Answer of Azure DevOps about a PAT.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ValidationResponse {
-    /// Whether it works.
+    /// `true` if Azure DevOps accepts the PAT.
     valid: bool,
     /// Organisation that was asked.
     #[schema(example = "contoso")]
     organization_name: String,
-    /// Sentence to show.
+    /// Result as a sentence to show.
     #[schema(example = "PAT válido. 3 projeto(s) encontrado(s).")]
     message: String,
-    /// Projects that it sees.
+    /// Number of projects that the PAT sees.
     #[schema(required = true, example = 3)]
     projects_count: Option<usize>,
-    /// Names of the first ten.
+    /// Names of the first ten projects.
     #[schema(required = true, example = json!(["Ledger"]))]
     projects: Option<Vec<String>>,
-    /// Each scope that the service uses; empty for a PAT that is not accepted.
+    /// Result for each scope that the service uses; empty for a PAT that is not accepted.
     scopes: Vec<ScopeResponse>,
     /// Names of the scopes that the PAT lacks and the service needs.
     #[schema(example = json!(["Identity (Read)"]))]
@@ -118,19 +118,20 @@ pub(super) struct ValidationResponse {
 /// A scope of PATs.
 #[derive(Debug, Serialize, ToSchema)]
 struct ScopeResponse {
-    /// Its name where PATs are made.
+    /// Name of the scope as the page of PATs in Azure DevOps shows it.
     #[schema(example = "Identity (Read)")]
     scope: &'static str,
-    /// What the try found.
+    /// Result of the try.
     estado: EstadoDoEscopo,
-    /// What the service does with it, to show.
+    /// Use of the scope, as a text to show.
     #[schema(example = "reconhecer quem entra pela extensão")]
     usado_para: &'static str,
-    /// Whether the service does its work without it.
+    /// `true` if the service works without the scope.
     opcional: bool,
 }
 
-/// What a try says of a scope: `nao_verificado` is trouble of the moment, or nothing to try it on.
+/// Result of trying a scope. `nao_verificado` means that Azure DevOps had trouble, or that there was nothing
+/// to try it on.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum EstadoDoEscopo {

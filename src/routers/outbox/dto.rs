@@ -14,70 +14,72 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::models::outbox::{Falha, Resumo};
 use crate::services::outbox::{Andamento, Diferenca, Reconciliacao, Selecao, SelectedWorkItems};
 
-/// How the hours are on their way to Azure DevOps.
+/// State of the write-back to Azure DevOps.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AndamentoResponse {
-    /// Work items whose hours are on their way.
+    /// Number of work items whose hours are not written yet.
     #[schema(example = 2)]
     pendentes: i64,
-    /// Since when the oldest of them is.
+    /// Instant since which the oldest of them waits.
     #[schema(required = true)]
     mais_antigo: Option<Instant>,
-    /// For how many seconds that is.
+    /// Number of seconds for which the oldest of them has waited.
     #[schema(required = true, example = 12)]
     idade_segundos: Option<i64>,
-    /// Work items whose hours will not be written unless somebody acts.
+    /// Number of work items whose hours will not be written without an administrator's action.
     #[schema(example = 1)]
     falhas: i64,
-    /// Work items that wait for `POST /integracao/reconciliar`, because the database of this service was restored.
+    /// Number of work items that wait for `POST /integracao/reconciliar`, because the database of this
+    /// service was restored.
     #[schema(example = 0)]
     a_conferir: i64,
-    /// The same by organisation; only those that have something unwritten.
+    /// The same figures for each organisation that has unwritten hours.
     organizacoes: Vec<PendenciasResponse>,
-    /// What failed, at the most 200.
+    /// Failures in detail, at most 200.
     falhas_detalhes: Vec<FalhaResponse>,
 }
 
-/// How the hours of one organisation are on their way.
+/// State of the write-back of one organisation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PendenciasResponse {
-    /// Organisation.
+    /// Name of the organisation.
     #[schema(example = "contoso")]
     organization_name: String,
-    /// Work items whose hours are on their way.
+    /// Number of work items whose hours are not written yet.
     #[schema(example = 2)]
     pendentes: i64,
-    /// Since when the oldest of them is.
+    /// Instant since which the oldest of them waits.
     #[schema(required = true)]
     mais_antigo: Option<Instant>,
-    /// Work items whose hours will not be written unless somebody acts.
+    /// Number of work items whose hours will not be written without an administrator's action.
     #[schema(example = 1)]
     falhas: i64,
-    /// Work items that wait for `POST /integracao/reconciliar`, because the database of this service was restored.
+    /// Number of work items that wait for `POST /integracao/reconciliar`, because the database of this
+    /// service was restored.
     #[schema(example = 0)]
     a_conferir: i64,
 }
 
-/// A work item whose hours are not written.
+/// A work item whose hours could not be written.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FalhaResponse {
-    /// Organisation.
+    /// Name of the organisation.
     #[schema(example = "contoso")]
     organization_name: String,
     /// Azure DevOps GUID of the project.
     project_id: Uuid,
-    /// Work item.
+    /// Id of the work item.
     #[schema(example = 4711)]
     work_item_id: i32,
-    /// Why.
+    /// Reason as a sentence to show.
     #[schema(
         required = true,
         example = "O Work Item 4711 não existe mais, ou a credencial usada não o vê"
     )]
     motivo: Option<String>,
-    /// Since when.
+    /// Instant since which the hours wait.
     desde: Instant,
-    /// Failed attempts.
+    /// Number of failed attempts.
     #[schema(example = 3)]
     tentativas: i32,
 }
@@ -128,34 +130,35 @@ impl From<Andamento> for AndamentoResponse {
 }
 
 fields! {
-    /// Which failures to try again; without anything all of the caller's organisations.
+    /// Selects the failures to try again. Without any key all failures of the caller's organisations are
+    /// tried.
     pub(super) struct RepetirRequest {
-        /// Only those of this organisation.
+        /// Tries only failures of this organisation.
         pub(super) organization_name: Nullable<NomeOrganizacao>,
-        /// Only that of this work item.
+        /// Tries only the failure of this work item.
         pub(super) work_item_id: Nullable<WorkItemId>,
     }
     example = json!({"organization_name": "contoso", "work_item_id": 4711});
 }
 
-/// How many failures are tried again.
+/// Number of failures that are tried again.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RepetirResponse {
-    /// Work items.
+    /// Number of work items.
     #[schema(example = 1)]
     pub(super) repetidos: usize,
 }
 
 fields! {
-    /// What to compare: a work item, or those of a project.
+    /// Selects what to compare: one work item, or the work items of a project.
     pub(super) struct ReconciliarRequest {
-        /// Organisation, in any case.
+        /// Name of the organisation. Case does not matter.
         organization_name: Required<NomeOrganizacao>,
-        /// This work item.
+        /// Compares only this work item.
         work_item_id: Nullable<WorkItemId>,
-        /// Those of this project, 200 at a time; `work_item_id` wins.
+        /// Compares the work items of this project, 200 at a time. `work_item_id` wins if both are present.
         project_id: Nullable<ProjetoNomeado>,
-        /// `proximo` of the answer before: go on after this work item.
+        /// `proximo` of the previous answer: continues after this work item.
         a_partir_de: Nullable<WorkItemId>,
     }
     example = json!({"organization_name": "contoso", "work_item_id": 4711});
@@ -183,15 +186,15 @@ impl ReconciliarRequest {
     }
 }
 
-/// What differed.
+/// Result of a comparison.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReconciliacaoResponse {
-    /// Work items compared.
+    /// Number of compared work items.
     #[schema(example = 1)]
     verificados: usize,
-    /// Those that differed.
+    /// Work items that differed.
     diferencas: Vec<DiferencaResponse>,
-    /// To be sent as `a_partir_de` for the next ones; null when all were compared.
+    /// Value of `a_partir_de` for the next request; null when all work items were compared.
     #[schema(required = true)]
     proximo: Option<i32>,
 }
@@ -199,24 +202,24 @@ pub(super) struct ReconciliacaoResponse {
 /// A work item that differed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DiferencaResponse {
-    /// Work item.
+    /// Id of the work item.
     #[schema(example = 4711)]
     work_item_id: i32,
-    /// Logged here, in hours.
+    /// Hours logged in this service.
     #[schema(example = 2.5)]
     horas_apontadas: f64,
-    /// Logged here, `HH:mm`.
+    /// The same hours as `HH:mm`.
     #[schema(example = "02:30")]
     horas_formatadas: String,
-    /// `CompletedWork` before; null when the work item cannot be read.
+    /// `CompletedWork` before the comparison; null when the work item cannot be read.
     #[schema(required = true, example = 1.0)]
     completed_work_antes: Option<f64>,
-    /// `CompletedWork` now.
+    /// `CompletedWork` after the comparison.
     #[schema(required = true, example = 2.5)]
     completed_work_depois: Option<f64>,
-    /// Whether what was missing stands there now.
+    /// `true` if the missing hours were written.
     reparado: bool,
-    /// Why not.
+    /// Reason why they were not written, as a sentence to show.
     #[schema(required = true)]
     motivo: Option<String>,
 }

@@ -10,46 +10,46 @@ use crate::models::horas::Horas;
 use crate::models::timesheet::{Aviso, DAYS, Folha, Lancamento, No, day_name};
 use crate::services::timesheet::assemble::level;
 
-/// A week.
+/// The timesheet of a week.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FolhaResponse {
-    /// Monday.
+    /// Monday of the week.
     semana_inicio: NaiveDate,
-    /// Sunday.
+    /// Sunday of the week.
     semana_fim: NaiveDate,
-    /// `dd/mm - dd/mm`.
+    /// First and last day as `dd/mm - dd/mm`.
     #[schema(example = "12/01 - 18/01")]
     semana_label: String,
-    /// The trees of work items, by level and id.
+    /// Trees of work items, ordered by level and id.
     work_items: Vec<NoResponse>,
-    /// All entries, in hours.
+    /// Sum of all entries in hours.
     #[schema(example = 31.5)]
     total_geral_horas: f64,
-    /// The same as `HH:mm`; empty when there are none.
+    /// The same sum as `HH:mm`; empty when there are no entries.
     #[schema(example = "31:30")]
     total_geral_formatado: String,
-    /// Each of the seven days.
+    /// Sums of the seven days.
     totais_por_dia: Vec<TotalDoDiaResponse>,
-    /// Work items in all trees.
+    /// Number of work items in all trees.
     #[schema(example = 12)]
     total_work_items: usize,
-    /// All estimates, in hours, each once.
+    /// Sum of the estimates in hours; each work item counts once.
     #[schema(example = 120.0)]
     total_esforco: f64,
     /// Equal to `total_geral_horas`.
     #[schema(example = 31.5)]
     total_historico: f64,
-    /// What is not in the sheet though it might be expected, and why.
+    /// Warnings about data that the timesheet lacks.
     avisos: Vec<AvisoResponse>,
 }
 
-/// What a sheet lacks.
+/// A warning about data that the timesheet lacks.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AvisoResponse {
-    /// `time_sem_areas`, `area_ilegivel`, `campo_ausente` or `estado_desconhecido`.
+    /// Kind of the warning: `time_sem_areas`, `area_ilegivel`, `campo_ausente` or `estado_desconhecido`.
     #[schema(example = "time_sem_areas")]
     code: &'static str,
-    /// Sentence to show to a person.
+    /// Warning as a sentence to show.
     #[schema(
         example = "O time não tem áreas no Azure DevOps; por isso a folha só mostra Work Items com horas"
     )]
@@ -65,123 +65,123 @@ impl From<Aviso> for AvisoResponse {
     }
 }
 
-/// All entries of a day.
+/// Sum of all entries of a day.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TotalDoDiaResponse {
-    /// The day.
+    /// Date of the day.
     data: NaiveDate,
-    /// `seg`, `ter`, ...
+    /// Day of the week: `seg`, `ter`, `qua`, `qui`, `sex`, `sáb` or `dom`.
     #[schema(example = "seg")]
     dia_semana: &'static str,
     /// Day of the month.
     #[schema(example = 12)]
     dia_numero: u32,
-    /// In hours.
+    /// Sum in hours.
     #[schema(example = 8.0)]
     total_horas: f64,
-    /// As `HH:mm`; empty when there are none.
+    /// The same sum as `HH:mm`; empty when there are no entries.
     #[schema(example = "08:00")]
     total_formatado: String,
-    /// Whether it is today.
+    /// `true` if the day is today.
     eh_hoje: bool,
 }
 
-/// A work item, with what is below it.
+/// A work item with its children.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NoResponse {
-    /// Id.
+    /// Id of the work item.
     #[schema(example = 4711)]
     id: i32,
-    /// Title.
+    /// Title of the work item.
     #[schema(example = "Fechar o balanço")]
     title: String,
-    /// Name of the type.
+    /// Name of the work item type.
     #[serde(rename = "type")]
     #[schema(example = "Task")]
     tipo: String,
     /// Name of the state.
     #[schema(example = "Doing")]
     state: String,
-    /// `Proposed`, `InProgress`, `Resolved`, `Completed` or `Removed`, as the process says.
+    /// Category of the state in the process: `Proposed`, `InProgress`, `Resolved`, `Completed` or `Removed`.
     #[schema(example = "InProgress")]
     state_category: &'static str,
-    /// Picture of the type, a `data:` URI.
+    /// Icon of the type as a `data:` URI.
     #[schema(example = "data:image/svg+xml;base64,PHN2Zy8+")]
     icon_url: String,
-    /// Whose it is.
+    /// Name of the person that the work item is assigned to.
     #[schema(required = true, example = "Ana Exemplo")]
     assigned_to: Option<String>,
-    /// Estimate in hours; the sum of the children where they have any.
+    /// Estimate in hours; the sum of the children where they have estimates.
     #[schema(required = true, example = 8.0)]
     original_estimate: Option<f64>,
-    /// Hours done, likewise.
+    /// Completed work in hours; the sum of the children where they have any.
     #[schema(required = true, example = 2.5)]
     completed_work: Option<f64>,
-    /// Hours left, likewise.
+    /// Remaining work in hours; the sum of the children where they have any.
     #[schema(required = true, example = 5.5)]
     remaining_work: Option<f64>,
-    /// The caller's hours of the week, those of the children included.
+    /// Sum of the caller's hours of the week, with those of the children.
     #[schema(example = 2.5)]
     total_semana_horas: f64,
-    /// The same as `HH:mm`; empty when there are none.
+    /// The same sum as `HH:mm`; empty when there are no entries.
     #[schema(example = "02:30")]
     total_semana_formatado: String,
-    /// The seven days.
+    /// The seven days of the week.
     dias: Vec<DiaResponse>,
-    /// 0 for epics to 3 for tasks.
+    /// Level in the tree: 0 for epics to 3 for tasks.
     #[schema(example = 3)]
     nivel: u8,
-    /// The work item above it, where that is shown.
+    /// Id of the parent, if the parent is in the timesheet.
     #[schema(required = true)]
     parent_id: Option<i32>,
-    /// What is below it.
+    /// Work items below this one.
     #[schema(no_recursion)]
     children: Vec<NoResponse>,
-    /// Whether hours can be logged on it.
+    /// `true` if hours can be logged and changed.
     pode_editar: bool,
-    /// Whether entries on it can be deleted.
+    /// `true` if entries can be deleted.
     pode_excluir: bool,
 }
 
-/// A cell.
+/// A day of a work item.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DiaResponse {
-    /// The day.
+    /// Date of the day.
     data: NaiveDate,
-    /// `seg`, `ter`, ...
+    /// Day of the week: `seg`, `ter`, `qua`, `qui`, `sex`, `sáb` or `dom`.
     #[schema(example = "seg")]
     dia_semana: &'static str,
     /// Day of the month.
     #[schema(example = 12)]
     dia_numero: u32,
-    /// In hours, the children's included.
+    /// Sum of the hours, with those of the children.
     #[schema(example = 2.5)]
     total_horas: f64,
-    /// As `HH:mm`; empty when there are none.
+    /// The same sum as `HH:mm`; empty when there are no entries.
     #[schema(example = "02:30")]
     total_formatado: String,
     /// The caller's entries on this work item itself.
     apontamentos: Vec<LancamentoResponse>,
-    /// Whether it is today.
+    /// `true` if the day is today.
     eh_hoje: bool,
-    /// Whether it is Saturday or Sunday.
+    /// `true` if the day is a Saturday or a Sunday.
     eh_fim_semana: bool,
 }
 
-/// An entry in a cell.
+/// A time entry in a day.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LancamentoResponse {
-    /// Key.
+    /// Id of the entry.
     id: Uuid,
-    /// `HH:mm`.
+    /// Duration as `HH:mm`.
     #[schema(example = "02:30")]
     duracao: String,
-    /// In hours.
+    /// Duration in hours.
     #[schema(example = 2.5)]
     duracao_horas: f64,
-    /// Key of the activity.
+    /// Id of the activity.
     id_atividade: Uuid,
-    /// Its name.
+    /// Name of the activity.
     #[schema(example = "Codificação")]
     atividade_nome: String,
     /// Free text.

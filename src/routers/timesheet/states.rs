@@ -9,21 +9,21 @@ use utoipa::ToSchema;
 use crate::azure_devops::work_items::{Revisions, WorkItem};
 use crate::services::timesheet::Estado;
 
-/// What the state of a work item allows.
+/// Permissions that follow from the state of a work item.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StateCategoryResponse {
-    /// Work item.
+    /// Id of the work item.
     #[schema(example = 4711)]
     work_item_id: i32,
-    /// Name of its state.
+    /// Name of the state.
     #[schema(example = "Doing")]
     state: String,
-    /// `Proposed`, `InProgress`, `Resolved`, `Completed` or `Removed`, as the process says.
+    /// Category of the state in the process: `Proposed`, `InProgress`, `Resolved`, `Completed` or `Removed`.
     #[schema(example = "InProgress")]
     state_category: &'static str,
-    /// Whether hours can be logged on it.
+    /// `true` if hours can be logged and changed.
     can_edit: bool,
-    /// Whether entries on it can be deleted.
+    /// `true` if entries can be deleted.
     can_delete: bool,
 }
 
@@ -42,37 +42,38 @@ impl From<Estado> for StateCategoryResponse {
 /// Revisions of a work item.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RevisionsResponse {
-    /// Work item.
+    /// Id of the work item.
     #[schema(example = 4711)]
     work_item_id: i32,
-    /// The oldest first.
+    /// Revisions, the oldest first.
     revisions: Vec<RevisionResponse>,
-    /// Whether there are more than the 12,000 revisions that are read; the later ones are missing then.
+    /// `true` if the work item has more than the 12,000 revisions that are read. The later ones are missing
+    /// then.
     truncado: bool,
 }
 
-/// A revision.
+/// A revision of a work item.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RevisionResponse {
-    /// Its number.
+    /// Number of the revision.
     #[schema(example = 1)]
     rev: i32,
-    /// What it says.
+    /// Fields of the revision.
     fields: RevisionFields,
 }
 
-/// What a revision says of state and assignment.
+/// State and assignment in a revision.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RevisionFields {
-    /// When it was made.
+    /// Instant of the revision.
     #[serde(rename = "System.ChangedDate")]
     #[schema(required = true, example = "2026-01-12T10:00:00Z")]
     changed_date: Option<String>,
-    /// State.
+    /// Name of the state.
     #[serde(rename = "System.State")]
     #[schema(required = true, example = "Doing")]
     state: Option<String>,
-    /// Identity that it was assigned to, as Azure DevOps tells it.
+    /// Identity that the work item was assigned to, as Azure DevOps tells it.
     #[serde(rename = "System.AssignedTo")]
     #[schema(required = true, value_type = Option<Object>)]
     assigned_to: Option<Value>,
@@ -99,10 +100,10 @@ impl RevisionsResponse {
     }
 }
 
-/// States of a type.
+/// States of a work item type.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProcessStatesResponse {
-    /// Name of each state, and its category.
+    /// Category of each state, by the name of the state.
     #[schema(example = json!({"To Do": "Proposed", "Done": "Completed"}))]
     pub(super) state_map: BTreeMap<String, &'static str>,
 }
@@ -110,24 +111,24 @@ pub(super) struct ProcessStatesResponse {
 /// Work items by id.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CurrentStateResponse {
-    /// Those that exist.
+    /// Work items that exist in the project.
     work_items: BTreeMap<String, CurrentState>,
 }
 
-/// A work item as it is.
+/// Current state of a work item.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CurrentState {
-    /// Id.
+    /// Id of the work item.
     #[schema(example = 4711)]
     id: i32,
-    /// Name of its state.
+    /// Name of the state.
     #[schema(example = "Doing")]
     state: String,
-    /// Name of its type.
+    /// Name of the work item type.
     #[serde(rename = "type")]
     #[schema(example = "Task")]
     tipo: String,
-    /// Whose it is.
+    /// Name of the person that the work item is assigned to.
     #[schema(required = true, example = "Ana Exemplo")]
     assigned_to: Option<String>,
 }
