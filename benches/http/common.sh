@@ -14,7 +14,10 @@ cleanup() {
 trap cleanup EXIT
 
 for tool in "$@"; do
-    command -v "$tool" >/dev/null || { echo "this needs $tool (oha: cargo install oha)" >&2; exit 1; }
+    command -v "$tool" >/dev/null || {
+        echo "this needs $tool: apt-get install -y nginx postgresql wrk jq curl openssl python3 && cargo install --locked oha" >&2
+        exit 1
+    }
 done
 cargo build --release --locked --quiet
 aponta=target/release/aponta
