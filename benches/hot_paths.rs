@@ -1,5 +1,5 @@
-//! What a request does between its bytes and the database: a page as JSON, a week put together. Whole requests are
-//! measured in `benches/http/`.
+//! What a request does between its bytes and the database: a page as JSON, a week put together. Whole
+//! requests are measured in `benches/http/`.
 //!
 //! `cargo bench --bench hot_paths`
 

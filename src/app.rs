@@ -51,7 +51,8 @@ const COMPRESS_ABOVE: u64 = 4_096;
 /// How long the end of the process waits for hours that are being written.
 const WRITE_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// All routes, and the document that describes them. It takes megabytes and milliseconds to make, so it is made once.
+/// All routes, and the document that describes them. It takes megabytes and milliseconds to make, so it is
+/// made once.
 struct Described {
     limited: Router<AppState>,
     unlimited: Router<AppState>,
@@ -120,8 +121,8 @@ async fn method_not_allowed() -> Problem {
     Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// Puts around `routes` what they need whatever they do. One stack, the outermost first: a router copies all that is below
-/// each layer that it is given, with every request.
+/// Puts around `routes` what they need whatever they do. One stack, the outermost first: a router copies all
+/// that is below each layer that it is given, with every request.
 pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
     let probes = [&ALIVE[..], &[READY]].concat();
     let observer = Observer::new(config, draining.clone(), probes);
@@ -186,8 +187,8 @@ impl App {
     /// Connects (lazily) and builds.
     ///
     /// # Errors
-    /// When the machine has no certificates to trust; or the database address is malformed, which a loaded configuration
-    /// excludes.
+    /// When the machine has no certificates to trust; or the database address is malformed, which a loaded
+    /// configuration excludes.
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         let db = Db::connect_lazy(&config.database)?;
         let draining = Draining::default();
@@ -220,8 +221,8 @@ impl App {
         })
     }
 
-    /// Serves and does the background jobs until `stop` is cancelled; then drains and closes the pool. Returns how many
-    /// connections had to be cut.
+    /// Serves and does the background jobs until `stop` is cancelled; then drains and closes the pool.
+    /// Returns how many connections had to be cut.
     pub async fn run(
         self,
         listener: TcpListener,

@@ -1,7 +1,8 @@
-//! Who is calling, and of which organisations they are a member.
+//! The caller and the organisations that they are a member of.
 //!
-//! `presented` takes the request's headers apart, `app_token` checks tokens of the extension, `membership` asks the
-//! organisations (and remembers), `verifier` decides, `administrators` knows what callers administer.
+//! `presented` takes the request's headers apart, `app_token` checks tokens of the extension, `membership`
+//! asks the organisations (and remembers), `verifier` decides, `administrators` knows what callers
+//! administer.
 
 mod admin;
 mod administrators;

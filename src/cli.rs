@@ -1,4 +1,5 @@
-//! What a person types, and what the process answers: exit 0, 1 (it failed) or 2 (the configuration is wrong).
+//! What a person types, and what the process answers: exit 0, 1 (it failed) or 2 (the configuration is
+//! wrong).
 
 mod database;
 #[cfg(feature = "dev")]
@@ -128,8 +129,8 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
         .block_on(work)
 }
 
-/// Huge pages make a process of 27 MiB one of 47: the allocator asks for them, and touches a little of each. A list is no
-/// slower without them.
+/// Huge pages make a process of 27 MiB one of 47: the allocator asks for them, and touches a little of each.
+/// A list is no slower without them.
 fn refuse_huge_pages() {
     #[cfg(target_os = "linux")]
     // A kernel that cannot leaves us with more memory, no less right.
@@ -298,7 +299,7 @@ fn check_config(env: &Env) -> anyhow::Result<()> {
 
 fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
-        // Whoever reads has read enough (`aponta openapi | head`).
+        // The reader has read enough (`aponta openapi | head`).
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
     }

@@ -1,7 +1,8 @@
 //! Configuration: read once, checked as a whole, then handed out in parts.
 //!
 //! The environment wins over `.env`. All problems are reported together, each with the variable, what is
-//! wrong and an example. Only [`mod@env`] reads the environment. README and `.env.example` list the variables.
+//! wrong and an example. Only [`mod@env`] reads the environment. README and `.env.example` list the
+//! variables.
 
 pub mod apontamentos;
 pub mod auth;
@@ -38,7 +39,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Azure DevOps organisations and how they are asked.
     pub azure_devops: AzureDevOpsConfig,
-    /// Who may call.
+    /// Rules for callers.
     pub auth: AuthConfig,
     /// Keys of the PAT vault.
     pub vault: VaultConfig,

@@ -38,7 +38,7 @@ pub struct DevOptions {
     pub data_dir: Option<PathBuf>,
     /// Use this database instead of one of our own.
     pub database_url: Option<String>,
-    /// Authenticate callers against Azure DevOps, instead of taking everybody for the mock user.
+    /// Authenticate callers against Azure DevOps, instead of taking every caller for the mock user.
     pub auth: bool,
     /// Only run the database, serve nothing.
     pub only_database: bool,
@@ -188,8 +188,8 @@ async fn wait_with_database(postgres: &EmbeddedPostgres, stop: &CancellationToke
     Ok(())
 }
 
-/// The environment, but for what makes a development server: its own database, authentication only if asked for,
-/// loopback only, quick shutdown.
+/// The environment, but for what makes a development server: its own database, authentication only if asked
+/// for, loopback only, quick shutdown.
 #[must_use]
 pub fn overlay(env: &Env, auth: bool) -> Env {
     let metrics = env.get("METRICS_ADDR").unwrap_or("off").to_owned();

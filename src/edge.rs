@@ -1,4 +1,5 @@
-//! The edge of the service that no resource owns: errors, extractors, limits, CORS, request ids, docs document.
+//! The edge of the service that no resource owns: errors, extractors, limits, CORS, request ids, docs
+//! document.
 
 pub mod body;
 pub mod client_ip;

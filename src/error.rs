@@ -22,7 +22,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a use case did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody proved who is calling. Holds the sentence for the caller.
+    /// The caller's identity is not proved. Holds the sentence for the caller.
     #[error("not authenticated: {0}")]
     Unauthenticated(String),
     /// The address showed too many unknown credentials lately (429).
@@ -130,8 +130,8 @@ impl Error {
     }
 }
 
-/// Returns 502 where Azure DevOps answered, but not what we need; 503 where it may work again soon; 504 where it did not
-/// answer in time.
+/// Returns 502 where Azure DevOps answered, but not what we need; 503 where it may work again soon; 504 where
+/// it did not answer in time.
 fn upstream(error: &azure_devops::Error) -> Code {
     match error {
         azure_devops::Error::Timeout => Code::AzureDevopsTempoEsgotado,

@@ -21,7 +21,8 @@ use crate::tenants::Tenants;
 /// How late a change of the vault by another process may be noticed.
 const VAULT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Interval for asking organisations who they are, so that a rename is known before its first caller comes.
+/// Interval for asking organisations for their identity, so that a rename is known before its first caller
+/// comes.
 const VERIFY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Between two clearings of answers to repeated requests.
@@ -67,8 +68,8 @@ impl Jobs {
         }
     }
 
-    /// Reads what must be known before the first request: what organisations are called, and those of the vault. The
-    /// background tries again.
+    /// Reads what must be known before the first request: what organisations are called, and those of the
+    /// vault. The background tries again.
     pub async fn prepare(&self) {
         if let Err(error) = self.tenants.refresh().await {
             tracing::warn!(%error, "the names of the organisations could not be read");
@@ -87,8 +88,8 @@ impl Jobs {
         });
     }
 
-    /// Runs them until `stop`; a run that is under way is cut short, which no job minds but the write-back, which ends by
-    /// itself.
+    /// Runs them until `stop`; a run that is under way is cut short, which no job minds but the write-back,
+    /// which ends by itself.
     pub async fn run(self, stop: CancellationToken) {
         let supervisor = Supervisor::until(stop.clone());
         let outbox = self.outbox.clone();

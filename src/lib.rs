@@ -2,16 +2,16 @@
 //!
 //! Modules and their imports (held by `tests/api/architecture/imports.rs`):
 //!
-//! - [`routers`] turn HTTP into calls of [`services`], which hold rules and transactions and call [`repositories`],
-//!   which hold all SQL. No layer calls back.
+//! - [`routers`] turn HTTP into calls of [`services`], which hold rules and transactions and call
+//!   [`repositories`], which hold all SQL. No layer calls back.
 //! - [`models`] are plain domain types, the package `aponta-domain`; [`error`] is what can go wrong; neither
 //!   knows HTTP.
-//! - [`edge`] is HTTP that no resource owns, [`state`] what handlers ask for, [`auth`] proves callers,
-//!   [`db`] is the pool, [`schema`] its migrations, roles and grants, [`tenants`] knows which organisation a name
-//!   stands for, [`azure_devops`] is the client of Azure DevOps (a package of its own), [`jobs`] are what goes on
-//!   beside requests, and [`supervisor`] keeps them going.
-//! - [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together; [`cli`] is
-//!   the command line, `dev` its command for development (feature `dev`).
+//! - [`edge`] is HTTP that no resource owns, [`state`] what handlers ask for, [`auth`] proves callers, [`db`]
+//!   is the pool, [`schema`] its migrations, roles and grants, [`tenants`] knows which organisation a name
+//!   stands for, [`azure_devops`] is the client of Azure DevOps (a package of its own), [`jobs`] are what
+//!   goes on beside requests, and [`supervisor`] keeps them going.
+//! - [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together;
+//!   [`cli`] is the command line, `dev` its command for development (feature `dev`).
 
 pub mod app;
 pub mod auth;

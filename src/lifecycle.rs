@@ -22,8 +22,8 @@ impl Draining {
     }
 }
 
-/// The signals that tell the process to stop: SIGINT (Ctrl-C), SIGTERM (orchestrators), SIGHUP (a closed terminal).
-/// They are caught from the moment of [`listen`](Self::listen) on; none is lost between two waits.
+/// The signals that tell the process to stop: SIGINT (Ctrl-C), SIGTERM (orchestrators), SIGHUP (a closed
+/// terminal). They are caught from the moment of [`listen`](Self::listen) on; none is lost between two waits.
 #[derive(Debug)]
 pub struct StopSignals {
     interrupt: Signal,

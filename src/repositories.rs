@@ -1,6 +1,7 @@
 //! All SQL. One statement a function, connection first, no transaction begun or ended here.
 //!
-//! Absence is `Option`; services decide what it means. Constraint names that callers map stand beside the queries.
+//! Absence is `Option`; services decide what it means. Constraint names that callers map stand beside the
+//! queries.
 
 pub mod apontamentos;
 pub mod atividades;

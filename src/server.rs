@@ -1,6 +1,7 @@
 //! Accepts connections and stops without dropping one.
 //!
-//! Not `axum::serve`: that has no deadline for the head of a request, so slow senders would hold sockets for ever.
+//! Not `axum::serve`: that has no deadline for the head of a request, so slow senders would hold sockets for
+//! ever.
 
 mod addresses;
 mod write_deadline;
@@ -34,12 +35,13 @@ use write_deadline::WriteDeadline;
 /// Pause after a failed accept: the process is out of file descriptors, and only time frees some.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Connections that may wait to be accepted; the kernel takes no more than `net.core.somaxconn`, which is as much on Linux. With
-/// the 128 that `TcpListener::bind` asks for, a burst of clients waits for its handshakes to be sent again, a second or more.
+/// Connections that may wait to be accepted; the kernel takes no more than `net.core.somaxconn`, which is as
+/// much on Linux. With the 128 that `TcpListener::bind` asks for, a burst of clients waits for its handshakes
+/// to be sent again, a second or more.
 const BACKLOG: u32 = 4_096;
 
-/// Most bytes that a connection holds of what its client sends, and so the longest head of a request. Access tokens of
-/// Entra have up to 16 KiB; hyper's own bound is 400 KiB, which a hundred clients turn into 40 MB.
+/// Most bytes that a connection holds of what its client sends, and so the longest head of a request. Access
+/// tokens of Entra have up to 16 KiB; hyper's own bound is 400 KiB, which a hundred clients turn into 40 MB.
 const READ_AHEAD: usize = 64 << 10;
 
 /// Listens for the connections that [`serve`] takes.
@@ -101,8 +103,8 @@ impl<S> Answers for S where
 {
 }
 
-/// Serves until `stop` is cancelled, then drains: readiness turns red, after the delay the listener closes, and
-/// running requests finish within the timeout. Returns how many connections had to be cut.
+/// Serves until `stop` is cancelled, then drains: readiness turns red, after the delay the listener closes,
+/// and running requests finish within the timeout. Returns how many connections had to be cut.
 pub async fn serve(
     listener: TcpListener,
     service: impl Answers,
@@ -196,8 +198,8 @@ impl<S: Answers> Acceptor<S> {
         }
     }
 
-    /// The connections that already wait in the listener's queue. An address that is refused again and again must
-    /// not delay the shutdown, so no more are looked at than the queue holds.
+    /// The connections that already wait in the listener's queue. An address that is refused again and again
+    /// must not delay the shutdown, so no more are looked at than the queue holds.
     async fn accept_waiting(&self, listener: &TcpListener) -> Vec<Accepted> {
         let mut waiting = Vec::new();
         for _ in 0..BACKLOG {

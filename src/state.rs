@@ -76,8 +76,8 @@ parts! {
     outbox: OutboxService,
 }
 
-/// Everything that handlers may ask for; each takes only its part. Behind one pointer, because axum copies it with every
-/// route that it touches.
+/// Everything that handlers may ask for; each takes only its part. Behind one pointer, because axum copies it
+/// with every route that it touches.
 #[derive(Debug, Clone)]
 pub struct AppState(Arc<Parts>);
 

@@ -50,7 +50,7 @@ jobs! {
     LogLineSweep = "log_line_sweep",
     /// Adds up the durations that were measured.
     MetricsUpkeep = "metrics_upkeep",
-    /// Asks organisations who they are.
+    /// Asks organisations for their identity.
     OrganizationCheck = "organization_check",
     /// Reads projects from Azure DevOps.
     ProjectSync = "project_sync",

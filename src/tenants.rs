@@ -1,8 +1,8 @@
-//! Which organisation a name stands for: names are looked up in the table `organizacoes`, and the `instanceId` that
-//! Azure DevOps tells with each proof is compared with the one that was pinned first.
+//! Which organisation a name stands for: names are looked up in the table `organizacoes`, and the
+//! `instanceId` that Azure DevOps tells with each proof is compared with the one that was pinned first.
 //!
-//! A rename keeps the key and with it every row. Another organisation under a known name proves no member until an
-//! operator adopts it (`aponta adopt-organization`). `docs/tenants.md` tells the whole of it.
+//! A rename keeps the key and with it every row. Another organisation under a known name proves no member
+//! until an operator adopts it (`aponta adopt-organization`). `docs/tenants.md` tells the whole of it.
 
 mod decision;
 
@@ -42,8 +42,8 @@ struct Inner {
     confirmed: Mutex<HashMap<NomeOrganizacao, Confirmed>>,
     /// Held while the table is asked: requests that wait for its lock hold one connection, not one each.
     recording: tokio::sync::Mutex<()>,
-    /// Organisations that were asked who they are within the last minute; each is asked once at a time. Apart for
-    /// background work (`true`), for which a person does not wait.
+    /// Organisations that were asked for their identity within the last minute; each is asked once at a time.
+    /// Apart for background work (`true`), for which a person does not wait.
     verified: Cache<(NomeOrganizacao, bool), ChaveOrganizacao>,
     /// Organisations that answered lately under a name that is not theirs.
     replaced: Cache<(NomeOrganizacao, Uuid), ()>,
@@ -69,7 +69,7 @@ pub enum AdoptError {
     /// No PAT is configured to ask with.
     #[error("{0} is not configured, or has no PAT to ask Azure DevOps with")]
     NoPat(NomeOrganizacao),
-    /// Azure DevOps does not tell who it is.
+    /// Azure DevOps does not tell its identity.
     #[error("Azure DevOps does not tell who {0} is")]
     Upstream(NomeOrganizacao, #[source] AzureError),
     /// The table could not be written.
@@ -78,7 +78,8 @@ pub enum AdoptError {
 }
 
 impl Tenants {
-    /// Keeps the names of `azure`'s organisations in `db`; knows none before the first [`refresh`](Self::refresh).
+    /// Keeps the names of `azure`'s organisations in `db`; knows none before the first
+    /// [`refresh`](Self::refresh).
     #[must_use]
     pub fn new(db: Db, azure: AzureDevOps) -> Self {
         Self(Arc::new(Inner {
@@ -129,8 +130,8 @@ impl Tenants {
         confirmed.or_else(|| self.names().chave_of(nome))
     }
 
-    /// Every served organisation once, in the order of the configuration. Of two names for one organisation its present
-    /// one counts, else the first.
+    /// Every served organisation once, in the order of the configuration. Of two names for one organisation
+    /// its present one counts, else the first.
     #[must_use]
     pub fn served(&self) -> Vec<(ChaveOrganizacao, Tenant)> {
         let names = self.names();
@@ -162,12 +163,12 @@ impl Tenants {
         found.map(|(_, tenant)| tenant)
     }
 
-    /// The key of the organisation that answered with `instance_id` under `nome`. The first proof pins it; the same
-    /// `instanceId` under a new name renames it.
+    /// The key of the organisation that answered with `instance_id` under `nome`. The first proof pins it;
+    /// the same `instanceId` under a new name renames it.
     ///
     /// # Errors
-    /// [`AzureError::Replaced`] when the name is another organisation's; [`AzureError::Unavailable`] when the table
-    /// cannot be asked.
+    /// [`AzureError::Replaced`] when the name is another organisation's; [`AzureError::Unavailable`] when the
+    /// table cannot be asked.
     pub async fn confirm(
         &self,
         nome: &NomeOrganizacao,
@@ -220,8 +221,8 @@ impl Tenants {
         Ok(chave)
     }
 
-    /// The key of an organisation, which is asked who it is with `credential` unless it was asked within the last
-    /// minute.
+    /// The key of an organisation, which is asked for its identity with `credential` unless it was asked
+    /// within the last minute.
     ///
     /// # Errors
     /// As for [`confirm`](Self::confirm), and those of the call.
@@ -244,8 +245,8 @@ impl Tenants {
         verified.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
     }
 
-    /// Asks every organisation that has a PAT who it is, so that a rename is known before its first caller comes. What
-    /// goes wrong is logged where it is found.
+    /// Asks every organisation that has a PAT for its identity, so that a rename is known before its first
+    /// caller comes. What goes wrong is logged where it is found.
     pub async fn verify_all(&self) {
         let tenants = self.0.azure.tenants();
         let with_pat = tenants
@@ -280,7 +281,8 @@ impl Tenants {
         chave.ok_or_else(|| AdoptError::Upstream(nome.clone(), AzureError::Replaced))
     }
 
-    /// Decides in one transaction what the answer means, and notes it. `None`: the name is another organisation's.
+    /// Decides in one transaction what the answer means, and notes it. `None`: the name is another
+    /// organisation's.
     async fn record(
         &self,
         nome: &NomeOrganizacao,

@@ -1,4 +1,5 @@
-//! A server that does nothing but answer `/health` with the bytes it was given: what `benches/http/reference.sh` compares ours with.
+//! A server that does nothing but answer `/health` with the bytes it was given: what
+//! `benches/http/reference.sh` compares ours with.
 //!
 //! `bare PORT BODY`
 

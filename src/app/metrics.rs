@@ -35,7 +35,7 @@ impl MetricsListener {
     /// Begins to measure, if this configuration wants it.
     ///
     /// # Errors
-    /// When the address that somebody chose is taken, or this process measures already.
+    /// When the configured address is taken, or this process measures already.
     pub async fn bind(config: &TelemetryConfig) -> anyhow::Result<Option<Self>> {
         let Some(address) = config.metrics else {
             return Ok(None);

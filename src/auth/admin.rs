@@ -5,12 +5,13 @@ use crate::error::Result;
 use crate::models::papel::Papel;
 
 /// An administrator, of all organisations or of some ([`Administered`](super::Administered)). Only
-/// [`CurrentUser::into_admin`] makes one, so what asks for it cannot be reached by anybody else.
+/// [`CurrentUser::into_admin`] makes one, so an operation that asks for it cannot be reached by another
+/// caller.
 #[derive(Debug, Clone)]
 pub struct Admin(CurrentUser);
 
 impl Admin {
-    /// Who it is.
+    /// The administrator.
     #[must_use]
     pub fn user(&self) -> &CurrentUser {
         &self.0

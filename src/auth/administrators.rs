@@ -162,7 +162,7 @@ impl CurrentUser {
         Err(self.unless_administrator(None, only_administrators()))
     }
 
-    /// Refuses callers who do not administer this organisation.
+    /// Refuses callers that do not administer this organisation.
     ///
     /// # Errors
     /// As for [`require`](Self::require).
@@ -173,7 +173,7 @@ impl CurrentUser {
         Err(self.unless_administrator(Some(chave), only_administrators()))
     }
 
-    /// Refuses callers who do not administer the organisation that a request calls `nome`, served or not.
+    /// Refuses callers that do not administer the organisation that a request calls `nome`, served or not.
     ///
     /// # Errors
     /// As for [`require`](Self::require).
@@ -185,7 +185,7 @@ impl CurrentUser {
         }
     }
 
-    /// Returns the error for a caller who does not administer an organisation (`None`: any): `error`, unless
+    /// Returns the error for a caller that does not administer an organisation (`None`: any): `error`, unless
     /// an organisation cannot tell at the moment. Trouble is never "no".
     #[must_use]
     pub fn unless_administrator(&self, chave: Option<&ChaveOrganizacao>, error: Error) -> Error {

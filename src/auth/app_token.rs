@@ -1,5 +1,6 @@
-//! Tokens that `SDK.getAppToken()` gives to the extension's pages: HS256, signed with the extension's secret, naming a user
-//! and nothing else. They are no proof of membership: one secret signs for every customer of the extension.
+//! Tokens that `SDK.getAppToken()` gives to the extension's pages: HS256, signed with the extension's secret,
+//! naming a user and nothing else. They are no proof of membership: one secret signs for every customer of
+//! the extension.
 
 use std::collections::HashSet;
 
@@ -24,7 +25,7 @@ pub(super) struct AppTokens {
     validation: Validation,
 }
 
-/// Why an app token proves nobody.
+/// Reason why an app token proves no identity.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Rejected {
     /// There is no key to check it with.
@@ -57,7 +58,7 @@ impl AppTokens {
         }
     }
 
-    /// The id of the user whom `token` names.
+    /// Returns the id of the user that `token` names.
     pub(super) fn verify(&self, token: &str) -> Result<Uuid, Rejected> {
         if self.keys.is_empty() {
             return Err(Rejected::NoSecret);
@@ -128,7 +129,8 @@ mod tests {
             prop_assert_eq!(tokens().verify(&parts.join(".")), Err(Rejected::Invalid));
         }
 
-        /// Whatever is signed: it proves a user only with the right issuer, audience and times, and then the one it names.
+        /// Whatever is signed: it proves a user only with the right issuer, audience and times, and then the
+        /// one it names.
         #[test]
         fn what_is_signed_must_still_say_the_right_things(claims in arbitrary::mutated(&claims(Uuid::from_u128(7)))) {
             if !claims.is_object() {

@@ -55,7 +55,7 @@ where
     }
 }
 
-/// The header's value. One that is not text proves nobody, but must not count as absent either.
+/// The header's value. One that is not text proves no identity, but must not count as absent either.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get(name)

@@ -1,5 +1,5 @@
-//! Asks organisations whether they know somebody, and remembers the answer for a short while: one question upstream for any
-//! number of simultaneous requests. Tokens are not kept, only keyed hashes of them.
+//! Asks organisations whether they know a person, and remembers the answer for a short while: one question
+//! upstream for any number of simultaneous requests. Tokens are not kept, only keyed hashes of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,19 +20,20 @@ use crate::telemetry::{metrics, request};
 const MOST: u64 = 20_000;
 /// A refusal is remembered for this long: a new PAT works soon, a flood of made-up ones costs little.
 const REFUSED_TTL: Duration = Duration::from_secs(10);
-/// How long a token counts as known once it proved a member. It is asked about as often as others all the same.
+/// How long a token counts as known once it proved a member. It is asked about as often as others all the
+/// same.
 const PROVED_TTL: Duration = Duration::from_hours(12);
-/// Trouble is remembered so that those who wait together are answered together, and not for longer.
+/// Lifetime of remembered trouble: just long enough for the requests that wait together.
 const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 
-/// What an organisation says of somebody.
+/// Answer of an organisation about a person.
 #[derive(Debug, Clone)]
 pub(super) enum Verdict {
     /// A member.
     Member(Proved),
     /// Not one; with the status that said so.
     Refused(u16),
-    /// Nobody can tell at the moment.
+    /// Not known at the moment.
     Unknown(Error),
 }
 
@@ -88,7 +89,7 @@ impl Memberships {
         }
     }
 
-    /// Whom `token` proves to this organisation.
+    /// Returns the identity that `token` proves to this organisation.
     async fn of_token(&self, token: &Presented, tenant: &Tenant) -> Verdict {
         let key = token_key(token, tenant);
         if let Some(Verdict::Member(proved)) = self.cache.get(&key).await {
@@ -112,8 +113,8 @@ impl Memberships {
         self.ask(key, ask).await
     }
 
-    /// Asks again in the background about a caller whose proof is over soon. A refusal counts at once; trouble
-    /// leaves the proof to its end.
+    /// Asks again in the background about a caller whose proof is over soon. A refusal counts at once;
+    /// trouble leaves the proof to its end.
     async fn renew(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) {
         if !self.renewing.entry(key.clone()).or_insert(()).await.is_fresh() {
             return;
@@ -140,7 +141,7 @@ impl Memberships {
         self.proved.contains_key(&token_key(token, tenant))
     }
 
-    /// Whether this organisation knows the person. Without a PAT of ours nobody can be asked: not a member.
+    /// Whether this organisation knows the person. Without a PAT of ours there is no answer: not a member.
     async fn of_person(&self, person: Uuid, tenant: &Tenant) -> Verdict {
         let Some(pat) = tenant.pat.clone() else {
             return Verdict::Refused(403);
@@ -159,7 +160,8 @@ impl Memberships {
         self.ask(key, ask).await
     }
 
-    /// The remembered answer, or that of a task of its own: whoever asked may go away, the answer is kept for the others.
+    /// The remembered answer, or that of a task of its own: the request may be cancelled, the answer is kept
+    /// for the others.
     async fn ask(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) -> Verdict {
         if let Some(verdict) = self.cache.get(&key).await {
             let refused = matches!(verdict, Verdict::Refused(_));
@@ -173,7 +175,7 @@ impl Memberships {
         asking.await.unwrap_or(Verdict::Unknown(Error::Timeout))
     }
 
-    /// Nobody waits for this answer again for a while; it still counts when it comes.
+    /// No request waits for this answer again for a while; it still counts when it comes.
     pub(super) async fn give_up(&self, question: &Question<'_>, tenant: &Tenant) {
         let key = match question {
             Question::Token(token) => token_key(token, tenant),
@@ -197,7 +199,7 @@ impl Memberships {
 /// What organisations are asked about.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Question<'a> {
-    /// Whom does it prove?
+    /// Asks for the identity that the token proves.
     Token(&'a Presented),
     /// Do you know this person?
     Person(Uuid),
@@ -218,7 +220,7 @@ fn person_key(person: Uuid, tenant: &Tenant) -> Key {
     }
 }
 
-/// Remembers who is known, and forgets who is refused.
+/// Remembers known people, and forgets refused ones.
 async fn note(proved: &Cache<Key, ()>, key: &Key, verdict: &Verdict) {
     match verdict {
         Verdict::Member(_) => proved.insert(key.clone(), ()).await,
@@ -227,8 +229,8 @@ async fn note(proved: &Cache<Key, ()>, key: &Key, verdict: &Verdict) {
     }
 }
 
-/// Tries each form until one is accepted. Trouble ends it: it says nothing about the token. `known`: the token proved a
-/// member lately, and has turns that strangers do not take.
+/// Tries each form until one is accepted. Trouble ends it: it says nothing about the token. `known`: the
+/// token proved a member lately, and has turns that strangers do not take.
 async fn ask_about_token(token: &Presented, organizacao: &Organizacao, known: bool) -> Verdict {
     let mut refused = 401;
     for scheme in token.schemes() {

@@ -13,13 +13,13 @@ use crate::models::authorization::Authorization;
 /// Longest token looked at; Entra's stay below half of it.
 const LONGEST: usize = 8 << 10;
 
-/// Base64 of JWTs: URL alphabet, and whoever pads is forgiven.
+/// Base64 of JWTs: URL alphabet; padding is accepted.
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A token that may or may not prove somebody.
+/// A token that may or may not prove an identity.
 #[derive(Debug, Clone)]
 pub(super) struct Presented {
     token: SecretString,
@@ -46,7 +46,7 @@ enum Kind {
 pub(super) enum Shown {
     /// No credential: other schemes and empty ones count as absent.
     Nothing,
-    /// One that cannot prove anybody.
+    /// A credential that cannot prove an identity.
     Unusable,
     /// One that may.
     Token(Presented),

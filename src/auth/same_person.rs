@@ -10,7 +10,8 @@ use crate::models::organizacao::NomeOrganizacao;
 
 /// Maximum number of ids remembered; about 150 bytes each.
 const MOST: u64 = 20_000;
-/// How long an id is remembered. Whether its person is an active member is asked as often as for everybody.
+/// How long an id is remembered. Whether its person is an active member is asked as often as for every
+/// caller.
 const TTL: Duration = Duration::from_hours(24);
 
 /// Local ids by the organisation and the id in app tokens.

@@ -17,10 +17,11 @@ use crate::azure_devops::Fingerprint;
 use crate::error::{Error, Result};
 use crate::telemetry::metrics;
 
-/// An address may show so many times its tokens of a second at once: people behind one address sign in together.
+/// An address may show so many times its tokens of a second at once: people behind one address sign in
+/// together.
 const BURST_FACTOR: u32 = 4;
-/// Unknown tokens of one address that are asked about at a time: half of the turns that an organisation has for
-/// them, so that tokens which Azure DevOps answers slowly leave turns to other addresses.
+/// Unknown tokens of one address that are asked about at a time: half of the turns that an organisation has
+/// for them, so that tokens which Azure DevOps answers slowly leave turns to other addresses.
 const AT_ONCE: usize = 2;
 /// How long a request waits for a turn of its address.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -68,8 +69,8 @@ impl Strangers {
         first.lock_owned().await
     }
 
-    /// Waits for a turn of this network to ask about an unknown token; held for as long as the question is open.
-    /// `None` where nothing is limited.
+    /// Waits for a turn of this network to ask about an unknown token; held for as long as the question is
+    /// open. `None` where nothing is limited.
     ///
     /// # Errors
     /// [`Error::TooManyProofs`] when the network has no turn for it, or too many tokens.
@@ -89,7 +90,8 @@ impl Strangers {
         })
     }
 
-    /// Lets an unknown token of this network through, or says when to come back. The machine itself is not limited.
+    /// Lets an unknown token of this network through, or says when to come back. The machine itself is not
+    /// limited.
     ///
     /// # Errors
     /// [`Error::TooManyProofs`].

@@ -78,7 +78,8 @@ impl Membership {
         self.pat.as_ref()
     }
 
-    /// What to read Azure DevOps with on the caller's behalf: their own credential, else ours, since they belong.
+    /// What to read Azure DevOps with on the caller's behalf: their own credential, else ours, since they
+    /// belong.
     ///
     /// # Errors
     /// When there is neither.
@@ -89,7 +90,8 @@ impl Membership {
         })
     }
 
-    /// What to read with that says the same to everybody: ours, whose scopes are known, else the caller's.
+    /// Credential for reads that are the same for every caller: ours, whose scopes are known, else the
+    /// caller's.
     ///
     /// # Errors
     /// When there is neither.
@@ -99,7 +101,8 @@ impl Membership {
 }
 
 impl CurrentUser {
-    /// The user that everybody is while authentication is off: belongs to every organisation, with no credential.
+    /// The user of every request while authentication is off: belongs to every organisation, with no
+    /// credential.
     #[must_use]
     pub(super) fn mock(memberships: Vec<Membership>, names: Arc<Names>) -> Self {
         Self {
@@ -124,7 +127,7 @@ impl CurrentUser {
         self.email.as_deref().unwrap_or(&self.nome)
     }
 
-    /// Whose rows the caller's transactions see.
+    /// Returns the rows that the caller's transactions see.
     #[must_use]
     pub fn scope(&self) -> Scope {
         if self.everything {
@@ -179,7 +182,7 @@ impl CurrentUser {
         emails.chain(&self.email).cloned().collect()
     }
 
-    /// Whether authentication is off, and everybody this user.
+    /// Returns `true` if authentication is off and every caller is this user.
     #[must_use]
     pub fn is_everybody(&self) -> bool {
         self.everything
@@ -200,8 +203,8 @@ impl CurrentUser {
         &self.memberships
     }
 
-    /// The proof that the caller belongs to the organisation that a request calls `nome`: by its present name, or by a
-    /// former one that still works.
+    /// The proof that the caller belongs to the organisation that a request calls `nome`: by its present
+    /// name, or by a former one that still works.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when they do not, [`Error::Upstream`] when it cannot be told.
@@ -255,8 +258,8 @@ impl CurrentUser {
     }
 
     /// Names of the organisations that could not say whether they know the caller, percent-encoded, with
-    /// commas between them. `*` stands for those that never knew the caller, who must not learn which other
-    /// organisations are served.
+    /// commas between them. `*` stands for those that never knew the caller; the caller must not learn which
+    /// other organisations are served.
     #[must_use]
     pub fn lacking(&self) -> Option<String> {
         let is_familiar = |nome: &NomeOrganizacao| self.familiar.contains(nome);
@@ -272,8 +275,8 @@ impl CurrentUser {
         (!names.is_empty()).then(|| names.join(", "))
     }
 
-    /// What to tell of an object that the caller does not see: `error`, unless it may belong to an organisation that cannot
-    /// say at the moment whether it knows them.
+    /// What to tell of an object that the caller does not see: `error`, unless it may belong to an
+    /// organisation that cannot say at the moment whether it knows them.
     #[must_use]
     pub fn unless_undecided(&self, error: Error) -> Error {
         match self.undecided.first() {
@@ -282,11 +285,12 @@ impl CurrentUser {
         }
     }
 
-    /// The organisation meant when none is named: the configured default one, or where the caller does not belong there,
-    /// their first one.
+    /// The organisation meant when none is named: the configured default one, or where the caller does not
+    /// belong there, their first one.
     ///
     /// # Errors
-    /// As for [`member_of`](Self::member_of): when the default organisation cannot tell, no other one is taken for it.
+    /// As for [`member_of`](Self::member_of): when the default organisation cannot tell, no other one is
+    /// taken for it.
     pub fn default_membership(&self) -> Result<&Membership> {
         let default = self.default.as_ref();
         if let Some(found) = default.and_then(|chave| self.membership_in(chave)) {
@@ -303,8 +307,8 @@ impl CurrentUser {
 /// Returns the caller's membership in the organisation that a request calls `nome`, which can be asked.
 ///
 /// # Errors
-/// As for [`CurrentUser::member_of`]; while authentication is off, [`Error::NotConfigured`] for an organisation
-/// that is not served.
+/// As for [`CurrentUser::member_of`]; while authentication is off, [`Error::NotConfigured`] for an
+/// organisation that is not served.
 pub fn membership_of<'u>(user: &'u CurrentUser, nome: &NomeOrganizacao) -> Result<&'u Membership> {
     match user.member_of(nome) {
         Err(_) if user.is_everybody() => Err(not_configured()),

@@ -1,4 +1,4 @@
-//! Decides who a caller is.
+//! Decides the identity of a caller.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,8 +86,8 @@ impl Authenticator {
     /// The caller behind the headers `Authorization` and `x-azure-access-token`, if they prove one.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when nobody is proved, [`Error::Forbidden`] when somebody is who belongs to no organisation
-    /// of ours, [`Error::Upstream`] when it cannot be told; never one for another.
+    /// [`Error::Unauthenticated`] when no identity is proved, [`Error::Forbidden`] when the proved person
+    /// belongs to no organisation of ours, [`Error::Upstream`] when it cannot be told; never one for another.
     pub async fn authenticate(
         &self,
         authorization: Option<&str>,
@@ -164,8 +164,8 @@ impl Inner {
         Ok(user)
     }
 
-    /// An app token names a person; membership is proved by the organisation's identity service, or by the caller's access
-    /// token beside it.
+    /// An app token names a person; membership is proved by the organisation's identity service, or by the
+    /// caller's access token beside it.
     async fn by_app_token(&self, presented: &Presented, beside: Option<&Presented>) -> Result<CurrentUser> {
         let verified = self.app_tokens.verify(presented.token().expose_secret());
         let person = verified.map_err(|rejected| match rejected {
@@ -200,8 +200,8 @@ impl Inner {
     }
 
     /// The access token beside another credential must be accepted, and prove the same person to some
-    /// organisation: one who is `known` there, or the one that the app token names. Where it proves another id than
-    /// `named`, the organisation's PAT reads all ids of that identity; which one is the local id is
+    /// organisation: one that is `known` there, or the one that the app token names. Where it proves another
+    /// id than `named`, the organisation's PAT reads all ids of that identity; which one is the local id is
     /// remembered.
     async fn same_person(
         &self,
@@ -235,8 +235,8 @@ impl Inner {
         Err(trouble.map_or_else(wrong_access_token, Error::from))
     }
 
-    /// Adds what the access token beside proves, which must be the same person: the same id where both are known, or the id
-    /// that the app token names.
+    /// Adds what the access token beside proves, which must be the same person: the same id where both are
+    /// known, or the id that the app token names.
     async fn join(
         &self,
         user: &mut CurrentUser,
@@ -272,8 +272,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Asks every organisation at once. Once one has accepted the caller, the others get a little longer, then they count
-    /// as undecided: an outage of one must not keep the members of another out.
+    /// Asks every organisation at once. Once one has accepted the caller, the others get a little longer,
+    /// then they count as undecided: an outage of one must not keep the members of another out.
     ///
     /// # Errors
     /// [`Error::TooManyProofs`] when the address showed too many unknown tokens.
@@ -333,8 +333,8 @@ impl Inner {
                 }
             }
         }
-        // One that is not there has no members; a wrong name in the vault must not turn every 401 into 502. When it is all
-        // there is, the configuration is wrong, and callers are not to blame.
+        // One that is not there has no members; a wrong name in the vault must not turn every 401 into 502.
+        // When it is all there is, the configuration is wrong, and callers are not to blame.
         if decided {
             verdicts
                 .undecided
@@ -346,8 +346,8 @@ impl Inner {
         Ok(verdicts)
     }
 
-    /// A turn to ask about a token that some organisation does not know; one for all simultaneous requests that
-    /// show it.
+    /// A turn to ask about a token that some organisation does not know; one for all simultaneous requests
+    /// that show it.
     async fn turn(&self, token: &Presented, tenants: &[Tenant]) -> Result<Option<Turn>> {
         let is_new = || {
             tenants
@@ -400,7 +400,7 @@ impl Inner {
         chave.map_or_else(Answer::Unknown, |chave| Answer::Member(proved, chave))
     }
 
-    /// The caller whom at least one organisation knows.
+    /// The caller, known to at least one organisation.
     fn current_user(&self, verdicts: &Verdicts, token: Option<&Presented>) -> CurrentUser {
         let identity = verdicts.members.first().map(|member| &*member.identity);
         let id = identity
@@ -444,7 +444,8 @@ fn credential(member: &Member, token: &Presented) -> Credential {
     Credential::new(member.scheme.unwrap_or(Scheme::Bearer), token.token().clone())
 }
 
-/// Trouble with the service's own PAT, which asks about people; a refusal concerns the PAT and not the caller.
+/// Trouble with the service's own PAT, which asks about people; a refusal concerns the PAT and not the
+/// caller.
 fn pat_refused(source: AzureError) -> Error {
     match source {
         AzureError::InvalidCredential { .. } | AzureError::Forbidden => Error::Upstream {

@@ -75,7 +75,7 @@ pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
         let db = Db::connect_lazy(&config.database)?;
         database::prepare(&config.database, &db).await?;
         let mut out = std::io::stdout();
-        // Whoever reads may have read enough; the import goes on.
+        // The reader may have read enough; the import goes on.
         let mut tell = |finding: &legacy::Finding| drop(writeln!(out, "{finding}"));
         let report = legacy::import(&db, &config.vault, &options, &mut tell).await;
         db.close().await;

@@ -21,7 +21,7 @@ const LONGEST_BUDGET: f64 = 20.0;
 /// What holds for time entries.
 #[derive(Debug, Clone)]
 pub struct ApontamentosConfig {
-    /// Whose "today" and "this week" count.
+    /// Time zone of "today" and "this week".
     pub timezone: Tz,
     /// Most minutes of a person's day in an organisation.
     pub max_minutes_per_day: u16,

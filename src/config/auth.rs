@@ -1,4 +1,4 @@
-//! Whether callers must prove who they are, and with what.
+//! Whether callers must prove their identity, and with what.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -27,13 +27,14 @@ pub struct AuthConfig {
     pub cache_ttl: Duration,
     /// Unknown tokens that one address may show in a second; `None`: any number.
     pub proofs_per_second: Option<NonZeroU32>,
-    /// Keys of the extension's app tokens; several while one replaces the other. None: app tokens are refused.
+    /// Keys of the extension's app tokens; several while one replaces the other. None: app tokens are
+    /// refused.
     pub app_secrets: Vec<SecretString>,
     /// Audiences of app tokens that are ours.
     pub app_ids: Vec<Uuid>,
     /// Administrators.
     pub admin_users: Vec<AdminEntry>,
-    /// Who may write activities.
+    /// Role that may write activities.
     pub activity_write_role: Papel,
 }
 

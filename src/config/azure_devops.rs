@@ -182,8 +182,8 @@ fn parse_url(text: &str, environment: Environment) -> Result<Url, String> {
     Ok(url)
 }
 
-/// `https://dev.azure.com/contoso`, `https://contoso.visualstudio.com` or `https://server/tfs/Collection`, as the address
-/// above the organisation and its name.
+/// `https://dev.azure.com/contoso`, `https://contoso.visualstudio.com` or `https://server/tfs/Collection`, as
+/// the address above the organisation and its name.
 fn split_org_url(url: &Url) -> Result<(Url, NomeOrganizacao), String> {
     let host = url.host_str().unwrap_or_default();
     if let Some(name) = host.strip_suffix(LEGACY_SUFFIX) {

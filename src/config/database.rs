@@ -134,7 +134,7 @@ fn crosses_a_network(options: &PgConnectOptions) -> bool {
     options.get_socket().is_none() && elsewhere
 }
 
-/// The default, `prefer`, goes on in clear with a server that offers no TLS, or with an attacker who says so
+/// The default, `prefer`, goes on in clear with a server that offers no TLS, or with an attacker that says so
 /// in its place.
 fn demands_tls(options: &PgConnectOptions) -> bool {
     use PgSslMode::{Require, VerifyCa, VerifyFull};
@@ -238,8 +238,8 @@ fn is_postgres_url(url: &str) -> bool {
     scheme_ok && PgConnectOptions::from_str(url).is_ok()
 }
 
-/// An address of any origin as sqlx understands it, with or without the driver that `SQLAlchemy` names; `None` when it is none
-/// of a PostgreSQL database.
+/// An address of any origin as sqlx understands it, with or without the driver that `SQLAlchemy` names;
+/// `None` when it is none of a PostgreSQL database.
 #[must_use]
 pub fn postgres_url(url: &str) -> Option<String> {
     Some(without_driver(url)).filter(|url| is_postgres_url(url))
@@ -273,8 +273,8 @@ fn url_from_parts(reader: &Reader<'_>, host: &str, port: u16) -> String {
 }
 
 fn has_well_known_password(url: &str) -> bool {
-    // As the driver reads it, percent-encoded or among the parameters; its own address encodes no letter and no digit. The other
-    // parts do not matter, and it cannot write all of them.
+    // As the driver reads it, percent-encoded or among the parameters; its own address encodes no letter and
+    // no digit. The other parts do not matter, and it cannot write all of them.
     let plain = |options: PgConnectOptions| options.host("db").username("x").database("x").to_url_lossy();
     let read = PgConnectOptions::from_str(url).map(plain);
     read.is_ok_and(|url| url.password().is_some_and(|p| WELL_KNOWN_PASSWORDS.contains(&p)))

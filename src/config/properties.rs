@@ -180,7 +180,7 @@ proptest! {
     ) {
         let [user, password, name] = [user, password, name].map(|text| {
             let text = text.replace('\0', "").trim().to_owned();
-            // Blank is unset; and nobody calls a database so, an address cannot.
+            // Blank is unset; no database has such a name, and no address can hold it.
             if ["", ".", ".."].contains(&text.as_str()) { "x".to_owned() } else { text }
         });
         let port_text = port.to_string();

@@ -1,4 +1,4 @@
-//! What the process tells of itself: where metrics can be read, and whom traces are sent to.
+//! Settings of telemetry: the address of metrics, and the collector of traces.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,7 +16,8 @@ const METRICS_PORT: u16 = 9464;
 pub struct TelemetryConfig {
     /// Where metrics can be read; `None`: nowhere.
     pub metrics: Option<SocketAddr>,
-    /// Whether the address was chosen by a person: it not being free is then a mistake, and not just a second process.
+    /// Whether the address was chosen by a person: it not being free is then a mistake, and not just a second
+    /// process.
     pub metrics_chosen: bool,
     /// Where traces go; `None`: nowhere.
     pub traces: Option<TraceConfig>,

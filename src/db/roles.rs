@@ -1,4 +1,5 @@
-//! Names of the two roles that transactions run under. Neither owns a table nor can bypass row-level security.
+//! Names of the two roles that transactions run under. Neither owns a table nor can bypass row-level
+//! security.
 //!
 //! They are named after the schema (`<schema>_app`, `<schema>_maintenance`) but belong to the cluster:
 //! installations that share one need schemas of different names. The login of the service may set both and

@@ -90,7 +90,7 @@ const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
     ),
 ];
 
-/// Who logged the sample hours: the user that everybody is while authentication is off, and a colleague.
+/// Authors of the sample hours: the mock user, and a colleague.
 const DEV_USER: (&str, &str, Option<&str>) = ("dev-user-001", "Dev User", Some("dev@localhost"));
 const COLLEAGUE: (&str, &str, Option<&str>) = (
     "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
@@ -98,7 +98,7 @@ const COLLEAGUE: (&str, &str, Option<&str>) = (
     Some("ana@contoso.com"),
 );
 
-/// Days before today, who, work item, project, activity, minutes, comment.
+/// Days before today, author, work item, project, activity, minutes, comment.
 type Entry = (
     u64,
     (&'static str, &'static str, Option<&'static str>),
@@ -165,8 +165,8 @@ const APONTAMENTOS: [Entry; 12] = [
     (0, DEV_USER, 104, SUSTENTACAO, "Reunião", 30, None),
 ];
 
-/// Plants the data, all or none, unless there are projects already; nobody can delete those, so data that a person removed do
-/// not come back. The week ends with `today`. Returns whether it planted.
+/// Plants the data, all or none, unless there are projects already; those cannot be deleted, so data that a
+/// person removed do not come back. The week ends with `today`. Returns whether it planted.
 ///
 /// # Errors
 /// When the database refuses.

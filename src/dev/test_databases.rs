@@ -1,8 +1,9 @@
 //! Lends empty, migrated databases to tests: one server for a whole test run, however many processes it has.
 //!
-//! A test process connects to a Unix socket, reads the address of a database of its own and keeps the connection
-//! for as long as it needs it; when the connection closes, because the test ended or its process died, the database
-//! is dropped. With nobody connected for `IDLE`, the server stops and its folder is removed.
+//! A test process connects to a Unix socket, reads the address of a database of its own and keeps the
+//! connection for as long as it needs it; when the connection closes, because the test ended or its process
+//! died, the database is dropped. Without a connection for `IDLE`, the server stops and its folder is
+//! removed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ struct Lender {
     copies: Semaphore,
 }
 
-/// Serves at `socket` until nobody needs it any more.
+/// Serves at `socket` until no test needs it any more.
 ///
 /// # Errors
 /// When the server does not start or the socket cannot be made.

@@ -1,7 +1,7 @@
 //! Reading of request bodies in bounded memory (issue 21, field report 7.1).
 //!
-//! A body is refused while it is read: it may not be longer than `API_MAX_BODY_BYTES`, and all large bodies that
-//! are being read share `API_BODY_MEMORY_BYTES`. What its JSON becomes is in `body/pruned.rs`.
+//! A body is refused while it is read: it may not be longer than `API_MAX_BODY_BYTES`, and all large bodies
+//! that are being read share `API_BODY_MEMORY_BYTES`. What its JSON becomes is in `body/pruned.rs`.
 
 mod pruned;
 
@@ -19,8 +19,8 @@ use super::problem::Problem;
 use crate::error::{Code, FieldError};
 use crate::telemetry::metrics;
 
-/// A body up to this many bytes takes nothing from the budget: an entry of hours has 300, an activity with 400
-/// projects 16,000. So large bodies never keep small ones out.
+/// A body up to this many bytes takes nothing from the budget: an entry of hours has 300, an activity with
+/// 400 projects 16,000. So large bodies never keep small ones out.
 const SMALL: usize = 16 * 1_024;
 
 /// What a large body takes from the budget at a time.

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
-/// The client's address: the peer's, or behind trusted proxies the last one in `X-Forwarded-For` that is not a
-/// trusted proxy itself. What stands further left was written by the client and proves nothing.
+/// The client's address: the peer's, or behind trusted proxies the last one in `X-Forwarded-For` that is not
+/// a trusted proxy itself. What stands further left was written by the client and proves nothing.
 #[must_use]
 pub fn client_ip(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));

@@ -16,8 +16,8 @@ use crate::config::http::OriginPattern;
 /// How long a browser may remember a preflight; what the FastAPI service said.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// Returns the layer that lets pages of `origins` call: it answers preflights itself and puts its headers on every other
-/// answer, errors included (D-10).
+/// Returns the layer that lets pages of `origins` call: it answers preflights itself and puts its headers on
+/// every other answer, errors included (D-10).
 pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
     let origins = origins.to_vec();
     let allow_origin = AllowOrigin::predicate(move |origin, _| {

@@ -15,8 +15,8 @@ use super::fields::{self, FieldType, Fields, Reader, WorkItemId};
 use super::problem::Problem;
 use crate::error::{Error, FieldError, Segment};
 
-/// A JSON body. As an argument: a missing `Content-Type` counts as JSON, any other type is 415, and all failures
-/// come at once. As an answer: written in one go.
+/// A JSON body. As an argument: a missing `Content-Type` counts as JSON, any other type is 415, and all
+/// failures come at once. As an answer: written in one go.
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
 
@@ -56,7 +56,8 @@ where
     }
 }
 
-/// `application/json`, `application/*+json`, or nothing at all; and not compressed, which nobody here undoes.
+/// `application/json`, `application/*+json`, or nothing at all; and not compressed, which the service does
+/// not undo.
 fn is_json(request: &Request) -> bool {
     let encoding = request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {

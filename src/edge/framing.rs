@@ -1,8 +1,9 @@
 //! Refuses requests whose `Transfer-Encoding` two servers could read differently.
 //!
-//! hyper looks at the last coding only, so `gzip, chunked` and `chunked, chunked` would get through, and a proxy in
-//! front that reads them otherwise would see another end of the request (RFC 9112, 6.1 and 11.2). The only coding
-//! that is understood here is `chunked`, once. The connection closes, because its framing cannot be trusted.
+//! hyper looks at the last coding only, so `gzip, chunked` and `chunked, chunked` would get through, and a
+//! proxy in front that reads them otherwise would see another end of the request (RFC 9112, 6.1 and 11.2).
+//! The only coding that is understood here is `chunked`, once. The connection closes, because its framing
+//! cannot be trusted.
 
 use axum::extract::Request;
 use axum::http::StatusCode;

@@ -1,5 +1,5 @@
-//! How instants look on the wire: RFC 3339 in UTC with `Z` and always six digits of a second, so that text order is
-//! time order.
+//! How instants look on the wire: RFC 3339 in UTC with `Z` and always six digits of a second, so that text
+//! order is time order.
 
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use serde::{Serialize, Serializer};

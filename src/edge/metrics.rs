@@ -1,4 +1,5 @@
-//! `/metrics` for Prometheus, at a listener of its own: it needs no credential, so it must not be where clients call.
+//! `/metrics` for Prometheus, at a listener of its own: it needs no credential, so it must not be where
+//! clients call.
 
 use crate::telemetry::metrics::PrometheusHandle;
 use axum::Router;

@@ -1,4 +1,5 @@
-//! Runs every request in its context, completes its answer, logs and measures it. `answer` writes the body and the line.
+//! Runs every request in its context, completes its answer, logs and measures it. `answer` writes the body
+//! and the line.
 
 mod answer;
 mod line_budget;
@@ -122,7 +123,7 @@ struct Asked {
 impl Watch {
     fn client_ip(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        // Without a peer address (a test that calls the router directly) everybody is one client.
+        // Without a peer address (a test that calls the router directly) all requests are one client.
         let peer = peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.0);
         let ip = client_ip(request.headers(), peer, &self.trusted_proxies);
         let unbelieved = ip == peer.ip() && request.headers().contains_key("x-forwarded-for");

@@ -30,12 +30,12 @@ pub(super) fn mark(headers: &mut HeaderMap, lacking: &str) {
     }
 }
 
-/// Shows the header on every answer that depends on who asks.
+/// Shows the header on every answer that depends on the caller.
 pub fn describe(document: &mut OpenApi) {
     describe_header(document, SHOWN, DESCRIPTION, |_| true);
 }
 
-/// Shows a header on every answer that depends on who asks, of the paths that are `wanted`.
+/// Shows a header on every answer that depends on the caller, of the paths that are `wanted`.
 pub(super) fn describe_header(
     document: &mut OpenApi,
     shown: &str,

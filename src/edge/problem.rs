@@ -1,7 +1,7 @@
 //! The one shape of every error: RFC 9457 problem details.
 //!
-//! A handler's [`Error`] becomes a [`Problem`] that rides in the response's extensions; [`crate::edge::observe`]
-//! writes the body, because only it knows the request id, and logs the cause once.
+//! A handler's [`Error`] becomes a [`Problem`] that rides in the response's extensions;
+//! [`crate::edge::observe`] writes the body, because only it knows the request id, and logs the cause once.
 
 use std::sync::Arc;
 use std::time::Duration;

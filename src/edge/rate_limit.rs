@@ -1,9 +1,10 @@
 //! A token bucket per caller, a larger one per address, and one per IPv6 site above its addresses.
 //!
-//! The caller is the credential, unproved at this point, else the address. Because made-up credentials would each
-//! have a bucket of their own, all requests of one address share a second one, twenty times as large: an office
-//! behind one address fits in, a flood does not. A site (/48) that owns 65,536 networks has one bucket of sixteen
-//! addresses. Documents and probes have budgets of addresses and sites of their own. Headers: draft-ietf-httpapi-ratelimit-headers-10.
+//! The caller is the credential, unproved at this point, else the address. Because made-up credentials would
+//! each have a bucket of their own, all requests of one address share a second one, twenty times as large: an
+//! office behind one address fits in, a flood does not. A site (/48) that owns 65,536 networks has one bucket
+//! of sixteen addresses. Documents and probes have budgets of addresses and sites of their own. Headers:
+//! draft-ietf-httpapi-ratelimit-headers-10.
 
 mod addresses;
 
@@ -36,7 +37,7 @@ use addresses::ByAddress;
 /// How often buckets that are full again are forgotten, which bounds the memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Whom a bucket belongs to.
+/// Owner of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// Hash of the token or password, under a key of this process, whatever scheme and user it came with: the

@@ -1,5 +1,5 @@
-//! `Aponta-Desatualizado`: which organisations an answer shows as they were a while ago, because Azure DevOps gave no
-//! answer in time. Without it old hours and states would look like present ones.
+//! `Aponta-Desatualizado`: which organisations an answer shows as they were a while ago, because Azure DevOps
+//! gave no answer in time. Without it old hours and states would look like present ones.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use utoipa::openapi::OpenApi;

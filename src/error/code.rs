@@ -1,5 +1,6 @@
-//! The catalogue of problems: each has a stable code, a status, a description for developers and a sentence for people.
-//! Answers, the OpenAPI document and the table in `docs/api-conventions.md` are made of it or compared with it.
+//! The catalogue of problems: each has a stable code, a status, a description for developers and a sentence
+//! for people. Answers, the OpenAPI document and the table in `docs/api-conventions.md` are made of it or
+//! compared with it.
 
 /// Declares [`Code`]: the text of a variant's documentation is its description in the OpenAPI document.
 macro_rules! catalogue {
@@ -38,7 +39,8 @@ macro_rules! catalogue {
                 match self { $(Self::$name => concat!($($description),+).trim_ascii(),)+ }
             }
 
-            /// Returns a sentence for people, in Portuguese: the `detail` of an answer that has nothing more exact to say.
+            /// Returns a sentence for people, in Portuguese: the `detail` of an answer that has nothing more
+            /// exact to say.
             #[must_use]
             pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$name => $sentence,)+ }
@@ -48,7 +50,8 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    /// The body or the query names a project, an activity, a person or a PAT that does not exist or cannot be used.
+    /// The body or the query names a project, an activity, a person or a PAT that does not exist or cannot be
+    /// used.
     ReferenciaInvalida = 400, "referencia_invalida", "Projeto não encontrado: Portal";
     /// The request cannot be understood.
     RequisicaoInvalida = 400, "requisicao_invalida", "A requisição não pôde ser entendida";

@@ -1,5 +1,5 @@
-//! Tables: `apontamentos`, `minutos_do_dia`; joined with names from `atividades` and `projetos` and the state of `write_back`. One
-//! entry at a time; lists and sums are in [`lists`].
+//! Tables: `apontamentos`, `minutos_do_dia`; joined with names from `atividades` and `projetos` and the state
+//! of `write_back`. One entry at a time; lists and sums are in [`lists`].
 
 #[macro_use]
 mod row;
@@ -129,8 +129,9 @@ pub async fn insert(tx: &mut Tx, row: &ApontamentoRow<'_>) -> Result<Apontamento
     .try_into()
 }
 
-/// Changes an entry and returns it as it is now; if its length changes, its hours now belong to `versao_escrita`, or are not written
-/// back. `None` when there is no such entry. May fail on [`ATIVIDADE_FK`].
+/// Changes an entry and returns it as it is now; if its length changes, its hours now belong to
+/// `versao_escrita`, or are not written back. `None` when there is no such entry. May fail on
+/// [`ATIVIDADE_FK`].
 pub async fn update(
     tx: &mut Tx,
     id: ApontamentoId,

@@ -50,7 +50,8 @@ impl From<Row> for Atividade {
     }
 }
 
-/// The state of all activities with their projects: another one as soon as a transaction that changed any of them commits.
+/// The state of all activities with their projects: another one as soon as a transaction that changed any of
+/// them commits.
 pub async fn versao(tx: &mut Tx) -> Result<Uuid, sqlx::Error> {
     sqlx::query_scalar!("SELECT versao FROM atividades_versao")
         .fetch_one(tx.conn())
@@ -107,7 +108,8 @@ pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Pa
     })
 }
 
-/// The projects of several activities: which activity, which project. Those of one activity come in their order.
+/// The projects of several activities: which activity, which project. Those of one activity come in their
+/// order.
 pub async fn projetos_of(
     tx: &mut Tx,
     ids: &[AtividadeId],
@@ -140,11 +142,12 @@ pub async fn projetos_of(
         .collect())
 }
 
-/// One activity, with those of its projects that the scope covers; `None` also when it has projects and none of them is.
+/// One activity, with those of its projects that the scope covers; `None` also when it has projects and none
+/// of them is.
 pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // OFFSET 0 keeps PostgreSQL from beginning with the projects: it takes row-level security to leave one of them, and would read all
-    // links once for each that the caller sees.
+    // OFFSET 0 keeps PostgreSQL from beginning with the projects: it takes row-level security to leave one of
+    // them, and would read all links once for each that the caller sees.
     let row = sqlx::query_as!(
         Row,
         r#"SELECT a.id AS "id: AtividadeId", a.nome, a.descricao, a.ativo, a.criado_por, a.criado_em, a.atualizado_em,
@@ -178,15 +181,16 @@ pub struct Usability {
     pub fits: bool,
 }
 
-/// Whether an activity of the scope may be used for hours on a project of the scope; `None` when the scope has no such activity.
+/// Whether an activity of the scope may be used for hours on a project of the scope; `None` when the scope
+/// has no such activity.
 pub async fn usability(
     tx: &mut Tx,
     id: AtividadeId,
     projeto: ProjetoId,
 ) -> Result<Option<Usability>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // The first two answers come from the activity's own links. Only where they are no is the scope asked; together with them,
-    // PostgreSQL would read all links and projects for a single activity.
+    // The first two answers come from the activity's own links. Only where they are no is the scope asked;
+    // together with them, PostgreSQL would read all links and projects for a single activity.
     sqlx::query_as!(
         Usability,
         r#"SELECT a.ativo, (own.linked OR own.free) AS "fits!"

@@ -7,7 +7,7 @@ use crate::models::idempotencia::{Chave, UsedKey};
 use crate::models::ids::ApontamentoId;
 use crate::models::organizacao::ChaveOrganizacao;
 
-/// Whose request: a key means something only to the person who made it up, in one organisation.
+/// Owner of a key: it counts only for its sender, in one organisation.
 #[derive(Debug, Clone, Copy)]
 pub struct Requisicao<'a> {
     /// Organisation.
@@ -23,12 +23,13 @@ pub struct Requisicao<'a> {
 pub struct Entered {
     /// The earlier use of the key.
     pub used: Option<UsedKey>,
-    /// Whether this transaction holds the key's lock; another request with the key that is in flight keeps it.
+    /// Whether this transaction holds the key's lock; another request with the key that is in flight keeps
+    /// it.
     pub locked: bool,
 }
 
-/// Takes the lock of a key until the transaction ends, and returns its use within `ttl`. A use that is stored between the
-/// two is not seen; [`insert`] meets it.
+/// Takes the lock of a key until the transaction ends, and returns its use within `ttl`. A use that is stored
+/// between the two is not seen; [`insert`] meets it.
 pub async fn enter(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Entered, sqlx::Error> {
     // Releases before this one stored the entry as text.
     let row = sqlx::query!(
@@ -74,8 +75,8 @@ pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Opti
     .await
 }
 
-/// Remembers the entry that a request made; a use that is older than `ttl` gives way. Returns `false` when there is a
-/// younger one, which stays.
+/// Remembers the entry that a request made; a use that is older than `ttl` gives way. Returns `false` when
+/// there is a younger one, which stays.
 pub async fn insert(
     tx: &mut Tx,
     of: Requisicao<'_>,

@@ -1,5 +1,5 @@
-//! Rows of the FastAPI service as they get into our tables ([`target`], [`entries`]). The package `import-legacy` reads
-//! them.
+//! Rows of the FastAPI service as they get into our tables ([`target`], [`entries`]). The package
+//! `import-legacy` reads them.
 
 pub mod entries;
 pub mod target;

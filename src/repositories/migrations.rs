@@ -7,7 +7,8 @@ use crate::models::organizacao::Scope;
 const UNDEFINED_TABLE: &str = "42P01";
 const INVALID_PARAMETER_VALUE: &str = "22023";
 
-/// Version of the newest migration that was applied completely; `None` when none was, or the schema is still empty.
+/// Version of the newest migration that was applied completely; `None` when none was, or the schema is still
+/// empty.
 ///
 /// Under a role, as everything: the login alone may read nothing.
 ///

@@ -1,4 +1,5 @@
-//! Table: `organizacoes`. Written under [`Scope::Maintenance`](crate::models::organizacao::Scope::Maintenance) only.
+//! Table: `organizacoes`. Written under
+//! [`Scope::Maintenance`](crate::models::organizacao::Scope::Maintenance) only.
 
 use uuid::Uuid;
 

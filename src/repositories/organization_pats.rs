@@ -114,7 +114,7 @@ pub struct NewRow<'a> {
     pub ativo: bool,
     /// Whether Azure DevOps accepted it just now.
     pub validated: bool,
-    /// Who entered it.
+    /// Person that entered it.
     pub criado_por: &'a str,
 }
 

@@ -1,5 +1,5 @@
-//! Table: `write_back`, one row for each work item with hours. Entries mark it here; an attempt leases and settles it in
-//! [`claims`]; people look at it and repair it through [`overview`].
+//! Table: `write_back`, one row for each work item with hours. Entries mark it here; an attempt leases and
+//! settles it in [`claims`]; people look at it and repair it through [`overview`].
 
 pub mod claims;
 pub mod overview;
@@ -22,8 +22,9 @@ pub enum Place {
     AtLogging(ProjetoId),
 }
 
-/// Notes that a work item's entries change in this transaction and returns the state that they reach. The background leaves
-/// it to the request for `head_start`. Waits for other changes of entries of the same work item.
+/// Notes that a work item's entries change in this transaction and returns the state that they reach. The
+/// background leaves it to the request for `head_start`. Waits for other changes of entries of the same work
+/// item.
 pub async fn mark(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,

@@ -78,7 +78,8 @@ pub struct Located {
     pub unassigned: bool,
 }
 
-/// A project of an organisation by our key or by its GUID; `and_unassigned`: also one that no organisation is known of.
+/// A project of an organisation by our key or by its GUID; `and_unassigned`: also one that no organisation is
+/// known of.
 pub async fn locate_by_id(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -103,8 +104,8 @@ pub async fn locate_by_id(
     .await
 }
 
-/// A project of an organisation by its name without regard to case; two names that differ by an accent are two.
-/// The very name wins, then a project that still exists, then the one that was seen last.
+/// A project of an organisation by its name without regard to case; two names that differ by an accent are
+/// two. The very name wins, then a project that still exists, then the one that was seen last.
 pub async fn locate_by_name(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -195,9 +196,9 @@ pub struct Upserted {
 
 /// Creates (with `id = external_id`) or updates projects by their Azure DevOps GUID, in one statement.
 ///
-/// A row that was seen later than `seen_at` stays as it is: of two synchronisations the one that asked first may
-/// write last. So does a row of another organisation: a project never changes its organisation. A GUID may stand in
-/// `projetos` only once, else PostgreSQL refuses the statement.
+/// A row that was seen later than `seen_at` stays as it is: of two synchronisations the one that asked first
+/// may write last. So does a row of another organisation: a project never changes its organisation. A GUID
+/// may stand in `projetos` only once, else PostgreSQL refuses the statement.
 pub async fn upsert(
     tx: &mut Tx,
     projetos: &[ProjetoUpstream],
@@ -241,8 +242,8 @@ pub async fn upsert(
     .await
 }
 
-/// Flags the projects of an organisation that are not among `seen` any more, unless somebody saw them later. Returns how
-/// many were flagged now.
+/// Flags the projects of an organisation that are not among `seen` any more, unless a later run saw them.
+/// Returns how many were flagged now.
 pub async fn flag_vanished(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -263,7 +264,8 @@ pub async fn flag_vanished(
     Ok(done.rows_affected())
 }
 
-/// Makes synchronisations write one after the other, until the transaction ends; of this schema, by all replicas.
+/// Makes synchronisations write one after the other, until the transaction ends; of this schema, by all
+/// replicas.
 pub async fn lock_synchronisation(tx: &mut Tx) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended(current_schema()::text || '.projetos', 0))")
         .execute(tx.conn())

@@ -16,8 +16,8 @@ use tokio::time::{Sleep, sleep};
 
 /// Bytes that the kernel takes ahead of what it has sent. It asks for more when half of them are gone.
 ///
-/// Without this bound the kernel asks when a third of its buffer is free, and that buffer grows to 4 MB. A slow
-/// client would then read for minutes before its progress could be seen.
+/// Without this bound the kernel asks when a third of its buffer is free, and that buffer grows to 4 MB. A
+/// slow client would then read for minutes before its progress could be seen.
 const UNSENT_BYTES: u32 = 32 << 10;
 
 /// A connection on which each write must make progress within the patience.

@@ -1,8 +1,9 @@
-//! Time entries: who worked how long on which work item, on which day, at what.
+//! Time entries: a person's hours of one day on one work item, with an activity.
 //!
-//! Rules that need nobody are checked first, then Azure DevOps is asked (no connection is held meanwhile), then one transaction
-//! checks what only it can know and stores the entry with its mark in the outbox, its audit record and, if asked for, its
-//! answer. After the commit the hours are written to Azure DevOps, for as long as the request may wait.
+//! Rules that need no call are checked first, then Azure DevOps is asked (no connection is held meanwhile),
+//! then one transaction checks what only it can know and stores the entry with its mark in the outbox, its
+//! audit record and, if asked for, its answer. After the commit the hours are written to Azure DevOps, for as
+//! long as the request may wait.
 
 mod create;
 mod people;
@@ -74,8 +75,8 @@ impl ApontamentoService {
         found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
-    /// Changes an entry. An activity that stays may be inactive meanwhile (D-35). `expected`: fails with [`Error::Stale`]
-    /// unless the entry has that version.
+    /// Changes an entry. An activity that stays may be inactive meanwhile (D-35). `expected`: fails with
+    /// [`Error::Stale`] unless the entry has that version.
     pub async fn update(
         &self,
         user: &CurrentUser,
@@ -180,8 +181,8 @@ impl ApontamentoService {
         Ok((before, seen))
     }
 
-    /// Writes the hours of an entry that was stored, and returns the entry with how far they got. `versao`: the version
-    /// that a write must reach to cover the entry.
+    /// Writes the hours of an entry that was stored, and returns the entry with how far they got. `versao`:
+    /// the version that a write must reach to cover the entry.
     async fn write_hours(
         &self,
         user: &CurrentUser,
@@ -207,7 +208,8 @@ impl ApontamentoService {
             let found = repo::find(&mut tx, apontamento.id).await?;
             Ok::<_, Error>(found)
         };
-        // The entry is stored, whatever happens now: another request's delete, or a database that has gone away.
+        // The entry is stored, whatever happens now: another request's delete, or a database that has gone
+        // away.
         reread.await.ok().flatten().unwrap_or(apontamento)
     }
 
@@ -242,8 +244,8 @@ impl ApontamentoService {
     }
 }
 
-/// Keeps other writers off an entry that is the caller's to change, and returns it as it stands: it may have changed since it was
-/// read.
+/// Keeps other writers off an entry that is the caller's to change, and returns it as it stands: it may have
+/// changed since it was read.
 async fn lock(
     tx: &mut Tx,
     user: &CurrentUser,

@@ -1,8 +1,8 @@
 //! Activities: created, changed and removed by people; linked to at least one project.
 //!
 //! Rules: projects are named by our key or by the Azure DevOps GUID and must exist; a change of the set of
-//! projects counts as a change of the activity; an activity in use cannot be removed. Callers see activities of which they
-//! see a project, and those without any; they change only what no other organisation shares.
+//! projects counts as a change of the activity; an activity in use cannot be removed. Callers see activities
+//! of which they see a project, and those without any; they change only what no other organisation shares.
 
 mod kept;
 
@@ -31,7 +31,7 @@ use kept::{Answers, Asked, What};
 #[derive(Debug, Clone)]
 pub struct AtividadeService {
     db: Db,
-    /// Who may write.
+    /// Role that may write.
     write_role: Papel,
     kept: Answers,
 }
@@ -176,8 +176,8 @@ impl AtividadeService {
     }
 }
 
-/// Keeps other writers off an activity that is the caller's alone to change, and returns it as it stands: in the version
-/// that is expected.
+/// Keeps other writers off an activity that is the caller's alone to change, and returns it as it stands: in
+/// the version that is expected.
 async fn lock_own(
     tx: &mut Tx,
     user: &CurrentUser,
@@ -258,7 +258,7 @@ async fn record(
     Ok(())
 }
 
-/// What a caller learns who would remove an activity that something refers to.
+/// Sentence for a caller that would remove an activity that something refers to.
 #[must_use]
 pub fn in_use(id: AtividadeId) -> Error {
     Error::Conflict {

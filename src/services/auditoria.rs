@@ -1,4 +1,5 @@
-//! The audit trail: written by every use case that changes something, in its own transaction; read by administrators.
+//! The audit trail: written by every use case that changes something, in its own transaction; read by
+//! administrators.
 
 use crate::auth::{Admin, CurrentUser};
 use crate::db::Db;
@@ -21,7 +22,7 @@ impl AuditoriaService {
     }
 
     /// Entries of the organisations that the caller belongs to and administers, the newest first. Those of no
-    /// organisation are for administrators of all organisations who belong to the default one.
+    /// organisation are for administrators of all organisations that belong to the default one.
     /// [`Error::Forbidden`](crate::error::Error::Forbidden) when the filter names another organisation.
     pub async fn list(&self, admin: &Admin, filter: &AuditoriaFilter) -> Result<Vec<Registro>> {
         let nome = filter.organizacao.as_ref();

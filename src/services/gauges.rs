@@ -1,4 +1,5 @@
-//! What is measured by looking, not by counting: the hours on their way, PATs, the database, the ways to Azure DevOps.
+//! What is measured by looking, not by counting: the hours on their way, PATs, the database, the ways to
+//! Azure DevOps.
 
 use std::time::Duration;
 

@@ -65,7 +65,7 @@ pub struct HealthService {
     db: Db,
     azure: AzureDevOps,
     draining: Draining,
-    /// What was seen last, and when. Whoever asks in between gets the same answer, so that probes, which no rate
+    /// What was seen last, and when. Requests in between get the same answer, so that probes, which no rate
     /// limit holds back, ask the database twice a second at the most.
     last: Arc<Mutex<Option<(Instant, Seen)>>>,
 }

@@ -42,7 +42,8 @@ pub struct IntegracaoService {
     projetos: ProjetoService,
     /// Runs under way, one for each organisation; requests for the organisation get the outcome of its run.
     running: Cache<RunKey, Arc<Run>>,
-    /// Held while a run writes: runs that wait for the lock of the database hold one connection, not one each.
+    /// Held while a run writes: runs that wait for the lock of the database hold one connection, not one
+    /// each.
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -102,8 +103,8 @@ impl IntegracaoService {
         }
     }
 
-    /// Mirrors the caller's organisations for which the service has a PAT, for an administrator every such one;
-    /// without any, the caller's default one with the caller's credential.
+    /// Mirrors the caller's organisations for which the service has a PAT, for an administrator every such
+    /// one; without any, the caller's default one with the caller's credential.
     ///
     /// # Errors
     /// When every organisation failed. A single failure is part of the outcome.
@@ -133,8 +134,8 @@ impl IntegracaoService {
         self.synchronise(sources, None, Actor::sistema()).await
     }
 
-    /// All projects of one organisation as Azure DevOps tells them now: with the caller's credential if there is one, else
-    /// with ours, since the caller is a member.
+    /// All projects of one organisation as Azure DevOps tells them now: with the caller's credential if there
+    /// is one, else with ours, since the caller is a member.
     ///
     /// # Errors
     /// [`Error::Upstream`] when Azure DevOps gives no usable answer.
@@ -189,7 +190,7 @@ impl IntegracaoService {
         })
     }
 
-    /// Returns the outcome of the run under way, else of a new one. The person who asked has a row in the trail then.
+    /// Returns the outcome of the run under way, else of a new one. The caller has a row in the trail then.
     async fn join_or_run(&self, source: Source, caller: Option<String>, actor: &Actor) -> Result<Arc<Run>> {
         let key = RunKey {
             organizacao: source.organizacao.nome().clone(),
@@ -231,7 +232,8 @@ impl IntegracaoService {
         Ok(at)
     }
 
-    /// Proves the credential first: an organisation with public projects lists those to anybody, also to an expired PAT.
+    /// Proves the credential first: an organisation with public projects lists those to every caller, also to
+    /// an expired PAT.
     async fn list(&self, source: Source) -> Listing {
         let budget = if source.organizacao.is_patient() {
             BACKGROUND_LIST_BUDGET
@@ -279,7 +281,8 @@ impl IntegracaoService {
             done.created += usize::try_from(upserted.created).unwrap_or_default();
         }
         done.synced = rows.len();
-        // A caller may not see every project; what they do not see has not vanished. Nor has what we could not read.
+        // A caller may not see every project; what they do not see has not vanished. Nor has what we could
+        // not read.
         if done.origem != Origem::Caller && projects.unreadable == 0 {
             let ids: Vec<_> = projects.projects.iter().map(|project| project.id).collect();
             let flagged = repo::flag_vanished(&mut tx, chave, &ids, at).await?;
@@ -302,7 +305,8 @@ impl IntegracaoService {
         Ok(())
     }
 
-    /// The row of a person who joined a run of another person or of the background, or none if it exists.
+    /// Returns the row of a person that joined a run of another person or of the background, or none if it
+    /// exists.
     async fn record_joined(&self, run: &Run, actor: &Actor) -> Result<()> {
         let Some(chave) = run.chave.as_ref().filter(|_| actor.request_id.is_some()) else {
             return Ok(());
@@ -408,7 +412,7 @@ fn fail_if_all_failed(runs: &[Arc<Run>]) -> Result<()> {
     })
 }
 
-/// What happened, for the person who pressed the button.
+/// Result as a sentence for the caller.
 fn describe(error: &azure_devops::Error) -> String {
     use azure_devops::{Error as E, Unavailability};
     match error {

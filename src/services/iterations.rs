@@ -1,5 +1,5 @@
-//! Iterations of a team, or of a project's default team, and what is planned for them. At the most five minutes old, for each
-//! credential its own.
+//! Iterations of a team, or of a project's default team, and what is planned for them. At the most five
+//! minutes old, for each credential its own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! Takes over the database of the FastAPI service: projects, activities, time entries and the vault, each row
 //! under its own key, all or nothing. `docs/import-legacy.md` tells operators what becomes of what.
 //!
-//! The package `import-legacy` reads and maps the rows; this module stores them in one transaction. A row that is
-//! here already stays as it is, and one that was deleted here does not come back; so an import may be repeated.
+//! The package `import-legacy` reads and maps the rows; this module stores them in one transaction. A row
+//! that is here already stays as it is, and one that was deleted here does not come back; so an import may be
+//! repeated.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -42,8 +43,8 @@ pub struct Options {
     pub dry_run: bool,
 }
 
-/// Imports what `options` say, under the keys of `vault`; tells `found` of each row that did not come along as it
-/// was.
+/// Imports what `options` say, under the keys of `vault`; tells `found` of each row that did not come along
+/// as it was.
 ///
 /// # Errors
 /// As [`ImportError`] says; then nothing has changed.

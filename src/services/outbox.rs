@@ -1,8 +1,9 @@
-//! The write-back of hours: what people log here gets into `CompletedWork` and `RemainingWork` of their work items.
+//! The write-back of hours: what people log here gets into `CompletedWork` and `RemainingWork` of their work
+//! items.
 //!
-//! A row of the outbox is written in the transaction of the entry. After the commit the request itself tries to write, for as
-//! long as its budget lasts; what is left, a worker does. Each attempt holds a lease, so of any number of
-//! processes one writes. `docs/write-back.md` tells the whole of it.
+//! A row of the outbox is written in the transaction of the entry. After the commit the request itself tries
+//! to write, for as long as its budget lasts; what is left, a worker does. Each attempt holds a lease, so of
+//! any number of processes one writes. `docs/write-back.md` tells the whole of it.
 
 mod attempt;
 mod credentials;
@@ -51,11 +52,13 @@ use write::LEASE;
 pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelectedWorkItems, switched_off};
 pub use verify::pause_restored;
 
-/// The background leaves a fresh change to the request that made it for so much longer than the request's budget.
+/// The background leaves a fresh change to the request that made it for so much longer than the request's
+/// budget.
 const HEAD_START: Duration = Duration::from_millis(500);
 /// What a request keeps of its time for its answer, once its entry is committed.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
-/// Attempts that requests may have under way in one organisation; further changes are left to the background at once.
+/// Attempts that requests may have under way in one organisation; further changes are left to the background
+/// at once.
 const MOST_IN_REQUESTS: usize = 32;
 /// How long the author that a credential writes as is remembered.
 const AUTHOR_TTL: Duration = Duration::from_hours(1);
@@ -122,8 +125,8 @@ impl OutboxService {
         }))
     }
 
-    /// Notes in the transaction of an entry that its work item's hours change. `None` when nothing is written to this
-    /// organisation: switched off, or not served.
+    /// Notes in the transaction of an entry that its work item's hours change. `None` when nothing is written
+    /// to this organisation: switched off, or not served.
     pub(super) async fn mark(
         &self,
         tx: &mut Tx,
@@ -140,9 +143,10 @@ impl OutboxService {
             .map(Some)
     }
 
-    /// Writes at once what was marked and committed, and waits for it as long as the budget lasts; the attempt goes on
-    /// after that. `seen`: the work item, if it was just read. `own`: the caller's credential, for organisations without a
-    /// PAT of ours. Returns what this attempt wrote, if it ended in time.
+    /// Writes at once what was marked and committed, and waits for it as long as the budget lasts; the
+    /// attempt goes on after that. `seen`: the work item, if it was just read. `own`: the caller's
+    /// credential, for organisations without a PAT of ours. Returns what this attempt wrote, if it ended in
+    /// time.
     pub(super) async fn write_now(
         &self,
         target: Target,
@@ -225,7 +229,8 @@ impl OutboxService {
         Ok(revived.len())
     }
 
-    /// Waits for attempts that are under way, but not for long: their leases and intentions outlive the process.
+    /// Waits for attempts that are under way, but not for long: their leases and intentions outlive the
+    /// process.
     pub async fn finish(&self, patience: Duration) {
         self.0.tasks.close();
         if timeout(patience, self.0.tasks.wait()).await.is_err() {
@@ -239,8 +244,8 @@ impl Inner {
         self.tenants.tenant(chave)
     }
 
-    /// How hours are written to an organisation; not at all to one that is not served. It is configured by any name
-    /// that the organisation has or had.
+    /// How hours are written to an organisation; not at all to one that is not served. It is configured by
+    /// any name that the organisation has or had.
     fn mode_in(&self, chave: &ChaveOrganizacao) -> Mode {
         let Some(tenant) = self.tenant(chave) else {
             return Mode::Off;

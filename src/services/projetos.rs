@@ -1,7 +1,8 @@
 //! Projects: listed as mirrored from Azure DevOps, found by whatever a caller calls them.
 //!
-//! Name, GUID in any spelling and our own key are one project (D-31). One that nobody has synchronised yet is fetched when it
-//! is needed; what a name or GUID stood for is remembered for seconds, since every list and every entry names a project.
+//! Name, GUID in any spelling and our own key are one project (D-31). One that is not synchronised yet is
+//! fetched when it is needed; what a name or GUID stood for is remembered for seconds, since every list and
+//! every entry names a project.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::tenants::Tenants;
 const LOCATED_TTL: Duration = Duration::from_secs(10);
 const MOST_LOCATED: u64 = 10_000;
 
-/// What a project is called, in which organisation, by somebody who sees so much.
+/// Cache key: caller's scope, organisation, project reference.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Called {
     scope: Scope,
@@ -85,7 +86,7 @@ impl ProjetoService {
         Ok(found)
     }
 
-    /// The same, within a transaction of the caller's who reads on.
+    /// Does the same within the caller's transaction.
     pub(super) async fn locate(
         &self,
         tx: &mut Tx,
@@ -155,8 +156,8 @@ impl ProjetoService {
         Ok(())
     }
 
-    /// Returns `true` if a work item is in the project. The GUID decides; a name may have gone to another project since
-    /// the mirror was last synchronised.
+    /// Returns `true` if a work item is in the project. The GUID decides; a name may have gone to another
+    /// project since the mirror was last synchronised.
     pub(super) async fn is_here(
         &self,
         membership: &Membership,
@@ -172,8 +173,9 @@ impl ProjetoService {
         Ok(true)
     }
 
-    /// The project that a work item is in now, which is the one that a caller names: by its GUID, or by the name that it
-    /// has now or had when it was last synchronised. `None` when the caller means another project.
+    /// The project that a work item is in now, which is the one that a caller names: by its GUID, or by the
+    /// name that it has now or had when it was last synchronised. `None` when the caller means another
+    /// project.
     pub(super) async fn of_item(
         &self,
         user: &CurrentUser,
@@ -199,8 +201,8 @@ impl ProjetoService {
         }
     }
 
-    /// GUID of the project that a work item is in: as its address tells it, else as Azure DevOps tells it for the name.
-    /// `None` when there is no such project, or no credential to ask with.
+    /// GUID of the project that a work item is in: as its address tells it, else as Azure DevOps tells it for
+    /// the name. `None` when there is no such project, or no credential to ask with.
     pub(super) async fn guid_of(&self, membership: &Membership, item: &WorkItem) -> Result<Option<Uuid>> {
         if let Some(guid) = item.project_id {
             return Ok(Some(guid));
@@ -268,7 +270,7 @@ fn called(user: &CurrentUser, organizacao: &ChaveOrganizacao, projeto: &ProjetoN
     }
 }
 
-/// A project as Azure DevOps tells it to the caller; `None` when there is none, or nobody to ask with.
+/// A project as Azure DevOps tells it to the caller; `None` when there is none, or no credential to ask with.
 async fn fetch(membership: &Membership, projeto: &ProjetoNomeado) -> Result<Option<AzureProject>> {
     let Ok(credential) = membership.credential() else {
         return Ok(None);

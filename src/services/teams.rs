@@ -1,5 +1,5 @@
-//! Teams of a project: all of them for administrators, else the caller's own. At the most five minutes old, for each caller
-//! their own.
+//! Teams of a project: all of them for administrators, else the caller's own. At the most five minutes old,
+//! for each caller their own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::services::upstream::{for_caller, forbidden, no_project};
 
 const TTL: Duration = Duration::from_mins(5);
 const MOST: u64 = 10_000;
-/// Who is in which team changes seldom, and costs a call a team.
+/// Lifetime of team memberships, which change seldom and cost a call a team.
 const ROSTERS_TTL: Duration = Duration::from_mins(15);
 const MOST_ROSTERS: u64 = 500;
 /// Teams whose members are asked for at once, for callers whose own credential is of no use.
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 6;
 
 /// Organisation, caller, project, whether the caller administers the organisation.
 type Key = (NomeOrganizacao, String, String, bool);
-/// Teams and who is in them.
+/// Teams and their members.
 type Rosters = Vec<(Team, Vec<Uuid>)>;
 
 /// Use cases of `teams`.
@@ -107,7 +107,7 @@ impl TeamService {
         })
     }
 
-    /// All teams; or those of the caller, by their own credential, else by looking who is in which.
+    /// Returns all teams, or those of the caller: by their own credential, else by the members of each team.
     async fn visible(&self, membership: &Membership, project: &str, all: bool) -> Result<Vec<Team>> {
         let organizacao = membership.organizacao();
         if all {
@@ -140,7 +140,7 @@ impl TeamService {
     }
 }
 
-/// Every team of a project and who is in it.
+/// Returns every team of a project with its members.
 async fn rosters(
     membership: &Membership,
     credential: &Credential,

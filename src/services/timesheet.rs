@@ -1,7 +1,7 @@
 //! The weekly timesheet: the caller's own hours on the work items of a project (D-05).
 //!
-//! Which work items: those of an iteration, or what a query finds; and those with entries in the week, whatever the query brought.
-//! Categories come from the process, never from names of states.
+//! Which work items: those of an iteration, or what a query finds; and those with entries in the week,
+//! whatever the query brought. Categories come from the process, never from names of states.
 
 pub mod assemble;
 mod avisos;
@@ -31,7 +31,7 @@ use crate::services::upstream::too_many;
 use crate::services::work_items::WorkItemService;
 use categorias::{Categorias, Places, Told};
 
-/// More work items than anybody looks at.
+/// Maximum number of work items of a sheet.
 const MOST_ITEMS: usize = 4_000;
 
 /// Use cases of `timesheet`.

@@ -11,7 +11,7 @@ use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::Error;
 use crate::models::organizacao::NomeOrganizacao;
 
-/// A picture is decoration: nobody waits longer for it.
+/// Maximum wait for a picture, which is decoration.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Pictures change rarely.
 const KNOWN_TTL: Duration = Duration::from_mins(10);

@@ -1,7 +1,9 @@
-//! Work items as rules need them: read for a caller, their state by category, their type's fields, found by text.
+//! Work items as rules need them: read for a caller, their state by category, their type's fields, found by
+//! text.
 //!
-//! What is remembered, and how long, stands in `work_items/cache.rs`. Nothing that depends on who asks is shared between credentials.
-//! What people look at may be stale while Azure DevOps gives no answer; what rules decide on never is.
+//! What is remembered, and how long, stands in `work_items/cache.rs`. Nothing that depends on the caller is
+//! shared between credentials. What people look at may be stale while Azure DevOps gives no answer; what
+//! rules decide on never is.
 
 mod cache;
 mod icons;
@@ -48,7 +50,8 @@ impl WorkItemService {
     /// A work item for a caller, as it is now.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it does not exist, or not for them; [`Error::Upstream`] when it cannot be told.
+    /// [`Error::NotFound`] when it does not exist, or not for them; [`Error::Upstream`] when it cannot be
+    /// told.
     pub async fn read(&self, membership: &Membership, id: i32) -> Result<WorkItem> {
         let organizacao = membership.organizacao();
         let found = for_caller(membership, |credential| async move {
@@ -178,8 +181,8 @@ impl WorkItemService {
         })
     }
 
-    /// Returns the types of a project for people to look at: at the most an hour old, or stale. The service's PAT sees
-    /// every type; a caller's credential may lack the scope.
+    /// Returns the types of a project for people to look at: at the most an hour old, or stale. The service's
+    /// PAT sees every type; a caller's credential may lack the scope.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -250,8 +253,8 @@ impl WorkItemService {
         Ok(types.categoria(&item.tipo, &item.state))
     }
 
-    /// Returns the category of a work item's state for people to look at, as stale as the types of its project may be;
-    /// `None` when the process does not know the state.
+    /// Returns the category of a work item's state for people to look at, as stale as the types of its
+    /// project may be; `None` when the process does not know the state.
     ///
     /// # Errors
     /// As for [`known_categoria`](Self::known_categoria).
@@ -291,7 +294,7 @@ impl WorkItemService {
         Ok(Arc::clone(tipo))
     }
 
-    /// The hours of a work item that were just written, for those who read it next.
+    /// Returns the hours of a work item that were just written, for the next reads.
     pub(super) async fn note_written(&self, nome: &NomeOrganizacao, item: &WorkItem) {
         self.caches.note_written(nome, item).await;
     }

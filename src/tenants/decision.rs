@@ -1,4 +1,4 @@
-//! What it means that an organisation answered under a name: decided from the table alone, without asking anybody.
+//! What it means that an organisation answered under a name: decided from the table alone, without a call.
 
 use uuid::Uuid;
 
@@ -26,7 +26,8 @@ pub(super) enum Decision {
     Replaced,
 }
 
-/// Decides what it means that `instance_id` answered under `nome`. `adopt`: an operator says that the name is its own.
+/// Decides what it means that `instance_id` answered under `nome`. `adopt`: an operator says that the name is
+/// its own.
 pub(super) fn decide(
     known: &[OrganizacaoRegistrada],
     nome: &NomeOrganizacao,

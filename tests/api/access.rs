@@ -1,4 +1,5 @@
-//! Role x operation x tenant: every operation of the OpenAPI document against the table in `tests/data/access.txt`.
+//! Role x operation x tenant: every operation of the OpenAPI document against the table in
+//! `tests/data/access.txt`.
 
 use std::collections::BTreeSet;
 

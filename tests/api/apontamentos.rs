@@ -1,4 +1,4 @@
-//! Time entries: shapes of the contract, rules, and who may do what with whose. How hours get into Azure DevOps is in
+//! Time entries: shapes of the contract, rules, and permissions. How hours get into Azure DevOps is in
 //! `outbox.rs`.
 
 mod gone;

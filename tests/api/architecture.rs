@@ -1,9 +1,10 @@
-//! Rules that no compiler checks, read out of the source: where SQL, tasks and variables may be. `imports` has
-//! the rules of imports.
+//! Rules that no compiler checks, read out of the source: where SQL, tasks and variables may be. `imports`
+//! has the rules of imports.
 
 mod crates;
 mod dependencies;
 mod imports;
+mod language;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -318,19 +319,19 @@ fn every_secret_can_come_from_a_file_that_is_documented() {
 }
 
 #[test]
-fn every_variable_is_in_the_readme_and_the_example() {
+fn every_variable_is_documented_and_in_the_example() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let page = fs::read_to_string(root.join("docs/configuration.md")).unwrap();
     let example = fs::read_to_string(root.join(".env.example")).unwrap();
     let variables = variables();
     assert!(variables.len() > 30, "{variables:?}");
     for name in variables {
         let shortened = name
             .strip_prefix("DATABASE")
-            .is_some_and(|rest| readme.contains(&format!("`{rest}`")));
+            .is_some_and(|rest| page.contains(&format!("`{rest}`")));
         assert!(
-            readme.contains(&format!("`{name}`")) || shortened || readme.contains(&format!("`{name}=")),
-            "README.md lacks {name}"
+            page.contains(&format!("`{name}`")) || shortened || page.contains(&format!("`{name}=")),
+            "docs/configuration.md lacks {name}"
         );
         assert!(
             example

@@ -1,4 +1,4 @@
-//! Who gets in, what it costs upstream, and what the others are told.
+//! Authentication: accepted callers, calls upstream, and refusals.
 
 mod administrators;
 mod app_tokens;
@@ -49,8 +49,8 @@ async fn without_credentials_the_answer_is_401_before_any_validation() {
     assert_eq!(azure.seen().len(), 0);
 }
 
-/// D-04: a PAT gets in as Bearer and as the password of Basic, an access token as Bearer; each in the form in which Azure
-/// DevOps takes it, guessed by its shape.
+/// D-04: a PAT gets in as Bearer and as the password of Basic, an access token as Bearer; each in the form in
+/// which Azure DevOps takes it, guessed by its shape.
 #[tokio::test]
 async fn d_04_pats_and_access_tokens_get_in_in_every_documented_form() {
     let azure = FakeAzure::contoso().await;
@@ -190,7 +190,7 @@ async fn d_15_upstream_trouble_is_not_the_callers_fault() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     for (fault, status, code, retry_after) in TROUBLE {
-        // Only who is kept waiting may run out of time, however busy the machine is.
+        // Only a request that is kept waiting may run out of time, however busy the machine is.
         let timeout = if status == 504 { "800" } else { "20000" };
         let app = TestApp::over(&azure, [("AZURE_DEVOPS_TIMEOUT_MS", timeout)]).await;
         let token = azure.pat(&ada);
@@ -259,7 +259,7 @@ async fn an_organisation_that_cannot_tell_is_trouble_and_not_a_refusal() {
     assert_eq!(listed.as_array().unwrap().len(), 1);
 }
 
-/// Whoever asks first may go away: the question is asked once all the same.
+/// The first request may be cancelled: the question is asked once all the same.
 #[tokio::test]
 async fn a_caller_who_goes_away_leaves_the_question_running() {
     let azure = FakeAzure::contoso().await;
@@ -277,7 +277,8 @@ async fn a_caller_who_goes_away_leaves_the_question_running() {
     assert_eq!(azure.seen().len(), 1);
 }
 
-/// D-15: one question for any number of simultaneous requests, none while the answer is fresh, and again afterwards.
+/// D-15: one question for any number of simultaneous requests, none while the answer is fresh, and again
+/// afterwards.
 #[tokio::test]
 async fn d_15_fifty_simultaneous_first_requests_cause_one_validation() {
     let azure = FakeAzure::contoso().await;
@@ -301,7 +302,8 @@ async fn d_15_fifty_simultaneous_first_requests_cause_one_validation() {
     .await;
 }
 
-/// D-06: the anonymous identity, with which public organisations greet anybody, is nobody; nor is a stranger.
+/// D-06: the anonymous identity, with which public organisations answer, proves no identity; nor does a
+/// stranger.
 #[tokio::test]
 async fn d_06_only_members_of_the_organisation_get_in() {
     let azure = FakeAzure::contoso().await;
@@ -335,7 +337,7 @@ async fn the_outage_of_one_organisation_keeps_nobody_else_out() {
     app.get_as(&azure.pat(&bob), PATH).await.problem(503);
 }
 
-/// A wrong name in the vault, or an organisation that was deleted: nobody belongs to it.
+/// A wrong name in the vault, or an organisation that was deleted: it has no members.
 #[tokio::test]
 async fn an_organisation_that_does_not_exist_is_no_trouble() {
     let azure = FakeAzure::contoso().await;
@@ -350,8 +352,8 @@ async fn an_organisation_that_does_not_exist_is_no_trouble() {
     app.get_as(&token, live).await.problem(403);
 }
 
-/// D-05: whoever asks is who acts; what is remembered of one caller never serves another. (The timesheet, where the
-/// defect was seen, reads this identity.)
+/// D-05: the caller is the actor; what is remembered of one caller never serves another. (The timesheet,
+/// where the defect was seen, reads this identity.)
 #[tokio::test]
 async fn d_05_every_caller_acts_as_themselves() {
     let azure = FakeAzure::contoso().await;

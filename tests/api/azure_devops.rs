@@ -70,7 +70,7 @@ async fn every_fault_on_every_call_is_told_apart_in_time_and_leaves_nothing_behi
     let table = faults();
     for operation in OPERATIONS {
         for (fault, expected) in &table {
-            // Only who is kept waiting may run out of time, however busy the machine is.
+            // Only a request that is kept waiting may run out of time, however busy the machine is.
             let timeout = match expected {
                 Err(Error::Timeout) => "600",
                 _ => "20000",
@@ -356,7 +356,7 @@ async fn the_hook_is_told_of_every_call() {
     assert_eq!(*told.lock().unwrap(), expected);
 }
 
-/// The background probe is the only one who asks here; it needs no credential, and 401 is an answer.
+/// The background probe is the only caller here; it needs no credential, and 401 is an answer.
 #[tokio::test]
 async fn readiness_tells_a_degraded_azure_devops_and_stays_ready() {
     let azure = FakeAzure::contoso().await;

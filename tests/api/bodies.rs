@@ -15,7 +15,8 @@ use crate::support::{Request, RunningServer, TestApp, TestDatabase};
 
 const PATH: &str = "/api/v1/atividades";
 
-/// What bodies at once may add to the most memory that the program has held, in KiB. Each took 155 MiB before.
+/// What bodies at once may add to the most memory that the program has held, in KiB. Each took 155 MiB
+/// before.
 const MOST_KIB: u64 = 64 * 1_024;
 
 /// A body of about a megabyte whose list has half a million wrong elements.

@@ -12,7 +12,7 @@ use crate::support::data::{PATIENT, a_query_waits, block_projetos};
 use crate::support::process::{Running, aponta, run};
 use crate::support::{Logging, TestDatabase};
 
-/// Where nobody answers.
+/// An address without a server.
 const ORG: &str = "http://127.0.0.1:1/contoso";
 
 #[tokio::test]

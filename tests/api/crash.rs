@@ -1,7 +1,7 @@
-//! The service is killed while clients write and Azure DevOps fails now and then. A client does what a careful one
-//! does: a request whose answer it did not get it sends again, with the same `Idempotency-Key`. Clients belong to two
-//! people; the PAT that writes is the organisation's, another account's, or each caller's own. Work items are restored
-//! from a backup between rounds.
+//! The service is killed while clients write and Azure DevOps fails now and then. A client does what a
+//! careful one does: a request whose answer it did not get it sends again, with the same `Idempotency-Key`.
+//! Clients belong to two people; the PAT that writes is the organisation's, another account's, or each
+//! caller's own. Work items are restored from a backup between rounds.
 //!
 //! `APONTA_CRASH_ROUNDS=50 cargo test --test api crash` is the long form.
 
@@ -30,7 +30,8 @@ const LONGEST_LIFE_MS: u64 = 800;
 const ITEMS: usize = 5;
 const START: f64 = 2.25;
 
-/// Kills the service after a while; in every other round not before an entry is stored, however slow the machine is.
+/// Kills the service after a while; in every other round not before an entry is stored, however slow the
+/// machine is.
 async fn kill(running: Running, round: usize, acknowledged: &AtomicUsize) {
     let before = acknowledged.load(Ordering::Relaxed);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(..LONGEST_LIFE_MS))).await;
@@ -85,8 +86,9 @@ async fn restored_upstream(logging: &Logging, items: &[i32], round: usize) {
 const UNSETTLED: &str =
     "estado = 'pendente' AND (intencao_em IS NULL OR motivo NOT LIKE 'O Azure DevOps ainda não mostra%')";
 
-/// Compares the project with Azure DevOps, which finds work items that were restored and have no new entry, and waits
-/// until no work item is `pending`. The dead hold their work items until their leases end; that minute is skipped.
+/// Compares the project with Azure DevOps, which finds work items that were restored and have no new entry,
+/// and waits until no work item is `pending`. The dead hold their work items until their leases end; that
+/// minute is skipped.
 async fn settle(logging: &Logging, pending: &str) {
     let pool = &logging.tenants.app.pool;
     sqlx::query("UPDATE write_back SET lease_ate = now()")
@@ -175,7 +177,8 @@ async fn a_service_that_is_killed_at_random_loses_and_doubles_nothing() {
         rounds.count
     );
     eprintln!("{} kills, {wishes} entries", rounds.count);
-    // A request that Azure DevOps took its time for may still arrive: the restored work item that it is for waits.
+    // A request that Azure DevOps took its time for may still arrive: the restored work item that it is for
+    // waits.
     settle(&logging, UNSETTLED).await;
     check_figures(&logging, &settled(&logging).await).await;
     logging.azure().late_requests_end().await;

@@ -1,7 +1,8 @@
-//! What the files of the deployment promise, held without an engine: `dockerfile.rs` the images, `compose.rs` the services,
-//! `scripts.rs` the scripts beside them. `.ci/image` runs what the Dockerfile builds.
+//! What the files of the deployment promise, held without an engine: `dockerfile.rs` the images, `compose.rs`
+//! the services, `scripts.rs` the scripts beside them. `.ci/image` runs what the Dockerfile builds.
 //!
-//! Each set of rules is a function from a text to the promises that it breaks, so that the tests can break them.
+//! Each set of rules is a function from a text to the promises that it breaks, so that the tests can break
+//! them.
 
 mod compose;
 mod dockerfile;

@@ -49,7 +49,7 @@ async fn create(address: &str, nome: &str) {
     assert_eq!(reply.status(), 201);
 }
 
-/// A dead process that nobody has collected yet has no command line any more.
+/// A dead process that is not collected yet has no command line any more.
 fn is_running(pid: u32) -> bool {
     std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|command| !command.is_empty())
 }
@@ -115,7 +115,7 @@ async fn a_stale_pid_file_that_names_another_program_is_no_obstacle() {
     let pid_file = data.join("pgdata/postmaster.pid");
     let text = std::fs::read_to_string(&pid_file).unwrap();
     assert_eq!(server.signal("INT").await, 0);
-    // After a reboot the number belongs to somebody else: here, to this test.
+    // After a reboot the number belongs to another process: here, to this test.
     let rest = text.split_once('\n').unwrap().1;
     std::fs::write(&pid_file, format!("{}\n{rest}", std::process::id())).unwrap();
 

@@ -1,5 +1,6 @@
-//! What networks, databases and clients do to a service, one fault a test, each with what must hold meanwhile and afterwards.
-//! Faults of Azure DevOps stand in `azure_devops.rs` and `outbox/faults.rs`, kills in `crash.rs` and `outage.rs`.
+//! What networks, databases and clients do to a service, one fault a test, each with what must hold meanwhile
+//! and afterwards. Faults of Azure DevOps stand in `azure_devops.rs` and `outbox/faults.rs`, kills in
+//! `crash.rs` and `outage.rs`.
 
 mod busy_pool;
 mod interrupted;
@@ -23,15 +24,16 @@ const POOL: u32 = 4;
 /// Soon enough for a service to be back after its database is.
 const RECOVERY: Duration = Duration::from_secs(5);
 
-/// A small pool that is always full, and short patience; but to log in takes a debug build long on a busy machine.
+/// A small pool that is always full, and short patience; but to log in takes a debug build long on a busy
+/// machine.
 const SETTINGS: [(&str, &str); 4] = [
     ("DATABASE_POOL_MAX", "4"),
     ("DATABASE_POOL_MIN", "4"),
     ("DATABASE_ACQUIRE_TIMEOUT_MS", "2000"),
     ("DATABASE_STATEMENT_TIMEOUT_MS", "1000"),
 ];
-/// The longest that [`SETTINGS`] let a request take: it waits for a connection, then for one statement, and the database gets a second to
-/// end that itself. The rest is for a machine that has other things to do.
+/// The longest that [`SETTINGS`] let a request take: it waits for a connection, then for one statement, and
+/// the database gets a second to end that itself. The rest is for a machine that has other things to do.
 const LONGEST: Duration = Duration::from_secs(2 + 1 + 1 + 2);
 
 /// Clients that never pause.

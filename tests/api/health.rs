@@ -13,7 +13,7 @@ async fn liveness_tells_version_and_environment() {
     }
 }
 
-/// Probes are answered without being routed; whoever sends a body is.
+/// Probes are answered without being routed; requests with a body are.
 #[tokio::test]
 async fn the_short_way_leads_to_the_answer_of_the_long_one() {
     let app = TestApp::new().await;

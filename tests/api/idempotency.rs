@@ -279,7 +279,7 @@ async fn repeated_request_tells_how_far_the_hours_got_meanwhile() {
     assert_eq!(logging.count().await, 1);
 }
 
-/// A plan that is made while nobody's answer is kept serves thousands of them.
+/// A plan that is made while no answer is kept serves thousands of them.
 #[tokio::test]
 async fn a_key_is_looked_up_by_its_index_after_a_quiet_night() {
     let database = TestDatabase::new().await;
@@ -292,7 +292,7 @@ async fn a_key_is_looked_up_by_its_index_after_a_quiet_night() {
     .execute(&pool)
     .await
     .unwrap();
-    // VACUUM gives pages back only where nobody else might still see the rows.
+    // VACUUM gives pages back only where no other transaction might still see the rows.
     eventually("the deleted rows are gone", async || {
         sqlx::raw_sql("VACUUM idempotencia").execute(&pool).await.unwrap();
         let left = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'idempotencia'";

@@ -95,8 +95,8 @@ async fn a_project_that_vanished_is_flagged_and_may_come_back() {
     assert_eq!(estado().await, "wellFormed");
 }
 
-/// D-26: an organisation that fails is an error by name, the others go through; neither a broken element nor a race
-/// spoils the rest.
+/// D-26: an organisation that fails is an error by name, the others go through; neither a broken element nor
+/// a race spoils the rest.
 #[tokio::test]
 async fn d_26_one_of_three_organisations_fails_by_name() {
     let azure = FakeAzure::contoso().await;
@@ -143,7 +143,7 @@ async fn only_when_all_fail_the_answer_is_502_and_names_them() {
     );
     assert_eq!(reply.header("retry-after"), "6");
     assert_eq!(count(&app.pool, "projetos").await, 0);
-    // Whoever belongs to one of them hears of that one.
+    // A member of one of them hears of that one.
     let detail = app.send(Request::post(SYNC).bearer(&member)).await.problem(502)["detail"].clone();
     assert!(!detail.as_str().unwrap().contains("fabrikam"), "{detail}");
 }
@@ -292,7 +292,7 @@ async fn live_projects_pass_through_untouched_from_every_page() {
     );
 }
 
-/// D-07: neither our PAT nor another organisation's projects serve somebody who is not a member there.
+/// D-07: neither our PAT nor another organisation's projects serve a person that is not a member there.
 #[tokio::test]
 async fn d_07_live_projects_of_another_organisation_are_refused() {
     let azure = FakeAzure::contoso().await;

@@ -1,4 +1,4 @@
-//! What Prometheus reads: its own listener, the right names, no ids, and who reads it from where.
+//! What Prometheus reads: its own listener, the right names, no ids, and its readers.
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;

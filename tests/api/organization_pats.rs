@@ -354,7 +354,8 @@ async fn who_reads_a_pat_does_not_wait_for_whoever_changes_it() {
     changing.rollback().await.unwrap();
 }
 
-/// Rotation re-encrypts everything while another process serves with both keys; nothing in the database is clear text.
+/// Rotation re-encrypts everything while another process serves with both keys; nothing in the database is
+/// clear text.
 #[tokio::test]
 async fn rotation_leaves_no_row_under_the_old_key_and_no_pat_in_clear() {
     let tenants = Tenants::with(&[("PAT_ENCRYPTION_KEYS", &format!("{NEXT_KEY},{KEY}"))]).await;

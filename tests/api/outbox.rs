@@ -156,7 +156,7 @@ async fn many_changes_become_one_and_each_entry_tells_its_own_state() {
         logging.situation(&late[0]).await["estado"] == "sincronizado"
     })
     .await;
-    // What was under way is sent once more as it was, since nobody knows what became of it; then the rest, all at once.
+    // What was under way is sent once more as it was, since its fate is unknown; then the rest, all at once.
     assert_eq!(logging.azure().count("update_work_item"), 2);
     assert_eq!(logging.azure().hours(logging.item).0, Some(5.5));
 }
@@ -233,7 +233,7 @@ async fn without_a_pat_of_ours_the_caller_writes_and_the_background_says_what_it
         logging.situation(&entry).await,
         json!({"estado": "pendente", "motivo": "A organização não tem um PAT para gravar as horas"})
     );
-    // The next one who logs brings it along.
+    // The next entry brings it along.
     logging.log("01:00").await;
     assert_eq!(logging.azure().hours(logging.item).0, Some(6.5));
 }
@@ -294,8 +294,8 @@ async fn state_of_the_write_back_is_told() {
     assert_eq!((&others["pendentes"], &others["falhas"]), (&json!(0), &json!(0)));
 }
 
-/// Logs an hour that Azure DevOps refuses, and one on another work item that it does not answer for. Returns the
-/// first entry and the second work item.
+/// Logs an hour that Azure DevOps refuses, and one on another work item that it does not answer for. Returns
+/// the first entry and the second work item.
 async fn one_failed_one_pending(logging: &Logging) -> (Value, i32) {
     let refused = Fault::RuleViolation("Custom.CentroDeCusto");
     logging.azure().fault("contoso", "update_work_item", refused);

@@ -1,4 +1,5 @@
-//! The pool of connections while all is well: how long one lives, and how it comes back. Trouble is in `faults` and `outage`.
+//! The pool of connections while all is well: how long one lives, and how it comes back. Trouble is in
+//! `faults` and `outage`.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ async fn pool(database: &TestDatabase, max_lifetime: Duration) -> Db {
     db
 }
 
-/// All connections are there, and nobody uses one.
+/// All connections are there and idle.
 fn is_at_rest(db: &Db) -> bool {
     db.pool_states()
         .all(|state| state.idle == SIZE && state.used == 0)

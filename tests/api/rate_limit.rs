@@ -107,7 +107,7 @@ async fn forwarded_addresses_count_only_from_trusted_proxies() {
             .as_u16(),
         200
     );
-    // A stranger who invents addresses stays one caller.
+    // A stranger that invents addresses stays one caller.
     for n in 0..3 {
         app.send(forwarded("198.51.100.1:1", &format!("203.0.113.{n}")))
             .await

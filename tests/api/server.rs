@@ -106,7 +106,8 @@ async fn beyond_the_most_connections_a_new_one_waits_its_turn() {
 async fn shutdown_turns_readiness_red_and_finishes_what_runs() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
-    // Shorter than the two seconds that PgBouncer lets a statement wait for a lock, whatever the service wants.
+    // Shorter than the two seconds that PgBouncer lets a statement wait for a lock, whatever the service
+    // wants.
     let server = patient(&database, ("SHUTDOWN_DELAY_SECONDS", "1")).await;
     let (blocker, running) = blocked_request(&server, &pool).await;
 

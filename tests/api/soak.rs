@@ -1,8 +1,8 @@
-//! A soak: people work while everything that can fail is switched on and off at random. At the end nothing is pending,
-//! each figure is exact, no answer was a 500, and the process holds no more memory than before.
+//! A soak: people work while everything that can fail is switched on and off at random. At the end nothing is
+//! pending, each figure is exact, no answer was a 500, and the process holds no more memory than before.
 //!
-//! `APONTA_SOAK_SECONDS=600 cargo test --test api soak` is the long form; `APONTA_SOAK_SEED` repeats the choices of a
-//! run.
+//! `APONTA_SOAK_SECONDS=600 cargo test --test api soak` is the long form; `APONTA_SOAK_SEED` repeats the
+//! choices of a run.
 
 mod end;
 mod people;

@@ -1,4 +1,5 @@
-//! What tests are written with. `TestApp` is the whole application in process; `RunningServer` listens on a port.
+//! What tests are written with. `TestApp` is the whole application in process; `RunningServer` listens on a
+//! port.
 
 pub mod app;
 pub mod app_token;

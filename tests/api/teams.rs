@@ -58,10 +58,10 @@ async fn members_see_their_teams_and_administrators_all() {
         (&json!(false), &json!(true))
     );
 
-    // Nobody's teams: none, and no default one that could be chosen.
+    // No teams, and no default one that could be chosen.
     let none = logging.get(&path).await.expect(200);
     assert_eq!((names(&none), &none["default_team_id"]), (vec![], &Value::Null));
-    // An app token has no credential of its own: who is in which team is asked, once for everybody.
+    // An app token has no credential of its own: the members of each team are read, once for all callers.
     let token = app_token(caio.id);
     let by_app = app.send(Request::get(&path).bearer(&token)).await.expect(200);
     assert_eq!(names(&by_app), ["Beta"]);

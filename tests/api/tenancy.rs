@@ -71,8 +71,8 @@ async fn activities_are_seen_through_their_projects() {
     assert_eq!(page["total"], 3);
 }
 
-/// A member of both organisations, and activities `ours`, `theirs`, `shared` and one without a project, `free`.
-/// Returns the member's token and the ids of `theirs` and `shared`.
+/// A member of both organisations, and activities `ours`, `theirs`, `shared` and one without a project,
+/// `free`. Returns the member's token and the ids of `theirs` and `shared`.
 async fn activities(tenants: &Tenants) -> (String, Uuid, Uuid) {
     let both = tenants
         .azure
@@ -184,7 +184,8 @@ async fn a_synchronisation_names_only_the_callers_organisations() {
     assert_eq!(named(&tenants.admin).await, ["contoso", "fabrikam"]);
 }
 
-/// Rows of older databases, which had one organisation, are those of the default one until a sync gives them theirs.
+/// Rows of older databases, which had one organisation, are those of the default one until a sync gives them
+/// theirs.
 #[tokio::test]
 async fn rows_without_an_organisation_are_the_default_ones() {
     let tenants = Tenants::new().await;
@@ -207,7 +208,8 @@ async fn rows_without_an_organisation_are_the_default_ones() {
         .expect(204);
 }
 
-/// Another organisation may let its people choose their e-mail; it names no administrator of the installation.
+/// Another organisation may let its people choose their e-mail; it names no administrator of the
+/// installation.
 #[tokio::test]
 async fn an_e_mail_of_another_organisation_makes_no_administrator() {
     let tenants = Tenants::with(&[("ADMIN_USERS", "ana@contoso.com")]).await;

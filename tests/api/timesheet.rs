@@ -1,5 +1,5 @@
-//! `/timesheet`: the week of a person: its shape, and which work items it selects. `upstream.rs` has what it costs Azure
-//! DevOps, `states.rs` the smaller routes, `frontend.rs` the pages that call it.
+//! `/timesheet`: the week of a person: its shape, and which work items it selects. `upstream.rs` has what it
+//! costs Azure DevOps, `states.rs` the smaller routes, `frontend.rs` the pages that call it.
 
 mod frontend;
 mod stale;
@@ -245,7 +245,8 @@ async fn d_36_new_state_is_asked_about_and_unknown_one_only_deletes() {
     let azure = sheet.logging.azure();
     sheet.add(sheet.task());
     sheet.get("").await;
-    // The process changes after its types were read; and a work item above comes from a project with another process.
+    // The process changes after its types were read; and a work item above comes from a project with another
+    // process.
     azure.edit_work_items("contoso", |items| {
         items.add_state("Task", "Em homologação", "Resolved");
     });

@@ -1,4 +1,5 @@
-//! A trace goes through the service: in by `traceparent`, out to Azure DevOps, into the log and to a collector.
+//! A trace goes through the service: in by `traceparent`, out to Azure DevOps, into the log and to a
+//! collector.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -82,7 +82,8 @@ async fn a_missing_picture_is_nobodys_problem() {
     );
 }
 
-/// D-08: the header fills gaps of the display and nothing else; whatever is wrong with it, it is only ignored.
+/// D-08: the header fills gaps of the display and nothing else; whatever is wrong with it, it is only
+/// ignored.
 #[tokio::test]
 async fn d_08_the_custom_header_is_never_believed() {
     let azure = FakeAzure::contoso().await;

@@ -1,11 +1,12 @@
-//! Sends the mix of a frontend in stages of a rising and falling rate and says how long each request took from the moment it was due: an
-//! open model, so a late answer delays no request and hides none.
+//! Sends the mix of a frontend in stages of a rising and falling rate and says how long each request took
+//! from the moment it was due: an open model, so a late answer delays no request and hides none.
 //!
-//! `load URL DATA.json SECONDS:RATE,... [CA.pem ADDRESS]`: a stage goes from the rate of the one before to its own, with `=RATE` it keeps
-//! it. With a certificate it is an edge of Cloudflare at that address, before an nginx on loopback.
+//! `load URL DATA.json SECONDS:RATE,... [CA.pem ADDRESS]`: a stage goes from the rate of the one before to
+//! its own, with `=RATE` it keeps it. With a certificate it is an edge of Cloudflare at that address, before
+//! an nginx on loopback.
 //!
-//! A real client's manners: a request whose kept connection had closed goes over another one, and a new entry that a dying replica left
-//! unanswered is sent again under its key. Both are counted apart.
+//! A real client's manners: a request whose kept connection had closed goes over another one, and a new entry
+//! that a dying replica left unanswered is sent again under its key. Both are counted apart.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
@@ -27,8 +28,9 @@ use report::Sample;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Connections, shared by everybody as an edge of Cloudflare does; who finds none free waits, and that counts. Four times what 1,500
-/// requests/s of 10 ms need; more would only make the servers juggle a backlog, and meet each reload with as many handshakes.
+/// Connections, shared by all people as an edge of Cloudflare does; a request that finds none free waits, and
+/// that counts. Four times what 1,500 requests/s of 10 ms need; more would only make the servers juggle a
+/// backlog, and meet each reload with as many handshakes.
 const CONNECTIONS: usize = 64;
 /// How long a client goes on sending a request again.
 const PATIENCE: Duration = Duration::from_secs(10);

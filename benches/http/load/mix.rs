@@ -1,5 +1,5 @@
-//! The requests: grid 40 %, entries of a work item 20 %, new entries 20 %, changes 10 %, sums 10 %. The list of activities stands for the
-//! grid, since Azure DevOps' time is not ours.
+//! The requests: grid 40 %, entries of a work item 20 %, new entries 20 %, changes 10 %, sums 10 %. The list
+//! of activities stands for the grid, since Azure DevOps' time is not ours.
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ const MIX: [&str; 10] = [
 ];
 /// What the report lists.
 pub(crate) const OPERATIONS: [&str; 5] = ["grid", "item", "create", "update", "sum"];
-/// Who asks; at 1,500 requests/s each of them five times a second, below every limit.
+/// People; at 1,500 requests/s each of them five times a second, below every limit.
 const PERSONS: usize = 300;
 
 /// Where to ask, and what is there.
@@ -19,7 +19,7 @@ pub(crate) struct Mix {
     pub(crate) data: Value,
     /// Makes the keys of this run its own.
     pub(crate) run: String,
-    /// Whether requests say who asks, as an edge of Cloudflare does.
+    /// Whether requests name the client, as an edge of Cloudflare does.
     pub(crate) name_persons: bool,
 }
 

@@ -83,7 +83,7 @@ impl Default for WorkItems {
     }
 }
 
-/// Returns a person who takes no part in tests.
+/// Returns a person outside of every test.
 fn stranger() -> Value {
     json!({
         "id": Uuid::from_u128(0xabc), "displayName": "Somebody Else", "uniqueName": "else@contoso.example",

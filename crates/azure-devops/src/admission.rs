@@ -1,5 +1,5 @@
-//! Which calls may go out: turns and circuit breakers of an organisation. `docs/azure-devops.md` says which failure
-//! counts against the host and which against one identity.
+//! Which calls may go out: turns and circuit breakers of an organisation. `docs/azure-devops.md` says which
+//! failure counts against the host and which against one identity.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,8 @@ pub(super) struct Admission {
     turns: [Arc<Semaphore>; 2],
     /// Turns of calls that prove callers, so that made-up tokens do not keep the proved ones waiting.
     proof_turns: Arc<Semaphore>,
-    /// That of calls that prove callers: made-up tokens may fail as they like without closing the way to others.
+    /// That of calls that prove callers: made-up tokens may fail as they like without closing the way to
+    /// others.
     proof_breaker: Arc<Breaker>,
 }
 
@@ -186,7 +187,8 @@ impl Pass<'_> {
         match self.tickets {
             Tickets::None => {}
             Tickets::Proof(ticket) => {
-                // Azure DevOps may be slow or fail for one token; that it cannot be reached is no token's doing.
+                // Azure DevOps may be slow or fail for one token; that it cannot be reached is no token's
+                // doing.
                 let unreachable = error.is_some_and(Error::is_unreachable);
                 ticket.settle(
                     if unreachable {
@@ -204,7 +206,8 @@ impl Pass<'_> {
                 if let Some(lane) = lane {
                     lane.settle(of_lane(timed_out, failed), now);
                 }
-                // Azure DevOps delays an identity that asks too much: a signed call that is slow says nothing of the host.
+                // Azure DevOps delays an identity that asks too much: a signed call that is slow says nothing
+                // of the host.
                 match self.identity.filter(|_| timed_out) {
                     Some(identity) => {
                         host.settle(Outcome::Unclear, now);

@@ -1,6 +1,7 @@
 //! Reads an answer: what its status and type mean, and no more of its body than allowed.
 //!
-//! Success is the expected 2xx *and* JSON. 203, a redirect and HTML are a sign-in page, whatever the status says.
+//! Success is the expected 2xx *and* JSON. 203, a redirect and HTML are a sign-in page, whatever the status
+//! says.
 
 use std::time::{Duration, SystemTime};
 
@@ -41,14 +42,15 @@ impl Answer {
     }
 }
 
-/// Classifies the `response` to an operation, which must be of its media type, and reads it, at most `limit` bytes.
+/// Classifies the `response` to an operation, which must be of its media type, and reads it, at most `limit`
+/// bytes.
 pub(super) async fn read(response: Response, operation: &Operation, limit: usize) -> Result<Answer, Error> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     match classify(status, is(response.headers(), "text/html"), retry_after) {
         Some(Error::Rejected { status, .. }) => return Err(error_body(response).await.rejection(status)),
-        // That an organisation does not exist is told with a page of the portal. Of a work item only Azure DevOps
-        // itself says that it is not there; the page of a gateway says nothing.
+        // That an organisation does not exist is told with a page of the portal. Of a work item only Azure
+        // DevOps itself says that it is not there; the page of a gateway says nothing.
         Some(Error::NotFound) if operation.is_of_work_items() => {
             let away = || Error::unavailable(Unavailability::Status(404), retry_after);
             let named = error_body(response).await.is_named();
@@ -82,7 +84,8 @@ fn classify(status: StatusCode, html: bool, retry_after: Option<Duration>) -> Op
     let turned_away = code == 401 || code == 203 || status.is_redirection();
     let error = match code {
         429 => Error::Throttled { retry_after },
-        // A throttled identity may be turned away as if unknown; only this header tells (backstage issue 35717).
+        // A throttled identity may be turned away as if unknown; only this header tells (backstage issue
+        // 35717).
         _ if turned_away && retry_after.is_some() => Error::Throttled { retry_after },
         _ if turned_away => Error::InvalidCredential { status: code },
         403 => Error::Forbidden,
@@ -174,7 +177,7 @@ impl ErrorBody {
 /// Broken rules that are worth telling.
 const MOST_RULES: usize = 5;
 
-/// Names of types, fields and flags; anything else is somebody's prose.
+/// Names of types, fields and flags; anything else is prose.
 fn words(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ',' | ' '))

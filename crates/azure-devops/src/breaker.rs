@@ -1,5 +1,5 @@
-//! A circuit breaker: opens after several failures in a row, then lets one call at a time find out whether the way is
-//! good again.
+//! A circuit breaker: opens after several failures in a row, then lets one call at a time find out whether
+//! the way is good again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -133,8 +133,8 @@ impl Breaker {
     }
 }
 
-/// Permission for one attempt; must be told how it went. Dropped untold (the caller went away), it counts as nothing, and
-/// the next call probes instead.
+/// Permission for one attempt; must be told how it went. Dropped untold (the caller went away), it counts as
+/// nothing, and the next call probes instead.
 #[derive(Debug)]
 pub(super) struct Ticket {
     breaker: Arc<Breaker>,

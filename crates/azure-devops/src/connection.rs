@@ -1,4 +1,4 @@
-//! `connectionData`: who a credential is to an organisation.
+//! `connectionData`: the identity behind a credential in an organisation.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -33,8 +33,8 @@ impl Organizacao {
     /// The member of this organisation that `credential` proves.
     ///
     /// # Errors
-    /// [`Error::InvalidCredential`] when it proves nobody: organisations with public projects answer even made-up
-    /// credentials with 200, as the anonymous identity.
+    /// [`Error::InvalidCredential`] when it proves no identity: organisations with public projects answer
+    /// even made-up credentials with 200, as the anonymous identity.
     pub async fn authenticated_user(&self, credential: &Credential) -> Result<Proof, Error> {
         self.connection_data(&CONNECTION_DATA, credential).await
     }
@@ -79,7 +79,7 @@ fn identity(data: &Value) -> Result<Identity, Error> {
     if is_nobody(authenticated) || descriptor.to_ascii_lowercase().starts_with(ANONYMOUS_DESCRIPTOR) {
         return Err(refused);
     }
-    // They differ when one identity speaks for another; nobody should speak for others here.
+    // They differ when one identity speaks for another, which no caller should do here.
     if data.get("authorizedUser").is_some_and(|user| !user.is_null())
         && id("authorizedUser") != Some(authenticated)
     {

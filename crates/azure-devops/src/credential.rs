@@ -29,7 +29,7 @@ pub enum Scheme {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
-/// New in each process, so that a hash says nothing to whoever sees it.
+/// New in each process, so that a hash tells nothing outside of it.
 static KEY: LazyLock<hmac::Key> = LazyLock::new(|| {
     let halves = [Uuid::new_v4(), Uuid::new_v4()];
     hmac::Key::new(hmac::HMAC_SHA256, &halves.map(Uuid::into_bytes).concat())

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Why a call brought no usable answer. Holds nothing that must not be logged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The credential proves nobody there: 401, 203, a redirect or a sign-in page, or the anonymous identity.
+    /// The credential proves no identity there: 401, 203, a redirect or a sign-in page, or the anonymous
+    /// identity.
     #[error("credential not accepted (status {status})")]
     InvalidCredential {
         /// Status of the answer.
@@ -51,7 +52,8 @@ pub enum Error {
     Rejected {
         /// Status of the answer.
         status: u16,
-        /// `typeKey` of the error body, or nothing. The prose is localised and may name people; it is not kept.
+        /// `typeKey` of the error body, or nothing. The prose is localised and may name people; it is not
+        /// kept.
         type_key: String,
         /// Fields that a rule of the process objects to, and how: `Custom.Area [required]`.
         fields: Vec<String>,
@@ -69,7 +71,7 @@ pub enum Unavailability {
     BreakerOpen,
     /// Too many calls of ours wait for their turn.
     Busy,
-    /// It answered, but the database that knows whose name this is did not.
+    /// It answered, but the database that knows the owner of this name did not.
     Unrecorded,
 }
 
@@ -119,7 +121,7 @@ impl Error {
         }
     }
 
-    /// The database did not tell whose name this is.
+    /// The database did not tell the owner of this name.
     #[must_use]
     pub fn unrecorded() -> Self {
         Self::unavailable(Unavailability::Unrecorded, None)
@@ -156,8 +158,8 @@ impl Error {
             .any(|refusal| type_key.contains(refusal))
     }
 
-    /// Whether the object was changed in the meantime: the revision asked for is not there any more. Two writers who pass
-    /// the test at once are told with 409.
+    /// Whether the object was changed in the meantime: the revision asked for is not there any more. Two
+    /// writers that pass the test at once are told with 409.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(
@@ -169,8 +171,8 @@ impl Error {
         )
     }
 
-    /// Whether a rule of the process refused a change. It stays refused until people change something; any other 400
-    /// may pass by itself, as VS402625 does when two changes of a work item meet.
+    /// Whether a rule of the process refused a change. It stays refused until people change something; any
+    /// other 400 may pass by itself, as VS402625 does when two changes of a work item meet.
     #[must_use]
     pub fn is_broken_rule(&self) -> bool {
         match self {

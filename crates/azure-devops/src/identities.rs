@@ -18,7 +18,7 @@ const LARGEST_AVATAR: usize = 256 << 10;
 /// Property with the id in Entra.
 const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
 
-/// The id of whoever is not signed in.
+/// Id of the anonymous identity.
 const ANONYMOUS: Uuid = Uuid::from_u128(0xaaaa_aaaa_aaaa_aaaa_aaaa_aaaa_aaaa_aaaa);
 
 /// Ids that stand for no person.

@@ -1,5 +1,5 @@
-//! Lanes: each identity has turns and a circuit breaker of its own at each host. Azure DevOps delays identities one by
-//! one, and a delayed one must neither use up the turns of others nor open their circuit.
+//! Lanes: each identity has turns and a circuit breaker of its own at each host. Azure DevOps delays
+//! identities one by one, and a delayed one must neither use up the turns of others nor open their circuit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,8 @@ const IDENTITIES: usize = 3;
 /// Time after which an earlier timeout says nothing of the host any more.
 const SILENCE: Duration = Duration::from_mins(2);
 
-/// Names a lane. Background calls have lanes of their own: they may be slow for longer, and take no turn from people.
+/// Names a lane. Background calls have lanes of their own: they may be slow for longer, and take no turn from
+/// people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Way {
     pub(super) host: Host,
@@ -134,8 +135,8 @@ impl Table {
     }
 }
 
-/// Tells a host that hangs from identities that are delayed: the host hangs when several identities in a row get no
-/// answer in time and none gets one.
+/// Tells a host that hangs from identities that are delayed: the host hangs when several identities in a row
+/// get no answer in time and none gets one.
 #[derive(Debug, Default)]
 pub(super) struct Silence(Mutex<Unanswered>);
 

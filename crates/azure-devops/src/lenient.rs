@@ -1,6 +1,6 @@
-//! Reading JSON that is not always what its description promises: byte order marks, `null` in lists, single broken
-//! elements. Dates and enumerations are kept as the text that they are: `0001-01-01T00:00:00` without a zone and words
-//! that we do not know are both legal.
+//! Reading JSON that is not always what its description promises: byte order marks, `null` in lists, single
+//! broken elements. Dates and enumerations are kept as the text that they are: `0001-01-01T00:00:00` without
+//! a zone and words that we do not know are both legal.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};

@@ -1,9 +1,9 @@
 //! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our
 //! tables, and nothing of the package `aponta`, which fills its [`config`].
 //!
-//! An [`Organizacao`] is asked; what can be asked stands in one file per area ([`connection`], [`identities`],
-//! [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`], [`scopes`]).
-//! `docs/azure-devops.md` says what each failure becomes.
+//! An [`Organizacao`] is asked; what can be asked stands in one file per area ([`connection`],
+//! [`identities`], [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`],
+//! [`scopes`]). `docs/azure-devops.md` says what each failure becomes.
 
 /// Returns the target of log lines: the path of the module as the package `aponta` shows it.
 macro_rules! target {
@@ -75,7 +75,7 @@ const IDLE_CONNECTIONS: usize = 16;
 pub struct Tenant {
     /// The way to it.
     pub organizacao: Organizacao,
-    /// The PAT of the service; never used for a caller whose membership is not proved.
+    /// PAT of the service; never used for a caller without a proved membership.
     pub pat: Option<Credential>,
     /// Where the PAT comes from.
     pub origem: Origem,
@@ -94,7 +94,7 @@ struct Inner {
 }
 
 impl AzureDevOps {
-    /// Makes ready to ask; connects to nobody yet.
+    /// Prepares the client; connects to no server yet.
     ///
     /// # Errors
     /// When the machine has no certificates to trust.
@@ -145,8 +145,9 @@ impl AzureDevOps {
         )
     }
 
-    /// Replaces what the vault contributes: organisations, and PATs that count before those of the configuration. Without a PAT
-    /// that can be used an organisation is served all the same; its members bring their own credentials.
+    /// Replaces what the vault contributes: organisations, and PATs that count before those of the
+    /// configuration. Without a PAT that can be used an organisation is served all the same; its members
+    /// bring their own credentials.
     pub fn set_vault(&self, pats: Vec<(NomeOrganizacao, Option<SecretString>)>) {
         let mut vault: BTreeMap<NomeOrganizacao, Option<SecretString>> = pats.into_iter().collect();
         let known = self.tenants();
@@ -225,7 +226,7 @@ fn client(config: &ClientConfig) -> Result<Client, BuildError> {
         builder = builder.no_proxy();
     }
     match builder.build() {
-        // Nobody is to be asked for now, so a machine without certificates may still serve the rest.
+        // No server is asked now, so a machine without certificates may still serve the rest.
         Err(_) if urls.is_empty() => Ok(Client::builder()
             .tls_certs_only([])
             .redirect(Policy::none())
@@ -255,7 +256,7 @@ fn transport(
     }
 }
 
-/// Failures are logged where they become an answer; the line is for whoever looks closer.
+/// Failures are logged where they become an answer; the line helps a closer look.
 fn note_call(call: &CallRecord<'_>) {
     let error = (call.outcome != "ok").then_some(call.outcome);
     metrics::call(call.server, call.operation, error, call.elapsed);

@@ -1,8 +1,8 @@
 //! Versions of a host: asked for once, shared by all its organisations, kept for an hour.
 //!
-//! A host is asked without a credential first: a made-up token must not decide what is known of it. Where it turns
-//! such a question away, the credential of a caller who was proved signs the second one. A call never fails because
-//! its host did not tell its versions; the wanted ones are assumed then.
+//! A host is asked without a credential first: a made-up token must not decide what is known of it. Where it
+//! turns such a question away, the credential of a proved caller signs the second one. A call never fails
+//! because its host did not tell its versions; the wanted ones are assumed then.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,8 @@
-//! Every call that we make, in one table: its name, its verb and the resource of Azure DevOps that it asks for.
+//! Every call that we make, in one table: its name, its verb and the resource of Azure DevOps that it asks
+//! for.
 //!
-//! A second table says where a server lists each resource and whether it is a preview in the wanted version. A
-//! preview is refused with 400 unless asked for as such (Microsoft, "REST API versioning").
+//! A second table says where a server lists each resource and whether it is a preview in the wanted version.
+//! A preview is refused with 400 unless asked for as such (Microsoft, "REST API versioning").
 
 use reqwest::Method;
 
@@ -109,7 +110,7 @@ pub(super) struct Operation {
     pub(super) idempotent: bool,
     /// Whether its failure says that the organisation is down, and an organisation that is down is not asked.
     pub(super) vital: bool,
-    /// Whether anybody can cause it by showing a made-up token; such calls take turns of their own.
+    /// `true` if a made-up token can cause the call; such calls take turns of their own.
     pub(super) unproved: bool,
 }
 
@@ -167,13 +168,13 @@ impl Operation {
 /// Versions of every resource of a host. One attempt: the call that caused it waits.
 pub(super) static LIST_VERSIONS: Operation =
     call("list_versions", Method::OPTIONS, None, false).dispensable();
-/// Who a credential is.
+/// Identity behind a credential.
 pub(super) static CONNECTION_DATA: Operation = get("connection_data", Resource::ConnectionData).unproved();
 /// Whether an organisation answers at all; without a credential.
 pub(super) static PROBE: Operation = get("probe", Resource::ConnectionData);
-/// Who a credential is that was proved before.
+/// Identity behind a credential that was proved before.
 pub(super) static KNOWN_USER: Operation = get("known_user", Resource::ConnectionData);
-/// Who has an id.
+/// Identity with an id.
 pub(super) static READ_IDENTITY: Operation = get("read_identity", Resource::Identities);
 /// Picture of a person.
 pub(super) static READ_AVATAR: Operation = get("read_avatar", Resource::Avatars).dispensable();

@@ -1,4 +1,5 @@
-//! One organisation as a place to ask: its addresses and the way there. What can be asked stands in one file per area.
+//! One organisation as a place to ask: its addresses and the way there. What can be asked stands in one file
+//! per area.
 
 use std::fmt;
 use std::sync::Arc;
@@ -67,8 +68,8 @@ impl Organizacao {
         }
     }
 
-    /// Returns a client of the same organisation for background work: a call that Azure DevOps delays is slow there,
-    /// not failed.
+    /// Returns a client of the same organisation for background work: a call that Azure DevOps delays is slow
+    /// there, not failed.
     #[must_use]
     pub fn patient(&self) -> Self {
         Self {
@@ -112,8 +113,8 @@ impl Organizacao {
         self.shared.transport.admission.open_lanes()
     }
 
-    /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows then.
-    /// The PAT signs the question for the API versions of a host that wants that.
+    /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows
+    /// then. The PAT signs the question for the API versions of a host that wants that.
     pub async fn probe(&self, pat: Option<&Credential>) {
         self.find_versions(Host::Api, pat).await;
         let operation = &operation::PROBE;
@@ -167,8 +168,8 @@ impl Organizacao {
             .await
     }
 
-    /// Sends a call in the version that its host knows. A host that refuses the version is asked anew for those
-    /// that it has; a refused call had no effect, so that it may be sent once more.
+    /// Sends a call in the version that its host knows. A host that refuses the version is asked anew for
+    /// those that it has; a refused call had no effect, so that it may be sent once more.
     async fn send(
         &self,
         operation: &'static Operation,
@@ -213,7 +214,8 @@ impl Organizacao {
 fn extend(url: &mut Url, segments: &[&str]) {
     if let Ok(mut path) = url.path_segments_mut() {
         for segment in segments {
-            // Tabs and line ends count for nothing in a URL: left in, they would make `..` of `.\t.` behind our back.
+            // Tabs and line ends count for nothing in a URL: left in, they would make `..` of `.\t.` behind
+            // our back.
             match segment.replace(['\t', '\n', '\r'], "").as_str() {
                 "." => path.push("%2E"),
                 ".." => path.push("%2E%2E"),
@@ -294,7 +296,7 @@ mod tests {
                     prop_assert_eq!(decoded(found), told.into_bytes());
                 }
             }
-            // Whoever reads the address again reads the same.
+            // A second read of the address returns the same.
             prop_assert_eq!(Url::parse(url.as_str()).unwrap(), url);
         }
     }

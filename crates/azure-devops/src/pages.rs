@@ -1,4 +1,5 @@
-//! Lists that are read in pages by `$top` and `$skip`, to their end. Those that go on by a token (projects) do not come here.
+//! Lists that are read in pages by `$top` and `$skip`, to their end. Those that go on by a token (projects)
+//! do not come here.
 
 use serde::de::DeserializeOwned;
 
@@ -19,10 +20,12 @@ pub(super) struct FirstPages<T> {
 }
 
 impl Organizacao {
-    /// All that can be read of a list that has no more than `most` pages, in its order. There is no token: a short page is the last.
+    /// All that can be read of a list that has no more than `most` pages, in its order. There is no token: a
+    /// short page is the last.
     ///
     /// # Errors
-    /// When one page fails: half a list looks like a whole one. [`Error::Nonsense`] when there is no end to them.
+    /// When one page fails: half a list looks like a whole one. [`Error::Nonsense`] when there is no end to
+    /// them.
     pub(super) async fn every_page<T: DeserializeOwned>(
         &self,
         operation: &'static Operation,

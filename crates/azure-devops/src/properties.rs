@@ -1,5 +1,6 @@
-//! Answers of any shape, through the whole client: what comes back is a value that keeps its promises or an error of a known
-//! kind, never a panic. Statuses, headers and addresses have their properties where they are read.
+//! Answers of any shape, through the whole client: what comes back is a value that keeps its promises or an
+//! error of a known kind, never a panic. Statuses, headers and addresses have their properties where they are
+//! read.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +22,7 @@ const ADA: &str = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d";
 /// What is answered: a status, a media type, a body.
 type Answer = (u16, &'static str, Vec<u8>);
 
-/// A server on loopback that gives everybody the same answer, and an organisation that it is.
+/// A server on loopback that gives every request the same answer, and an organisation that it is.
 struct Upstream {
     runtime: Runtime,
     answer: Arc<Mutex<Answer>>,

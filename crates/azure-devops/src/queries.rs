@@ -1,4 +1,5 @@
-//! WIQL: the query language of work items. There are no bind parameters, so text becomes a literal here and nowhere else.
+//! WIQL: the query language of work items. There are no bind parameters, so text becomes a literal here and
+//! nowhere else.
 
 use std::fmt;
 

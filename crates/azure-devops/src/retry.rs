@@ -7,8 +7,8 @@ use super::operation::Operation;
 
 /// Attempts at one call, the first included.
 const ATTEMPTS: u32 = 3;
-/// The pause before a retry is anything from nothing to this, doubled with each (full jitter: callers that failed together
-/// do not come back together).
+/// The pause before a retry is anything from nothing to this, doubled with each (full jitter: callers that
+/// failed together do not come back together).
 const BACKOFF: Duration = Duration::from_millis(100);
 /// Longest wait of a call for a throttled identity; a longer one is left to the caller.
 pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Teams of a project and who is in them.
+//! Teams of a project and their members.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -65,7 +65,7 @@ impl Organizacao {
             .await
     }
 
-    /// Ids of those who are in a team.
+    /// Ids of the members of a team.
     ///
     /// # Errors
     /// When one page fails.

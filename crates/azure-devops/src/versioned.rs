@@ -57,8 +57,8 @@ impl Organizacao {
         versions
     }
 
-    /// Sends a call whose version was refused once more, in the one that its host tells now; `None` if that is
-    /// the same.
+    /// Sends a call whose version was refused once more, in the one that its host tells now; `None` if that
+    /// is the same.
     pub(super) async fn send_again(
         &self,
         call: &Call<'_>,
@@ -98,7 +98,8 @@ impl Organizacao {
     /// Has the host tell its versions, within the time that a call can spare.
     async fn ask_versions(&self, host: Host, credential: Option<&Credential>) {
         let wait = LONGEST_WAIT.min(self.shared.transport.limits.timeout / 4);
-        // Another call's question may have begun earlier, or end without an answer and leave the turn to this one.
+        // Another call's question may have begun earlier, or end without an answer and leave the turn to this
+        // one.
         let _too_late = timeout(wait * 2, self.ask_once_or_twice(host, credential, wait)).await;
     }
 

@@ -1,7 +1,7 @@
 //! Which api-version each resource of a host is asked for, by the list that the host gives of itself.
 //!
-//! The list is the answer to `OPTIONS {base}/_apis`: for each resource the lowest version, the highest one and the
-//! highest that is released. Above the released one a resource is a preview.
+//! The list is the answer to `OPTIONS {base}/_apis`: for each resource the lowest version, the highest one
+//! and the highest that is released. Above the released one a resource is a preview.
 
 use std::fmt;
 

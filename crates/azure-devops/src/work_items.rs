@@ -1,5 +1,5 @@
-//! Work items: read with the fields of hours, read in batches, read as they were, written. Queries for them are in
-//! [`super::queries`].
+//! Work items: read with the fields of hours, read in batches, read as they were, written. Queries for them
+//! are in [`super::queries`].
 
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
@@ -75,7 +75,7 @@ pub struct WorkItem {
     pub state: String,
     /// Title; empty when there is none.
     pub title: String,
-    /// Whose it is.
+    /// Person that the work item is assigned to.
     pub assigned_to: Option<Assignee>,
     /// The work item above it.
     pub parent: Option<i32>,
@@ -288,8 +288,9 @@ impl Organizacao {
     /// Writes hours, all or nothing, and returns the new revision.
     ///
     /// # Errors
-    /// [`Error::Rejected`] with 412 (or 409, when two passed the test at once) for another revision, with 400 when a rule of
-    /// the process objects. Never sent twice: after an error of transport the revision tells whether it was applied.
+    /// [`Error::Rejected`] with 412 (or 409, when two passed the test at once) for another revision, with 400
+    /// when a rule of the process objects. Never sent twice: after an error of transport the revision tells
+    /// whether it was applied.
     pub async fn update_hours(
         &self,
         credential: &Credential,

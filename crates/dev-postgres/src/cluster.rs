@@ -20,7 +20,7 @@ use crate::start::{LEFTOVER_TIMEOUT, POLL, signal};
 /// Maximum length of a Unix socket's path that every system takes (macOS: 104 with the final NUL).
 const SOCKET_PATH_MAX: usize = 103;
 
-/// Holds a folder and the user who owns the server's part of it.
+/// Holds a folder and the owner of the server's part of it.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     folder: PathBuf,

@@ -1,4 +1,4 @@
-//! Time entries: who worked how long on which work item, on which day, at what.
+//! Time entries: a person's hours of one day on one work item, with an activity.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -32,9 +32,9 @@ pub struct Apontamento {
     pub atividade: AtividadeRef,
     /// Free text.
     pub comentario: Option<String>,
-    /// Whose hours these are.
+    /// Owner of the hours.
     pub usuario: Pessoa,
-    /// Who entered them, if somebody else did.
+    /// Administrator that entered the hours for that person.
     pub registrado_por: Option<Pessoa>,
     /// When it was made.
     pub criado_em: DateTime<Utc>,
@@ -53,7 +53,7 @@ pub struct AtividadeRef {
     pub nome: String,
 }
 
-/// Somebody, as they were called then.
+/// A person under the name of that time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pessoa {
     /// Identity in the organisation.
@@ -91,7 +91,7 @@ pub struct NewApontamento {
     pub atividade: AtividadeId,
     /// Free text.
     pub comentario: Option<String>,
-    /// What the caller says of whose hours these are.
+    /// Owner of the hours, as far as the caller names them.
     pub usuario: UsuarioInformado,
 }
 
@@ -125,9 +125,9 @@ pub struct ApontamentoRow<'a> {
     pub atividade: AtividadeId,
     /// Free text.
     pub comentario: Option<&'a str>,
-    /// Whose hours these are.
+    /// Owner of the hours.
     pub usuario: &'a Pessoa,
-    /// Who entered them, if somebody else did.
+    /// Administrator that entered the hours for that person.
     pub registrado_por: Option<&'a Pessoa>,
     /// State of the work item's hours that this belongs to; `None` when they are not written back.
     pub versao_escrita: Option<i64>,
@@ -172,7 +172,7 @@ pub struct ApontamentoFilter {
     pub projeto: Option<ProjetoNomeado>,
     /// Activity.
     pub atividade: Option<AtividadeId>,
-    /// Whose; the caller's own when absent. Others' are for administrators.
+    /// Owner of the hours; the caller when absent. Only administrators may name another person.
     pub usuario: Option<String>,
     /// Oldest day first instead of the newest.
     pub oldest_first: bool,

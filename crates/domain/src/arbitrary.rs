@@ -1,5 +1,5 @@
-//! What property tests are fed with: hostile text, JSON of any shape, and right JSON with something wrong in it. What must
-//! hold for them, the tests of each parser say.
+//! What property tests are fed with: hostile text, JSON of any shape, and right JSON with something wrong in
+//! it. What must hold for them, the tests of each parser say.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ const PIECES: [&str; 34] = [
     ":", "=", "@", "#", "?", "&", "[", "]", "{", "-", "+", "0", "1e999", "\u{200b}", "\u{feff}", "É",
 ];
 
-/// Text of any characters, more often than not of those that mean something to somebody.
+/// Text of any characters, more often than not of those with a meaning in some syntax.
 pub fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => select(&PIECES[..]).prop_map(str::to_owned),
@@ -72,7 +72,8 @@ pub fn mutated(valid: &Value) -> impl Strategy<Value = Value> + use<> {
     })
 }
 
-/// An answer's body: JSON as above, or what only resembles it: cut, damaged, deeply nested, with numbers beyond any type.
+/// An answer's body: JSON as above, or what only resembles it: cut, damaged, deeply nested, with numbers
+/// beyond any type.
 pub fn body(valid: &Value) -> impl Strategy<Value = Vec<u8>> + use<> {
     let text = valid.to_string();
     let damaged = (Just(text.clone()), any::<Index>(), any::<u8>()).prop_map(|(text, place, byte)| {
@@ -118,7 +119,8 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Replaces the value that comes after `left` others; without a replacement its key goes, too. Whether it was found.
+/// Replaces the value that comes after `left` others; without a replacement its key goes, too. Whether it was
+/// found.
 fn change_at(value: &mut Value, left: &mut usize, replacement: Option<&Value>) -> bool {
     if *left == 0 {
         *value = replacement.cloned().unwrap_or_default();

@@ -1,10 +1,10 @@
-//! The audit trail: who did what, when. JSON is kept as text; nothing here interprets it.
+//! The audit trail: actions with their actor and time. JSON is kept as text; nothing here interprets it.
 
 use chrono::{DateTime, Utc};
 
 use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 
-/// Whoever acts.
+/// The actor of an action.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// Id of the caller, or `sistema`.
@@ -30,7 +30,7 @@ impl Actor {
 /// Something that was done.
 #[derive(Debug, Clone)]
 pub struct NewRegistro<'a> {
-    /// By whom.
+    /// Actor of the action.
     pub actor: &'a Actor,
     /// In which organisation, if in one.
     pub organizacao: Option<&'a ChaveOrganizacao>,
@@ -53,7 +53,7 @@ pub struct Registro {
     pub id: i64,
     /// When.
     pub em: DateTime<Utc>,
-    /// By whom.
+    /// Actor of the action.
     pub usuario_id: String,
     /// Their name then.
     pub usuario_nome: String,

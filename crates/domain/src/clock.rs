@@ -1,4 +1,4 @@
-//! What day it is for the people who log hours: that of `APP_TIMEZONE`, whatever zone the server is in (D-48).
+//! The day for people at work: that of `APP_TIMEZONE`, whatever zone the server is in (D-48).
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;

@@ -1,4 +1,4 @@
-//! How long somebody worked: whole minutes, and how they are written. No float is ever summed (D-32, D-33).
+//! Durations of work: whole minutes, and how they are written. No float is ever summed (D-32, D-33).
 
 use std::fmt;
 

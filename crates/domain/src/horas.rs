@@ -10,7 +10,7 @@ const UNIT: f64 = 1_000_000.0;
 const HUNDREDTH: i64 = 10_000;
 /// Millionths of an hour in three minutes, the least number of whole minutes that is whole in millionths.
 const THREE_MINUTES: i64 = 50_000;
-/// More hours than anybody writes; keeps sums far from overflow.
+/// Upper bound of hours; keeps sums far from overflow.
 const MOST: f64 = 1e9;
 
 /// Hours in millionths: what people typed stays as it is, and sums do not round.
@@ -38,8 +38,8 @@ impl Horas {
         self.0 as f64 / UNIT
     }
 
-    /// Our minutes, rounded to hundredths of an hour. The total is rounded, never its parts: twenty minutes three times are
-    /// one hour.
+    /// Our minutes, rounded to hundredths of an hour. The total is rounded, never its parts: twenty minutes
+    /// three times are one hour.
     #[must_use]
     pub fn of(total: Total) -> Self {
         let exact_times_three = total.0.saturating_mul(THREE_MINUTES);

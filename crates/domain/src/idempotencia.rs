@@ -10,7 +10,8 @@ impl Chave {
     /// Most characters.
     pub const MAX: usize = 255;
 
-    /// Reads the header: a string in quotes (RFC 8941), or the bare text that many clients send. `None` when it is neither.
+    /// Reads the header: a string in quotes (RFC 8941), or the bare text that many clients send. `None` when
+    /// it is neither.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();

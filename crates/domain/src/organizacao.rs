@@ -1,5 +1,6 @@
-//! The tenant: an Azure DevOps organisation (on a server of one's own: a collection). Requests and answers speak its
-//! name, tables hold its key, and its `instanceId` tells it from another one that takes the name over.
+//! The tenant: an Azure DevOps organisation (on a server of one's own: a collection). Requests and answers
+//! speak its name, tables hold its key, and its `instanceId` tells it from another one that takes the name
+//! over.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use uuid::Uuid;
 /// Longest name; Azure DevOps Services allows 50 characters, Azure DevOps Server 64.
 const LONGEST: usize = 64;
 
-/// The name of an organisation in its one canonical form, lower case: Azure DevOps does not tell `Contoso` from `contoso`.
+/// The name of an organisation in its one canonical form, lower case: Azure DevOps does not tell `Contoso`
+/// from `contoso`.
 ///
 /// Letters (those with accents of western European languages, too), digits, brackets, `-`, `_`, `.` and
 /// spaces, beginning and ending with a letter, digit or bracket; so no name can leave its segment of a URL or
@@ -172,8 +174,8 @@ impl Names {
         &self.0
     }
 
-    /// The organisation that a request means by `nome`: the one that is called so now, else one that was until lately.
-    /// `None` when the name stands for none, or for one that lost it.
+    /// The organisation that a request means by `nome`: the one that is called so now, else one that was
+    /// until lately. `None` when the name stands for none, or for one that lost it.
     #[must_use]
     pub fn find(&self, nome: &NomeOrganizacao) -> Option<&OrganizacaoRegistrada> {
         let present = self.0.iter().find(|known| known.nome.as_ref() == Some(nome));
@@ -203,7 +205,7 @@ impl Names {
     }
 }
 
-/// Whose rows a transaction sees.
+/// The rows that a transaction sees.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Those of these organisations; none means none.

@@ -30,7 +30,7 @@ pub struct OrganizationPat {
     pub ativo: bool,
     /// When Azure DevOps last accepted it.
     pub validado_em: Option<DateTime<Utc>>,
-    /// Who entered it.
+    /// Person that entered it.
     pub criado_por: Option<String>,
     /// When.
     pub criado_em: DateTime<Utc>,
@@ -51,7 +51,7 @@ impl OrganizationPat {
     }
 }
 
-/// What somebody enters.
+/// A PAT as an administrator enters it.
 #[derive(Debug, Clone)]
 pub struct NewOrganizationPat {
     /// Organisation.
@@ -68,7 +68,7 @@ pub struct NewOrganizationPat {
     pub ativo: bool,
 }
 
-/// What somebody changes: `None` leaves a value as it is, `Some(None)` clears it.
+/// Changes to a PAT: `None` leaves a value as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct OrganizationPatChanges {
     /// Address for people.

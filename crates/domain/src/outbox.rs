@@ -27,7 +27,7 @@ pub enum Estado {
     Pendente,
     /// Azure DevOps has it.
     Sincronizado,
-    /// Will not be written unless somebody acts.
+    /// Will not be written without an administrator's action.
     Falhou,
 }
 
@@ -57,7 +57,7 @@ impl Estado {
 pub const CLOSED_BEFORE: &str =
     "O Work Item foi fechado antes da gravação das horas; elas foram gravadas assim mesmo";
 
-/// What the owner is told of hours of a work item whose type has no field for them.
+/// Sentence for the owner of hours on a work item whose type has no field for them.
 pub const NO_FIELD: &str =
     "O tipo do Work Item não tem o campo Completed Work; as horas ficam registradas somente aqui";
 
@@ -71,8 +71,8 @@ pub struct Situacao {
 }
 
 impl Situacao {
-    /// Describes an entry that a write has covered: `no_field` when the type has nowhere to put its hours, `closed_before`
-    /// when the work item was closed before they arrived.
+    /// Describes an entry that a write has covered: `no_field` when the type has nowhere to put its hours,
+    /// `closed_before` when the work item was closed before they arrived.
     #[must_use]
     pub fn covered(no_field: bool, closed_before: bool) -> Self {
         if no_field {
@@ -104,7 +104,8 @@ pub struct Share {
     pub contributed: Horas,
     /// Hours of ours that `RemainingWork` was told of, whether or not it had room for them (`considerado`).
     pub accounted: Horas,
-    /// Hours that we took off `RemainingWork`; less than `accounted` when nothing was left to take (`descontado`).
+    /// Hours that we took off `RemainingWork`; less than `accounted` when nothing was left to take
+    /// (`descontado`).
     pub deducted: Horas,
 }
 
@@ -204,7 +205,7 @@ pub struct Resumo {
     pub pendentes: i64,
     /// Since when the oldest is.
     pub mais_antigo: Option<DateTime<Utc>>,
-    /// Work items whose hours will not be written unless somebody acts.
+    /// Work items whose hours will not be written without an administrator's action.
     pub falhas: i64,
     /// Work items that wait for a comparison, because our database was restored.
     pub a_conferir: i64,

@@ -5,7 +5,7 @@
 pub enum Papel {
     /// Administers the installation.
     Admin,
-    /// Everybody else.
+    /// Every other caller.
     Membro,
 }
 

@@ -18,7 +18,7 @@ pub struct Sincronizacao {
 pub struct OrganizacaoSincronizada {
     /// Its name.
     pub nome: NomeOrganizacao,
-    /// Whose credential was used there.
+    /// Origin of the credential that was used there.
     pub origem: Origem,
     /// Projects that Azure DevOps listed; why it did not, in a sentence for people.
     pub listados: Result<usize, String>,

@@ -1,7 +1,7 @@
 //! What counts as blank.
 
-/// The text without what cannot be seen at its ends: white space, control characters, zero-width characters. A name made
-/// of those alone is blank.
+/// The text without what cannot be seen at its ends: white space, control characters, zero-width characters.
+/// A name made of those alone is blank.
 #[must_use]
 pub fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_zero_width(c))

@@ -101,7 +101,7 @@ pub struct Item {
     pub categoria: Categoria,
     /// Picture of the type, a `data:` URI.
     pub icon: std::sync::Arc<str>,
-    /// Whose it is.
+    /// Person that the work item is assigned to.
     pub assigned_to: Option<String>,
     /// Its own hours.
     pub scheduling: Scheduling,
@@ -118,7 +118,8 @@ pub struct Item {
 pub struct No {
     /// The work item.
     pub item: Item,
-    /// Its hours, with those below it: of estimate, completed and remaining the sum of its children where they have any.
+    /// Its hours, with those below it: of estimate, completed and remaining the sum of its children where
+    /// they have any.
     pub scheduling: Scheduling,
     /// Its entries, by day.
     pub lancamentos: [Vec<Lancamento>; DAYS],

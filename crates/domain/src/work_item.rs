@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::horas::Horas;
 
-/// The kind of a state. Names of states are anybody's choice, categories are not (D-36).
+/// The kind of a state. Names of states are free, categories are not (D-36).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Categoria {
     /// Not begun.

@@ -1,5 +1,5 @@
-//! Reads Fernet tokens: how the FastAPI service encrypted PATs (<https://github.com/fernet/spec>). Version, time, vector,
-//! AES-128-CBC, HMAC-SHA256 over all of it. How old a token is never mattered there.
+//! Reads Fernet tokens: how the FastAPI service encrypted PATs (<https://github.com/fernet/spec>). Version,
+//! time, vector, AES-128-CBC, HMAC-SHA256 over all of it. How old a token is never mattered there.
 
 use aws_lc_rs::cipher::{AES_128, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
@@ -30,8 +30,8 @@ fn decode(text: &str) -> Option<[u8; KEY_BYTES]> {
     bytes.ok().and_then(|bytes| bytes.try_into().ok())
 }
 
-/// The keys that a text may stand for: `PAT_ENCRYPTION_KEY` is one itself; of `SECRET_KEY` the hash is. Which of them it is, the
-/// signature of a token tells.
+/// The keys that a text may stand for: `PAT_ENCRYPTION_KEY` is one itself; of `SECRET_KEY` the hash is. Which
+/// of them it is, the signature of a token tells.
 pub(super) struct Keys(Vec<[u8; KEY_BYTES]>);
 
 /// The token was not made with any of the keys, or is none.
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_key_may_be_the_hash_of_another_secret() {
-        // cryptography 48: Fernet(urlsafe_b64encode(sha256(b"chave-de-teste").digest())).encrypt(b"pat-de-teste")
+        // cryptography 48:
+        // Fernet(urlsafe_b64encode(sha256(b"chave-de-teste").digest())).encrypt(b"pat-de-teste")
         let token = "gAAAAABpZJdAAAECAwQFBgcICQoLDA0OD9SGdzg2RN3vdlNLWkg9G1ZsST47DEIbuiy65pLBx2EmTgpHE10csawU1x1JO9mkMw==";
         assert_eq!(opened("chave-de-teste", token), Ok("pat-de-teste".to_owned()));
         assert_eq!(opened("outra-chave", token), Err(Unreadable));
@@ -126,7 +127,8 @@ mod tests {
         }
     }
 
-    /// Signed with the right key and still no token: the version, the length of the blocks, the padding, the text.
+    /// Signed with the right key and still no token: the version, the length of the blocks, the padding, the
+    /// text.
     #[test]
     fn what_is_signed_must_still_be_a_token() {
         let key = decode(KEY).unwrap();

@@ -1,5 +1,5 @@
-//! Which tables and columns a database of the FastAPI service has, and the statements that read them. Pieces of SQL: identifiers
-//! of ours and of a quoted schema, never a value.
+//! Which tables and columns a database of the FastAPI service has, and the statements that read them. Pieces
+//! of SQL: identifiers of ours and of a quoted schema, never a value.
 
 use std::collections::HashMap;
 
@@ -128,8 +128,9 @@ impl Layout {
         )
     }
 
-    /// Reads which activities belong to which projects: from the table of pairs, or from the column that came before it.
-    /// `None` when there is neither. `zone`: that of the database's sessions, whose clock stamped the pairs.
+    /// Reads which activities belong to which projects: from the table of pairs, or from the column that came
+    /// before it. `None` when there is neither. `zone`: that of the database's sessions, whose clock stamped
+    /// the pairs.
     pub(super) fn vinculos(&self, zone: &str) -> Option<String> {
         let schema = &self.schema;
         let changed = self.instant("a", "atividades", "atualizado_em", UTC);
@@ -178,8 +179,8 @@ impl Layout {
         ))
     }
 
-    /// Reads `organization_pats`; of one organisation in several spellings the one in use first, then the newest. `zone`: that
-    /// of the database's sessions, in which the day of expiry was stored (D-34).
+    /// Reads `organization_pats`; of one organisation in several spellings the one in use first, then the
+    /// newest. `zone`: that of the database's sessions, in which the day of expiry was stored (D-34).
     pub(super) fn pats(&self, zone: &str) -> Option<String> {
         const TABLE: &str = "organization_pats";
         if !self.has_table(TABLE) {

@@ -1,5 +1,6 @@
-//! Reads a database of the FastAPI service ([`Source`]), maps its projects, activities, time entries and PATs, and
-//! stores them in a [`Target`], each row under its own key. `docs/import-legacy.md` tells operators the rules.
+//! Reads a database of the FastAPI service ([`Source`]), maps its projects, activities, time entries and
+//! PATs, and stores them in a [`Target`], each row under its own key. `docs/import-legacy.md` tells operators
+//! the rules.
 
 mod fernet;
 mod layout;
@@ -59,8 +60,8 @@ pub enum ImportError {
 
 type Result<T> = std::result::Result<T, ImportError>;
 
-/// Reads `source` to its end and stores its rows in `target`, which the caller commits or drops; tells `found`
-/// of each row that did not come along as it was. `names` are the organisations of the target.
+/// Reads `source` to its end and stores its rows in `target`, which the caller commits or drops; tells
+/// `found` of each row that did not come along as it was. `names` are the organisations of the target.
 ///
 /// # Errors
 /// As [`ImportError`] says; then nothing of it may be committed.

@@ -1,4 +1,5 @@
-//! Values of the FastAPI service turned into ours, one row at a time; what cannot be is told in words for the operator.
+//! Values of the FastAPI service turned into ours, one row at a time; what cannot be is told in words for the
+//! operator.
 
 use aponta_domain::atividade::NomeAtividade;
 use aponta_domain::duracao::{Duracao, DuracaoInvalida};
@@ -111,7 +112,8 @@ fn duracao(row: &ApontamentoRow) -> Result<Duracao, String> {
     })
 }
 
-/// Callers are known by their GUID as Azure DevOps spells it; clients of the FastAPI service sent what they liked.
+/// Callers are known by their GUID as Azure DevOps spells it; clients of the FastAPI service sent what they
+/// liked.
 fn identity(text: String) -> String {
     Uuid::try_parse(text.trim()).map_or(text, |id| id.to_string())
 }

@@ -1,4 +1,5 @@
-//! Which project of ours an entry of the FastAPI service means: clients wrote GUIDs in any spelling, keys and names.
+//! Which project of ours an entry of the FastAPI service means: clients wrote GUIDs in any spelling, keys and
+//! names.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! The database of the FastAPI service, seen in one read-only snapshot. Rows come in pages, so a long history needs no memory.
+//! The database of the FastAPI service, seen in one read-only snapshot. Rows come in pages, so a long history
+//! needs no memory.
 #![expect(missing_docs, reason = "fields of rows are named after their columns")]
 
 use std::io::ErrorKind;
@@ -41,7 +42,7 @@ pub enum Unusable {
     /// The address is none.
     #[error("is not an address of a PostgreSQL database")]
     Address,
-    /// Nobody answers, or not to us. Says where, never with which password.
+    /// The server does not answer, or refuses us. Tells the address, never the password.
     #[error("{place}: {text}")]
     Unreachable {
         /// Host and port.
@@ -87,7 +88,7 @@ pub struct VinculoRow {
     /// `None` where the project was a column of the activity.
     pub id: Option<Uuid>,
     pub id_atividade: Uuid,
-    /// Key or Azure DevOps GUID, depending on who wrote it.
+    /// Key or Azure DevOps GUID, depending on the client that wrote it.
     pub id_projeto: Uuid,
     pub posicao: i32,
     pub criado_em: DateTime<Utc>,

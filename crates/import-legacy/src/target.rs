@@ -109,7 +109,7 @@ pub struct Entry {
     pub id_atividade: Uuid,
     /// Free text.
     pub comentario: Option<String>,
-    /// Whose hours these are.
+    /// Owner of the hours.
     pub usuario_id: String,
     /// Their name then.
     pub usuario_nome: String,
@@ -151,7 +151,7 @@ pub struct NewPat<'a> {
     pub expira_em: Option<DateTime<Utc>>,
     /// Whether it is used.
     pub ativo: bool,
-    /// Who entered it.
+    /// Person that entered it.
     pub criado_por: Option<&'a str>,
     /// When it was made.
     pub criado_em: DateTime<Utc>,

@@ -1,4 +1,5 @@
-//! The vault of the FastAPI service: each PAT is decrypted with its key and encrypted with ours, or stays where it is.
+//! The vault of the FastAPI service: each PAT is decrypted with its key and encrypted with ours, or stays
+//! where it is.
 
 use std::collections::HashSet;
 

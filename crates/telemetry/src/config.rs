@@ -28,7 +28,7 @@ pub struct TraceConfig {
     pub endpoint: Url,
     /// Headers for the collector, which may hold its key: `name=value,name=value`.
     pub headers: Option<SecretString>,
-    /// Share of the requests that begin a trace here, 0 to 1. Who calls with a trace has decided already.
+    /// Share of the requests that begin a trace here, 0 to 1. A caller with a trace has decided already.
     pub sample_ratio: f64,
     /// Name of the service in traces.
     pub service_name: String,

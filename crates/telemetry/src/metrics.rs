@@ -1,8 +1,9 @@
 //! What is measured: every name, its labels, and one function an event; those of calls of Azure DevOps are in
 //! [`crate::azure_devops::metrics`]. Until [`install`] was called they do nothing.
 //!
-//! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; what those do not know begins with
-//! `aponta_`. No label holds an id, so the number of series is bounded by the routes and operations of the program.
+//! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; what those do not
+//! know begins with `aponta_`. No label holds an id, so the number of series is bounded by the routes and
+//! operations of the program.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -274,7 +275,7 @@ pub struct PoolWait {
     since: std::time::Instant,
 }
 
-/// Somebody begins to wait for a connection.
+/// A request begins to wait for a connection.
 #[must_use]
 pub fn pool_wait(pool: &'static str) -> PoolWait {
     let pending = gauge!(POOL_PENDING, POOL => pool);
@@ -316,7 +317,7 @@ pub struct PoolState {
     pub pool: &'static str,
     /// Connections at the most.
     pub max: u32,
-    /// Connections that nobody uses.
+    /// Idle connections.
     pub idle: u32,
     /// Connections in use.
     pub used: u32,
@@ -375,7 +376,7 @@ pub fn lanes_open(count: u32) {
     gauge!(LANES_OPEN).set(count);
 }
 
-/// It was asked who a caller is: `hit`, `miss` or `refused`.
+/// A caller's identity was looked up: `hit`, `miss` or `refused`.
 pub fn auth_cache(result: &'static str) {
     counter!(AUTH_CACHE, RESULT => result).increment(1);
 }

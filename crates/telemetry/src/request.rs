@@ -94,7 +94,7 @@ pub fn time_left() -> Option<Duration> {
     CURRENT.try_with(left).ok()
 }
 
-/// Notes who makes the request that this task works for. The first caller stays; a request has only one.
+/// Notes the caller of this task's request. The first caller stays; a request has only one.
 pub fn name_caller(caller: impl FnOnce() -> Caller) {
     let _ = CURRENT.try_with(|context| {
         context.caller.get_or_init(caller);

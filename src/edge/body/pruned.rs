@@ -1,7 +1,8 @@
 //! The part of a JSON body that a request struct can read, as a [`Value`]; the rest is checked and dropped.
 //!
-//! A [`Value`] of a whole body takes up to 32 times the body's size (`[1,1,1,…]`). So unknown keys are skipped, a
-//! list keeps `MOST_ELEMENTS` elements and one more, and what is nested deeper than any field is left empty.
+//! A [`Value`] of a whole body takes up to 32 times the body's size (`[1,1,1,…]`). So unknown keys are
+//! skipped, a list keeps `MOST_ELEMENTS` elements and one more, and what is nested deeper than any field is
+//! left empty.
 
 use std::fmt;
 
@@ -31,8 +32,8 @@ enum Part {
     Element,
 }
 
-/// What is not kept. It is read all the same, because the body must be JSON as a whole; `IgnoredAny` would not look
-/// at numbers, UTF-8 and depth.
+/// What is not kept. It is read all the same, because the body must be JSON as a whole; `IgnoredAny` would
+/// not look at numbers, UTF-8 and depth.
 #[derive(Debug, Clone, Copy)]
 struct Skipped;
 

@@ -47,7 +47,7 @@ pub(super) struct Line<'a> {
     pub(super) is_probe: bool,
     pub(super) client: IpAddr,
     pub(super) started: Instant,
-    /// Only of refused requests, where one looks for who was refused.
+    /// Only of refused requests, where the caller matters.
     pub(super) caller: Option<&'a Caller>,
     /// Lines of the address that were left out before this one.
     pub(super) omitted: u64,

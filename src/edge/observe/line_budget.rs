@@ -1,7 +1,8 @@
 //! Bounds how many lines the requests of one address write into the log.
 //!
-//! A client that asks in a loop wrote megabytes a second. Beyond `LOG_REQUESTS_PER_SECOND` the lines of an address
-//! are left out and counted: its next line says how many, or a line of its own when the address went quiet.
+//! A client that asks in a loop wrote megabytes a second. Beyond `LOG_REQUESTS_PER_SECOND` the lines of an
+//! address are left out and counted: its next line says how many, or a line of its own when the address went
+//! quiet.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,7 +18,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Most addresses that are told apart. Beyond them all new ones share a budget, which bounds memory and log.
 const MOST_ADDRESSES: usize = 10_000;
-/// Whose budget the addresses beyond share.
+/// Key of the budget that further addresses share.
 const THE_REST: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Lines that each address may write.
@@ -78,7 +79,8 @@ impl LineBudget {
         Some(std::mem::take(&mut window.omitted))
     }
 
-    /// Forgets the addresses that wrote nothing for a while; those that still owe a count are returned with it.
+    /// Forgets the addresses that wrote nothing for a while; those that still owe a count are returned with
+    /// it.
     fn sweep(&self, now: Instant) -> Vec<(IpAddr, u64)> {
         let mut owed = Vec::new();
         self.windows().retain(|client, window| {

@@ -1,4 +1,5 @@
-//! Budgets of addresses and, above them, of IPv6 sites. They hold for requests whatever credential these show.
+//! Budgets of addresses and, above them, of IPv6 sites. They hold for requests whatever credential these
+//! show.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

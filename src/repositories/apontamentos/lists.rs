@@ -1,4 +1,5 @@
-//! Table: `apontamentos`, many at a time: pages of keys, a week, and what entries sum up to. Nothing here writes.
+//! Table: `apontamentos`, many at a time: pages of keys, a week, and what entries sum up to. Nothing here
+//! writes.
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -25,8 +26,8 @@ fn page_of(rows: Vec<Row>) -> Result<Apontamentos, sqlx::Error> {
     })
 }
 
-/// A page of a work item's entries, of all people, the newest day first; none when the work item is in another
-/// project now. An empty page tells no count.
+/// A page of a work item's entries, of all people, the newest day first; none when the work item is in
+/// another project now. An empty page tells no count.
 pub async fn page_of_work_item(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -200,7 +201,7 @@ pub async fn resumo(
     projeto: ProjetoId,
 ) -> Result<ResumoWorkItem, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // Somebody's newest name is their name.
+    // The newest name of a person counts.
     let rows = sqlx::query!(
         r#"SELECT grouping(a.id_atividade) = 0 AS "by_atividade!", grouping(a.usuario_id) = 0 AS "by_usuario!",
                   coalesce(a.id_atividade::text, a.usuario_id, '') AS "id!",

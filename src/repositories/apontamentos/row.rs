@@ -1,4 +1,5 @@
-//! An entry as statements return it. What its columns are stands here once, for statements that read, make and change entries.
+//! An entry as statements return it. What its columns are stands here once, for statements that read, make
+//! and change entries.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -101,8 +102,8 @@ pub(super) fn duracao(minutos: i32) -> Result<Duracao, sqlx::Error> {
     Duracao::from_minutes(minutos.into()).ok_or_else(|| sqlx::Error::Decode("minutos is out of range".into()))
 }
 
-/// A statement whose rows are each a [`Row`]: what comes before its SELECT, count and sum of what matches, where the entries come from
-/// (by the name `a`), what follows, and the parameters of all of it.
+/// A statement whose rows are each a [`Row`]: what comes before its SELECT, count and sum of what matches,
+/// where the entries come from (by the name `a`), what follows, and the parameters of all of it.
 macro_rules! select_entries {
     ($before:literal, $count:literal, $total:literal, $from:literal, $after:literal, $($parameters:tt)*) => {
         // A state of the work item's hours that is written covers every entry up to it.

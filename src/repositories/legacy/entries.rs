@@ -1,5 +1,5 @@
-//! Tables: `apontamentos`, `write_back`, as time entries of the FastAPI service get into them: their hours are in Azure DevOps
-//! already, so nothing is queued, but the outbox must know them.
+//! Tables: `apontamentos`, `write_back`, as time entries of the FastAPI service get into them: their hours
+//! are in Azure DevOps already, so nothing is queued, but the outbox must know them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use import_legacy::{Entry, Outcome, Written};
@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::target::outcome;
 use crate::db::Tx;
 
-/// Keeps others from changing hours that are written back, until the transaction ends: entries and what the outbox knows of
-/// them must not part. Reading goes on.
+/// Keeps others from changing hours that are written back, until the transaction ends: entries and what the
+/// outbox knows of them must not part. Reading goes on.
 pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
     sqlx::query!("LOCK TABLE write_back IN SHARE ROW EXCLUSIVE MODE")
         .execute(tx.conn())
@@ -88,8 +88,9 @@ pub async fn insert(tx: &mut Tx, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>,
         .collect()
 }
 
-/// Lets the outbox know hours that were written by somebody else: what of the figures is ours now includes them, and nothing is to
-/// be written. Returns how many of these work items are being written at this moment: then nothing of it may be committed.
+/// Lets the outbox know hours that another service wrote: what of the figures is ours now includes them, and
+/// nothing is to be written. Returns how many of these work items are being written at this moment: then
+/// nothing of it may be committed.
 pub async fn adopt_written(tx: &mut Tx, rows: &[Written]) -> Result<i64, sqlx::Error> {
     let organizacoes: Vec<&str> = rows.iter().map(|row| row.organizacao.as_str()).collect();
     let work_items: Vec<i32> = rows.iter().map(|row| row.work_item_id).collect();

@@ -1,5 +1,6 @@
-//! Tables: `projetos`, `atividades`, `atividade_projeto`, `organization_pats`, as rows of the FastAPI service get into them: with
-//! their own keys and times, and never over a row that is there. Time entries are in [`super::entries`].
+//! Tables: `projetos`, `atividades`, `atividade_projeto`, `organization_pats`, as rows of the FastAPI service
+//! get into them: with their own keys and times, and never over a row that is there. Time entries are in
+//! [`super::entries`].
 
 use chrono::{DateTime, Utc};
 use import_legacy::{AtividadeRow, NewPat, Outcome, ProjetoRow, StoredProjeto, VinculoRow};
@@ -127,8 +128,8 @@ pub async fn atividades(tx: &mut Tx, rows: &[AtividadeRow]) -> Result<Vec<(Uuid,
         .collect()
 }
 
-/// Stores which activities belong to which projects, by key or Azure DevOps GUID, in the order of `rows`. An activity that was
-/// changed here, which a change of its projects does too, keeps its projects.
+/// Stores which activities belong to which projects, by key or Azure DevOps GUID, in the order of `rows`. An
+/// activity that was changed here, which a change of its projects does too, keeps its projects.
 pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, sqlx::Error> {
     let ids: Vec<Option<Uuid>> = rows.iter().map(|row| row.id).collect();
     let atividades: Vec<Uuid> = rows.iter().map(|row| row.id_atividade).collect();

@@ -1,5 +1,5 @@
-//! Table: `write_back`, as one attempt works on it: it takes a lease, stores what it is about to send, and notes the fate.
-//! Every statement after the first demands the lease.
+//! Table: `write_back`, as one attempt works on it: it takes a lease, stores what it is about to send, and
+//! notes the fate. Every statement after the first demands the lease.
 
 use std::time::Duration;
 
@@ -102,8 +102,8 @@ pub async fn take(tx: &mut Tx, target: &Target, lease: Duration) -> Result<Optio
     Ok(row.map(ClaimRow::into_claim).map(|(_, claim)| claim))
 }
 
-/// Leases work items that are due, of each organisation at the most so many, the longest due first. Of several processes
-/// each takes others.
+/// Leases work items that are due, of each organisation at the most so many, the longest due first. Of
+/// several processes each takes others.
 pub async fn take_due(
     tx: &mut Tx,
     organizacoes: &[(ChaveOrganizacao, i64)],
@@ -162,8 +162,8 @@ pub async fn logged(tx: &mut Tx, target: &Target) -> Result<Logged, sqlx::Error>
     })
 }
 
-/// Stores a patch before it is sent, and renews the lease. Returns `false` when the lease is lost: then nothing may be
-/// sent.
+/// Stores a patch before it is sent, and renews the lease. Returns `false` when the lease is lost: then
+/// nothing may be sent.
 pub async fn store_pending(
     tx: &mut Tx,
     target: &Target,
@@ -321,8 +321,8 @@ pub async fn writes(tx: &mut Tx, target: &Target) -> Result<(Vec<Write>, bool), 
     Ok((stored.0.into_iter().map(write_of).collect(), truncated))
 }
 
-/// Forgets a pending patch that was not applied and never can be: its revision is over, or it was refused. Returns
-/// `false` when the lease is lost.
+/// Forgets a pending patch that was not applied and never can be: its revision is over, or it was refused.
+/// Returns `false` when the lease is lost.
 pub async fn forget_pending(tx: &mut Tx, target: &Target, lease: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back
@@ -350,7 +350,8 @@ pub struct Setback<'a> {
     pub counts: bool,
     /// Whether Azure DevOps showed a revision below the one of our last write.
     pub behind: bool,
-    /// Time since the pending patch was last sent without a clear answer, where a later send of it was answered clearly.
+    /// Time since the pending patch was last sent without a clear answer, where a later send of it was
+    /// answered clearly.
     pub sent_ago: Option<Duration>,
     /// What is unwritten for longer than this has failed for good.
     pub give_up: Duration,
@@ -388,8 +389,8 @@ pub async fn postpone(
     Ok(())
 }
 
-/// Gives the lease back after a failure that stays. Entries that came while it was tried get a try of their own, after
-/// `wait`.
+/// Gives the lease back after a failure that stays. Entries that came while it was tried get a try of their
+/// own, after `wait`.
 pub async fn fail(
     tx: &mut Tx,
     target: &Target,

@@ -1,5 +1,5 @@
-//! Table: `write_back`, as people look at it: what is pending, what failed, what differs; and the statements that bring it back
-//! to life. Nothing here needs a lease.
+//! Table: `write_back`, as people look at it: what is pending, what failed, what differs; and the statements
+//! that bring it back to life. Nothing here needs a lease.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::models::horas::Horas;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::outbox::{Falha, Resumo, Share, Write};
 
-/// Brings failures of the scope back to life in organisations that are written to, all or those of one or of one work item.
-/// Returns the organisation of each.
+/// Brings failures of the scope back to life in organisations that are written to, all or those of one or of
+/// one work item. Returns the organisation of each.
 pub async fn retry(
     tx: &mut Tx,
     written: &[String],
@@ -56,8 +56,8 @@ pub async fn revive(
     Ok(done.rows_affected())
 }
 
-/// Makes rows for work items that have entries and no row: nothing of their figures is ours yet. The background leaves them alone for
-/// a minute: whoever asked compares them first.
+/// Makes rows for work items that have entries and no row: nothing of their figures is ours yet. The
+/// background leaves them alone for a minute: `reconciliar` compares them first.
 pub async fn adopt(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -78,7 +78,8 @@ pub async fn adopt(
     Ok(())
 }
 
-/// Returns our share of the figures of some work items, and the sum of their entries; those without a row are missing.
+/// Returns our share of the figures of some work items, and the sum of their entries; those without a row are
+/// missing.
 pub async fn standing(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -137,8 +138,9 @@ pub struct Standing {
     pub motivo: Option<String>,
 }
 
-/// Has the hours of a work item planned anew from revision `rev`, of whose figures `share` is ours. Nothing changes if
-/// the row was written since `seen` was read, is leased, or has a patch that was sent less than `arrives_within` ago.
+/// Has the hours of a work item planned anew from revision `rev`, of whose figures `share` is ours. Nothing
+/// changes if the row was written since `seen` was read, is leased, or has a patch that was sent less than
+/// `arrives_within` ago.
 pub async fn rebase(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -174,7 +176,8 @@ pub async fn rebase(
     Ok(())
 }
 
-/// Pauses every work item of the scope until its figure is compared: our database was restored. Returns how many.
+/// Pauses every work item of the scope until its figure is compared: our database was restored. Returns how
+/// many.
 pub async fn pause_restored(tx: &mut Tx, motivo: &str) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back SET conferir = true, motivo = $1, lease = NULL, lease_ate = NULL",
@@ -185,8 +188,9 @@ pub async fn pause_restored(tx: &mut Tx, motivo: &str) -> Result<u64, sqlx::Erro
     Ok(done.rows_affected())
 }
 
-/// Has the hours of a work item written anew: only `ours` of what stands there counts as ours, if nothing was written since
-/// `seen` was read and nobody is writing; else it is just due. An attempt that is under way will find more to do.
+/// Has the hours of a work item written anew: only `ours` of what stands there counts as ours, if nothing was
+/// written since `seen` was read and no attempt is in flight; else it is just due. An attempt that is under
+/// way will find more to do.
 pub async fn repair(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -279,7 +283,8 @@ pub async fn failures(tx: &mut Tx, limit: i64) -> Result<Vec<Falha>, sqlx::Error
     .await
 }
 
-/// What waits in organisations that are not written to (any more), for longer than `give_up`, has failed. Returns how many.
+/// What waits in organisations that are not written to (any more), for longer than `give_up`, has failed.
+/// Returns how many.
 pub async fn fail_unserved(
     tx: &mut Tx,
     written: &[String],

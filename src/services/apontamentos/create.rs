@@ -1,5 +1,5 @@
-//! A new entry: checked against Azure DevOps while no connection is held, then stored in one transaction that also looks whether its
-//! key was used before.
+//! A new entry: checked against Azure DevOps while no connection is held, then stored in one transaction that
+//! also looks whether its key was used before.
 
 use super::people::{Author, AuthorClaim};
 use super::repeat::Repeatable;
@@ -38,7 +38,8 @@ impl ApontamentoService {
     /// Logs hours. With a key, an entry that was made with it before is returned instead.
     ///
     /// # Errors
-    /// See the module; of broken rules that of the caller's identity comes first, that of the day's limit last.
+    /// See the module; of broken rules that of the caller's identity comes first, that of the day's limit
+    /// last.
     pub async fn create(
         &self,
         user: &CurrentUser,
@@ -53,7 +54,7 @@ impl ApontamentoService {
             .check_and_store(user, new, organizacao, author_claim, repeatable.as_ref())
             .await;
         let (stored, seen) = match (stored, &repeatable) {
-            // What is refused now may have been accepted when the key was first used, or by a rival who was faster.
+            // What is refused now may have been accepted when the key was first used, or by a faster rival.
             (Err(error), Some(repeatable)) if may_be_answered(&error) => {
                 let earlier = self.made_before(user, repeatable, error).await?;
                 (Stored::Earlier(earlier), None)
@@ -128,7 +129,7 @@ impl ApontamentoService {
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
         let work_item_id = new.work_item_id;
-        // First the work item, then the day: all who lock both do it in this order.
+        // First the work item, then the day: every transaction that locks both does it in this order.
         let versao_escrita = self
             .outbox
             .mark(&mut tx, organizacao, work_item_id, Place::Present(projeto.id))

@@ -1,4 +1,5 @@
-//! Whose hours: identity comes from the token, never from the body (D-02); others' entries are for administrators (D-03).
+//! The owner of hours: identity comes from the token, never from the body (D-02); others' entries are for
+//! administrators (D-03).
 
 use crate::auth::CurrentUser;
 use crate::azure_devops::Error as AzureError;
@@ -10,16 +11,16 @@ use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::papel::Papel;
 use crate::repositories::apontamentos as repo;
 
-/// Whose hours a request is about, as far as that can be told without asking anybody.
+/// Owner of the hours of a request, as far as it is known without a call to Azure DevOps.
 #[derive(Debug)]
 pub(super) struct AuthorClaim {
-    /// Who enters them.
+    /// Author of the entry.
     pub(super) writer: Pessoa,
-    /// Somebody else whose hours they are.
+    /// Another person, the owner of the hours.
     colleague: Option<UsuarioInformado>,
 }
 
-/// Whose hours these are, and who enters them if that is somebody else.
+/// Owner of the hours, and the administrator that enters the hours for them.
 #[derive(Debug)]
 pub(super) struct Author {
     pub(super) usuario: Pessoa,
@@ -27,8 +28,8 @@ pub(super) struct Author {
 }
 
 impl AuthorClaim {
-    /// Compares what the body says with who is calling. Each organisation gives a caller an id, and may know another e-mail;
-    /// clients send what `GET /user` told them, wherever they log hours.
+    /// Compares the body with the caller. Each organisation gives a caller an id, and may know another
+    /// e-mail; clients send what `GET /user` told them, wherever they log hours.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when it names another person, except for administrators; [`Error::Upstream`] when
@@ -53,7 +54,7 @@ impl AuthorClaim {
         Ok(Self { writer, colleague })
     }
 
-    /// Finds the somebody else, if there is one.
+    /// Finds the other person, if there is one.
     ///
     /// # Errors
     /// [`Error::InvalidReference`] when the organisation does not know them.
@@ -76,8 +77,8 @@ impl AuthorClaim {
     }
 }
 
-/// The person for whose hours an administrator asks: as the organisation knows them, where it can be asked, or as
-/// their latest entry names them.
+/// The person for whose hours an administrator asks: as the organisation knows them, where it can be asked,
+/// or as their latest entry names them.
 async fn colleague(
     db: &Db,
     user: &CurrentUser,
@@ -101,7 +102,7 @@ async fn colleague(
     let guid = person_id(&id).ok_or_else(unknown)?;
     let identity = membership.organizacao().identity(credential, guid).await?;
     let Some(identity) = identity else {
-        // A person who left keeps their entries, which an administrator may have to correct.
+        // A person that left keeps their entries, which an administrator may have to correct.
         let mut tx = db.begin_read(&user.scope()).await?;
         let known = repo::person_of(&mut tx, organizacao, &guid.to_string()).await?;
         return known.ok_or_else(unknown);

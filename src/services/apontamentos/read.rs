@@ -16,7 +16,8 @@ use crate::repositories::apontamentos::lists::{self, OfPeople};
 use crate::repositories::{outbox, projetos};
 
 impl ApontamentoService {
-    /// A page of a work item's entries, everybody's, the newest day first. A project that is unknown has none.
+    /// Returns a page of a work item's entries of all people, the newest day first. A project that is unknown
+    /// has none.
     pub async fn list_of_work_item(
         &self,
         user: &CurrentUser,
@@ -45,7 +46,7 @@ impl ApontamentoService {
         Ok(list().await?)
     }
 
-    /// The hours of a work item put together; zeros when nobody logged any.
+    /// The hours of a work item put together; zeros without entries.
     pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
         let organizacao = &user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
@@ -64,8 +65,8 @@ impl ApontamentoService {
         Ok(resumo().await?)
     }
 
-    /// Finds out whether a work item whose hours were logged elsewhere is in the project that the caller names now, and
-    /// notes it. Azure DevOps is asked at most every 20 seconds.
+    /// Finds out whether a work item whose hours were logged elsewhere is in the project that the caller
+    /// names now, and notes it. Azure DevOps is asked at most every 20 seconds.
     async fn find_moved(
         &self,
         user: &CurrentUser,
@@ -122,7 +123,7 @@ impl ApontamentoService {
         Ok(item.scheduling)
     }
 
-    /// A page of the caller's entries, or for administrators of somebody's, by day.
+    /// Returns a page of the caller's entries, or for administrators of another person's, by day.
     pub async fn list(
         &self,
         user: &CurrentUser,

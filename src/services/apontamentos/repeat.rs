@@ -1,6 +1,7 @@
-//! Requests that are sent again: for a day the same key and the same content get the entry that the first request made,
-//! as it is now. Key and entry are stored in one transaction (draft-ietf-httpapi-idempotency-key-header-07). Refusals had no
-//! effect and are not kept: such a request is simply tried again.
+//! Requests that are sent again: for a day the same key and the same content get the entry that the first
+//! request made, as it is now. Key and entry are stored in one transaction
+//! (draft-ietf-httpapi-idempotency-key-header-07). Refusals had no effect and are not kept: such a request is
+//! simply tried again.
 
 use std::time::Duration;
 
@@ -53,7 +54,8 @@ impl<'a> Repeatable<'a> {
     /// Returns the entry that an earlier request with this key made, as it is now.
     ///
     /// # Errors
-    /// [`Error::Rule`] when the key came with another content, [`Error::Conflict`] when the entry was deleted since.
+    /// [`Error::Rule`] when the key came with another content, [`Error::Conflict`] when the entry was deleted
+    /// since.
     pub(super) async fn find(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
         match repo::find(tx, self.requisicao(), TTL).await? {
             Some(used) => self.entry_of(tx, &used).await.map(Some),
@@ -61,8 +63,8 @@ impl<'a> Repeatable<'a> {
         }
     }
 
-    /// Takes the key's lock until the transaction ends, unless an earlier request used the key: then returns its entry
-    /// as [`find`](Self::find) does.
+    /// Takes the key's lock until the transaction ends, unless an earlier request used the key: then returns
+    /// its entry as [`find`](Self::find) does.
     ///
     /// # Errors
     /// Also [`Error::Conflict`] while another request with the key is in flight.
@@ -106,7 +108,7 @@ impl<'a> Repeatable<'a> {
     }
 }
 
-/// What a caller learns whose request with the same key is still being handled.
+/// Sentence for a caller whose request with the same key is still in flight.
 #[must_use]
 pub fn still_running() -> Error {
     Error::Conflict {
@@ -115,8 +117,8 @@ pub fn still_running() -> Error {
     }
 }
 
-/// A hash of what is asked for. Spellings of dates, lengths, GUIDs and organisations do not count; a project by its name and by
-/// its GUID are two, since nobody is asked here.
+/// A hash of what is asked for. Spellings of dates, lengths, GUIDs and organisations do not count; a project
+/// by its name and by its GUID are two, since Azure DevOps is not asked here.
 fn fingerprint(new: &NewApontamento, organizacao: &ChaveOrganizacao) -> Vec<u8> {
     let projeto = match &new.projeto {
         ProjetoNomeado::Id(id) => id.to_string(),

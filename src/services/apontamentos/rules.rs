@@ -1,4 +1,5 @@
-//! What may be logged: which days, how much of a day, on which work items. What breaks a rule is refused with 422.
+//! What may be logged: which days, how much of a day, on which work items. What breaks a rule is refused with
+//! 422.
 
 use std::cmp::Ordering;
 
@@ -94,7 +95,7 @@ impl Rules {
         })
     }
 
-    /// After an entry is stored: the day holds no more than it may. Whoever else writes on that day waits for this
+    /// After an entry is stored: the day holds no more than it may. Other writers of that day wait for this
     /// transaction.
     pub(super) async fn check_day(
         &self,
@@ -116,9 +117,10 @@ impl Rules {
         })
     }
 
-    /// The work item of a new entry can be read, is in the project that the caller names, of a type that hours are logged
-    /// on, and open. Azure DevOps is asked. The work item is `None` where it cannot be asked: authentication off and no
-    /// PAT, or, as configured, Azure DevOps away; then the project is `found`.
+    /// The work item of a new entry can be read, is in the project that the caller names, of a type that
+    /// hours are logged on, and open. Azure DevOps is asked. The work item is `None` where it cannot be
+    /// asked: authentication off and no PAT, or, as configured, Azure DevOps away; then the project is
+    /// `found`.
     pub(super) async fn check_new(
         &self,
         user: &CurrentUser,
@@ -148,9 +150,9 @@ impl Rules {
         }
     }
 
-    /// The work item of an entry can be read and is open. One that is gone, or hidden from the caller, leaves an entry to be
-    /// shortened or deleted; one that is closed leaves its text to be mended. Returns what Azure DevOps said, as
-    /// [`check_new`](Self::check_new) does.
+    /// The work item of an entry can be read and is open. One that is gone, or hidden from the caller, leaves
+    /// an entry to be shortened or deleted; one that is closed leaves its text to be mended. Returns what
+    /// Azure DevOps said, as [`check_new`](Self::check_new) does.
     pub(super) async fn check_change(
         &self,
         user: &CurrentUser,
@@ -234,7 +236,7 @@ impl Rules {
         Err(Error::Rule { code, detail, loc })
     }
 
-    /// Ids are unique in an organisation, so whoever names another project means another work item.
+    /// Ids are unique in an organisation, so a request that names another project means another work item.
     pub(super) async fn check_project(
         &self,
         membership: &Membership,
@@ -268,8 +270,8 @@ fn asked<'u>(user: &'u CurrentUser, organizacao: &ChaveOrganizacao) -> Option<&'
     (!user.is_everybody() || membership.pat().is_some()).then_some(membership)
 }
 
-/// The activity exists, is active, and may be used in the project. One that is switched off at the same moment may still be
-/// used: then the entry came first.
+/// The activity exists, is active, and may be used in the project. One that is switched off at the same
+/// moment may still be used: then the entry came first.
 pub(super) async fn check_atividade(
     tx: &mut Tx,
     user: &CurrentUser,

@@ -1,5 +1,6 @@
-//! Activities that were read before, one or a list of them. Frontends ask for them with every form, and they change a few times a month:
-//! PostgreSQL is asked each time whether what is kept still holds, which takes a fifth of reading a list and a third of reading one.
+//! Activities that were read before, one or a list of them. Frontends ask for them with every form, and they
+//! change a few times a month: PostgreSQL is asked each time whether what is kept still holds, which takes a
+//! fifth of reading a list and a third of reading one.
 
 use std::sync::Arc;
 
@@ -13,12 +14,13 @@ use crate::models::page::{Page, Paged};
 
 /// Most bytes of all answers together.
 const MOST_BYTES: u64 = 4 << 20;
-/// What an answer takes, however short: what was asked, by whom, and the cache's own notes. Strangers can ask for many empty lists.
+/// Size of an entry beside its answer: question, scope and the cache's own notes. Strangers can ask for many
+/// empty lists.
 const ANSWER_BYTES: usize = 1024;
 /// What an activity and a project of its own take besides their texts.
 const ROW_BYTES: usize = 200;
 
-/// What was asked for, by somebody who sees so much.
+/// Cache key: caller's scope and question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     pub(super) scope: Scope,
@@ -58,7 +60,8 @@ impl Answers {
         (answer.versao == versao).then_some(answer.found)
     }
 
-    /// Keeps an answer that was read after its state was asked for: should the state have changed in between, it is merely read again.
+    /// Keeps an answer that was read after its state was asked for: should the state have changed in between,
+    /// it is merely read again.
     pub(super) async fn keep(&self, asked: Asked, versao: Uuid, found: &Arc<Paged<Atividade>>) {
         let found = Arc::clone(found);
         self.0.insert(asked, Answer { versao, found }).await;

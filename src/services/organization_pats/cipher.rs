@@ -31,7 +31,7 @@ pub(crate) struct Sealed {
     pub(crate) chave_id: String,
 }
 
-/// The PAT cannot be read: its key is not configured, or somebody changed the row.
+/// The PAT cannot be read: its key is not configured, or the row was changed by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the PAT cannot be decrypted")]
 pub(crate) struct Unreadable;

@@ -1,4 +1,5 @@
-//! What keeps the vault in use: handing it to the client of Azure DevOps, warning of what ends soon, replacing keys.
+//! What keeps the vault in use: handing it to the client of Azure DevOps, warning of what ends soon,
+//! replacing keys.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -15,14 +16,15 @@ use crate::repositories::organization_pats as repo;
 
 /// Between two warnings about the same PAT.
 const WARN_EVERY: Duration = Duration::from_hours(24);
-/// More organisations than anybody has.
+/// Upper bound of organisations.
 const EVERYTHING: Page = Page {
     skip: 0,
     limit: 10_000,
 };
 
 impl OrganizationPatService {
-    /// Hands the organisations in use and their PATs to the client of Azure DevOps, and warns of those that soon are no good.
+    /// Hands the organisations in use and their PATs to the client of Azure DevOps, and warns of those that
+    /// soon are no good.
     pub async fn refresh(&self) -> Result<()> {
         let Some(cipher) = &self.cipher else {
             return Ok(());
@@ -48,15 +50,16 @@ impl OrganizationPatService {
         Ok(())
     }
 
-    /// The change is made; that it is not known here yet is no failure of it. The background looks again soon.
+    /// The change is made; that it is not known here yet is no failure of it. The background looks again
+    /// soon.
     pub(super) async fn refresh_after_change(&self) {
         if let Err(error) = self.refresh().await {
             tracing::warn!(%error, "a change of the vault is not in use yet");
         }
     }
 
-    /// Encrypts every PAT with the first key. Safe while the service runs: a row is locked for as long as its own change.
-    /// Returns how many were changed, and how many could not be read.
+    /// Encrypts every PAT with the first key. Safe while the service runs: a row is locked for as long as its
+    /// own change. Returns how many were changed, and how many could not be read.
     pub async fn rotate(&self) -> Result<(usize, usize)> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;

@@ -32,8 +32,8 @@ impl OrganizationPatService {
         Ok(told(organizacao, asked))
     }
 
-    /// Asks Azure DevOps about a stored PAT, and notes it when it works. An unknown id is an answer, not an error, as the
-    /// frontend expects.
+    /// Asks Azure DevOps about a stored PAT, and notes it when it works. An unknown id is an answer, not an
+    /// error, as the frontend expects.
     pub async fn validate_stored(&self, admin: &Admin, id: OrganizationPatId) -> Result<Validation> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
@@ -115,7 +115,8 @@ impl OrganizationPatService {
         Ok(row.organizacao)
     }
 
-    /// Proves the PAT, then reads what it sees: an expired one still sees the public projects of an organisation.
+    /// Proves the PAT, then reads what it sees: an expired one still sees the public projects of an
+    /// organisation.
     async fn ask(&self, nome: &NomeOrganizacao, pat: SecretString) -> Asked {
         let organizacao: Organizacao = self.tenants.azure().open(nome);
         let credential = Credential::pat(pat);

@@ -1,8 +1,8 @@
 //! One attempt to bring a work item's hours to Azure DevOps, under a lease.
 //!
-//! A patch is stored before it is sent, with the revision that it is for, and stays the same until its fate is known.
-//! The revision decides: while it is still the same, the very same patch is sent again, and only one of the two passes
-//! the test. Once it is over, the revision after it tells whether the patch made it.
+//! A patch is stored before it is sent, with the revision that it is for, and stays the same until its fate
+//! is known. The revision decides: while it is still the same, the very same patch is sent again, and only
+//! one of the two passes the test. Once it is over, the revision after it tells whether the patch made it.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +22,8 @@ use crate::repositories::outbox::claims::{self as repo, Settled, Settlement};
 
 /// Rounds before an attempt gives up for now: each one found that the work item had changed meanwhile.
 const ROUNDS: u32 = 6;
-/// Time within which a request arrives that Azure DevOps or a proxy before it still has of us, if it ever arrives.
+/// Time within which a request arrives that Azure DevOps or a proxy before it still has of us, if it ever
+/// arrives.
 pub(super) const ARRIVES_WITHIN: Duration = Duration::from_mins(10);
 /// Maximum pause between two rounds.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -34,7 +35,8 @@ pub(super) enum Failure {
     Passing(AzureError),
     /// Azure DevOps shows a revision below the one of our last write: a part of it lags, or it was restored.
     Behind,
-    /// A rule of the process refuses a patch, of which an earlier send may still arrive; with a reason for people.
+    /// A rule of the process refuses a patch, of which an earlier send may still arrive; with a reason for
+    /// people.
     Refused(String),
     /// No later attempt succeeds with the entries up to this version; with a reason for people.
     Final { versao: i64, motivo: String },
@@ -141,8 +143,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Writes until there is nothing more to write. `seen`: the work item, if it was just read; `first`: the step
-    /// that was planned together with the claim.
+    /// Writes until there is nothing more to write. `seen`: the work item, if it was just read; `first`: the
+    /// step that was planned together with the claim.
     pub(super) async fn run(
         &mut self,
         mut seen: Option<WorkItem>,

@@ -1,5 +1,5 @@
-//! With which PAT each organisation was written to last, so that a new one is noticed: from the vault, from the
-//! environment after a restart, or because another process stored it.
+//! With which PAT each organisation was written to last, so that a new one is noticed: from the vault, from
+//! the environment after a restart, or because another process stored it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

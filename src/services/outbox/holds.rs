@@ -1,4 +1,5 @@
-//! Organisations that are to be left alone for a while, because they throttle us or refuse our PAT. Each process remembers its own.
+//! Organisations that are to be left alone for a while, because they throttle us or refuse our PAT. Each
+//! process remembers its own.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

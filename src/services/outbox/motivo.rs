@@ -1,5 +1,5 @@
-//! Why hours are not in Azure DevOps yet, or will not be: sentences for people. Nothing that Azure DevOps wrote is passed on but
-//! names of types and fields.
+//! Why hours are not in Azure DevOps yet, or will not be: sentences for people. Nothing that Azure DevOps
+//! wrote is passed on but names of types and fields.
 
 use crate::azure_devops::{Error, Unavailability};
 
@@ -61,7 +61,7 @@ pub(super) fn of_credentials() -> Vec<String> {
 
 const VANISHED: &str = "O Work Item {id} não existe mais, ou a credencial usada não o vê";
 
-/// Nobody can write.
+/// No credential can write.
 pub(super) const NO_CREDENTIAL: &str = "A organização não tem um PAT para gravar as horas";
 
 /// `CompletedWork` holds something that hours cannot be.

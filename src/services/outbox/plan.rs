@@ -18,8 +18,8 @@ pub(super) struct Situation {
     pub(super) upstream: Scheduling,
     /// Whether the type has `CompletedWork`.
     pub(super) has_completed: bool,
-    /// Whether `RemainingWork` may be written: the type has it and the work item is not closed (many processes demand it
-    /// empty then).
+    /// Whether `RemainingWork` may be written: the type has it and the work item is not closed (many
+    /// processes demand it empty then).
     pub(super) may_write_remaining: bool,
 }
 
@@ -61,7 +61,8 @@ impl Situation {
             completed: changed(completed, Some(before)).filter(|_| self.has_completed),
             remaining: remaining.and_then(|(left, _)| changed(left, self.upstream.remaining_work)),
             after: Share {
-                // A figure that somebody lowered so far that it would turn negative holds nothing of ours any more.
+                // A figure that was lowered so far that it would turn negative holds nothing of ours any
+                // more.
                 contributed: match self.has_completed {
                     // The field keeps what it holds while the type does not show it.
                     false => self.ours.contributed,
@@ -80,8 +81,8 @@ impl Situation {
         Some((estimate - completed).at_least_zero())
     }
 
-    /// Takes what is new off what is left, never below zero, and gives back no more than was taken: what is left, and what of
-    /// it we have taken.
+    /// Takes what is new off what is left, never below zero, and gives back no more than was taken: what is
+    /// left, and what of it we have taken.
     fn remaining_by_delta(&self, target: Horas, completed: Horas) -> Option<(Horas, Horas)> {
         let (told, taken) = (self.ours.accounted, self.ours.deducted);
         let delta = target - told;
@@ -149,7 +150,7 @@ mod tests {
     fn hours_that_people_typed_survive() {
         let mut item = task(Some(10.0), Some(6.5), Some(3.5));
         assert_eq!(apply(&mut item, 90), (5.0, Some(5.0)));
-        // Somebody types two hours more, and a new guess of what is left.
+        // A person types two hours more, and a new guess of what is left.
         item.upstream.completed_work = Some(hours(7.0));
         item.upstream.remaining_work = Some(hours(4.0));
         assert_eq!(apply(&mut item, 150), (8.0, Some(3.0)));

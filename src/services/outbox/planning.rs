@@ -1,5 +1,5 @@
-//! Planning a patch: first everything is gathered from Azure DevOps, then one transaction reads the sum of the entries and
-//! stores the patch, or notes that there is nothing to write.
+//! Planning a patch: first everything is gathered from Azure DevOps, then one transaction reads the sum of
+//! the entries and stores the patch, or notes that there is nothing to write.
 
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ impl Access {
 }
 
 impl Attempt<'_> {
-    /// Stores the patch that brings `item` up to date, or notes that nothing is to be written. The transaction may be
-    /// committed whatever comes of it, unless the failure is [`Failure::Own`].
+    /// Stores the patch that brings `item` up to date, or notes that nothing is to be written. The
+    /// transaction may be committed whatever comes of it, unless the failure is [`Failure::Own`].
     pub(super) async fn plan(
         &mut self,
         tx: &mut Tx,

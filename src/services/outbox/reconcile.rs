@@ -1,7 +1,7 @@
 //! Compares what is logged here with what stands in Azure DevOps, and has the difference written.
 //!
-//! In `delta` mode people may have typed hours of their own, so more than ours is no difference; less than ours means that
-//! somebody overwrote it. In `absolute` mode anything but ours is one.
+//! In `delta` mode people may have typed hours of their own, so more than ours is no difference; less than
+//! ours means that it was overwritten. In `absolute` mode anything but ours is one.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -85,8 +85,8 @@ impl OutboxService {
     /// Compares, and repairs what differs.
     ///
     /// # Errors
-    /// [`Error::InvalidReference`] for an unknown project, [`Error::Conflict`] when nothing is written to this organisation,
-    /// [`Error::Upstream`] when Azure DevOps cannot be read.
+    /// [`Error::InvalidReference`] for an unknown project, [`Error::Conflict`] when nothing is written to
+    /// this organisation, [`Error::Upstream`] when Azure DevOps cannot be read.
     pub async fn reconcile(&self, admin: &Admin, selecao: &Selecao) -> Result<Reconciliacao> {
         let user = admin.user();
         let organizacao = &user.may_see(&selecao.organizacao)?;
@@ -146,8 +146,9 @@ impl OutboxService {
         })
     }
 
-    /// Returns the work items whose last write a restore of Azure DevOps has undone, and that people have edited up to
-    /// that revision since: their figures alone do not tell it. In `absolute` mode the figure tells.
+    /// Returns the work items whose last write a restore of Azure DevOps has undone, and that people have
+    /// edited up to that revision since: their figures alone do not tell it. In `absolute` mode the figure
+    /// tells.
     async fn undone(
         &self,
         membership: &Membership,
@@ -203,7 +204,8 @@ impl OutboxService {
         Ok(standing)
     }
 
-    /// Has the differences written, some at once, as long as the patience lasts; the background does the rest.
+    /// Has the differences written, some at once, as long as the patience lasts; the background does the
+    /// rest.
     async fn repair(&self, admin: &Admin, membership: &Membership, found: &[Found]) -> Result<()> {
         let organizacao = membership.chave();
         let readable: Vec<&Found> = found
@@ -311,7 +313,7 @@ fn report(mode: Mode, difference: &Found, settled: &[Standing], after: &[WorkIte
     let id = difference.here.work_item_id;
     let now = settled.iter().find(|standing| standing.work_item_id == id);
     let completed = |item: &WorkItem| item.scheduling.completed_work.unwrap_or_default();
-    // Settled is not enough: somebody may have overwritten it again.
+    // Settled is not enough: it may have been overwritten again.
     let there = after.iter().find(|item| item.id == id).map(completed);
     let expected = Horas::of(difference.here.total);
     let stands = match mode {

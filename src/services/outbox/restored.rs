@@ -1,5 +1,5 @@
-//! Azure DevOps restored from a backup: a work item has a revision below the one of our last write, and some of our writes
-//! never happened. The writes that we remember tell what of the restored figure is ours.
+//! Azure DevOps restored from a backup: a work item has a revision below the one of our last write, and some
+//! of our writes never happened. The writes that we remember tell what of the restored figure is ours.
 
 use std::time::Duration;
 
@@ -15,14 +15,15 @@ use crate::repositories::outbox::claims as repo;
 pub(super) const RESTORED_AFTER: Duration = Duration::from_secs(30);
 
 impl Attempt<'_> {
-    /// Returns `true` if the work item was restored, after which the attempt plans with the restored revision;
-    /// `false` while a part of Azure DevOps may only lag.
+    /// Returns `true` if the work item was restored, after which the attempt plans with the restored
+    /// revision; `false` while a part of Azure DevOps may only lag.
     ///
-    /// The next patch tests the restored revision: should Azure DevOps only lag after all, it is refused. So there is
-    /// one even if the figure needs no change.
+    /// The next patch tests the restored revision: should Azure DevOps only lag after all, it is refused. So
+    /// there is one even if the figure needs no change.
     ///
     /// # Errors
-    /// [`Failure::Behind`] while another patch may still arrive; [`Failure::Final`] when our part of the restored figure is not known.
+    /// [`Failure::Behind`] while another patch may still arrive; [`Failure::Final`] when our part of the
+    /// restored figure is not known.
     pub(super) async fn accept_restored(&mut self, item: &WorkItem) -> Result<bool, Failure> {
         if self.claim.behind_for.is_none_or(|since| since < RESTORED_AFTER) {
             return Ok(false);
@@ -31,8 +32,9 @@ impl Attempt<'_> {
         Ok(true)
     }
 
-    /// Returns `true` unless the revision of our last write holds another figure than we wrote: the work item was
-    /// restored, and people have edited it since. No part of Azure DevOps that lags shows such a revision.
+    /// Returns `true` unless the revision of our last write holds another figure than we wrote: the work item
+    /// was restored, and people have edited it since. No part of Azure DevOps that lags shows such a
+    /// revision.
     pub(super) async fn is_our_history(&mut self, item: &WorkItem) -> Result<bool, Failure> {
         if self.history != History::Unchecked || self.claim.rev_written == 0 {
             return Ok(true);
@@ -132,7 +134,8 @@ pub(super) async fn stands(
     Ok(revision.scheduling.completed_work == Some(completed))
 }
 
-/// Returns `true` if a plan may rely on `item` without a look at its revisions: it has none after our last write.
+/// Returns `true` if a plan may rely on `item` without a look at its revisions: it has none after our last
+/// write.
 pub(super) fn is_last_write(last: Option<&Write>, item: &WorkItem) -> bool {
     last.is_none_or(|last| {
         last.rev == item.rev && (last.completed.is_none() || last.completed == item.scheduling.completed_work)

@@ -21,8 +21,8 @@ pub(super) enum Fate {
 }
 
 impl Attempt<'_> {
-    /// Renews the lease for a stored patch. When another credential may have sent it already, its author is cleared: the
-    /// patch may turn up with either name, so the figures alone decide whether it was applied.
+    /// Renews the lease for a stored patch. When another credential may have sent it already, its author is
+    /// cleared: the patch may turn up with either name, so the figures alone decide whether it was applied.
     pub(super) async fn take_over(&mut self, old: PendingPatch) -> Result<PendingPatch, Failure> {
         let author = self.inner.authors.get(&self.access.author_key()).await;
         let patch = PendingPatch {
@@ -35,7 +35,8 @@ impl Attempt<'_> {
         Ok(patch)
     }
 
-    /// Returns `true` if a refused patch may pass when `RemainingWork` is left alone: the rule names that field, or none.
+    /// Returns `true` if a refused patch may pass when `RemainingWork` is left alone: the rule names that
+    /// field, or none.
     pub(super) fn may_go_without_remaining(&self, refused: &PendingPatch, fields: &[String]) -> bool {
         let concerns = fields.is_empty() || fields.iter().any(|field| field.starts_with(REMAINING_WORK));
         concerns && refused.remaining.is_some() && !self.leave_remaining
@@ -78,8 +79,8 @@ impl Attempt<'_> {
         self.settle_write(patch, after, self.has_completed).await
     }
 
-    /// Returns `true` if the work item was open when new hours were logged, and is closed in the revision that has
-    /// them. The hours stay, because they were worked; their owners are told.
+    /// Returns `true` if the work item was open when new hours were logged, and is closed in the revision
+    /// that has them. The hours stay, because they were worked; their owners are told.
     pub(super) async fn closed_before(&self, after: &WorkItem, share: Share) -> bool {
         if share.accounted <= self.claim.share.accounted {
             return false;

@@ -1,6 +1,6 @@
-//! Our database restored from a backup: what was written to Azure DevOps after that moment is not remembered. The revisions
-//! of a work item tell it, by the identity that made them. Also used where Azure DevOps was restored and the remembered
-//! writes do not tell our share.
+//! Our database restored from a backup: what was written to Azure DevOps after that moment is not remembered.
+//! The revisions of a work item tell it, by the identity that made them. Also used where Azure DevOps was
+//! restored and the remembered writes do not tell our share.
 
 use uuid::Uuid;
 
@@ -21,8 +21,8 @@ pub(super) fn is_out_of_date(here: &Standing) -> bool {
     here.unverified || (!here.settled && here.motivo.as_deref() == Some(motivo::RESTORED))
 }
 
-/// Pauses the write-back of every work item until it is compared; returns how many. The first step after our database
-/// was restored, before the service starts.
+/// Pauses the write-back of every work item until it is compared; returns how many. The first step after our
+/// database was restored, before the service starts.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -34,7 +34,8 @@ pub async fn pause_restored(db: &Db) -> Result<u64> {
 }
 
 impl OutboxService {
-    /// Compares a work item whose row is out of date by what its revisions say. `None` when they are not all told.
+    /// Compares a work item whose row is out of date by what its revisions say. `None` when they are not all
+    /// told.
     pub(super) async fn compare_by_revisions(
         &self,
         membership: &Membership,

@@ -1,5 +1,6 @@
-//! The background half: takes what is due and writes it, some work items of each organisation at once. An organisation that asked
-//! for patience, or is down, is left alone while the others go on. Any number of processes may do this.
+//! The background half: takes what is due and writes it, some work items of each organisation at once. An
+//! organisation that asked for patience, or is down, is left alone while the others go on. Any number of
+//! processes may do this.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,13 +18,14 @@ use crate::repositories::outbox::{claims as repo, overview};
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
-/// Between two looks at what nobody takes.
+/// Interval for looking at work items without a credential.
 const SWEEP: Duration = Duration::from_mins(10);
 /// Work items of one organisation that are written at once; its client allows twice as many calls.
 const EACH: i64 = 4;
 
 impl OutboxService {
-    /// Works until `stop`; what is under way then is finished by [`finish`](Self::finish) or by another process.
+    /// Works until `stop`; what is under way then is finished by [`finish`](Self::finish) or by another
+    /// process.
     pub async fn run(self, stop: CancellationToken) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -45,7 +47,8 @@ impl OutboxService {
                 Ok(taken) => {
                     for (target, claim) in taken {
                         let (service, nome) = (self.clone(), target.organizacao.clone());
-                        // Tracked, so that the end of the process waits for it; joined, so that its place is free again.
+                        // Tracked, so that the end of the process waits for it; joined, so that its place is
+                        // free again.
                         let attempt = self.0.tasks.track_future(async move {
                             service.0.write_claimed(&target, claim).await;
                         });
@@ -68,7 +71,8 @@ impl OutboxService {
         Ok(futures_util::future::join_all(writes).await.len())
     }
 
-    /// Gives what failed for want of a credential another try in organisations whose PAT is new to this process.
+    /// Gives what failed for want of a credential another try in organisations whose PAT is new to this
+    /// process.
     async fn revive_for_new_credentials(&self) {
         for (organizacao, pat) in self.0.unseen_credentials() {
             let revive = async {
@@ -89,7 +93,7 @@ impl OutboxService {
         }
     }
 
-    /// What nobody will ever take has failed once it waited long enough.
+    /// Fails work items that waited too long for a credential.
     pub async fn sweep(&self) {
         let sweep = async {
             let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
@@ -102,7 +106,8 @@ impl OutboxService {
         }
     }
 
-    /// Takes what is due, as many as each organisation has places for; `busy` are the organisations of running attempts.
+    /// Takes what is due, as many as each organisation has places for; `busy` are the organisations of
+    /// running attempts.
     async fn take_due(
         &self,
         busy: impl Iterator<Item = &ChaveOrganizacao>,

@@ -1,5 +1,5 @@
-//! One work item is leased, written, and given back with what came of it, by a request or by the background. What an
-//! attempt does is `attempt.rs`'s business.
+//! One work item is leased, written, and given back with what came of it, by a request or by the background.
+//! What an attempt does is `attempt.rs`'s business.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ use crate::repositories::outbox as rows;
 use crate::repositories::outbox::claims as repo;
 use crate::telemetry::metrics;
 
-/// Time for which a work item is one attempt's alone, counted anew for each patch: longer than the slowest call.
+/// Time for which a work item is one attempt's alone, counted anew for each patch: longer than the slowest
+/// call.
 pub(super) const LEASE: Duration = Duration::from_secs(90);
 /// Longest attempt: several slow calls.
 const LONGEST_ATTEMPT: Duration = Duration::from_mins(3);
@@ -50,8 +51,8 @@ enum Leased<'a> {
 }
 
 impl Inner {
-    /// Leases the work item and writes it; while another process holds the lease, waits for it until `deadline`. Returns
-    /// what was written, if anything was.
+    /// Leases the work item and writes it; while another process holds the lease, waits for it until
+    /// `deadline`. Returns what was written, if anything was.
     pub(super) async fn write(
         &self,
         target: &Target,

@@ -1,7 +1,7 @@
 //! Puts a sheet together: arithmetic on what was read, nothing else.
 //!
-//! Parents carry the sum of their children; totals count each entry and each estimate once (D-50). Whoever is not in the sheet is
-//! nobody's parent, and a circle of parents is cut at its smallest id.
+//! Parents carry the sum of their children; totals count each entry and each estimate once (D-50). Work items
+//! outside the sheet are ignored as parents, and a circle of parents is cut at its smallest id.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,11 +12,11 @@ use crate::models::horas::Horas;
 use crate::models::timesheet::{DAYS, Folha, Item, Lancamento, No, Semana};
 use crate::models::work_item::Scheduling;
 
-/// Deeper than any backlog; what is below becomes a root, so that nobody's tree overflows a stack.
+/// Deeper than any backlog; what is below becomes a root, so that no tree overflows a stack.
 const DEEPEST: usize = 64;
 
-/// Puts a sheet together. `lancamentos` come in their order; of those on work items that are not there only the totals
-/// tell.
+/// Puts a sheet together. `lancamentos` come in their order; of those on work items that are not there only
+/// the totals tell.
 #[must_use]
 pub fn assemble(semana: Semana, hoje: NaiveDate, items: Vec<Item>, lancamentos: Vec<Lancamento>) -> Folha {
     let mut dias = [Total::default(); DAYS];
@@ -57,7 +57,7 @@ pub fn assemble(semana: Semana, hoje: NaiveDate, items: Vec<Item>, lancamentos: 
     }
 }
 
-/// Who is above whom, without circles and without those who are not there.
+/// Returns the parent of each work item, without circles and without parents outside the sheet.
 fn parents(items: &BTreeMap<i32, Item>) -> HashMap<i32, i32> {
     let mut parents: HashMap<i32, i32> = items
         .values()
@@ -124,7 +124,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// What is below somebody, by level and id.
+    /// Returns the work items below another one, by level and id.
     fn children(&mut self, of: Option<i32>) -> Vec<No> {
         let ids = self.below.remove(&of).unwrap_or_default();
         let mut nodes: Vec<No> = ids.into_iter().filter_map(|id| self.node(id)).collect();
@@ -155,7 +155,8 @@ impl Builder {
     }
 }
 
-/// The sum of the children where they have any, else one's own: a parent that repeats it is not counted twice.
+/// The sum of the children where they have any, else one's own: a parent that repeats it is not counted
+/// twice.
 fn rolled_up(own: Scheduling, children: &[No]) -> Scheduling {
     let sum = |of: fn(&Scheduling) -> Option<Horas>| {
         let known = children.iter().filter_map(|child| of(&child.scheduling));

@@ -55,8 +55,8 @@ impl Mine {
 }
 
 impl TimesheetService {
-    /// The work items of an iteration, or those that a query finds: in the project, under the team's areas, open or changed
-    /// since the week began; with all that is above them.
+    /// The work items of an iteration, or those that a query finds: in the project, under the team's areas,
+    /// open or changed since the week began; with all that is above them.
     pub(super) async fn selected(
         &self,
         user: &CurrentUser,

@@ -1,4 +1,5 @@
-//! What is remembered of Azure DevOps' work items, how long, and for whom. Each question is asked once at a time.
+//! What is remembered of Azure DevOps' work items, how long, and for which credential. Each question is asked
+//! once at a time.
 //!
 //! | What | How long | Shared by |
 //! |---|---|---|
@@ -26,10 +27,10 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::models::work_item::Scheduling;
 use crate::telemetry::request;
 
-/// Between two refreshes of a project's types for a state that nobody knows.
+/// Interval between two refreshes of a project's types for an unknown state.
 const REFRESH: Duration = Duration::from_mins(1);
 const WRITTEN_TTL: Duration = Duration::from_mins(1);
-/// Just long enough for those who ask at the same moment.
+/// Lifetime that is just long enough for simultaneous requests.
 const FLIGHT_TTL: Duration = Duration::from_millis(100);
 
 const MOST_PROJECTS: u64 = 2_000;
@@ -39,7 +40,7 @@ pub(super) type ItemsById = HashMap<i32, Arc<WorkItem>>;
 type ItemKey = (NomeOrganizacao, Fingerprint, i32);
 type TypesKey = (NomeOrganizacao, String);
 
-/// Whose question, and which.
+/// Cache key: credential and question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct QueryKey {
     organizacao: NomeOrganizacao,
@@ -109,7 +110,8 @@ impl Caches {
         found
     }
 
-    /// Returns the types of a project for decoration: what is known of them, however old, else what comes until then.
+    /// Returns the types of a project for decoration: what is known of them, however old, else what comes
+    /// until then.
     pub(super) async fn types_until(
         &self,
         reading: Reading<'_>,
@@ -130,8 +132,9 @@ impl Caches {
         known
     }
 
-    /// Asks for the types of a project in the background, where Azure DevOps may delay the call: a later request finds
-    /// them. They are worth it, because the whole organisation shares them and has no sheet without them.
+    /// Asks for the types of a project in the background, where Azure DevOps may delay the call: a later
+    /// request finds them. They are worth it, because the whole organisation shares them and has no sheet
+    /// without them.
     async fn refresh_types(&self, reading: Reading<'_>, project: &str) {
         let key = (reading.organizacao.nome().clone(), project.to_owned());
         if !self.refreshing.entry(key.clone()).or_insert(()).await.is_fresh() {

@@ -1,4 +1,4 @@
-//! Pictures of types as `data:` URIs. Decoration: nobody waits for one, and nothing fails for want of it.
+//! Pictures of types as `data:` URIs. Decoration: no request waits for one, and nothing fails for want of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) type IconKey = (NomeOrganizacao, String, String);
 /// Pictures remembered at the most, and how long.
 pub(super) const MOST: u64 = 2_000;
 pub(super) const TTL: Duration = Duration::from_hours(24);
-/// Who asks first does not wait longer than this; the picture is fetched all the same.
+/// Maximum wait of the first request; the picture is fetched all the same.
 const PATIENCE: Duration = Duration::from_millis(150);
 /// Larger ones are not pictures of types.
 const LARGEST: usize = 64 << 10;
@@ -63,12 +63,12 @@ impl WorkItemService {
             };
             cache.get_with(key, ask).await
         };
-        // In a task of its own: it is kept even if nobody waits.
+        // In a task of its own: it is kept even if no request waits.
         let fetched = timeout(PATIENCE, tokio::spawn(request::inherit(fetch))).await;
         fetched.ok().and_then(Result::ok).unwrap_or_else(|| drawn(&color))
     }
 
-    /// The picture of a type as far as it is known; asks nobody.
+    /// Returns the picture of a type as far as it is known, without a call.
     pub async fn known_icon(&self, nome: &NomeOrganizacao, types: &Types, tipo: &str) -> Arc<str> {
         let (icon, color) = look(Some(types), tipo);
         let key = (nome.clone(), icon, color);

@@ -16,7 +16,8 @@ const BATCH: usize = 200;
 const AT_ONCE: usize = 4;
 
 impl Caches {
-    /// Returns those of `ids` that exist, in the order asked. What is not remembered is read, 200 a call, at once.
+    /// Returns those of `ids` that exist, in the order asked. What is not remembered is read, 200 a call, at
+    /// once.
     pub(super) async fn items(&self, reading: Reading<'_>, ids: &[i32]) -> Result<Vec<WorkItem>, Error> {
         let (nome, fingerprint) = &reading.key();
         let key = |id: i32| (nome.clone(), *fingerprint, id);

@@ -1,5 +1,5 @@
-//! Values that outlive their fresh time: a person gets the last good one, marked as stale, where Azure DevOps gives no
-//! new one in time. Rules for entries and the write-back never do.
+//! Values that outlive their fresh time: a person gets the last good one, marked as stale, where Azure DevOps
+//! gives no new one in time. Rules for entries and the write-back never do.
 
 use std::hash::Hash;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Entries of work items that are deleted, hidden or closed, of projects that are gone, and of people who left: they stay
-//! in the hands of their owner and of administrators.
+//! Entries of work items that are deleted, hidden or closed, of projects that are gone, and of people that
+//! left: they stay in the hands of their owner and of administrators.
 
 use serde_json::json;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Who may log for whom, and whose credential reads.
+//! Logging hours for other people, and the credential of reads.
 
 use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ async fn what_the_service_decides_is_not_taken_from_bodies() {
 #[tokio::test]
 async fn clients_send_what_the_caller_is_called_anywhere() {
     let logging = Logging::new().await;
-    // Somebody whom fabrikam knows by another id and another e-mail.
+    // A person that fabrikam knows by another id and another e-mail.
     let azure = logging.azure();
     let eve = azure.person("Eve", &["contoso"]);
     let there = azure.person("Eva", &["fabrikam"]);

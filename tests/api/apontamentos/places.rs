@@ -1,5 +1,5 @@
-//! Work items and projects that move or change their names in Azure DevOps: the GUID decides, and hours are found under
-//! the project that their work item is in now.
+//! Work items and projects that move or change their names in Azure DevOps: the GUID decides, and hours are
+//! found under the project that their work item is in now.
 
 use azure_devops_fake::NewWorkItem;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! What a replica keeps of activities, lists and one at a time: each change shows at once, whoever makes it and wherever.
+//! What a replica keeps of activities, lists and one at a time: each change shows at once, from any caller
+//! and any replica.
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -15,7 +16,8 @@ async fn list(app: &TestApp) -> Value {
     app.get(PATH).await.expect(200)
 }
 
-/// What a replica answers that has kept something else is what one answers that has kept nothing: the list, and each activity of it by itself.
+/// What a replica answers that has kept something else is what one answers that has kept nothing: the list,
+/// and each activity of it by itself.
 async fn assert_follows(kept: &TestApp, before: &mut Value, change: &str) {
     let now = list(kept).await;
     assert_eq!(now, list(&kept.replica()).await, "{change}");
@@ -90,7 +92,7 @@ async fn what_holds_is_not_read_again() {
     assert_eq!(app.get(&path).await.expect(200), atividade);
     // A synchronisation writes every project, changed or not.
     run(&app.pool, "UPDATE projetos SET nome = nome, last_sync_at = now()").await;
-    // No activity can be read any more, and nobody is told.
+    // No activity can be read any more, without a notice.
     run(&app.pool, "ALTER TABLE atividades RENAME COLUMN nome TO outro").await;
     assert_eq!(list(&app).await, before);
     assert_eq!(app.get(&path).await.expect(200), atividade);

@@ -1,4 +1,4 @@
-//! Who administers what: entries of `ADMIN_USERS`, bound to an organisation or not.
+//! Administrators: entries of `ADMIN_USERS`, bound to an organisation or not.
 
 use azure_devops_fake::{FakeAzure, Fault, NewWorkItem, Person};
 use serde_json::{Value, json};

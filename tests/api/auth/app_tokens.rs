@@ -1,4 +1,4 @@
-//! Tokens of the extension: who is believed, and who is a member.
+//! Tokens of the extension: accepted ones, and membership.
 
 use azure_devops_fake::{FakeAzure, Fault};
 use base64::Engine;
@@ -13,7 +13,8 @@ use crate::support::{Request, TestApp};
 
 const APP_REFUSED: &str = "App Token JWT inválido ou expirado";
 
-/// D-01: an app token counts only if every claim and the signature are right; it never falls through to another path.
+/// D-01: an app token counts only if every claim and the signature are right; it never falls through to
+/// another path.
 #[tokio::test]
 async fn d_01_forged_app_tokens_are_refused_without_asking_anybody() {
     let azure = FakeAzure::contoso().await;
@@ -137,7 +138,8 @@ fn changed_claims(id: Uuid) -> Value {
     claims
 }
 
-/// D-07: an app token proves a person, not a membership; the organisation's identity service does, once for many.
+/// D-07: an app token proves a person, not a membership; the organisation's identity service does, once for
+/// many.
 #[tokio::test]
 async fn d_07_an_app_token_counts_for_members_only() {
     let azure = FakeAzure::contoso().await;

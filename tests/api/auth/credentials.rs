@@ -287,7 +287,7 @@ async fn credentials_of_each_kind_answer_as_the_table_says() {
     let first = TestApp::over(&azure, variables).await;
     for row in rows(&azure, &ada, &master, &object) {
         let app = first.replica();
-        // As a server that has just started: it knows who the organisation is.
+        // As a server that has just started: it knows the identity of the organisation.
         app.app.tenants.verify_all().await;
         azure.forget_requests();
         let reply = send(&app, &row.authorization, row.beside.as_deref()).await;

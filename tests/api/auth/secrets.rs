@@ -11,7 +11,8 @@ use crate::support::process::{aponta, send_signal};
 use crate::support::tenants::KEY;
 use crate::support::{TestDatabase, eventually};
 
-/// The whole program at its most talkative: whatever a caller shows or the service owns, no log line and no answer has it.
+/// The whole program at its most talkative: whatever a caller shows or the service owns, no log line and no
+/// answer has it.
 #[tokio::test]
 async fn no_secret_is_ever_logged_or_answered() {
     let azure = FakeAzure::contoso().await;
@@ -136,13 +137,14 @@ fn assert_nowhere(secrets: &[&str], written: &str, answers: &[String]) {
     }
 }
 
-/// Of a parameter of the database's address that nobody knows.
+/// Of a parameter of the database's address that is unknown.
 const MISTYPED: &str = "canary-mistyped-password";
 
 /// A PAT that Azure DevOps does not know.
 const UNKNOWN: &str = "canary-vaulted-token";
 
-/// What is put into the vault, whether it is taken or refused, and in whichever field it ends up. Returns the answers.
+/// What is put into the vault, whether it is taken or refused, and in whichever field it ends up. Returns the
+/// answers.
 async fn fill_vault(client: &reqwest::Client, vault: &str, admin: &str, pat: &str) -> Vec<String> {
     let mut answers = Vec::new();
     for (path, body, expected) in [

@@ -1,4 +1,5 @@
-//! Servers of Azure DevOps of each version: what works on them, what they are asked and what of the ones too old.
+//! Servers of Azure DevOps of each version: what works on them, what they are asked and what of the ones too
+//! old.
 
 use std::collections::BTreeSet;
 
@@ -154,7 +155,8 @@ fn api_version(query: &str) -> Option<String> {
 async fn everything_works(server: Server, expected: &[&str]) {
     let week = Week::on(server).await;
     let azure = week.logging.azure();
-    // The first call meets a server of one's own that tells its versions to members only: its version is assumed.
+    // The first call meets a server of one's own that tells its versions to members only: its version is
+    // assumed.
     azure.forget_requests();
     week.find().await;
     week.sheet().await;

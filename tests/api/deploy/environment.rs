@@ -1,4 +1,5 @@
-//! The variables that docker-compose.yml gives to the service: known to it, complete, and a configuration that it takes.
+//! The variables that docker-compose.yml gives to the service: known to it, complete, and a configuration
+//! that it takes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,8 +12,8 @@ use super::read;
 use super::rules::{MOUNTS, secret_files, services};
 use crate::support::process::{aponta, run};
 
-/// Those that an installation by docker-compose.yml cannot set: callers must prove who they are, and what is
-/// always there of secrets has one place.
+/// Those that an installation by docker-compose.yml cannot set: callers must prove their identity, and what
+/// is always there of secrets has one place.
 const LEFT_OUT: [&str; 7] = [
     "ALLOW_INSECURE_AUTH",
     "AUTH_ENABLED",

@@ -1,5 +1,5 @@
-//! The promises of docker-compose.yml: `broken` names those that a text breaks. Which variables the services get:
-//! `environment.rs`.
+//! The promises of docker-compose.yml: `broken` names those that a text breaks. Which variables the services
+//! get: `environment.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -118,7 +118,8 @@ fn is_contained(name: &str, service: &Value) -> Vec<String> {
     ] {
         broken.extend(unless(service[forbidden].is_null(), &format!("has {forbidden}")));
     }
-    // The key of the backups is optional, so it cannot be a required variable; nothing else comes from a file.
+    // The key of the backups is optional, so it cannot be a required variable; nothing else comes from a
+    // file.
     let of_backups = matches!(name, "postgres" | "backup");
     let key = serde_json::json!([{"path": "backup.env", "required": false}]);
     broken.extend(unless(

@@ -1,4 +1,4 @@
-//! Whoever waits for the database gives up in the middle: the client went away, or the request took too long.
+//! Requests that wait for the database end in the middle: the client went away, or the request took too long.
 
 use std::pin::pin;
 use std::task::Poll;

@@ -1,5 +1,5 @@
-//! The connection to the database is reset in the middle of a transaction, wherever that is. Whoever got no answer sends the
-//! request again, with the same `Idempotency-Key`.
+//! The connection to the database is reset in the middle of a transaction, wherever that is. A client without
+//! an answer sends the request again, with the same `Idempotency-Key`.
 //!
 //! `APONTA_RESET_STEPS=500 cargo test --test api faults::reset` is the long form.
 
@@ -9,7 +9,7 @@ use crate::support::chaos::{Chaos, Direction};
 use crate::support::logging::{APONTAMENTOS, day};
 use crate::support::{Logging, Reply, Request, TestApp, eventually};
 
-/// Resets each way when nobody says otherwise.
+/// Resets each way by default.
 const STEPS: u64 = 20;
 
 fn steps() -> u64 {
@@ -140,7 +140,8 @@ async fn a_reset_anywhere_in_a_write_loses_nothing_and_doubles_nothing() {
 
 /// Waits until Azure DevOps has the hours of so many entries.
 async fn assert_hours_are_written(logging: &Logging, entries: i64) {
-    // A write-back that could not note its end holds the work item until its lease ends; that minute is skipped.
+    // A write-back that could not note its end holds the work item until its lease ends; that minute is
+    // skipped.
     sqlx::query("UPDATE write_back SET lease_ate = now()")
         .execute(&logging.tenants.app.pool)
         .await

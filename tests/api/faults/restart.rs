@@ -1,4 +1,4 @@
-//! The database ends at once, without a goodbye to anybody's transaction (`pg_ctl -m immediate`), while clients write.
+//! The database ends at once, without an end to any transaction (`pg_ctl -m immediate`), while clients write.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,7 +23,8 @@ struct Tally {
     stop: AtomicBool,
 }
 
-/// Creates activities, each with a name of its own, and never pauses. Returns the names that were acknowledged.
+/// Creates activities, each with a name of its own, and never pauses. Returns the names that were
+/// acknowledged.
 async fn write(url: String, writer: usize, projeto: uuid::Uuid, tally: Arc<Tally>) -> Vec<String> {
     let client = reqwest::Client::new();
     let mut acknowledged = Vec::new();
@@ -79,7 +80,8 @@ async fn what_was_acknowledged_before_an_immediate_shutdown_is_there_once_afterw
     })
     .await;
 
-    // As pg_ctl does; the folder is whole enough only for a recovery. Its owner goes, too, so that it can be started again.
+    // As pg_ctl does; the folder is whole enough only for a recovery. Its owner goes, too, so that it can be
+    // started again.
     send_signal(postmaster(&data).unwrap(), "QUIT").await;
     grows(&tally.refused, 20).await;
     eventually("readiness is red", async || {

@@ -1,5 +1,5 @@
-//! SIGTERM to the program while clients keep their connections busy. In process, `server.rs` has more of this; `.ci/nginx`
-//! rolls replicas behind a real balancer.
+//! SIGTERM to the program while clients keep their connections busy. In process, `server.rs` has more of
+//! this; `.ci/nginx` rolls replicas behind a real balancer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! Clients that send a byte now and then, and clients that only hold a connection: everybody else is served as if they were not
-//! there, and the server ends them by its own deadlines.
+//! Clients that send a byte now and then, and clients that only hold a connection: all others are served as
+//! if they were not there, and the server ends them by its own deadlines.
 //!
 //! `APONTA_IDLE_CONNECTIONS=10000 cargo test --test api slow_clients` is the long form.
 
@@ -18,7 +18,7 @@ use super::get;
 use crate::support::process::{Running, aponta, open_folder};
 use crate::support::{TestDatabase, eventually};
 
-/// Idle connections when nobody says otherwise.
+/// Idle connections by default.
 const IDLE: usize = 500;
 /// Clients that never finish what they send, of each kind.
 const SLOW: usize = 200;
@@ -49,7 +49,7 @@ pub async fn serve(url: &str, folder: &Path, variables: &[(&str, &str)]) -> (Run
         .env("RATE_LIMIT_ENABLED", "false")
         .env("METRICS_ADDR", "off")
         .env("LOG_FORMAT", "text")
-        // Nobody reads further than the line that says where it listens.
+        // The test reads no further than the line with the address.
         .env("RUST_LOG", "error,aponta::cli=info")
         .envs(variables.iter().copied());
     let mut running = Running::start(command);
@@ -108,7 +108,7 @@ async fn idle(mut stream: TcpStream, used: bool) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// How long it takes at most to serve somebody who does not dawdle.
+/// Longest time to serve a client that does not dawdle.
 async fn slowest_answer(client: &reqwest::Client, list: &str, health: &str) -> Duration {
     let mut slowest = Duration::ZERO;
     for url in [list, health].into_iter().cycle().take(40) {
@@ -252,7 +252,8 @@ fn assert_ended(heads: &[String], bodies: &[String], silent: &[String], used: &[
     assert!(used.iter().all(|said| said.starts_with("HTTP/1.1 200")));
 }
 
-/// Connections beyond those that are served wait in the kernel's queue; beyond that, handshakes are dropped and sent again later.
+/// Connections beyond those that are served wait in the kernel's queue; beyond that, handshakes are dropped
+/// and sent again later.
 #[tokio::test]
 async fn a_burst_of_connections_is_queued_not_dropped() {
     let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();

@@ -54,7 +54,8 @@ async fn a_slow_database_makes_right_answers_late() {
     server.stop().await;
 }
 
-/// Under load, `toxic` makes the database useless; everybody is told so in time, and everything is as before once it is over.
+/// Under load, `toxic` makes the database useless; every request is told so in time, and everything is as
+/// before once it is over.
 async fn useless_for_a_while(toxic: Toxic) {
     let (_database, chaos, server) = start(&SETTINGS).await;
     fill(&server.db, POOL).await;
@@ -62,7 +63,8 @@ async fn useless_for_a_while(toxic: Toxic) {
     load.serves(20).await;
 
     chaos.set(toxic);
-    // More than the connections that were busy: later ones get none, and those idle meet a ping that is not answered.
+    // More than the connections that were busy: later ones get none, and those idle meet a ping that is not
+    // answered.
     load.is_refused(24).await;
     eventually("readiness is red", async || {
         status(&server, "/ready").await == 503
@@ -106,7 +108,7 @@ async fn after_a_longer_outage_the_service_is_back_as_soon() {
     chaos.set(Toxic::Refuse);
     load.is_refused(8).await;
     load.stop().await;
-    // The outage itself, which nobody is there to see.
+    // The outage itself, without a request.
     tokio::time::sleep(2 * RECOVERY + Duration::from_secs(1)).await;
     is_healthy(&server).await;
     chaos.heal();

@@ -1,4 +1,5 @@
-//! Standard output is not read any more: requests are answered all the same, and the log reports its gap later.
+//! Standard output is not read any more: requests are answered all the same, and the log reports its gap
+//! later.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const CLIENTS: usize = 8;
 /// More than twice the lines that a pipe and the queue of the service hold.
 const REQUESTS: usize = 12_000;
 
-/// A server that has lost lines because nobody reads them.
+/// A server that has lost lines because they are not read.
 async fn unread(database: &TestDatabase, folder: &std::path::Path) -> Running {
     let (server, api, metrics) = start(database, folder).await;
     let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();

@@ -81,7 +81,7 @@ async fn somebody_who_edits_at_the_same_moment_loses_nothing() {
     let entry = logging.log("01:00").await;
     assert_eq!(entry["sincronizacao"]["estado"], "sincronizado");
     assert_eq!(logging.azure().hours(logging.item).0, Some(8.0));
-    // The very value that was about to be written, typed by somebody at that moment.
+    // The very value that was about to be written, typed by a person at that moment.
     logging
         .azure()
         .fault_times("contoso", "update_work_item", Fault::HumanEdit(9.0), 1);
@@ -114,7 +114,7 @@ async fn an_unclear_outcome_is_decided_by_the_revisions_even_when_people_edit_me
     until_written(&logging, &entry).await;
     assert_eq!(logging.azure().hours(logging.item).0, Some(8.0));
 
-    // Applied, and then somebody typed over it: what they saw held our hour.
+    // Applied, and then a person typed over it: what they saw held our hour.
     let logging = Logging::new().await;
     let lost = Fault::Applied(Box::new(Fault::Hang));
     logging

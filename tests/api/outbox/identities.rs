@@ -61,8 +61,8 @@ fn fates() -> [(Fault, Fault); 6] {
     ]
 }
 
-/// In an organisation without a PAT the first caller's write fails, a second caller's credential sends it again, and
-/// the PAT that the organisation then gets finds out what became of it.
+/// In an organisation without a PAT the first caller's write fails, a second caller's credential sends it
+/// again, and the PAT that the organisation then gets finds out what became of it.
 #[tokio::test]
 async fn change_sent_by_two_callers_and_a_pat_counts_once() {
     for (first, second) in fates() {

@@ -1,4 +1,5 @@
-//! Many writers, several processes, one that dies: every hour is written once, and nobody keeps others waiting.
+//! Many writers, several processes, one that dies: every hour is written once, and no writer keeps others
+//! waiting.
 
 use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};
@@ -112,7 +113,8 @@ async fn the_work_of_a_process_that_died_is_taken_over_when_its_lease_is_over() 
     assert_eq!(logging.azure().hours(logging.item).0, Some(5.5));
 }
 
-/// The dangerous moment: the change is applied, the process that sent it is as good as dead, and another one takes over.
+/// The dangerous moment: the change is applied, the process that sent it is as good as dead, and another one
+/// takes over.
 #[tokio::test]
 async fn a_change_that_was_applied_but_not_noted_is_recognised_by_the_next_process() {
     // However slow the machine: the one that was thought dead must not give up by itself.

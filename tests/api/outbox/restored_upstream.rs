@@ -1,4 +1,5 @@
-//! Azure DevOps is restored from a backup: some of our writes never happened, and revisions count from below again.
+//! Azure DevOps is restored from a backup: some of our writes never happened, and revisions count from below
+//! again.
 
 use azure_devops_fake::Fault;
 use serde_json::{Value, json};
@@ -111,7 +112,8 @@ async fn part_of_azure_devops_that_lags_is_not_taken_for_restored() {
     let logging = Logging::new().await;
     logging.log("01:00").await;
     logging.log("01:00").await;
-    // The read shows the first write only, long enough; the patch is refused, because the second one stands there.
+    // The read shows the first write only, long enough; the patch is refused, because the second one stands
+    // there.
     logging
         .azure()
         .edit_work_items("contoso", |items| items.lag(logging.item, 1));
@@ -145,7 +147,8 @@ async fn item_whose_writes_are_not_remembered_waits_for_reconcile() {
     assert!(completed(&logging) >= Some(3.0));
 }
 
-/// After a restore people go on working: their edits reach the number of our last revision before hours are logged.
+/// After a restore people go on working: their edits reach the number of our last revision before hours are
+/// logged.
 #[tokio::test]
 async fn item_restored_and_edited_by_people_gets_all_hours_once() {
     for lost in 1..=2 {
@@ -196,7 +199,8 @@ async fn lagging_item_with_nothing_to_write_is_not_settled() {
     assert_eq!(completed(&logging), Some(START + 1.5));
 }
 
-/// The first patch after a restore is applied and its answer lost; its revision is below, at or above our last one.
+/// The first patch after a restore is applied and its answer lost; its revision is below, at or above our
+/// last one.
 #[tokio::test]
 async fn lost_answer_of_the_first_patch_after_a_restore_counts_once() {
     for lost in 1..=3 {

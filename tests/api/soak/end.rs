@@ -29,8 +29,9 @@ pub async fn heal(logging: &Logging, places: &[Place], service: &Service) {
     }
 }
 
-/// Waits until nothing is pending. What people have to ask for is asked for: another try of what a rule of the process
-/// refused or whose work item was deleted, and a comparison of work items that had a type without `CompletedWork` for a while.
+/// Waits until nothing is pending. What people have to ask for is asked for: another try of what a rule of
+/// the process refused or whose work item was deleted, and a comparison of work items that had a type without
+/// `CompletedWork` for a while.
 pub async fn everything_settles(logging: &Logging, places: &[Place], service: &Service) {
     nothing_is_pending(logging, places, service).await;
     for place in places {
@@ -51,8 +52,9 @@ pub async fn everything_settles(logging: &Logging, places: &[Place], service: &S
     nothing_is_pending(logging, places, service).await;
 }
 
-/// Waits until each organisation has nothing pending. Pauses after failures, the leases of attempts that lost the
-/// database, the time in which Azure DevOps may only lag, and that in which a patch may still arrive are skipped.
+/// Waits until each organisation has nothing pending. Pauses after failures, the leases of attempts that lost
+/// the database, the time in which Azure DevOps may only lag, and that in which a patch may still arrive are
+/// skipped.
 async fn nothing_is_pending(logging: &Logging, places: &[Place], service: &Service) {
     let skip = async |what: &'static str| {
         let skip = format!("UPDATE write_back SET {what} WHERE estado = 'pendente'");

@@ -1,4 +1,4 @@
-//! People who create, change, delete and read entries, and remember what may have become of each.
+//! People that create, change, delete and read entries, and remember what may have become of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,7 +75,8 @@ impl<'a> Person<'a> {
         self.new_entry_on(place, item)
     }
 
-    /// Wants one more entry on every work item of the person's organisations; the next entry finds what was restored.
+    /// Wants one more entry on every work item of the person's organisations; the next entry finds what was
+    /// restored.
     pub fn want_one_more_everywhere(&mut self) {
         for place in self.places.clone() {
             for &item in &place.items {

@@ -72,7 +72,8 @@ impl Service {
         format!("{}{path}", self.base)
     }
 
-    /// Sends a request and notes how it was answered. No fault is a reason to leave a request without an answer.
+    /// Sends a request and notes how it was answered. No fault is a reason to leave a request without an
+    /// answer.
     pub async fn send(&self, operation: &'static str, request: RequestBuilder) -> (u16, Value) {
         let answer = request.send().await.expect("the service dropped a request");
         let status = answer.status().as_u16();

@@ -1,4 +1,5 @@
-//! Switches faults on and off at random: of Azure DevOps, of people who use it meanwhile, of the vault, of the database.
+//! Switches faults on and off at random: of Azure DevOps, of people that use it meanwhile, of the vault, of
+//! the database.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -216,7 +217,8 @@ impl Trouble<'_> {
         Fault::applied(self.rng.choice(all).unwrap())
     }
 
-    /// People type hours of their own, some at the very moment of a write. No write of ours makes the same figure.
+    /// People type hours of their own, some at the very moment of a write. No write of ours makes the same
+    /// figure.
     fn people_type(&mut self, place: &Place) {
         let hours = 0.125 + 0.25 * f64::from(self.rng.u32(..4));
         if self.rng.bool() {
@@ -266,8 +268,8 @@ impl Trouble<'_> {
         .unwrap();
     }
 
-    /// The organisation gets a PAT of another account. The one of the environment has none for a while, too; the
-    /// other one would not be served any more.
+    /// The organisation gets a PAT of another account. The one of the environment has none for a while, too;
+    /// the other one would not be served any more.
     async fn vault_changes(&mut self, service: &Service, place: &Place) {
         let body = match self.rng.u32(..4) {
             0 if place.org == "contoso" => json!({ "ativo": false }),

@@ -10,14 +10,15 @@ use super::client::{Reply, Request};
 use super::database::TestDatabase;
 use super::pooler;
 
-/// An application over a database of its own: authentication off, rate limit off, unless a test says otherwise.
+/// An application over a database of its own: authentication off, rate limit off, unless a test says
+/// otherwise.
 pub struct TestApp {
     service: axum::Router,
     pub app: App,
     /// For looking at tables and for preparing rows.
     pub pool: PgPool,
     env: Env,
-    /// `None`: somebody else's.
+    /// `None`: that of another person.
     _database: Option<TestDatabase>,
 }
 
@@ -140,7 +141,7 @@ impl TestApp {
     }
 }
 
-/// Authentication on, over an Azure DevOps that nobody can reach.
+/// Authentication on, over an Azure DevOps that cannot be reached.
 pub const AUTH_ON: [(&str, &str); 2] = [
     ("AUTH_ENABLED", "true"),
     ("AZURE_DEVOPS_ORG_URL", "http://127.0.0.1:1/contoso"),

@@ -1,5 +1,5 @@
-//! A TCP proxy between the service and its database that does what networks do: delays, trickles, swallows, resets, refuses.
-//! It knows nothing of PostgreSQL's protocol.
+//! A TCP proxy between the service and its database that does what networks do: delays, trickles, swallows,
+//! resets, refuses. It knows nothing of PostgreSQL's protocol.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,10 +21,10 @@ pub enum Toxic {
     Latency(Duration),
     /// What the database sends arrives so many bytes at a time, with so long a pause after each.
     Slicer(usize, Duration),
-    /// Everything is accepted and nothing arrives. A connection that lost something so is lost for good; whoever holds one
-    /// is never told.
+    /// Everything is accepted and nothing arrives. A connection that lost something so is lost for good; a
+    /// client that holds one is never told.
     BlackHole,
-    /// Nobody listens, and whoever was connected is reset.
+    /// The port is closed, and open connections are reset.
     Refuse,
 }
 
@@ -40,7 +40,7 @@ pub struct Chaos {
     address: SocketAddr,
     url: String,
     shared: Arc<Shared>,
-    /// Keeps the port ours while nobody listens.
+    /// Keeps the port ours while it is closed.
     _port: TcpSocket,
 }
 
@@ -134,7 +134,8 @@ impl Chaos {
         }
     }
 
-    /// Lets so many more bytes through in that direction, whoever sends them, and resets the connection that sends another one.
+    /// Lets so many more bytes through in that direction, over all connections, and resets the connection
+    /// that sends another one.
     pub fn reset_after(&self, direction: Direction, bytes: u64) {
         self.shared.state().reset = Some((direction, bytes));
     }
@@ -264,7 +265,7 @@ async fn forward(
     let mut buffer = vec![0; 16 * 1_024];
     loop {
         let read = match from.read(&mut buffer).await {
-            // The database gave up on somebody whom it cannot tell.
+            // The database gave up on a client that it cannot tell.
             Ok(0) | Err(_) if direction == Direction::FromDatabase && lost.load(Ordering::Relaxed) => {
                 std::future::pending().await
             }

@@ -1,5 +1,5 @@
 //! A migrated database for one test, borrowed from the server that all test processes of a run share
-//! (`aponta test-databases`, started by whoever comes first).
+//! (`aponta test-databases`, started by the first test).
 
 use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -76,7 +76,7 @@ fn start_lender(socket: &Path) {
     if UnixStream::connect(socket).is_ok() {
         return;
     }
-    // A socket that nobody answers is that of a lender that was killed.
+    // A socket without an answer is that of a lender that was killed.
     let _ = std::fs::remove_file(socket);
     let log = File::create(log_path()).unwrap();
     let mut lender = Command::new(PROGRAM)
@@ -96,7 +96,7 @@ fn start_lender(socket: &Path) {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    // It may end before this process does; somebody has to collect it.
+    // It may end before this process does, and must be collected.
     std::thread::spawn(move || lender.wait());
 }
 

@@ -128,7 +128,8 @@ impl Logging {
         self.tenants.app.app.outbox.write_due().await.unwrap()
     }
 
-    /// Lets this time pass since Azure DevOps first showed an old revision, and since a patch got no clear answer.
+    /// Lets this time pass since Azure DevOps first showed an old revision, and since a patch got no clear
+    /// answer.
     pub async fn time_passes(&self, interval: &str) {
         sqlx::query(
             "UPDATE write_back SET atras_desde = atras_desde - $1::text::interval, intencao_em = intencao_em - $1::text::interval",

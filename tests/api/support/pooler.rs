@@ -1,5 +1,5 @@
-//! `PgBouncer` between the service and its test databases, for whoever sets `APONTA_TEST_PGBOUNCER` to the program: the suite
-//! then shows that the service keeps nothing in a session. `.ci/pgbouncer` does.
+//! `PgBouncer` between the service and its test databases, when `APONTA_TEST_PGBOUNCER` names the program:
+//! the suite then shows that the service keeps nothing in a session. `.ci/pgbouncer` does.
 
 use std::collections::HashMap;
 use std::fs;
@@ -82,7 +82,7 @@ fn start(program: &str, url: &str, host: &str, server_port: u16) -> u16 {
         .stdout(log.try_clone().unwrap())
         .stderr(log);
     if rustix::process::geteuid().is_root() {
-        // The user of the database, who alone reaches its socket.
+        // The user of the database, which alone reaches its socket.
         let owner = fs::metadata(host).unwrap();
         shell.uid(owner.uid()).gid(owner.gid());
         chown(&folder, Some(owner.uid()), Some(owner.gid())).unwrap();

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::logging::day;
 
-/// Returns the body with what differs from run to run replaced: ids become `[id 1]`, `[id 2]` … in the order in
-/// which they first appear, instants `[instant]`, today `[today]`, `data:` URIs their media type.
+/// Returns the body with what differs from run to run replaced: ids become `[id 1]`, `[id 2]` … in the order
+/// in which they first appear, instants `[instant]`, today `[today]`, `data:` URIs their media type.
 pub fn stable(mut body: Value) -> Value {
     replace(&mut body, &mut Vec::new());
     body

@@ -16,15 +16,15 @@ pub struct Tenants {
     pub app: TestApp,
     /// PAT of a member of contoso.
     pub member: String,
-    /// PAT of an administrator who is a member of contoso.
+    /// PAT of an administrator, a member of contoso.
     pub admin: String,
     /// PAT of a member of fabrikam only.
     pub other: String,
-    /// PAT of an administrator who is a member of fabrikam only.
+    /// PAT of an administrator, a member of fabrikam only.
     pub other_admin: String,
-    /// PAT of a member of contoso who administers contoso alone.
+    /// PAT of a member of contoso that administers contoso alone.
     pub bound: String,
-    /// PAT of a member of both who administers fabrikam alone.
+    /// PAT of a member of both that administers fabrikam alone.
     pub bound_elsewhere: String,
     /// A project of contoso.
     pub projeto: Uuid,

@@ -76,7 +76,7 @@ async fn an_entry_gives_its_project_the_organisation() {
     assert_eq!(organizacao.as_deref(), Some("contoso"));
 }
 
-/// Rows from before the keys, as the owner meets them, who must see them all to judge.
+/// Rows from before the keys, as the owner meets them, which must see them all to judge.
 #[tokio::test]
 async fn rows_that_break_a_key_stay_and_do_not_stop_the_migration() {
     const KEYS: i64 = 20_261_130_100_100;

@@ -18,7 +18,7 @@ fn configured_for(logging: &Logging, nome: &str, pat: &str) -> TestApp {
     ])
 }
 
-/// A process that has started: it knows what was recorded, and who answers.
+/// A process that has started: it knows the records, and the organisations that answer.
 async fn started(app: TestApp) -> TestApp {
     app.app.tenants.refresh().await.unwrap();
     app.app.tenants.verify_all().await;
@@ -45,7 +45,8 @@ fn completed(logging: &Logging, org: &str) -> Option<f64> {
         .edit_work_items(org, |items| items.hours(item, "CompletedWork"))
 }
 
-/// Strangers make an organisation of this name, with a work item of the same id. Returns a PAT of one of them.
+/// Strangers make an organisation of this name, with a work item of the same id. Returns a PAT of one of
+/// them.
 fn strangers(logging: &Logging, nome: &str) -> String {
     let azure = logging.azure();
     azure.organization(nome);

@@ -10,7 +10,7 @@ use crate::support::{Request, RunningServer, Tenants, TestApp, TestDatabase};
 
 const APP_ROLE: &str = "api_aponta_app";
 
-/// Every table with an organisation, by the catalogue: whoever adds one without a wall is found here.
+/// Every table with an organisation, by the catalogue: a new one without a wall is found here.
 async fn tenant_tables(pool: &PgPool) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -22,8 +22,8 @@ async fn tenant_tables(pool: &PgPool) -> Vec<String> {
     .unwrap()
 }
 
-/// What a transaction of the run-time role sees that names these organisations, with no condition in the statement: the
-/// application's own check is not there.
+/// What a transaction of the run-time role sees that names these organisations, with no condition in the
+/// statement: the application's own check is not there.
 async fn seen(pool: &PgPool, table: &str, setting: Option<&str>) -> Vec<Option<String>> {
     let mut tx = pool.begin().await.unwrap();
     sqlx::query(AssertSqlSafe(format!("SET LOCAL ROLE {APP_ROLE}")))

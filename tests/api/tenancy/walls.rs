@@ -1,4 +1,4 @@
-//! Every table of the schema, found in the catalogue and asked by all who may ask it: the login, which owns
+//! Every table of the schema, found in the catalogue and read by every role: the login, which owns
 //! the tables and is no superuser, the application's role and maintenance.
 
 use std::collections::{BTreeMap, BTreeSet};

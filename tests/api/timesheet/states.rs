@@ -1,4 +1,5 @@
-//! `/timesheet`'s smaller routes: what a state allows, revisions, states of a process, states of many work items.
+//! `/timesheet`'s smaller routes: what a state allows, revisions, states of a process, states of many work
+//! items.
 
 use azure_devops_fake::{Fault, NewWorkItem};
 use serde_json::{Value, json};

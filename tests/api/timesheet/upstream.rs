@@ -48,7 +48,7 @@ async fn a_large_sheet_takes_few_calls_cold_and_none_warm_and_sees_what_was_just
     assert_eq!(azure.seen().len(), 0);
     assert_eq!(after["work_items"][0]["children"][0]["completed_work"], 1.25);
     assert_eq!(after["work_items"][0]["completed_work"], 1.25);
-    // Another caller shares nothing that depends on who asks.
+    // Another caller shares nothing that depends on the caller.
     let other = azure.pat(&azure.person("Bia", &["contoso"]));
     sheet
         .logging
@@ -77,7 +77,7 @@ async fn simultaneous_requests_ask_once() {
     for _ in 0..5 {
         sheet.add(sheet.task().area(&format!("{PROJECT}\\Time A")));
     }
-    // Who is calling is known; the rest is not.
+    // The caller is known; the rest is not.
     sheet
         .logging
         .tenants

@@ -9,7 +9,7 @@ use super::FakeAzure;
 use crate::world::Person;
 
 impl FakeAzure {
-    /// Adds a person who belongs to these organisations.
+    /// Adds a member of these organisations.
     pub fn person(&self, name: &str, orgs: &[&str]) -> Person {
         let person = Person::new(name);
         for org in orgs {
