@@ -141,9 +141,9 @@ def check_pod(workload):
 
 
 def known_variables():
-    """The names in README.md's table; `_PORT` behind `DATABASE_HOST` stands for `DATABASE_PORT`."""
+    """The names in the tables of docs/configuration.md; `_PORT` behind `DATABASE_HOST` stands for `DATABASE_PORT`."""
     names = set()
-    for line in (ROOT / "README.md").read_text().splitlines():
+    for line in (ROOT / "docs/configuration.md").read_text().splitlines():
         if line.startswith("| `"):
             full = None
             for name in re.findall(r"`([A-Z_]+)`", line.split("|")[1]):
@@ -164,7 +164,7 @@ def environment(workload, config):
         values[variable["name"]] = variable.get("value")
     known = known_variables()
     for name in values:
-        expect(name in known, f"{workload['metadata']['name']}: README.md's table has no {name}")
+        expect(name in known, f"{workload['metadata']['name']}: docs/configuration.md has no {name}")
         secret = re.search(r"PATS?$|SECRET|PASSWORD|KEY|DATABASE.*_URL|HEADERS", name)
         expect(not secret or values[name] is None, f"{name} does not come from a Secret")
     return values
