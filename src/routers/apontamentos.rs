@@ -11,11 +11,9 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::request::{
-    ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate, WorkItemIdParam,
-};
+use self::request::{ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate};
 use self::response::{ApontamentoListResponse, ApontamentoResponse, AzureInfoResponse, ResumoResponse};
-use super::place::PlaceParams;
+use super::place::{PlaceParams, WorkItemIdParam};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery, ApiWorkItemPath};

@@ -1,6 +1,8 @@
 //! Where something is: organisation and project, as most reads of Azure DevOps name them; and the team, where
 //! one matters.
 
+use utoipa::IntoParams;
+
 use crate::edge::fields::{Blankable, Required, Trimmed, fields};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::NomeOrganizacao;
@@ -21,6 +23,16 @@ fields! {
         /// Team, by id or name; without it the project's default team.
         pub(super) team_id: Blankable<Trimmed<255>> = "8d8d8d8d-8888-4b2b-9c3c-606060606060",
     }
+}
+
+/// Path of a work item.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the parameter that ApiWorkItemPath reads")]
+pub(super) struct WorkItemIdParam {
+    /// Id of the work item in Azure DevOps.
+    #[param(minimum = 1, example = 4711)]
+    work_item_id: i32,
 }
 
 /// The parts of a comma-separated list, blank ones left out.

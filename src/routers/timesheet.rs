@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::NaiveDate;
 use serde_json::Value;
-use utoipa::IntoParams;
 use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,7 +17,7 @@ use uuid::Uuid;
 
 pub use self::response::FolhaResponse;
 use self::states::{CurrentStateResponse, ProcessStatesResponse, RevisionsResponse, StateCategoryResponse};
-use super::place::{PlaceParams, parts};
+use super::place::{PlaceParams, WorkItemIdParam, parts};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
@@ -86,16 +85,6 @@ async fn get_timesheet(
     };
     let folha = service.folha(&user, &pedida).await?;
     Ok(Tagged::view(FolhaResponse::from(folha)).unless(&known))
-}
-
-/// Path of a work item.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "describes the parameter that ApiWorkItemPath reads")]
-struct WorkItemIdParam {
-    /// Id of the work item in Azure DevOps.
-    #[param(minimum = 1, example = 4711)]
-    work_item_id: i32,
 }
 
 /// Get what the state of a work item allows

@@ -110,16 +110,6 @@ pub(super) struct ApontamentoIdParam {
     apontamento_id: Uuid,
 }
 
-/// Path of a work item's entries.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "describes the parameter that ApiWorkItemPath reads")]
-pub(super) struct WorkItemIdParam {
-    /// Id of the work item in Azure DevOps.
-    #[param(minimum = 1, example = 4711)]
-    work_item_id: i32,
-}
-
 fields! {
     /// Selects the entries to list.
     pub(super) struct ApontamentoFilterParams {
