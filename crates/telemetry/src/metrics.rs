@@ -1,5 +1,5 @@
 //! What is measured: every name, its labels, and one function an event; those of calls of Azure DevOps are in
-//! [`crate::azure_devops::metrics`]. Until [`install`] was called they do nothing.
+//! `azure_devops::metrics`. Until [`install`] was called they do nothing.
 //!
 //! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; what those do not
 //! know begins with `aponta_`. No label holds an id, so the number of series is bounded by the routes and
