@@ -15,7 +15,8 @@ trap cleanup EXIT
 
 for tool in "$@"; do
     command -v "$tool" >/dev/null || {
-        echo "this needs $tool: apt-get install -y nginx postgresql wrk jq curl openssl python3 && cargo install --locked oha" >&2
+        echo "this needs $tool; all that benchmarks need is installed by:" >&2
+        echo "apt-get install -y nginx postgresql wrk jq curl openssl python3 && cargo install --locked oha" >&2
         exit 1
     }
 done

@@ -2,8 +2,8 @@
 //! items.
 //!
 //! A row of the outbox is written in the transaction of the entry. After the commit the request itself tries
-//! to write, for as long as its budget lasts; what is left, a worker does. Each attempt holds a lease, so of
-//! any number of processes one writes. `docs/write-back.md` tells the whole of it.
+//! to write until its budget is used up; a worker writes the rest. Each attempt holds a lease, so that only
+//! one process writes a work item. `docs/write-back.md` has the details.
 
 mod attempt;
 mod credentials;

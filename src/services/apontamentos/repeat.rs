@@ -117,8 +117,8 @@ pub fn still_running() -> Error {
     }
 }
 
-/// A hash of what is asked for. Spellings of dates, lengths, GUIDs and organisations do not count; a project
-/// by its name and by its GUID are two, since Azure DevOps is not asked here.
+/// Returns a hash of the request. Spellings of dates, durations, GUIDs and organisations do not count; the
+/// name and the GUID of a project count as two projects, since Azure DevOps is not asked here.
 fn fingerprint(new: &NewApontamento, organizacao: &ChaveOrganizacao) -> Vec<u8> {
     let projeto = match &new.projeto {
         ProjetoNomeado::Id(id) => id.to_string(),

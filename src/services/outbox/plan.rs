@@ -81,8 +81,8 @@ impl Situation {
         Some((estimate - completed).at_least_zero())
     }
 
-    /// Takes what is new off what is left, never below zero, and gives back no more than was taken: what is
-    /// left, and what of it we have taken.
+    /// Subtracts the new hours from `RemainingWork`, never below zero; deleted hours give back no more than
+    /// was subtracted. Returns the new `RemainingWork` and the hours that we have subtracted in all.
     fn remaining_by_delta(&self, target: Horas, completed: Horas) -> Option<(Horas, Horas)> {
         let (told, taken) = (self.ours.accounted, self.ours.deducted);
         let delta = target - told;
@@ -150,7 +150,7 @@ mod tests {
     fn hours_that_people_typed_survive() {
         let mut item = task(Some(10.0), Some(6.5), Some(3.5));
         assert_eq!(apply(&mut item, 90), (5.0, Some(5.0)));
-        // A person types two hours more, and a new guess of what is left.
+        // A person types two hours more, and a new `RemainingWork`.
         item.upstream.completed_work = Some(hours(7.0));
         item.upstream.remaining_work = Some(hours(4.0));
         assert_eq!(apply(&mut item, 150), (8.0, Some(3.0)));
