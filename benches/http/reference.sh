@@ -75,8 +75,6 @@ entry=$(sql -c "SELECT id FROM apontamentos WHERE organizacao = 'org07' LIMIT 1"
     statement 'SELECT count(*) OVER () AS "total!"' null:boolean null:uuid hundred zero null:text[]
     statement 'SELECT ap.id_atividade AS "id_atividade' page_ids null:text[]
 } | read_as_service list
-# What was read of activities before is only asked about.
-statement 'SELECT versao FROM atividades_versao' | read_as_service kept
 statement 'SELECT a.id AS "id: AtividadeId"' activity scope | read_as_service activity
 statement 'SELECT a.id AS "id!: ApontamentoId"' entry scope | read_as_service entry
 pg_rate() { # name
@@ -142,9 +140,7 @@ echo "resident at the start: $(resident "$server" VmHWM) MiB; the column below i
 echo 5 >"/proc/$server/clear_refs"
 compare 'GET /health' "$base/health" "http://127.0.0.1:$((port + 1))/health" 0.85
 compare 'GET /atividades?limit=100' "$base/api/v1/atividades?limit=100" list 0.50
-compare 'the same, by what was asked' "$base/api/v1/atividades?limit=100" kept none
 compare 'GET /atividades/{id}' "$base/api/v1/atividades/$activity" activity 0.50
-compare 'the same, by what was asked' "$base/api/v1/atividades/$activity" kept none
 compare 'GET /apontamentos/{id}' "$base/api/v1/apontamentos/$entry" entry 0.50
 
 kill "$server" && wait "$server" || true

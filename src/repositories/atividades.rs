@@ -1,4 +1,4 @@
-//! Tables: `atividades`, `atividade_projeto`, `atividades_versao`.
+//! Tables: `atividades`, `atividade_projeto`.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -48,14 +48,6 @@ impl From<Row> for Atividade {
                 .collect(),
         }
     }
-}
-
-/// The state of all activities with their projects: another one as soon as a transaction that changed any of
-/// them commits.
-pub async fn versao(tx: &mut Tx) -> Result<Uuid, sqlx::Error> {
-    sqlx::query_scalar!("SELECT versao FROM atividades_versao")
-        .fetch_one(tx.conn())
-        .await
 }
 
 /// A page of activities by name without regard to case and accents, then by id, and the count of all that

@@ -3,8 +3,6 @@
 mod dto;
 mod examples;
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -84,10 +82,7 @@ async fn list(
 ) -> Result<ApiJson<AtividadeListResponse>> {
     let page = page.into();
     let found = service.list(user, filter.into(), page).await?;
-    Ok(ApiJson(AtividadeListResponse::new(
-        Arc::unwrap_or_clone(found),
-        page,
-    )))
+    Ok(ApiJson(AtividadeListResponse::new(found, page)))
 }
 
 /// Create an activity

@@ -4,10 +4,7 @@
 //! projects counts as a change of the activity; an activity in use cannot be removed. Callers see activities
 //! of which they see a project, and those without any; they change only what no other organisation shares.
 
-mod kept;
-
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use serde_json::json;
 use uuid::Uuid;
@@ -25,7 +22,6 @@ use crate::models::precondition::Precondition;
 use crate::models::projeto::ProjetoRef;
 use crate::repositories::{atividades as repo, auditoria, projetos};
 use crate::services::auditoria::actor;
-use kept::{Answers, Asked, What};
 
 /// Use cases of `atividades`.
 #[derive(Debug, Clone)]
@@ -33,7 +29,6 @@ pub struct AtividadeService {
     db: Db,
     /// Role that may write.
     write_role: Papel,
-    kept: Answers,
 }
 
 /// Projects, each with the activity that has it.
@@ -42,11 +37,7 @@ impl AtividadeService {
     /// Works on `db`; callers need `write_role` to write.
     #[must_use]
     pub fn new(db: Db, write_role: Papel) -> Self {
-        Self {
-            db,
-            write_role,
-            kept: Answers::new(),
-        }
+        Self { db, write_role }
     }
 
     /// A page of the caller's activities that match, in name order.
@@ -55,24 +46,12 @@ impl AtividadeService {
         user: &CurrentUser,
         filter: AtividadeFilter,
         page: Page,
-    ) -> Result<Arc<Paged<Atividade>>> {
-        let scope = user.scope();
-        let asked = Asked {
-            scope: scope.clone(),
-            what: What::Page(filter, page),
-        };
-        let (asked, kept) = (&asked, &self.kept);
-        let mut tx = self.db.begin_list(&scope).await?;
-        let versao = repo::versao(&mut tx).await?;
-        if let Some(found) = kept.find(asked, versao).await {
-            return Ok(found);
-        }
+    ) -> Result<Paged<Atividade>> {
+        let mut tx = self.db.begin_list(&user.scope()).await?;
         let (mut found, links) = read(&mut tx, filter, page).await?;
         drop(tx);
         // The connection is free for others while the page is put together.
         attach(&mut found.items, links);
-        let found = Arc::new(found);
-        self.kept.keep(asked.clone(), versao, &found).await;
         Ok(found)
     }
 
@@ -92,26 +71,11 @@ impl AtividadeService {
         Ok(side.atividade)
     }
 
-    /// One activity.
+    /// Returns one activity.
     pub async fn get(&self, user: &CurrentUser, id: AtividadeId) -> Result<Atividade> {
-        let asked = Asked {
-            scope: user.scope(),
-            what: What::One(id),
-        };
-        let mut tx = self.db.begin_read(&asked.scope).await?;
-        let versao = repo::versao(&mut tx).await?;
-        if let Some(found) = self.kept.find(&asked, versao).await {
-            return found.items.first().cloned().ok_or_else(|| not_found(id));
-        }
+        let mut tx = self.db.begin_read(&user.scope()).await?;
         let found = repo::find(&mut tx, id).await?;
-        drop(tx);
-        let found = found.ok_or_else(|| user.unless_undecided(not_found(id)))?;
-        let list = Paged {
-            items: vec![found.clone()],
-            total: 1,
-        };
-        self.kept.keep(asked, versao, &Arc::new(list)).await;
-        Ok(found)
+        found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
     /// Applies changes to the version that is expected. A missing activity wins over missing projects.

@@ -1,7 +1,6 @@
 //! `/api/v1/atividades`: happy paths with whole bodies, each refusal, and what the tables hold afterwards.
 
 mod changes;
-mod kept;
 mod lists;
 
 use serde_json::{Value, json};

@@ -210,3 +210,31 @@ async fn concurrent_deletes_answer_204_once() {
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 404, 404, 404, 404, 404, 404, 404]);
 }
+
+#[tokio::test]
+async fn change_shows_at_once_at_another_replica() {
+    let app = TestApp::new().await;
+    let other = app.replica();
+    let created = create(&app, "Revisão", projeto(&app.pool, "P").await).await;
+    let path = path_of(&created);
+    assert_eq!(other.get(&path).await.expect(200), created);
+    let changed = app.put(&path, json!({"nome": "Análise"})).await.expect(200);
+    assert_eq!(other.get(&path).await.expect(200), changed);
+    assert_eq!(other.get(PATH).await.expect(200)["items"][0]["nome"], "Análise");
+}
+
+#[tokio::test]
+async fn change_waits_for_no_writer_of_another_atividade() {
+    let app = TestApp::new().await;
+    let created = create(&app, "Revisão", projeto(&app.pool, "P").await).await;
+    let mut other = app.pool.begin().await.unwrap();
+    sqlx::query("INSERT INTO atividades (id, nome) VALUES (gen_random_uuid(), 'Outra')")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    app.put(&path_of(&created), json!({"nome": "Análise"}))
+        .await
+        .expect(200);
+    other.commit().await.unwrap();
+    assert_eq!(count(&app.pool, "atividades").await, 2);
+}
