@@ -64,11 +64,11 @@ impl AtividadeService {
         repo::insert(&mut tx, id, &new).await?;
         link(&mut tx, id, &projetos, &new.projetos).await?;
         let created = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-        let side = Side::of(&mut tx, created).await?;
-        self.check_writer(user, &side)?;
-        record(&mut tx, user, "criar", id, None, Some(&side)).await?;
+        let audited = AuditedAtividade::load(&mut tx, created).await?;
+        self.check_writer(user, &audited)?;
+        record(&mut tx, user, "criar", id, None, Some(&audited)).await?;
         tx.commit().await?;
-        Ok(side.atividade)
+        Ok(audited.atividade)
     }
 
     /// Returns one activity.
@@ -89,7 +89,7 @@ impl AtividadeService {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
         let before = lock_own(&mut tx, user, id, expected).await?;
-        let before = Side::of(&mut tx, before).await?;
+        let before = AuditedAtividade::load(&mut tx, before).await?;
         self.check_writer(user, &before)?;
         if changes.touch_columns() {
             repo::update(&mut tx, id, &changes).await?;
@@ -103,7 +103,7 @@ impl AtividadeService {
             }
         }
         let updated = repo::find(&mut tx, id).await?.ok_or_else(|| not_found(id))?;
-        let after = Side::of(&mut tx, updated).await?;
+        let after = AuditedAtividade::load(&mut tx, updated).await?;
         self.check_writer(user, &after)?;
         if after.atividade != before.atividade {
             record(&mut tx, user, "alterar", id, Some(&before), Some(&after)).await?;
@@ -117,7 +117,7 @@ impl AtividadeService {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
         let before = lock_own(&mut tx, user, id, expected).await?;
-        let before = Side::of(&mut tx, before).await?;
+        let before = AuditedAtividade::load(&mut tx, before).await?;
         self.check_writer(user, &before)?;
         repo::delete(&mut tx, id).await.on_foreign_key(|| in_use(id))?;
         record(&mut tx, user, "excluir", id, Some(&before), None).await?;
@@ -128,10 +128,10 @@ impl AtividadeService {
 
 impl AtividadeService {
     /// Where administrators write, one of some organisations writes what belongs to these alone.
-    fn check_writer(&self, user: &CurrentUser, side: &Side) -> Result<()> {
+    fn check_writer(&self, user: &CurrentUser, audited: &AuditedAtividade) -> Result<()> {
         let administered =
             |of: &Option<ChaveOrganizacao>| of.as_ref().is_some_and(|chave| user.administers(chave));
-        let own = !side.projetos.is_empty() && side.projetos.iter().all(|(_, of)| administered(of));
+        let own = !audited.projetos.is_empty() && audited.projetos.iter().all(|(_, of)| administered(of));
         if self.write_role == Papel::Membro || user.administers_everything() || own {
             return Ok(());
         }
@@ -165,13 +165,13 @@ async fn lock_own(
 }
 
 /// An activity and the organisations of its projects, for the audit trail.
-struct Side {
+struct AuditedAtividade {
     atividade: Atividade,
     projetos: Vec<(ProjetoId, Option<ChaveOrganizacao>)>,
 }
 
-impl Side {
-    async fn of(tx: &mut Tx, atividade: Atividade) -> Result<Self> {
+impl AuditedAtividade {
+    async fn load(tx: &mut Tx, atividade: Atividade) -> Result<Self> {
         let projetos = repo::organizacoes_of(tx, atividade.id).await?;
         Ok(Self { atividade, projetos })
     }
@@ -194,14 +194,14 @@ async fn record(
     user: &CurrentUser,
     acao: &'static str,
     id: AtividadeId,
-    antes: Option<&Side>,
-    depois: Option<&Side>,
+    antes: Option<&AuditedAtividade>,
+    depois: Option<&AuditedAtividade>,
 ) -> Result<()> {
-    let sides = [antes, depois];
-    let mut concerned: BTreeSet<Option<&ChaveOrganizacao>> = sides
+    let both = [antes, depois];
+    let mut concerned: BTreeSet<Option<&ChaveOrganizacao>> = both
         .iter()
         .flatten()
-        .flat_map(|side| &side.projetos)
+        .flat_map(|audited| &audited.projetos)
         .map(|(_, of)| of.as_ref())
         .collect();
     if concerned.is_empty() {
@@ -214,8 +214,8 @@ async fn record(
             acao,
             objeto_tipo: "atividade",
             objeto_id: Some(id.to_string()),
-            antes: antes.map(|side| side.snapshot(organizacao)),
-            depois: depois.map(|side| side.snapshot(organizacao)),
+            antes: antes.map(|audited| audited.snapshot(organizacao)),
+            depois: depois.map(|audited| audited.snapshot(organizacao)),
         };
         auditoria::insert(tx, &new).await?;
     }
