@@ -165,7 +165,7 @@ impl FakeAzure {
         }
     }
 
-    fn with_org<T>(&self, name: &str, edit: impl FnOnce(&mut Org) -> T) -> T {
+    pub(crate) fn with_org<T>(&self, name: &str, edit: impl FnOnce(&mut Org) -> T) -> T {
         match self.shared.world().orgs.get_mut(name) {
             Some(org) => edit(org),
             None => panic!("no organisation is called {name}"),

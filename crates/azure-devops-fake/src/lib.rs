@@ -9,13 +9,16 @@
     reason = "methods that add to the fake also return the addition"
 )]
 
+pub mod demo;
 mod exchange;
 mod fake;
 mod fault;
+mod picture;
 mod place;
 mod planning;
 mod reply;
 mod responses;
+mod store;
 mod versions;
 mod wiql;
 mod work_items;
@@ -28,4 +31,4 @@ pub use versions::Server;
 pub use work_items::WorkItems;
 pub use work_items::new::NewWorkItem;
 pub use work_items::types::Gaps;
-pub use world::{Person, Project, Seen};
+pub use world::{Person, Process, Project, Seen};

@@ -24,12 +24,16 @@ pub(crate) struct Team {
     pub(crate) areas: Vec<(String, bool)>,
 }
 
-/// Describes an iteration of every team.
+/// Describes an iteration of all teams of a project.
 #[derive(Debug, Clone)]
 pub(crate) struct Iteration {
     pub(crate) id: Uuid,
     pub(crate) name: String,
     pub(crate) time_frame: &'static str,
+    /// First and last day, `yyyy-mm-dd`.
+    pub(crate) days: (String, String),
+    /// Project that has the iteration; `None`: each has.
+    pub(crate) project: Option<Uuid>,
     pub(crate) items: Vec<i32>,
 }
 
@@ -53,7 +57,9 @@ pub(crate) fn project_settings(org: &Org, project: &str) -> Response<Body> {
     };
     let mut json = with_team(org, project);
     json["capabilities"] = json!({
-        "processTemplate": { "templateName": "Agile", "templateTypeId": "agile-id" },
+        "processTemplate": {
+            "templateName": project.process.name, "templateTypeId": project.process.id
+        },
         "versioncontrol": { "sourceControlType": "Git", "gitEnabled": "True", "tfvcEnabled": "False" }
     });
     with_status(200, &json)
@@ -107,8 +113,11 @@ pub(crate) fn members(org: &Org, team: &str) -> Response<Body> {
         .members
         .iter()
         .map(|id| {
+            let person = org.people.iter().find(|person| person.id == *id);
+            let (name, account) =
+                person.map_or(("x", "x@contoso.example"), |person| (&person.name, &person.email));
             let identity = json!({
-                "id": id, "displayName": "x", "uniqueName": "x@contoso.example", "url": "u", "imageUrl": "u"
+                "id": id, "displayName": name, "uniqueName": account, "url": "u", "imageUrl": "u"
             });
             json!({ "isTeamAdmin": false, "identity": identity })
         })
@@ -150,17 +159,21 @@ pub(crate) fn areas(org: &Org, place: &[&str]) -> Response<Body> {
 
 /// Answers with all iterations.
 pub(crate) fn iterations(org: &Org, place: &[&str]) -> Response<Body> {
-    if !knows_place(org, place) {
+    let project = place.first().and_then(|project| project_of(org, project));
+    let Some(project) = project.filter(|_| knows_place(org, place)) else {
         return no_project();
-    }
+    };
     let value: Vec<Value> = org
         .iterations
         .iter()
+        .filter(|iteration| iteration.project.is_none_or(|id| id == project.id))
         .map(|iteration| {
+            let (first, last) = &iteration.days;
             json!({
-                "id": iteration.id, "name": iteration.name, "path": format!("P000\\{}", iteration.name), "url": "u",
+                "id": iteration.id, "name": iteration.name, "url": "u",
+                "path": format!("{}\\{}", project.name(), iteration.name),
                 "attributes": {
-                    "startDate": "2026-01-19T00:00:00Z", "finishDate": "2026-01-30T00:00:00Z",
+                    "startDate": format!("{first}T00:00:00Z"), "finishDate": format!("{last}T00:00:00Z"),
                     "timeFrame": iteration.time_frame
                 }
             })

@@ -105,14 +105,14 @@ fn work_items(org: &mut Org, call: &Call<'_>) -> Answer {
         "list_revisions" => {
             reads::revisions(org, by, segments[3], call.number("$top")?, call.number("$skip")?)
         }
-        "list_types" => Ok(types::list_types(org)),
-        "read_type" => Ok(types::one_type(org, segments[4])),
-        "list_type_states" => Ok(types::type_states(org, segments[4])),
+        "list_types" => Ok(types::list_types(org, segments[0])),
+        "read_type" => Ok(types::one_type(org, segments[0], segments[4])),
+        "list_type_states" => Ok(types::type_states(org, segments[0], segments[4])),
         "list_process_states" => Ok(types::process_states(org, segments[3], segments[5])),
         "read_icon" => Ok(plain(
             200,
             "image/svg+xml; api-version=7.1",
-            format!("<svg id=\"{}\"/>", segments[3]),
+            icon(segments[3], &call.parameter("color").unwrap_or_default()),
         )),
         "read_work_item" => reads::read(org, by, segments[3], call.parameter("fields").as_deref()),
         "read_work_items" => reads::batch(org, by, body),
@@ -125,6 +125,14 @@ fn work_items(org: &mut Org, call: &Call<'_>) -> Answer {
         }
         _ => Ok(no_resource()),
     }
+}
+
+/// Returns a picture of a type: a rounded square in its colour.
+fn icon(id: &str, color: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" id=\"{id}\" viewBox=\"0 0 16 16\">\
+         <rect x=\"2\" y=\"2\" width=\"12\" height=\"12\" rx=\"3\" fill=\"#{color}\"/></svg>"
+    )
 }
 
 fn connection_data(instance_id: Uuid, person: Option<&Person>) -> Response<Body> {

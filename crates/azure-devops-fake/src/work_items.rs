@@ -14,13 +14,14 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::reply::error;
+use crate::store;
 use new::NewWorkItem;
 use types::{Gaps, Type};
 
 const SCHEDULING: &str = "Microsoft.VSTS.Scheduling.";
 
 /// Fields of one revision.
-type Fields = Map<String, Value>;
+pub(crate) type Fields = Map<String, Value>;
 
 /// Holds the work items and the types of an organisation.
 ///
@@ -29,7 +30,10 @@ type Fields = Map<String, Value>;
 #[derive(Debug)]
 pub struct WorkItems {
     items: BTreeMap<i32, Item>,
+    /// Types of projects without types of their own.
     types: HashMap<String, Type>,
+    /// Project to its own types.
+    own_types: HashMap<String, HashMap<String, Type>>,
     next_id: i32,
     /// Reference names of fields that the collection does not have.
     absent_fields: Vec<String>,
@@ -76,6 +80,7 @@ impl Default for WorkItems {
         Self {
             items: BTreeMap::new(),
             types: types::agile(),
+            own_types: HashMap::new(),
             next_id: 4711,
             absent_fields: Vec::new(),
             people_as_text: false,
@@ -96,6 +101,12 @@ impl WorkItems {
     pub fn add(&mut self, new: NewWorkItem) -> i32 {
         let id = self.next_id;
         self.next_id += 1;
+        self.add_as(id, new);
+        id
+    }
+
+    /// Adds a work item under an id, in place of the one that has it.
+    pub(crate) fn add_as(&mut self, id: i32, new: NewWorkItem) {
         let mut fields = new.fields;
         for field in ["System.CreatedBy", "System.ChangedBy"] {
             fields.insert(field.to_owned(), stranger());
@@ -109,7 +120,31 @@ impl WorkItems {
                 hidden_from: Vec::new(),
             },
         );
-        id
+    }
+
+    /// Appends revisions to the first one of a work item; ids that do not exist are left out.
+    pub(crate) fn continue_with(&mut self, id: i32, mut revisions: Vec<Fields>) {
+        if let Some(item) = self.items.get_mut(&id) {
+            item.revisions.truncate(1);
+            store::move_to_iteration(&mut revisions, &item.revisions[0]);
+            item.revisions.append(&mut revisions);
+        }
+    }
+
+    /// Returns the revisions after the first one of each work item that has some, by id.
+    pub(crate) fn changes(&self) -> BTreeMap<i32, &[Fields]> {
+        let items = self.items.iter().filter(|(_, item)| item.rev() > 1);
+        items.map(|(id, item)| (*id, &item.revisions[1..])).collect()
+    }
+
+    /// Gives a project types of its own.
+    pub(crate) fn set_types(&mut self, project: &str, types: HashMap<String, Type>) {
+        self.own_types.insert(project.to_owned(), types);
+    }
+
+    /// Returns the types of a project.
+    fn types_of(&self, project: &str) -> &HashMap<String, Type> {
+        self.own_types.get(project).unwrap_or(&self.types)
     }
 
     /// Returns `true` if the organisation has a work item of this id, deleted or not.
@@ -195,6 +230,9 @@ impl WorkItems {
 
     /// Renames a project on all work items, without a new revision.
     pub fn rename_project(&mut self, old: &str, new: &str) {
+        if let Some(types) = self.own_types.remove(old) {
+            self.own_types.insert(new.to_owned(), types);
+        }
         for fields in self.items.values_mut().flat_map(|item| &mut item.revisions) {
             if fields["System.TeamProject"] == old {
                 fields.insert("System.TeamProject".to_owned(), json!(new));
@@ -247,7 +285,9 @@ impl WorkItems {
 
     /// Returns the type of a work item, `None` if the collection lacks it.
     fn type_of(&self, fields: &Fields) -> Option<&Type> {
-        self.types.get(fields.get("System.WorkItemType")?.as_str()?)
+        let project = fields.get("System.TeamProject")?.as_str()?;
+        self.types_of(project)
+            .get(fields.get("System.WorkItemType")?.as_str()?)
     }
 
     /// Returns TF51535 if a wanted field is absent.

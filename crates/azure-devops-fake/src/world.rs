@@ -1,6 +1,7 @@
 //! The state of the fake.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -52,6 +53,8 @@ pub(crate) struct Org {
     pub(crate) held: HashMap<String, watch::Receiver<()>>,
     /// Number of restores of its work items from a backup.
     pub(crate) restores: usize,
+    /// File that outlives the process with the changes of its work items.
+    pub(crate) store: Option<PathBuf>,
 }
 
 impl Default for Org {
@@ -67,6 +70,7 @@ impl Default for Org {
             faults: HashMap::new(),
             held: HashMap::new(),
             restores: 0,
+            store: None,
         }
     }
 }
@@ -185,6 +189,15 @@ impl Person {
     }
 }
 
+/// Describes a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Id, `templateTypeId` of a project's capabilities.
+    pub id: &'static str,
+    /// Name, such as `Scrum`.
+    pub name: &'static str,
+}
+
 /// Describes a project.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -192,6 +205,8 @@ pub struct Project {
     pub id: Uuid,
     /// Answer of the list of projects.
     pub json: Value,
+    /// Process of the project.
+    pub process: Process,
     /// States that requests without a member's token see the project.
     pub public: bool,
     /// States that addresses of work items lack the project, as on a server that is not hosted.
@@ -215,6 +230,10 @@ impl Project {
         Self {
             id,
             json,
+            process: Process {
+                id: "agile-id",
+                name: "Agile",
+            },
             public: false,
             on_own_server: false,
         }

@@ -55,6 +55,11 @@ impl FakeAzure {
         token
     }
 
+    /// Accepts a text as a PAT of a person.
+    pub(crate) fn accept_pat(&self, token: &str, person: &Person) {
+        self.shared.world().pats.insert(token.to_owned(), person.id);
+    }
+
     /// Gives a PAT a second owner: the same person under the id of other organisations.
     pub fn also(&self, token: &str, person: &Person) {
         self.shared.world().aliases.insert(token.to_owned(), person.id);

@@ -101,13 +101,30 @@ impl FakeAzure {
         });
     }
 
-    /// Adds an iteration with these work items. Returns its id.
+    /// Gives an organisation its `instanceId`.
+    pub(crate) fn set_instance_id(&self, org: &str, id: Uuid) {
+        self.with_org(org, |org| org.instance_id = id);
+    }
+
+    /// Adds a team.
+    pub(crate) fn add_team(&self, org: &str, team: Team) {
+        self.with_org(org, |org| org.teams.push(team));
+    }
+
+    /// Adds an iteration.
+    pub(crate) fn add_iteration(&self, org: &str, iteration: Iteration) {
+        self.with_org(org, |org| org.iterations.push(iteration));
+    }
+
+    /// Adds an iteration of all projects with these work items. Returns its id.
     pub fn iteration(&self, org: &str, name: &str, time_frame: &'static str, items: &[i32]) -> Uuid {
         let id = Uuid::new_v4();
         let iteration = Iteration {
             id,
             name: name.to_owned(),
             time_frame,
+            days: ("2026-01-19".to_owned(), "2026-01-30".to_owned()),
+            project: None,
             items: items.to_vec(),
         };
         self.with_org(org, |org| org.iterations.push(iteration));

@@ -7,16 +7,21 @@ use axum::http::Response;
 use serde_json::{Value, json};
 
 use super::SCHEDULING;
+use crate::planning::project_of;
 use crate::reply::{error, list, with_status};
-use crate::world::Org;
+use crate::world::{Org, Project};
 
-/// Describes a type, the same in every project.
+/// Describes a type of a process.
 #[derive(Debug, Clone)]
-pub(super) struct Type {
+pub(crate) struct Type {
     /// Name and category of each state.
     pub(super) states: Vec<(String, String)>,
-    /// Reference names.
+    /// Reference names of the fields.
     pub(super) fields: Vec<String>,
+    pub(super) reference: String,
+    /// Six hexadecimal digits.
+    pub(super) color: &'static str,
+    pub(super) icon: String,
     pub(super) gaps: Gaps,
 }
 
@@ -49,24 +54,50 @@ pub(super) fn agile() -> HashMap<String, Type> {
         ("Removed", "Removed"),
     ];
     let all = ["OriginalEstimate", "RemainingWork", "CompletedWork"];
-    let of = |fields: &[&str]| Type {
-        states: states
-            .map(|(name, category)| (name.to_owned(), category.to_owned()))
-            .to_vec(),
-        fields: fields
-            .iter()
-            .map(|field| format!("{SCHEDULING}{field}"))
-            .chain(["System.State", "System.Title"].map(str::to_owned))
-            .collect(),
-        gaps: Gaps::default(),
+    let of = |name: &str, fields: &[&str]| {
+        let icon = format!("icon_{}", name.to_lowercase());
+        let new = Type::new(&format!("Custom.{name}"), "F2CB1D", &icon, &states, fields);
+        (name.to_owned(), new)
     };
     HashMap::from([
-        ("Task".to_owned(), of(&all)),
-        ("Bug".to_owned(), of(&all)),
-        ("Epic".to_owned(), of(&[])),
+        of("Task", &all),
+        of("Bug", &all),
+        of("Epic", &[]),
         // As in Scrum: the type has no field of completed work.
-        ("Chore".to_owned(), of(&["RemainingWork"])),
+        of("Chore", &["RemainingWork"]),
     ])
+}
+
+impl Type {
+    /// Returns a type with these states (name and category) and these fields of hours.
+    pub(crate) fn new(
+        reference: &str,
+        color: &'static str,
+        icon: &str,
+        states: &[(&str, &str)],
+        hours: &[&str],
+    ) -> Self {
+        let states = states.iter();
+        let hours = hours.iter().map(|field| format!("{SCHEDULING}{field}"));
+        Self {
+            states: states
+                .map(|(name, category)| ((*name).to_owned(), (*category).to_owned()))
+                .collect(),
+            fields: hours
+                .chain(["System.State", "System.Title"].map(str::to_owned))
+                .collect(),
+            reference: reference.to_owned(),
+            color,
+            icon: icon.to_owned(),
+            gaps: Gaps::default(),
+        }
+    }
+}
+
+/// Returns the types of a project, given by id or name.
+fn types_of<'a>(org: &'a Org, project: &str) -> &'a HashMap<String, Type> {
+    let name = project_of(org, project).map_or(project, Project::name);
+    org.work_items.types_of(name)
 }
 
 /// Returns a type as the list gives it (`listed`), or alone.
@@ -84,10 +115,9 @@ fn as_json(name: &str, known: &Type, listed: bool) -> Value {
     };
     let states: Vec<Value> = known.states.iter().map(state).collect();
     let fields: Vec<Value> = known.fields.iter().map(field).collect();
-    let icon = format!("icon_{}", name.to_lowercase());
     let mut json = json!({
-        "name": name, "referenceName": format!("Custom.{name}"), "description": "", "color": "F2CB1D",
-        "icon": { "id": icon, "url": "https://tfsprod.visualstudio.com/_apis/wit/workItemIcons/x" },
+        "name": name, "referenceName": known.reference, "description": "", "color": known.color,
+        "icon": { "id": known.icon, "url": "https://tfsprod.visualstudio.com/_apis/wit/workItemIcons/x" },
         "isDisabled": false, "xmlForm": "<FORM/>".repeat(1_000), "transitions": {}, "url": "u"
     });
     if !(gaps.hides(listed) && gaps.fields) {
@@ -108,24 +138,24 @@ fn no_type(name: &str) -> Response<Body> {
     )
 }
 
-/// Answers with all types.
-pub(crate) fn list_types(org: &Org) -> Response<Body> {
-    let types = org.work_items.types.iter();
+/// Answers with all types of a project.
+pub(crate) fn list_types(org: &Org, project: &str) -> Response<Body> {
+    let types = types_of(org, project).iter();
     let value: Vec<Value> = types.map(|(name, known)| as_json(name, known, true)).collect();
     list(&value)
 }
 
-/// Answers with one type.
-pub(crate) fn one_type(org: &Org, name: &str) -> Response<Body> {
-    match org.work_items.types.get(name) {
+/// Answers with one type of a project.
+pub(crate) fn one_type(org: &Org, project: &str, name: &str) -> Response<Body> {
+    match types_of(org, project).get(name) {
         Some(known) => with_status(200, &as_json(name, known, false)),
         None => no_type(name),
     }
 }
 
 /// Answers with the states of a type.
-pub(crate) fn type_states(org: &Org, name: &str) -> Response<Body> {
-    let Some(known) = org.work_items.types.get(name) else {
+pub(crate) fn type_states(org: &Org, project: &str, name: &str) -> Response<Body> {
+    let Some(known) = types_of(org, project).get(name) else {
         return no_type(name);
     };
     let state = |(name, category): &(String, String)| json!({ "name": name, "color": "b2b2b2", "category": category });
@@ -136,7 +166,12 @@ pub(crate) fn type_states(org: &Org, name: &str) -> Response<Body> {
 /// Answers with the states of a type in a process, given by reference name.
 pub(crate) fn process_states(org: &Org, process: &str, reference: &str) -> Response<Body> {
     let name = reference.rsplit('.').next().unwrap_or(reference);
-    let Some(known) = org.work_items.types.get(name).filter(|_| process == "agile-id") else {
+    let project = org.projects.iter().find(|project| project.process.id == process);
+    let found = project.and_then(|project| {
+        let mut types = org.work_items.types_of(project.name()).iter();
+        types.find(|(known, of)| of.reference == reference || *known == name)
+    });
+    let Some((_, known)) = found else {
         return error(404, "ProcessWorkItemTypeDoesNotExistException", "VS403109");
     };
     let value: Vec<Value> = known

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::reads::{gone, whole};
 use crate::reply::{Answer, Malformed, error, json_of, parsed, text_of, with_status};
+use crate::store;
 use crate::world::{Org, Person};
 
 /// Changes a work item. Without a person the change is checked and not stored.
@@ -34,6 +35,7 @@ pub(crate) fn update(
         let by = person.reference(person.changes_as.unwrap_or(person.id));
         let item = org.work_items.item_mut(id);
         item.change(by, |fields| fields.extend(changes));
+        store::write(org);
     }
     let item = org.work_items.item(id);
     Ok(with_status(200, &whole(org, id, item.rev(), item.fields())))
