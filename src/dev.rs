@@ -1,13 +1,15 @@
 //! `aponta dev`: everything that a newcomer needs, started and stopped with one command.
 
 mod databases;
+mod demo;
 pub mod places;
 pub mod seed;
 pub mod test_databases;
+mod vault;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use dev_postgres::{DataDir, Durability, EmbeddedPostgres, Progress, SUPERUSER};
@@ -23,6 +25,7 @@ use crate::schema::migrate;
 use crate::server::ServerOptions;
 use crate::state::VERSION;
 use crate::telemetry;
+use demo::Demo;
 
 /// Name of the development database.
 const DATABASE: &str = "aponta";
@@ -42,6 +45,20 @@ pub struct DevOptions {
     pub auth: bool,
     /// Only run the database, serve nothing.
     pub only_database: bool,
+    /// Organisation of Azure DevOps.
+    pub organization: Organization,
+}
+
+/// Organisation that a development server serves.
+#[derive(Debug, Clone, Default)]
+pub enum Organization {
+    /// The one that comes along, unless the environment names one.
+    #[default]
+    Demo,
+    /// The one that the environment names, if any.
+    Configured,
+    /// The one at this address.
+    Named(String),
 }
 
 /// Runs until Ctrl-C, then stops everything.
@@ -56,13 +73,23 @@ pub async fn run(options: DevOptions, env: &Env) -> anyhow::Result<()> {
         signals.next().await;
         told.cancel();
     });
+    let env = match &options.organization {
+        Organization::Named(url) => &env.clone().with("AZURE_DEVOPS_ORG_URL", url),
+        Organization::Demo | Organization::Configured => env,
+    };
     let Some(url) = &options.database_url else {
         return run_with_own_database(&options, env, &stop).await;
     };
-    let config = dev_config(env, &SecretString::from(url.as_str()), &options)?;
+    let url = SecretString::from(url.as_str());
+    let (config, demo) = prepare(env, &url, &options, None).await?;
     telemetry::init(&config.log);
     let listener = listen(options.port).await?;
-    serve(&config, listener, "the database of --database-url", None, &stop).await
+    let place = Place {
+        data: "the database of --database-url".to_owned(),
+        psql: None,
+        demo,
+    };
+    serve(&config, listener, &place, &stop).await
 }
 
 async fn run_with_own_database(
@@ -130,7 +157,7 @@ async fn serve_from(
 ) -> anyhow::Result<()> {
     let database = Identifier::parse(DATABASE).map_err(anyhow::Error::msg)?;
     databases::create(&postgres.url("postgres"), &database, None).await?;
-    let config = dev_config(env, &postgres.url(DATABASE), options)?;
+    let (config, demo) = prepare(env, &postgres.url(DATABASE), options, Some(folder.path())).await?;
     telemetry::init(&config.log);
     let fate = if folder.is_ephemeral() {
         "thrown away at the end"
@@ -147,15 +174,28 @@ async fn serve_from(
         folder.path().join("password").display(),
         postgres.socket_folder().display()
     );
-    serve(&config, listener, &data, Some(&psql), stop).await
+    let place = Place {
+        data,
+        psql: Some(psql),
+        demo,
+    };
+    serve(&config, listener, &place, stop).await
+}
+
+/// Describes the data and the organisation of a development server.
+struct Place {
+    /// Location and fate of the data.
+    data: String,
+    /// Command that opens the database.
+    psql: Option<String>,
+    demo: Option<Demo>,
 }
 
 /// Migrates, plants the sample data, says where everything is and serves until told to stop.
 async fn serve(
     config: &Config,
     listener: TcpListener,
-    data: &str,
-    psql: Option<&str>,
+    place: &Place,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let prepare = async {
@@ -165,7 +205,7 @@ async fn serve(
         let app = App::new(config)?;
         let today = Clock::new(config.apontamentos.timezone).today();
         if config.seed_initial_data && seed::plant(&app.db, today).await? {
-            say(&["aponta: planted three projects, eight activities and a week of hours to try things on"]);
+            say(&["aponta: planted two projects, eight activities and a week of hours to try things on"]);
         }
         anyhow::Ok(app)
     };
@@ -173,7 +213,7 @@ async fn serve(
         prepared = prepare => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
-    say(&greeting(config, listener.local_addr()?, data, psql));
+    say(&greeting(config, listener.local_addr()?, place));
     let metrics = MetricsListener::bind(&config.telemetry).await?;
     app.run(listener, metrics, ServerOptions::from(&config.http), stop.clone())
         .await;
@@ -203,11 +243,27 @@ pub fn overlay(env: &Env, auth: bool) -> Env {
         .with("SHUTDOWN_TIMEOUT_SECONDS", "5")
 }
 
-fn dev_config(env: &Env, database: &SecretString, options: &DevOptions) -> anyhow::Result<Config> {
-    let env = overlay(env, options.auth)
+/// Returns the configuration, and the organisation that comes along if it is wanted. `folder` holds its hours
+/// and the key of the vault.
+async fn prepare(
+    env: &Env,
+    database: &SecretString,
+    options: &DevOptions,
+    folder: Option<&Path>,
+) -> anyhow::Result<(Config, Option<Demo>)> {
+    let mut env = overlay(env, options.auth)
         .with("DATABASE_URL", database.expose_secret())
         .with("API_PORT", options.port.to_string());
-    Ok(Config::load(&env)?)
+    if let Some(folder) = folder {
+        env = vault::with_key(env, folder)?;
+    }
+    if !matches!(options.organization, Organization::Demo) || !Demo::is_wanted(&env) {
+        return Ok((Config::load(&env)?, None));
+    }
+    let mut demo = Demo::start().await?;
+    let config = Config::load(&demo.overlay(env))?;
+    demo.plant(folder, Clock::new(config.apontamentos.timezone).today())?;
+    Ok((config, Some(demo)))
 }
 
 async fn listen(port: u16) -> anyhow::Result<TcpListener> {
@@ -216,8 +272,8 @@ async fn listen(port: u16) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on port {port}; choose another one with --port"))
 }
 
-/// Where everything is.
-fn greeting(config: &Config, address: SocketAddr, data: &str, psql: Option<&str>) -> Vec<String> {
+/// Returns the lines that say where everything is.
+fn greeting(config: &Config, address: SocketAddr, place: &Place) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         format!("API Aponta {VERSION}, development server"),
@@ -228,8 +284,8 @@ fn greeting(config: &Config, address: SocketAddr, data: &str, psql: Option<&str>
             "  Docs     http://{address}/docs  (Swagger UI), http://{address}/redoc"
         ));
     }
-    lines.push(format!("  Data     {data}"));
-    lines.extend(psql.map(|psql| format!("  psql     {psql}")));
+    lines.push(format!("  Data     {}", place.data));
+    lines.extend(place.psql.iter().map(|psql| format!("  psql     {psql}")));
     let names: Vec<&str> = config
         .azure_devops
         .client
@@ -238,11 +294,15 @@ fn greeting(config: &Config, address: SocketAddr, data: &str, psql: Option<&str>
         .map(|o| o.nome.as_str())
         .collect();
     lines.push(match config.auth.mode {
-        AuthMode::Off => "  Auth     off: every caller is dev-user-001 (--auth asks Azure DevOps)".to_owned(),
+        AuthMode::Off => {
+            "  Auth     off: every caller is dev-user-001 (--auth: callers need a PAT)".to_owned()
+        }
         AuthMode::Required => "  Auth     on: send a PAT, an access token or an app token".to_owned(),
     });
-    if !names.is_empty() {
-        lines.push(format!("  Azure    {}", names.join(", ")));
+    match &place.demo {
+        Some(demo) => lines.extend(demo.greeting(address, config.auth.mode == AuthMode::Required)),
+        None if names.is_empty() => {}
+        None => lines.push(format!("  Azure    {}", names.join(", "))),
     }
     lines.push("  Stop     Ctrl-C".to_owned());
     lines.push(String::new());
@@ -267,7 +327,12 @@ mod tests {
         let env = overlay(&Env::default(), false).with("DATABASE_URL", "postgres://db/a");
         let announced = |env: &Env| {
             let config = Config::load(env).unwrap();
-            greeting(&config, config.http.address(), "here", None).join("\n")
+            let place = Place {
+                data: "here".to_owned(),
+                psql: None,
+                demo: None,
+            };
+            greeting(&config, config.http.address(), &place).join("\n")
         };
         assert!(announced(&env).contains("/docs"));
         let without = announced(&env.with("DOCS_ENABLED", "false"));

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::block_on;
 use crate::config::{Config, Env};
-use crate::dev::{self, DevOptions, test_databases};
+use crate::dev::{self, DevOptions, Organization, test_databases};
 
 /// Options of `aponta dev`.
 #[derive(Debug, Args)]
@@ -28,12 +28,28 @@ pub(super) struct DevArgs {
     #[arg(
         long,
         conflicts_with = "only_database",
-        help = "Authenticate callers against Azure DevOps; needs AZURE_DEVOPS_ORG_URL in the environment or in .env"
+        help = "Authenticate callers, against the organisation that comes along or that of AZURE_DEVOPS_ORG_URL"
     )]
     auth: bool,
+    #[command(flatten)]
+    organization: OrganizationArgs,
     /// Only run the database, print its address, serve nothing
     #[arg(long)]
     only_database: bool,
+}
+
+/// The organisation of `aponta dev`.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct OrganizationArgs {
+    #[arg(
+        long,
+        help = "Bring no organisation along; one is brought along unless AZURE_DEVOPS_ORG_URL or --org-url names one"
+    )]
+    no_demo: bool,
+    /// Serve this organisation of Azure DevOps instead of the one that comes along
+    #[arg(long, value_name = "URL")]
+    org_url: Option<String>,
 }
 
 /// Options of `aponta test-databases`.
@@ -56,6 +72,13 @@ pub(super) fn run(args: DevArgs, env: &Env) -> anyhow::Result<()> {
         database_url: args.database_url,
         auth: args.auth,
         only_database: args.only_database,
+        organization: match args.organization {
+            OrganizationArgs { no_demo: true, .. } => Organization::Configured,
+            OrganizationArgs {
+                org_url: Some(url), ..
+            } => Organization::Named(url),
+            OrganizationArgs { .. } => Organization::Demo,
+        },
     };
     block_on(dev::run(options, env))
 }

@@ -1,26 +1,33 @@
 //! A small believable data set for newcomers, planted once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context;
 use chrono::{Days, NaiveDate};
+use import_legacy::Written;
 use uuid::Uuid;
 
 use crate::db::{Db, Tx};
 use crate::models::apontamento::{ApontamentoRow, Pessoa};
 use crate::models::atividade::{NewAtividade, NomeAtividade};
 use crate::models::duracao::Duracao;
+use crate::models::horas::Horas;
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::projeto::ProjetoUpstream;
+use crate::repositories::legacy::entries as legacy;
 use crate::repositories::{apontamentos, atividades, projetos};
 
-/// Fixed, so that examples in the README work on every machine.
-const PORTAL: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001);
+/// Ids are fixed: the examples of the OpenAPI document and of the README name them.
+pub(super) const PORTAL: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001);
 const NOTA_FISCAL: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a002);
-const SUSTENTACAO: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a003);
+/// Id of the first activity; the others follow.
+pub(super) const FIRST_ATIVIDADE: u128 = 0x0193_2b5c_7c00_7000_8000_0000_0000_0001;
+/// Id of the first entry; the others follow.
+const FIRST_APONTAMENTO: u128 = 0x0193_2b5c_7c00_7000_8000_0000_0000_00a1;
 
-const PROJETOS: [(Uuid, &str, &str); 3] = [
+/// Id, name, description: the projects of the organisation that `aponta dev` brings along.
+const PROJETOS: [(Uuid, &str, &str); 2] = [
     (
         PORTAL,
         "Portal do Contribuinte",
@@ -31,26 +38,21 @@ const PROJETOS: [(Uuid, &str, &str); 3] = [
         "Nota Fiscal Eletrônica",
         "Emissão e autorização de documentos fiscais",
     ),
-    (
-        SUSTENTACAO,
-        "Sustentação e Infraestrutura",
-        "Manutenção dos sistemas em produção",
-    ),
 ];
 
 /// Name, description, whether active, projects.
 const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
     (
-        "Análise de requisitos",
-        "Levantamento e refinamento com a área de negócio",
+        "Codificação",
+        "Implementação de histórias e correções",
         true,
         &[PORTAL, NOTA_FISCAL],
     ),
     (
-        "Codificação",
-        "Implementação de histórias e correções",
+        "Análise de requisitos",
+        "Levantamento e refinamento com a área de negócio",
         true,
-        &[PORTAL, NOTA_FISCAL, SUSTENTACAO],
+        &[PORTAL, NOTA_FISCAL],
     ),
     (
         "Documentação",
@@ -62,13 +64,13 @@ const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
         "Implantação",
         "Publicação de versões e acompanhamento",
         true,
-        &[NOTA_FISCAL, SUSTENTACAO],
+        &[NOTA_FISCAL],
     ),
     (
         "Reunião",
         "Cerimônias do time e alinhamentos",
         true,
-        &[PORTAL, NOTA_FISCAL, SUSTENTACAO],
+        &[PORTAL, NOTA_FISCAL],
     ),
     (
         "Revisão de código",
@@ -80,7 +82,7 @@ const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
         "Suporte ao usuário",
         "Atendimento de chamados de segundo nível",
         true,
-        &[SUSTENTACAO],
+        &[PORTAL],
     ),
     (
         "Testes manuais",
@@ -90,79 +92,97 @@ const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
     ),
 ];
 
-/// Authors of the sample hours: the mock user, and a colleague.
-const DEV_USER: (&str, &str, Option<&str>) = ("dev-user-001", "Dev User", Some("dev@localhost"));
-const COLLEAGUE: (&str, &str, Option<&str>) = (
+/// Id, name and e-mail of an author.
+type Author = (&'static str, &'static str, Option<&'static str>);
+
+/// Authors of the sample hours: the mock user, and two colleagues.
+const DEV_USER: Author = ("dev-user-001", "Dev User", Some("dev@localhost"));
+const ANA: Author = (
     "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
-    "Ana Exemplo",
+    "Ana Lima",
     Some("ana@contoso.com"),
+);
+const BRUNO: Author = (
+    "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5e",
+    "Bruno Souza",
+    Some("bruno@contoso.com"),
 );
 
 /// Days before today, author, work item, project, activity, minutes, comment.
-type Entry = (
-    u64,
-    (&'static str, &'static str, Option<&'static str>),
-    i32,
-    Uuid,
-    &'static str,
-    i64,
-    Option<&'static str>,
-);
+type Entry = (u64, Author, i32, Uuid, &'static str, i64, Option<&'static str>);
 
 /// A week of work.
-const APONTAMENTOS: [Entry; 12] = [
+const APONTAMENTOS: [Entry; 14] = [
     (
-        6,
+        0,
         DEV_USER,
-        101,
-        PORTAL,
-        "Análise de requisitos",
-        180,
-        Some("Entrevista com a área de negócio"),
-    ),
-    (6, DEV_USER, 102, PORTAL, "Codificação", 240, None),
-    (
-        5,
-        DEV_USER,
-        102,
+        4711,
         PORTAL,
         "Codificação",
-        400,
-        Some("Cadastro de contribuintes"),
+        90,
+        Some("Máscara do CEP"),
     ),
-    (5, COLLEAGUE, 102, PORTAL, "Revisão de código", 90, None),
-    (
-        4,
-        DEV_USER,
-        103,
-        NOTA_FISCAL,
-        "Codificação",
-        310,
-        Some("Assinatura do XML"),
-    ),
-    (4, DEV_USER, 101, PORTAL, "Reunião", 60, Some("Planejamento")),
-    (3, DEV_USER, 103, NOTA_FISCAL, "Implantação", 45, None),
-    (
-        3,
-        DEV_USER,
-        104,
-        SUSTENTACAO,
-        "Suporte ao usuário",
-        125,
-        Some("Chamado da segunda linha"),
-    ),
-    (2, COLLEAGUE, 103, NOTA_FISCAL, "Codificação", 480, None),
-    (1, DEV_USER, 102, PORTAL, "Documentação", 95, None),
+    (0, ANA, 4714, PORTAL, "Codificação", 45, Some("CEP com hífen")),
+    (0, DEV_USER, 4719, PORTAL, "Reunião", 30, None),
+    (1, DEV_USER, 4712, PORTAL, "Documentação", 95, None),
     (
         1,
         DEV_USER,
-        102,
+        4712,
         PORTAL,
         "Codificação",
         220,
         Some("Ajustes da revisão"),
     ),
-    (0, DEV_USER, 104, SUSTENTACAO, "Reunião", 30, None),
+    (
+        1,
+        ANA,
+        4719,
+        PORTAL,
+        "Codificação",
+        240,
+        Some("Certificado de teste"),
+    ),
+    (2, BRUNO, 4712, PORTAL, "Codificação", 480, None),
+    (3, DEV_USER, 4723, PORTAL, "Codificação", 45, None),
+    (
+        3,
+        DEV_USER,
+        4725,
+        PORTAL,
+        "Suporte ao usuário",
+        125,
+        Some("Chamado da segunda linha"),
+    ),
+    (
+        4,
+        ANA,
+        4734,
+        NOTA_FISCAL,
+        "Análise de requisitos",
+        120,
+        Some("Prazo de cancelamento"),
+    ),
+    (4, DEV_USER, 4711, PORTAL, "Reunião", 60, Some("Planejamento")),
+    (5, BRUNO, 4715, PORTAL, "Revisão de código", 90, None),
+    (
+        5,
+        DEV_USER,
+        4712,
+        PORTAL,
+        "Codificação",
+        400,
+        Some("Cadastro de contribuintes"),
+    ),
+    (
+        6,
+        DEV_USER,
+        4711,
+        PORTAL,
+        "Análise de requisitos",
+        180,
+        Some("Entrevista com a área de negócio"),
+    ),
 ];
 
 /// Plants the data, all or none, unless there are projects already; those cannot be deleted, so data that a
@@ -185,7 +205,7 @@ pub async fn plant(db: &Db, today: NaiveDate) -> anyhow::Result<bool> {
         .collect();
     projetos::upsert(&mut tx, &rows, now).await?;
     let mut by_name = HashMap::new();
-    for (nome, descricao, ativo, ids) in ATIVIDADES {
+    for ((nome, descricao, ativo, ids), id) in ATIVIDADES.into_iter().zip(FIRST_ATIVIDADE..) {
         let new = NewAtividade {
             nome: NomeAtividade::parse(nome).context("a name of the sample data is not valid")?,
             descricao: Some(descricao.to_owned()),
@@ -193,17 +213,38 @@ pub async fn plant(db: &Db, today: NaiveDate) -> anyhow::Result<bool> {
             projetos: ids.to_vec(),
             criado_por: "seed".to_owned(),
         };
-        let id = AtividadeId::generate();
+        let id = AtividadeId(Uuid::from_u128(id));
         by_name.insert(nome, id);
         atividades::insert(&mut tx, id, &new).await?;
         let ids: Vec<ProjetoId> = ids.iter().copied().map(ProjetoId).collect();
         atividades::link_projetos(&mut tx, id, &ids).await?;
     }
-    for entry in APONTAMENTOS {
-        log(&mut tx, &contoso, &by_name, today, entry).await?;
+    for (entry, id) in APONTAMENTOS.into_iter().zip(FIRST_APONTAMENTO..) {
+        let id = ApontamentoId(Uuid::from_u128(id));
+        log(&mut tx, &contoso, &by_name, today, id, entry).await?;
     }
+    legacy::adopt_written(&mut tx, &written(&contoso)?).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// Returns the hours of the sample entries by work item: `CompletedWork` of the organisation that comes along
+/// contains them.
+fn written(organizacao: &ChaveOrganizacao) -> anyhow::Result<Vec<Written>> {
+    let mut minutes = BTreeMap::new();
+    for (_, _, work_item_id, projeto, _, length, _) in APONTAMENTOS {
+        *minutes.entry((work_item_id, projeto)).or_insert(0) += length;
+    }
+    let written = minutes.into_iter().map(|((work_item_id, id_projeto), minutes)| {
+        let duracao = Duracao::from_minutes(minutes).context("a length of the sample data is not valid")?;
+        Ok(Written {
+            organizacao: organizacao.as_str().to_owned(),
+            work_item_id,
+            id_projeto,
+            horas: Horas::of(duracao.total()).millionths(),
+        })
+    });
+    written.collect()
 }
 
 async fn log(
@@ -211,11 +252,12 @@ async fn log(
     organizacao: &ChaveOrganizacao,
     by_name: &HashMap<&str, AtividadeId>,
     today: NaiveDate,
+    id: ApontamentoId,
     entry: Entry,
 ) -> anyhow::Result<()> {
-    let (days_ago, (id, nome, email), work_item_id, projeto, atividade, minutes, comentario) = entry;
+    let (days_ago, (usuario_id, nome, email), work_item_id, projeto, atividade, minutes, comentario) = entry;
     let row = ApontamentoRow {
-        id: ApontamentoId::generate(),
+        id,
         organizacao,
         projeto: ProjetoId(projeto),
         work_item_id,
@@ -226,12 +268,13 @@ async fn log(
             .context("the sample data name an unknown activity")?,
         comentario,
         usuario: &Pessoa {
-            id: id.to_owned(),
+            id: usuario_id.to_owned(),
             nome: nome.to_owned(),
             email: email.map(str::to_owned),
         },
         registrado_por: None,
-        versao_escrita: None,
+        // As for entries of another service: the figures of the work item contain them.
+        versao_escrita: Some(0),
     };
     apontamentos::insert(tx, &row).await?;
     Ok(())

@@ -1,5 +1,7 @@
 //! `aponta dev` as a newcomer runs it, crashes included.
 
+mod demo;
+
 use std::path::Path;
 
 use azure_devops_fake::FakeAzure;
@@ -63,7 +65,7 @@ async fn a_second_run_finds_the_data_of_the_first() {
     assert_eq!(seeded["total"], 8);
     assert_eq!(
         get(&address, "/api/v1/projetos").await.as_array().unwrap().len(),
-        3
+        2
     );
     create(&address, "Minha atividade").await;
     let database = postmaster(&data).unwrap();
@@ -237,6 +239,7 @@ async fn with_auth_callers_are_proved_by_the_azure_devops_of_the_env_file() {
         &[
             "dev",
             "--auth",
+            "--no-demo",
             "--port",
             "0",
             "--data-dir",
