@@ -45,7 +45,7 @@ pub enum Error {
     #[error("no answer in time")]
     Timeout,
     /// An answer that means nothing to us; says which rule it broke.
-    #[error("nonsense answer: {0}")]
+    #[error("malformed response: {0}")]
     Nonsense(&'static str),
     /// The request was understood and refused (400, 409, 412, ...).
     #[error("rejected (status {status}, {type_key})")]

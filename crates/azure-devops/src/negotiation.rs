@@ -192,10 +192,10 @@ impl HostVersions {
                 target: target!(),
                 server,
                 version,
-                "this Azure DevOps server is not served: it is older than Azure DevOps Server 2019.1 (API 5.1)"
+                "unsupported Azure DevOps server: older than Azure DevOps Server 2019.1 (API 5.1)"
             );
         } else {
-            tracing::info!(target: target!(), server, version, "the Azure DevOps server told its API version");
+            tracing::info!(target: target!(), server, version, "Azure DevOps API version negotiated");
         }
     }
 
@@ -212,7 +212,7 @@ impl HostVersions {
                 target: target!(),
                 server = self.server,
                 reason,
-                "the Azure DevOps server did not tell its API version: the newest is assumed"
+                "cannot negotiate the Azure DevOps API version: assuming the newest"
             );
         }
     }
