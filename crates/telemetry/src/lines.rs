@@ -87,7 +87,7 @@ impl<W: Write> Write for Output<W> {
         let all = lost();
         let lost = all - std::mem::replace(&mut self.reported, all);
         if lost > 0 {
-            tracing::warn!(lost, "log lines are missing: standard output is read too slowly");
+            tracing::warn!(lost, "log lines dropped: standard output is read too slowly");
         }
         Ok(())
     }

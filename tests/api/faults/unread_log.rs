@@ -45,7 +45,7 @@ async fn unread_log_stops_no_request_and_reports_its_gap() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let mut server = unread(&database, folder.path()).await;
-    let line = server.line_with("log lines are missing").await;
+    let line = server.line_with("log lines dropped").await;
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert!(line["lost"].as_u64() > Some(0), "{line}");
     assert_eq!(server.signal("TERM").await, 0);
