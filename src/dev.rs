@@ -119,7 +119,7 @@ async fn run_with_own_database(
     let starting = EmbeddedPostgres::start(folder.path(), durability, &programs, Progress::visible());
     let postgres = tokio::select! {
         started = starting => started?,
-        () = stop.cancelled() => bail!("stopped while the database was starting"),
+        () = stop.cancelled() => bail!("stopped before the database had started"),
     };
     let outcome = match listener {
         Some(listener) => serve_from(&postgres, &folder, env, listener, options, stop).await,
@@ -205,7 +205,7 @@ async fn serve(
         let app = App::new(config)?;
         let today = Clock::new(config.apontamentos.timezone).today();
         if config.seed_initial_data && seed::plant(&app.db, today).await? {
-            say(&["aponta: planted two projects, eight activities and a week of hours to try things on"]);
+            say(&["aponta: inserted sample data (two projects, eight activities and a week of hours)"]);
         }
         anyhow::Ok(app)
     };

@@ -37,7 +37,7 @@ fn home(env: &Env) -> anyhow::Result<PathBuf> {
     let base = match (env.get("XDG_DATA_HOME"), env.get("HOME")) {
         (Some(folder), _) => PathBuf::from(folder),
         (None, Some(home)) => PathBuf::from(home).join(".local/share"),
-        (None, None) => bail!("HOME is not set; say where the data go with --data-dir"),
+        (None, None) => bail!("HOME is not set: choose a data folder with --data-dir"),
     };
     Ok(base.join("aponta"))
 }

@@ -207,7 +207,7 @@ pub async fn plant(db: &Db, today: NaiveDate) -> anyhow::Result<bool> {
     let mut by_name = HashMap::new();
     for ((nome, descricao, ativo, ids), id) in ATIVIDADES.into_iter().zip(FIRST_ATIVIDADE..) {
         let new = NewAtividade {
-            nome: NomeAtividade::parse(nome).context("a name of the sample data is not valid")?,
+            nome: NomeAtividade::parse(nome).context("invalid name in the sample data")?,
             descricao: Some(descricao.to_owned()),
             ativo,
             projetos: ids.to_vec(),
@@ -262,10 +262,10 @@ async fn log(
         projeto: ProjetoId(projeto),
         work_item_id,
         data: today - Days::new(days_ago),
-        duracao: Duracao::from_minutes(minutes).context("a length of the sample data is not valid")?,
+        duracao: Duracao::from_minutes(minutes).context("invalid duration in the sample data")?,
         atividade: *by_name
             .get(atividade)
-            .context("the sample data name an unknown activity")?,
+            .context("unknown activity in the sample data")?,
         comentario,
         usuario: &Pessoa {
             id: usuario_id.to_owned(),

@@ -93,7 +93,7 @@ impl Lender {
     async fn serve(self: Arc<Self>, mut stream: UnixStream) {
         if let Err(error) = self.lend_one(&mut stream).await {
             // The borrower sees the connection end without an address.
-            tracing::warn!("cannot lend a database: {error:#}");
+            tracing::warn!("cannot create a test database: {error:#}");
         }
     }
 

@@ -175,7 +175,7 @@ impl Cluster {
         let Some(pid) = pid else { return Ok(true) };
         match self.is_our_postmaster(pid) {
             Some(true) => {
-                progress.step("stopping the database that an earlier run left behind");
+                progress.step("stopping the orphaned database of an earlier run");
                 self.stop_process(pid).await?;
             }
             Some(false) => fs::remove_file(self.pid_file())?,
@@ -210,7 +210,7 @@ impl Cluster {
                 tokio::time::sleep(POLL).await;
             }
         }
-        bail!("the left-over PostgreSQL with process id {pid} does not stop")
+        bail!("cannot stop the orphaned PostgreSQL with process id {pid}")
     }
 
     fn pid_file(&self) -> PathBuf {

@@ -75,7 +75,7 @@ impl Owner {
             if !open {
                 bail!(
                     "PostgreSQL runs as the user {name}, because you are root, and that user cannot enter {}.\n\
-                     Choose a folder that everybody can enter with --data-dir, or start aponta as an ordinary user.",
+                     Choose a folder that all users can enter with --data-dir, or start aponta as an ordinary user.",
                     ancestor.display()
                 );
             }

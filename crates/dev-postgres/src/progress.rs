@@ -43,7 +43,7 @@ impl Progress {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                _ = reminder.tick() => self.step(&format!("still at it after {} s", started.elapsed().as_secs())),
+                _ = reminder.tick() => self.step(&format!("still running after {} s", started.elapsed().as_secs())),
             }
         }
     }

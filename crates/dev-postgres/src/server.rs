@@ -179,7 +179,7 @@ async fn find_or_fetch(
     }
     if let (Some(folder), true) = (&programs.only, found.is_empty()) {
         bail!(
-            "PG_BIN_DIR={} holds no initdb and postgres of a version that will do",
+            "PG_BIN_DIR={} holds no initdb and postgres of a supported version",
             folder.display()
         );
     }
@@ -204,7 +204,7 @@ async fn fetch(
     let folder = programs
         .downloads
         .as_ref()
-        .context("HOME is not set: no folder takes a download")?;
+        .context("HOME is not set: no folder for the download")?;
     download::fetch(folder, progress).await?;
     let found = binaries::inspect(&[folder.join("bin")]).await;
     binaries::choose(&found, wanted)

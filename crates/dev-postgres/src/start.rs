@@ -53,7 +53,7 @@ async fn try_start(cluster: &Cluster, binaries: &Binaries, durability: Durabilit
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
         if cluster.is_ready(starting.pid()) {
-            return starting.0.take().context("the server is there");
+            return starting.0.take().context("the server process is missing");
         }
         if let Some(status) = starting.ended()? {
             bail!(
