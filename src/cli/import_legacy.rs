@@ -55,7 +55,7 @@ pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
     let mut config = Config::load(env)?;
     let secret = |name| env.get(name).map(SecretString::from);
     let Some(from) = args.from.or_else(|| secret(FROM)) else {
-        bail!("where from? Give --from or {FROM}");
+        bail!("no source database: set --from or {FROM}");
     };
     telemetry::init(&config.log);
     config.database.statement_timeout = PATIENCE;
@@ -84,7 +84,7 @@ pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
             .context("nothing was imported")?;
         print(&report.to_string())?;
         if options.dry_run {
-            print("dry run: nothing was kept")?;
+            print("dry run: rolled back, nothing was imported")?;
         }
         Ok(())
     })

@@ -310,11 +310,14 @@ async fn a_dry_run_tells_everything_and_keeps_nothing() {
     let before = everything(&pool).await;
     let out = import(&database.url, &["--dry-run", "--legacy-key", LEGACY_KEY]).await;
     assert_eq!(counts(&out, "apontamentos"), [15, 6, 0, 0, 0, 9], "{out}");
-    assert!(out.ends_with("dry run: nothing was kept\n"), "{out}");
+    assert!(
+        out.ends_with("dry run: rolled back, nothing was imported\n"),
+        "{out}"
+    );
     assert_eq!(everything(&pool).await, before);
     let real = import(&database.url, &["--legacy-key", LEGACY_KEY]).await;
     assert_eq!(
-        out.trim_end_matches("dry run: nothing was kept\n"),
+        out.trim_end_matches("dry run: rolled back, nothing was imported\n"),
         real,
         "the rehearsal told the truth"
     );
@@ -336,7 +339,8 @@ async fn a_failure_on_the_way_leaves_nothing_behind() {
     let (code, _, err) = import_into(&database.url, &["--legacy-key", LEGACY_KEY]).await;
     assert_eq!(code, 1);
     assert!(
-        err.contains("nothing was imported: writing into our database") && err.contains("no more room"),
+        err.contains("nothing was imported: cannot write to the target database")
+            && err.contains("no more room"),
         "{err}"
     );
     assert_eq!(everything(&pool).await, before);

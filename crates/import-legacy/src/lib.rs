@@ -43,13 +43,13 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The source is not there, or not what it should be.
-    #[error("the database to import from: {0}")]
+    #[error("source database: {0}")]
     Unusable(#[from] Unusable),
     /// It broke off while it was read.
-    #[error("reading the database to import from")]
+    #[error("cannot read the source database")]
     Source(#[source] sqlx::Error),
     /// Ours did not take it.
-    #[error("writing into our database")]
+    #[error("cannot write to the target database")]
     Target(#[from] sqlx::Error),
     /// Hours that are just being written to Azure DevOps cannot be told apart from imported ones.
     #[error(

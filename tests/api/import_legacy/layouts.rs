@@ -162,7 +162,7 @@ async fn what_is_no_database_of_the_fastapi_service_is_refused_without_telling_t
     );
     let nobody = refused("postgresql+psycopg2://a:segredo@127.0.0.1:1/a", "legado").await;
     assert!(
-        nobody.0 == 1 && nobody.1.contains("the database to import from: 127.0.0.1:1: "),
+        nobody.0 == 1 && nobody.1.contains("source database: 127.0.0.1:1: "),
         "{}",
         nobody.1
     );
