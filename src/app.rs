@@ -154,13 +154,13 @@ pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Ro
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The database address is malformed.
-    #[error("the database address is malformed")]
+    #[error("malformed database address")]
     Database(#[from] DbError),
     /// Azure DevOps cannot be asked.
-    #[error("Azure DevOps cannot be asked")]
+    #[error("cannot create the Azure DevOps client")]
     AzureDevOps(#[from] azure_devops::BuildError),
     /// The documentation pages cannot be prepared.
-    #[error("the documentation pages cannot be prepared")]
+    #[error("cannot prepare the documentation pages")]
     Documentation(#[from] io::Error),
 }
 
@@ -239,7 +239,7 @@ impl App {
         let jobs = tokio::spawn(self.jobs.run(stop.clone()));
         let cut = server::serve(listener, self.service, options, self.draining, stop).await;
         if let Err(error) = jobs.await {
-            tracing::error!(%error, "a background job panicked");
+            tracing::error!(%error, "background job panicked");
         }
         self.outbox.finish(WRITE_BACK_PATIENCE).await;
         if let Some(measuring) = measuring {

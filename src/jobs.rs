@@ -72,10 +72,10 @@ impl Jobs {
     /// vault. The background tries again.
     pub async fn prepare(&self) {
         if let Err(error) = self.tenants.refresh().await {
-            tracing::warn!(%error, "the names of the organisations could not be read");
+            tracing::warn!(%error, "cannot refresh organisations");
         }
         if let Err(error) = self.vault.refresh().await {
-            tracing::warn!(%error, "the vault could not be read");
+            tracing::warn!(%error, "vault: cannot refresh");
         }
     }
 
@@ -106,8 +106,8 @@ impl Jobs {
             let apontamentos = apontamentos.clone();
             async move {
                 match apontamentos.forget_answers().await {
-                    Ok(forgotten) => tracing::debug!(forgotten, "old answers forgotten"),
-                    Err(error) => tracing::warn!(%error, "old answers could not be forgotten"),
+                    Ok(forgotten) => tracing::debug!(forgotten, "expired idempotency keys deleted"),
+                    Err(error) => tracing::warn!(%error, "cannot delete expired idempotency keys"),
                 }
             }
         });
@@ -119,10 +119,10 @@ impl Jobs {
             let (tenants, vault) = (tenants.clone(), vault.clone());
             async move {
                 if let Err(error) = tenants.refresh().await {
-                    tracing::warn!(%error, "the names of the organisations could not be read");
+                    tracing::warn!(%error, "cannot refresh organisations");
                 }
                 if let Err(error) = vault.refresh().await {
-                    tracing::warn!(%error, "the vault could not be read");
+                    tracing::warn!(%error, "vault: cannot refresh");
                 }
             }
         });
@@ -154,7 +154,7 @@ impl Jobs {
                 let integracao = integracao.clone();
                 async move {
                     if let Err(error) = integracao.sincronizar_own().await {
-                        tracing::warn!(%error, "the projects could not be synchronised");
+                        tracing::warn!(%error, "project sync: failed");
                     }
                 }
             });

@@ -136,7 +136,7 @@ async fn keep<F: Future<Output = ()>>(job: Job, stop: &CancellationToken, mut be
         tracing::error!(
             job = name,
             pause_seconds = pause.as_secs(),
-            "a background job panicked and begins anew"
+            "background job panicked: restarting"
         );
         if stop.run_until_cancelled(sleep(pause)).await.is_none() {
             return;

@@ -67,13 +67,13 @@ impl Confirmed {
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
     /// No PAT is configured to ask with.
-    #[error("{0} is not configured, or has no PAT to ask Azure DevOps with")]
+    #[error("{0} is not configured, or has no PAT")]
     NoPat(NomeOrganizacao),
     /// Azure DevOps does not tell its identity.
-    #[error("Azure DevOps does not tell who {0} is")]
+    #[error("Azure DevOps does not report the instanceId of {0}")]
     Upstream(NomeOrganizacao, #[source] AzureError),
     /// The table could not be written.
-    #[error("the organisation cannot be recorded")]
+    #[error("cannot record the organisation")]
     Database(#[from] DbError),
 }
 
@@ -193,11 +193,11 @@ impl Tenants {
         let chave = match (self.record(nome, instance_id, false).await, known) {
             (Ok(chave), _) => chave,
             (Err(error), Some(known)) => {
-                tracing::warn!(organizacao = %nome, %error, "the organisation could not be looked up again");
+                tracing::warn!(organizacao = %nome, %error, "cannot re-read the organisation: using its last known key");
                 return Ok(known.chave);
             }
             (Err(error), None) => {
-                tracing::error!(organizacao = %nome, %error, "the organisation could not be recorded");
+                tracing::error!(organizacao = %nome, %error, "cannot record the organisation");
                 return Err(AzureError::unrecorded());
             }
         };
@@ -209,7 +209,7 @@ impl Tenants {
             }
             self.0.replaced.insert((nome.clone(), instance_id), ()).await;
             metrics::organization_replaced();
-            tracing::error!(organizacao = %nome, %instance_id, "another organisation answers under this name");
+            tracing::error!(organizacao = %nome, %instance_id, "organisation replaced: instanceId differs from the pinned one");
             return Err(AzureError::Replaced);
         };
         let confirmed = Confirmed {
@@ -258,7 +258,7 @@ impl Tenants {
         });
         for outcome in join_all(asked).await {
             if let Err(error) = outcome {
-                tracing::debug!(%error, "an organisation does not tell who it is");
+                tracing::debug!(%error, "organisation does not report its instanceId");
             }
         }
     }
@@ -372,7 +372,7 @@ async fn free_name(
 ) -> Result<(), DbError> {
     let Some(from) = from else { return Ok(()) };
     repo::free_name(tx, from, nome).await?;
-    tracing::warn!(chave = %from, %nome, "the organisation lost its name; its rows are kept");
+    tracing::warn!(chave = %from, %nome, "organisation name released: another organisation has it now");
     Ok(())
 }
 

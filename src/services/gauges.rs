@@ -39,7 +39,7 @@ impl GaugeService {
         let looked = self.look_at_database().await;
         metrics::database_up(looked.is_ok());
         if let Err(error) = looked {
-            tracing::warn!(%error, "the database could not be looked at for the metrics");
+            tracing::warn!(%error, "metrics: cannot read gauges from the database");
         }
     }
 

@@ -132,11 +132,11 @@ impl HealthService {
             Ok(Ok(applied)) if applied >= migrate::expected_version() => (Check::Ok, Check::Ok),
             Ok(Ok(_)) => (Check::Ok, Check::Pending),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "readiness: the database does not answer");
+                tracing::warn!(%error, "readiness: database unavailable");
                 (Check::Unavailable, Check::Unknown)
             }
             Err(_) => {
-                tracing::warn!("readiness: the database did not answer in time");
+                tracing::warn!("readiness: database timed out");
                 (Check::Unavailable, Check::Unknown)
             }
         };

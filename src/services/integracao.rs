@@ -276,7 +276,7 @@ impl IntegracaoService {
             let upserted = repo::upsert(&mut tx, batch, at).await?;
             if upserted.foreign > 0 {
                 let foreign = upserted.foreign;
-                tracing::warn!(%chave, foreign, "projects of another organisation were claimed and left alone");
+                tracing::warn!(%chave, foreign, "project sync: skipped projects that belong to another organisation");
             }
             done.created += usize::try_from(upserted.created).unwrap_or_default();
         }
@@ -300,7 +300,7 @@ impl IntegracaoService {
             synced = run.organizacao.synced,
             created = run.organizacao.created,
             deleted = run.organizacao.deleted,
-            "projects synchronised"
+            "project sync: finished"
         );
         Ok(())
     }
@@ -374,10 +374,10 @@ fn log_trouble(listing: &Listing) {
     match &listing.projects {
         Ok(Listed { projects, .. }) if projects.unreadable > 0 => {
             let unreadable = projects.unreadable;
-            tracing::warn!(%organizacao, unreadable, "projects without id or name were skipped");
+            tracing::warn!(%organizacao, unreadable, "project sync: skipped projects without id or name");
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(%organizacao, %error, "cannot list the projects"),
+        Err(error) => tracing::warn!(%organizacao, %error, "project sync: cannot list projects"),
     }
 }
 

@@ -234,7 +234,7 @@ impl OutboxService {
     pub async fn finish(&self, patience: Duration) {
         self.0.tasks.close();
         if timeout(patience, self.0.tasks.wait()).await.is_err() {
-            tracing::warn!("some hours were still being written; the next process goes on with them");
+            tracing::warn!("outbox: writes still in flight at shutdown; resumed when their leases expire");
         }
     }
 }

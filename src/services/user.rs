@@ -85,7 +85,7 @@ async fn fetch(membership: &Membership, subject: &str) -> Avatar {
             match membership.organizacao().avatar(credential, subject).await {
                 Ok(picture) => return picture.map_or(Avatar::None, |uri| Avatar::Known(uri.into())),
                 Err(error) => {
-                    tracing::debug!(%error, "cannot read a picture");
+                    tracing::debug!(%error, "cannot read profile picture");
                     if !is_refusal(&error) {
                         outcome = Avatar::Unknown;
                     }

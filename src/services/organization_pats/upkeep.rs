@@ -42,7 +42,7 @@ impl OrganizationPatService {
                 Some(Ok(nome)) => organizacoes.push((nome, pat.filter(|_| !row.expirado))),
                 // Its PAT must not be shown to the organisation that took the name over.
                 _ => {
-                    tracing::debug!(chave = %row.organizacao, "a stored PAT has no organisation to be used at");
+                    tracing::debug!(chave = %row.organizacao, "vault: no organisation is configured for this PAT");
                 }
             }
         }
@@ -54,7 +54,7 @@ impl OrganizationPatService {
     /// soon.
     pub(super) async fn refresh_after_change(&self) {
         if let Err(error) = self.refresh().await {
-            tracing::warn!(%error, "a change of the vault is not in use yet");
+            tracing::warn!(%error, "vault: cannot reload after a change");
         }
     }
 
@@ -103,19 +103,11 @@ impl OrganizationPatService {
         warned.insert(row.id, Instant::now());
         let (organizacao, expira_em) = (row.nome_or_chave(), row.expira_em);
         if unreadable {
-            tracing::warn!(
-                organizacao,
-                chave_id = row.chave_id,
-                "a stored PAT cannot be decrypted"
-            );
+            tracing::warn!(organizacao, chave_id = row.chave_id, "vault: cannot decrypt PAT");
         } else if row.expirado {
-            tracing::warn!(
-                organizacao,
-                ?expira_em,
-                "a stored PAT has expired and is not used"
-            );
+            tracing::warn!(organizacao, ?expira_em, "vault: PAT has expired");
         } else {
-            tracing::warn!(organizacao, ?expira_em, "a stored PAT expires within a week");
+            tracing::warn!(organizacao, ?expira_em, "vault: PAT expires within a week");
         }
     }
 }

@@ -96,7 +96,7 @@ impl OrganizationPatService {
         }
         let missing = names(&validation.missing_scopes());
         if !missing.is_empty() {
-            tracing::warn!(organizacao = %nome, missing, "a PAT without required scopes enters the vault");
+            tracing::warn!(organizacao = %nome, missing, "vault: PAT lacks required scopes");
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ impl Attempt<'_> {
         } = self.target;
         tracing::warn!(
             %organizacao, work_item = work_item_id, rev = item.rev, rev_written = self.claim.rev_written,
-            "the work item was restored to an earlier revision; its hours are planned anew"
+            "outbox: work item restored to an earlier revision; hours recomputed"
         );
         self.claim.share = share;
         self.claim.rev_written = item.rev;

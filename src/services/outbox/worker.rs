@@ -55,7 +55,7 @@ impl OutboxService {
                         busy.insert(running.spawn(attempt).id(), nome);
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the write-back cannot see what is due"),
+                Err(error) => tracing::warn!(%error, "outbox: cannot read pending patches"),
             }
         }
         running.detach_all();
@@ -84,11 +84,11 @@ impl OutboxService {
             match revive.await {
                 Ok(revived) => {
                     if revived > 0 {
-                        tracing::info!(%organizacao, revived, "a new PAT gives failed hours another try");
+                        tracing::info!(%organizacao, revived, "outbox: failed hours rescheduled after a new PAT");
                     }
                     self.0.seen_credentials.note(organizacao, pat);
                 }
-                Err(error) => tracing::warn!(%error, "failed hours cannot be given another try"),
+                Err(error) => tracing::warn!(%error, "outbox: cannot reschedule failed hours"),
             }
         }
     }
@@ -102,7 +102,7 @@ impl OutboxService {
             tx.commit().await
         };
         if let Err(error) = sweep.await {
-            tracing::warn!(%error, "the write-back cannot look for what nobody takes");
+            tracing::warn!(%error, "outbox: cannot look for expired leases");
         }
     }
 

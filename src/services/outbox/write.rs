@@ -80,7 +80,7 @@ impl Inner {
                 Ok(Leased::Busy) if Instant::now() + POLL < deadline => sleep(POLL).await,
                 Ok(Leased::Busy | Leased::Idle) => return None,
                 Err(error) => {
-                    tracing::warn!(%error, "the outbox cannot lease a work item");
+                    tracing::warn!(%error, "outbox: cannot claim a work item");
                     return None;
                 }
             }
@@ -173,7 +173,7 @@ impl Inner {
         match lease.await {
             Ok(Some(claim)) => self.conclude(target, &claim, Err(failure)).await,
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the outbox cannot lease a work item"),
+            Err(error) => tracing::warn!(%error, "outbox: cannot claim a work item"),
         }
     }
 
@@ -204,9 +204,9 @@ impl Inner {
             Err(_) => "postponed",
         });
         let Err(failure) = outcome else { return };
-        tracing::info!(organizacao = %target.organizacao, work_item = target.work_item_id, %failure, "hours not written");
+        tracing::info!(organizacao = %target.organizacao, work_item = target.work_item_id, %failure, "outbox: hours not written");
         if let Err(error) = self.give_back(target, claim, failure).await {
-            tracing::warn!(%error, "the outbox cannot note an outcome; its lease runs out");
+            tracing::warn!(%error, "outbox: cannot store the outcome; retried when the lease expires");
         }
     }
 
