@@ -150,7 +150,7 @@ impl Db {
             }
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, pools).await.is_err() {
-            tracing::warn!("some database connections did not close in time");
+            tracing::warn!("database pool: connections did not close in time");
         }
     }
 

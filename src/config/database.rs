@@ -228,7 +228,7 @@ fn check_url(reader: &mut Reader<'_>, variable: &'static str, url: &str, environ
         );
     }
     if environment == Environment::Production && has_well_known_password(url) {
-        reader.problem(variable, "has a password that everybody tries first", URL_EXAMPLE);
+        reader.problem(variable, "has a well-known default password", URL_EXAMPLE);
     }
 }
 

@@ -21,14 +21,14 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Why the replica is not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
-    #[error("it was not compared yet")]
+    #[error("replication lag not measured yet")]
     NotCompared,
-    #[error("it lags behind")]
+    #[error("replication lag")]
     Behind,
     /// It is a server of its own: its rows may be of any day and of any installation.
-    #[error("the server is no standby")]
+    #[error("server is not a standby")]
     NoStandby,
-    #[error("it does not answer in time")]
+    #[error("timed out")]
     Silent,
     #[error(transparent)]
     Failed(#[from] sqlx::Error),
@@ -104,9 +104,9 @@ impl Replica {
         metrics::replica_used(usable);
         let changed = self.usable.swap(usable, Ordering::Relaxed) != usable;
         match found {
-            Ok(()) if changed => tracing::info!("the read replica is used"),
+            Ok(()) if changed => tracing::info!("read replica in use"),
             Err(why) if changed => {
-                tracing::warn!(%why, "the read replica is left alone; the primary is read");
+                tracing::warn!(%why, "read replica unusable: reading from the primary");
             }
             _ => {}
         }
@@ -158,7 +158,7 @@ async fn watch(replica: Replica, primary: Pool) {
         // Such a replica was never used, so that `note` has no change to log.
         if matches!(found, Err(Unusable::NoStandby)) {
             if !std::mem::replace(&mut warned, true) {
-                tracing::warn!("DATABASE_READ_URL names a server that is no standby; the primary is read");
+                tracing::warn!("DATABASE_READ_URL is not a standby: reading from the primary");
             }
         } else if matches!(found, Ok(()) | Err(Unusable::NotCompared)) {
             warned = false;

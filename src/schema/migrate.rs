@@ -94,7 +94,7 @@ async fn lock(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), sq
             return Ok(());
         }
         if !told {
-            tracing::info!("waiting for another process that migrates this schema");
+            tracing::info!("waiting for the migration lock: another process is migrating this schema");
             told = true;
         }
         tokio::time::sleep(LOCK_RETRY).await;
