@@ -145,7 +145,7 @@ pub async fn serve(
     }
     while connections.try_join_next().is_some() {}
     let cut = connections.len();
-    tracing::warn!(cut, "the shutdown timeout cut requests that still ran");
+    tracing::warn!(cut, "shutdown timeout: requests in flight aborted");
     connections.shutdown().await;
     cut
 }
@@ -250,7 +250,7 @@ impl<S: Answers> Acceptor<S> {
         let connection = watcher.watch(connection);
         async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, %peer, "connection ended early");
+                tracing::debug!(%error, %peer, "connection closed with an error");
             }
             drop(held);
         }

@@ -130,7 +130,7 @@ impl Watch {
         if unbelieved && !self.warned_of_proxy.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 peer = %ip,
-                "a proxy that is not in TRUSTED_PROXIES forwards requests: all its clients share one rate limit"
+                "untrusted proxy forwards requests: its clients share one rate limit (TRUSTED_PROXIES)"
             );
         }
         ip
@@ -197,7 +197,7 @@ impl Drop for Unanswered<'_> {
         };
         let omitted = (omitted > 0).then_some(omitted);
         let (client, elapsed_ms) = (self.client, elapsed_ms(self.started));
-        tracing::info!(elapsed_ms, %client, omitted, "the client went away before the answer");
+        tracing::info!(elapsed_ms, %client, omitted, "client disconnected before the response");
     }
 }
 

@@ -73,7 +73,7 @@ impl Addresses {
                 address = %network,
                 most = self.most,
                 left_out,
-                "an address holds as many connections as it may"
+                "connection refused: connection limit of the address reached"
             );
         }
         None

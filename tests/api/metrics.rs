@@ -164,7 +164,7 @@ async fn refused_connections_are_counted_and_logged_once() {
         let refused = async { TcpStream::connect(address).await?.read(&mut [0; 1]).await };
         assert!(refused.await.is_err(), "served beyond the bound");
     }
-    let line = server.line_with("as many connections as it may").await;
+    let line = server.line_with("connection limit of the address").await;
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["level"], "WARN");
     assert_eq!(line["address"], "127.0.0.1");

@@ -104,7 +104,7 @@ async fn report(budget: Weak<LineBudget>) {
         tokio::time::sleep(SWEEP_INTERVAL).await;
         let Some(budget) = budget.upgrade() else { return };
         for (client, omitted) in budget.sweep(Instant::now()) {
-            tracing::info!(%client, omitted, "left out lines of requests");
+            tracing::info!(%client, omitted, "request lines omitted: log limit of the address reached");
         }
     }
 }
