@@ -168,7 +168,7 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
         .transpose()?;
     let log = Arc::new(telemetry::init_server(&config.log, exporter.as_ref()));
     if let Err(error) = refused {
-        tracing::debug!(%error, "the system may write core dumps");
+        tracing::debug!(%error, "cannot disable core dumps");
     }
     if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
@@ -196,7 +196,7 @@ async fn serve(config: Config, log: Arc<ServerLog>) -> anyhow::Result<()> {
         () = stop.cancelled() => return Ok(()),
     }
     for gap in schema::security_gaps(&app.db).await? {
-        tracing::warn!(gap, "tenants are kept apart by the application alone");
+        tracing::warn!(gap, "row-level security is not effective");
     }
     tracing::info!(version = VERSION, environment = %config.environment, address = %listener.local_addr()?, "serving");
     app.run(listener, metrics, ServerOptions::from(&config.http), stop)
@@ -208,10 +208,10 @@ async fn serve(config: Config, log: Arc<ServerLog>) -> anyhow::Result<()> {
 /// The first signal drains; a second one ends the process at once.
 async fn stop_on_signal(mut signals: StopSignals, stop: CancellationToken, log: Arc<ServerLog>) {
     signals.next().await;
-    tracing::info!("stopping; running requests may finish");
+    tracing::info!("shutting down: draining requests in flight");
     stop.cancel();
     signals.next().await;
-    tracing::warn!("told to stop again: not waiting any longer");
+    tracing::warn!("second stop signal: exiting without draining");
     log.finish();
     std::process::exit(1);
 }
@@ -221,7 +221,7 @@ fn run_migrate(env: &Env) -> anyhow::Result<()> {
     telemetry::init(&log);
     block_on(async {
         database::migrate(&config).await?;
-        tracing::info!(schema = %config.schema, version = migrate::expected_version(), "the schema is up to date");
+        tracing::info!(schema = %config.schema, version = migrate::expected_version(), "schema is up to date");
         Ok(())
     })
 }

@@ -26,7 +26,7 @@ pub enum Error {
     #[error("not authenticated: {0}")]
     Unauthenticated(String),
     /// The address showed too many unknown credentials lately (429).
-    #[error("too many unknown credentials from one address")]
+    #[error("too many unverified credentials from one address")]
     TooManyProofs {
         /// When the next one may come.
         retry_after: Duration,
@@ -44,7 +44,7 @@ pub enum Error {
     #[error("invalid input: {} failure(s)", .0.len())]
     Invalid(Vec<FieldError>),
     /// The input is well-formed and breaks a rule of the product (422).
-    #[error("rule broken: {}", .code.as_str())]
+    #[error("rule violated: {}", .code.as_str())]
     Rule {
         /// Its code.
         code: Code,
@@ -80,7 +80,7 @@ pub enum Error {
         source: azure_devops::Error,
     },
     /// Several organisations were asked and none gave a usable answer.
-    #[error("none of {} organisation(s) gave a usable answer", .failures.len())]
+    #[error("no usable response from any of {} organisation(s)", .failures.len())]
     AllUpstreamsFailed {
         /// Each organisation and what happened, in words for people.
         failures: Vec<(NomeOrganizacao, String)>,

@@ -46,12 +46,12 @@ impl MetricsListener {
                 return Err(error).with_context(|| format!("cannot listen on {address} (METRICS_ADDR)"));
             }
             Err(error) => {
-                tracing::warn!(%address, %error, "no metrics: set METRICS_ADDR to a free address, or to off");
+                tracing::warn!(%address, %error, "metrics listener disabled (set METRICS_ADDR to a free address, or to off)");
                 return Ok(None);
             }
         };
         let handle = metrics::install(VERSION)?;
-        tracing::info!(address = %listener.local_addr()?, "metrics can be read");
+        tracing::info!(address = %listener.local_addr()?, "metrics listener started");
         Ok(Some(Self { listener, handle }))
     }
 

@@ -245,15 +245,15 @@ pub fn announce(config: &AuthConfig, organisations: usize) {
         emails = count(|name| matches!(name, AdminName::Email(_))),
         accounts = count(|name| matches!(name, AdminName::Account(_))),
         bound = entries.len() - unbound,
-        "administrators are matched by id in any of their organisations, and by the addresses or the account that the \
-         default organisation tells; bound ones as their organisation tells"
+        "administrators configured: ids match in every organisation, e-mails and accounts as the default organisation \
+         reports them, bound entries as their own organisation reports them"
     );
     if unbound > 0 && organisations > 1 {
         tracing::warn!(
             unbound,
             organisations,
-            "entries of ADMIN_USERS without an organisation administer all organisations and see the whole vault; bind \
-             them (organisation/entry) unless every organisation trusts these people"
+            "ADMIN_USERS has unbound entries: they administer all organisations and read the whole vault; bind them \
+             (organisation/entry) unless every organisation trusts these people"
         );
     }
 }

@@ -46,9 +46,9 @@ fn get(address: SocketAddr, path: &str) -> anyhow::Result<u16> {
     let mut head = [0; STATUS_LINE_START];
     stream.read_exact(&mut head)?;
     let head = std::str::from_utf8(&head)?;
-    let (version, status) = head.split_once(' ').context("not an HTTP answer")?;
+    let (version, status) = head.split_once(' ').context("not an HTTP response")?;
     if !version.starts_with("HTTP/1.") {
-        bail!("not an HTTP answer");
+        bail!("not an HTTP response");
     }
     Ok(status.parse()?)
 }

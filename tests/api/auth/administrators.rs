@@ -445,11 +445,11 @@ async fn start_says_how_administrators_are_matched() {
         Running::start(serve)
     };
     let mut running = start(r"ana@x.example,fabrikam/ana@x.example,CONTOSO\ana");
-    let line = running.line_with("administrators are matched by id").await;
+    let line = running.line_with("administrators configured").await;
     for figure in ["emails=2", "accounts=1", "ids=0", "bound=1"] {
         assert!(line.contains(figure), "{figure}: {line}");
     }
-    let warning = running.line_with("without an organisation administer all").await;
+    let warning = running.line_with("ADMIN_USERS has unbound entries").await;
     assert!(warning.contains("unbound=2"), "{warning}");
     running.signal("KILL").await;
 }

@@ -34,7 +34,7 @@ pub async fn start_with(
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         format!("http://{}", line["address"].as_str().unwrap())
     };
-    let metrics = address(server.line_with("metrics can be read").await);
+    let metrics = address(server.line_with("metrics listener started").await);
     let api = address(server.line_with("\"serving\"").await);
     (server, api, metrics)
 }
