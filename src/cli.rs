@@ -173,7 +173,7 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
     if config.auth.mode == AuthMode::Off {
         tracing::warn!("authentication is off: every caller is an administrator");
     } else {
-        auth::announce(&config.auth, config.azure_devops.client.organizacoes.len());
+        auth::log_admin_users(&config.auth, config.azure_devops.client.organizacoes.len());
     }
     for host in hosts_in_clear(&config) {
         tracing::warn!(host, "{IN_CLEAR}");

@@ -25,12 +25,12 @@ pub enum Administered {
 #[derive(Debug, Clone)]
 pub(super) struct Administration {
     administered: Administered,
-    doubts: Vec<Doubt>,
+    undecided_entries: Vec<UndecidedEntry>,
 }
 
-/// An entry that an organisation without an answer may match.
+/// Entry that may match an identity of an organisation without an answer.
 #[derive(Debug, Clone)]
-struct Doubt {
+struct UndecidedEntry {
     /// What the caller would administer; `None`: everything.
     of: Option<ChaveOrganizacao>,
     trouble: azure_devops::Error,
@@ -40,13 +40,13 @@ impl Administration {
     /// Administers everything: callers while authentication is off.
     pub(super) const EVERYTHING: Self = Self {
         administered: Administered::Everything,
-        doubts: Vec::new(),
+        undecided_entries: Vec::new(),
     };
 
     /// Administers nothing.
     pub(super) const NOTHING: Self = Self {
         administered: Administered::Nothing,
-        doubts: Vec::new(),
+        undecided_entries: Vec::new(),
     };
 }
 
@@ -71,18 +71,19 @@ impl Administrators {
     ) -> Administration {
         let mut bound = BTreeSet::new();
         let mut everything = false;
-        let mut doubts = Vec::new();
+        let mut undecided_entries = Vec::new();
         for entry in &self.0 {
             // An entry follows the organisation that it names through a rename.
             let of = entry.organizacao.as_ref().map(|nome| names.chave_of(nome));
-            let told_by = |chave: &ChaveOrganizacao| match (&of, &entry.name) {
+            let is_judged_by = |chave: &ChaveOrganizacao| match (&of, &entry.name) {
                 (Some(of), _) => of.as_ref() == Some(chave),
                 (None, AdminName::Id(_)) => true,
                 (None, AdminName::Email(_) | AdminName::Account(_)) => Some(chave) == default,
             };
             let matched = memberships.iter().any(|membership| {
                 let identity = membership.identity();
-                told_by(membership.chave()) && identity.is_some_and(|identity| matches(&entry.name, identity))
+                is_judged_by(membership.chave())
+                    && identity.is_some_and(|identity| matches(&entry.name, identity))
             });
             match (&of, matched) {
                 (Some(of), true) => bound.extend(of.clone()),
@@ -90,8 +91,8 @@ impl Administrators {
                 (of, false) => {
                     let unsure = undecided
                         .iter()
-                        .filter(|(other, _)| names.chave_of(other).is_some_and(|chave| told_by(&chave)));
-                    doubts.extend(unsure.map(|(_, trouble)| Doubt {
+                        .filter(|(other, _)| names.chave_of(other).is_some_and(|chave| is_judged_by(&chave)));
+                    undecided_entries.extend(unsure.map(|(_, trouble)| UndecidedEntry {
                         of: of.clone().flatten(),
                         trouble: trouble.clone(),
                     }));
@@ -103,7 +104,10 @@ impl Administrators {
             (false, true) => Administered::Nothing,
             (false, false) => Administered::Organizacoes(bound),
         };
-        Administration { administered, doubts }
+        Administration {
+            administered,
+            undecided_entries,
+        }
     }
 }
 
@@ -189,9 +193,10 @@ impl CurrentUser {
     /// an organisation cannot tell at the moment. Trouble is never "no".
     #[must_use]
     pub fn unless_administrator(&self, chave: Option<&ChaveOrganizacao>, error: Error) -> Error {
-        let concerns = |doubt: &&Doubt| doubt.of.is_none() || chave.is_none() || doubt.of.as_ref() == chave;
-        match self.administration.doubts.iter().find(concerns) {
-            Some(doubt) => doubt.trouble.clone().into(),
+        let concerns =
+            |entry: &&UndecidedEntry| entry.of.is_none() || chave.is_none() || entry.of.as_ref() == chave;
+        match self.administration.undecided_entries.iter().find(concerns) {
+            Some(entry) => entry.trouble.clone().into(),
             None => error,
         }
     }
@@ -232,7 +237,7 @@ fn only_administrators() -> Error {
 }
 
 /// Logs how administrators are matched, and warns of entries that reach further than one organisation.
-pub fn announce(config: &AuthConfig, organisations: usize) {
+pub fn log_admin_users(config: &AuthConfig, organisations: usize) {
     let entries = &config.admin_users;
     if entries.is_empty() {
         tracing::info!("ADMIN_USERS is empty: no caller is an administrator");

@@ -39,7 +39,7 @@ fn caller(user: &CurrentUser) -> Caller {
     Caller {
         id: user.id.clone(),
         organizacoes: organizacoes.join(","),
-        lacking: user.lacking(),
+        undecided: user.undecided_names(),
     }
 }
 

@@ -9,8 +9,8 @@ use moka::future::Cache;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-use super::presented::Presented;
-use super::same_person::LocalIds;
+use super::local_ids::LocalIds;
+use super::unverified_token::UnverifiedToken;
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao, Scheme, Tenant};
 use crate::models::organizacao::NomeOrganizacao;
@@ -30,26 +30,26 @@ const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(super) enum Verdict {
     /// A member.
-    Member(Proved),
+    Member(ProvedMember),
     /// Not one; with the status that said so.
     Refused(u16),
     /// Not known at the moment.
     Unknown(Error),
 }
 
-/// A member as the organisation told them.
+/// Member whose identity an organisation proved.
 #[derive(Debug, Clone)]
-pub(super) struct Proved {
+pub(super) struct ProvedMember {
     pub(super) identity: Arc<Identity>,
     /// Form in which the token was accepted, if a token was.
     pub(super) scheme: Option<Scheme>,
     /// Id of the organisation that answered, where the answer told it.
     pub(super) instance_id: Option<Uuid>,
-    /// When it was told.
+    /// When it was proved.
     pub(super) since: Instant,
 }
 
-/// What is asked about: a token (by its hash) or, with the service's own PAT, a person.
+/// Part of the cache key: a token (by its hash), or a person, looked up with the service's own PAT.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Subject {
     Token(Fingerprint, &'static [Scheme]),
@@ -62,7 +62,7 @@ struct Key {
     subject: Subject,
 }
 
-/// The questions asked lately and their answers.
+/// Caches the verdicts of organisations about tokens and people.
 #[derive(Debug, Clone)]
 pub(super) struct Memberships {
     cache: Cache<Key, Verdict>,
@@ -90,7 +90,7 @@ impl Memberships {
     }
 
     /// Returns the identity that `token` proves to this organisation.
-    async fn of_token(&self, token: &Presented, tenant: &Tenant) -> Verdict {
+    async fn of_token(&self, token: &UnverifiedToken, tenant: &Tenant) -> Verdict {
         let key = token_key(token, tenant);
         if let Some(Verdict::Member(proved)) = self.cache.get(&key).await {
             metrics::auth_cache("hit");
@@ -131,13 +131,13 @@ impl Memberships {
     }
 
     /// Returns `true` if an organisation is about to be asked about a token that it does not know.
-    pub(super) fn is_new(&self, token: &Presented, tenant: &Tenant) -> bool {
+    pub(super) fn is_new(&self, token: &UnverifiedToken, tenant: &Tenant) -> bool {
         let key = token_key(token, tenant);
         !self.cache.contains_key(&key) && !self.proved.contains_key(&key)
     }
 
     /// Returns `true` if the token proved a member of this organisation within the last hours.
-    pub(super) fn was_proved(&self, token: &Presented, tenant: &Tenant) -> bool {
+    pub(super) fn was_recently_proved(&self, token: &UnverifiedToken, tenant: &Tenant) -> bool {
         self.proved.contains_key(&token_key(token, tenant))
     }
 
@@ -175,11 +175,12 @@ impl Memberships {
         asking.await.unwrap_or(Verdict::Unknown(Error::Timeout))
     }
 
-    /// No request waits for this answer again for a while; it still counts when it comes.
-    pub(super) async fn give_up(&self, question: &Question<'_>, tenant: &Tenant) {
+    /// Stores "undecided" for a while, so that no further request waits for this answer; a late one still
+    /// counts.
+    pub(super) async fn mark_undecided(&self, question: &MembershipQuery<'_>, tenant: &Tenant) {
         let key = match question {
-            Question::Token(token) => token_key(token, tenant),
-            Question::Person(person) => {
+            MembershipQuery::Token(token) => token_key(token, tenant),
+            MembershipQuery::Person(person) => {
                 let local = self.local_ids.of(tenant.organizacao.nome(), *person).await;
                 person_key(local, tenant)
             }
@@ -187,25 +188,25 @@ impl Memberships {
         self.cache.insert(key, Verdict::Unknown(Error::Timeout)).await;
     }
 
-    /// What this organisation says.
-    pub(super) async fn of(&self, question: &Question<'_>, tenant: &Tenant) -> Verdict {
+    /// Returns the verdict of this organisation.
+    pub(super) async fn of(&self, question: &MembershipQuery<'_>, tenant: &Tenant) -> Verdict {
         match question {
-            Question::Token(token) => self.of_token(token, tenant).await,
-            Question::Person(person) => self.of_person(*person, tenant).await,
+            MembershipQuery::Token(token) => self.of_token(token, tenant).await,
+            MembershipQuery::Person(person) => self.of_person(*person, tenant).await,
         }
     }
 }
 
-/// What organisations are asked about.
+/// Subject of a membership check.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Question<'a> {
+pub(super) enum MembershipQuery<'a> {
     /// Asks for the identity that the token proves.
-    Token(&'a Presented),
-    /// Do you know this person?
+    Token(&'a UnverifiedToken),
+    /// Asks whether the organisation knows this person.
     Person(Uuid),
 }
 
-fn token_key(token: &Presented, tenant: &Tenant) -> Key {
+fn token_key(token: &UnverifiedToken, tenant: &Tenant) -> Key {
     let fingerprint = Fingerprint::of(token.token().expose_secret());
     Key {
         organizacao: tenant.organizacao.nome().clone(),
@@ -231,7 +232,7 @@ async fn note(proved: &Cache<Key, ()>, key: &Key, verdict: &Verdict) {
 
 /// Tries each form until one is accepted. Trouble ends it: it says nothing about the token. `known`: the
 /// token proved a member lately, and has turns that strangers do not take.
-async fn ask_about_token(token: &Presented, organizacao: &Organizacao, known: bool) -> Verdict {
+async fn ask_about_token(token: &UnverifiedToken, organizacao: &Organizacao, known: bool) -> Verdict {
     let mut refused = 401;
     for scheme in token.schemes() {
         let credential = Credential::new(*scheme, token.token().clone());
@@ -242,7 +243,7 @@ async fn ask_about_token(token: &Presented, organizacao: &Organizacao, known: bo
         };
         match answer {
             Ok(proof) => {
-                return Verdict::Member(Proved {
+                return Verdict::Member(ProvedMember {
                     identity: Arc::new(proof.identity),
                     scheme: Some(*scheme),
                     instance_id: Some(proof.instance_id),
@@ -260,7 +261,7 @@ async fn ask_about_token(token: &Presented, organizacao: &Organizacao, known: bo
 /// Asks with the service's own PAT whether an organisation knows a person.
 async fn ask_about_person(person: Uuid, organizacao: Organizacao, pat: Credential) -> Verdict {
     match organizacao.identity(&pat, person).await {
-        Ok(Some(identity)) => Verdict::Member(Proved {
+        Ok(Some(identity)) => Verdict::Member(ProvedMember {
             identity: Arc::new(identity),
             scheme: None,
             instance_id: None,

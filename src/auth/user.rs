@@ -27,8 +27,8 @@ pub struct CurrentUser {
     pub(super) memberships: Vec<Membership>,
     /// Organisations that could not say whether they know the caller, and why.
     pub(super) undecided: Vec<(NomeOrganizacao, azure_devops::Error)>,
-    /// Those of them that did know the caller a while ago.
-    pub(super) familiar: Vec<NomeOrganizacao>,
+    /// Those of them that proved the caller within the last hours.
+    pub(super) recently_proved: Vec<NomeOrganizacao>,
     /// The configured default organisation.
     pub(super) default: Option<ChaveOrganizacao>,
     /// Its name in the configuration.
@@ -116,7 +116,7 @@ impl CurrentUser {
             default_nome: None,
             memberships,
             undecided: Vec::new(),
-            familiar: Vec::new(),
+            recently_proved: Vec::new(),
             names,
         }
     }
@@ -144,9 +144,9 @@ impl CurrentUser {
         }
     }
 
-    /// The caller as an organisation knows them; in one that does not, as the first one does.
+    /// Returns the caller as an organisation knows them, else as the first organisation does.
     #[must_use]
-    pub fn as_known_in(&self, chave: &ChaveOrganizacao) -> Pessoa {
+    pub fn pessoa_in(&self, chave: &ChaveOrganizacao) -> Pessoa {
         let membership = self.memberships.iter().find(|m| m.chave == *chave);
         match membership.and_then(Membership::identity) {
             Some(identity) => Pessoa {
@@ -184,7 +184,7 @@ impl CurrentUser {
 
     /// Returns `true` if authentication is off and every caller is this user.
     #[must_use]
-    pub fn is_everybody(&self) -> bool {
+    pub fn is_mock(&self) -> bool {
         self.everything
     }
 
@@ -212,7 +212,7 @@ impl CurrentUser {
         let chave = self.names.chave_of(nome);
         match chave.and_then(|chave| self.membership_in(&chave)) {
             Some(found) => Ok(found),
-            None => Err(self.trouble_of(nome).unwrap_or_else(not_a_member)),
+            None => Err(self.undecided_error(nome).unwrap_or_else(not_a_member)),
         }
     }
 
@@ -222,8 +222,8 @@ impl CurrentUser {
         self.memberships.iter().find(|m| m.chave == *chave)
     }
 
-    /// Why an organisation could not say whether it knows the caller.
-    fn trouble_of(&self, nome: &NomeOrganizacao) -> Option<Error> {
+    /// Returns the error of an organisation that could not say whether it knows the caller.
+    fn undecided_error(&self, nome: &NomeOrganizacao) -> Option<Error> {
         let same = |other: &NomeOrganizacao| {
             other == nome || self.names.find(other).is_some_and(|known| known.claims(nome))
         };
@@ -243,9 +243,9 @@ impl CurrentUser {
         self.member_of(nome).map(|membership| membership.chave.clone())
     }
 
-    /// What the organisation of a key is called now.
+    /// Returns the current name of the organisation of a key.
     #[must_use]
-    pub fn present_name(&self, chave: &ChaveOrganizacao) -> String {
+    pub fn current_name(&self, chave: &ChaveOrganizacao) -> String {
         let nome = self.names.nome_of(chave);
         nome.map_or_else(|| chave.to_string(), ToString::to_string)
     }
@@ -261,13 +261,13 @@ impl CurrentUser {
     /// commas between them. `*` stands for those that never knew the caller; the caller must not learn which
     /// other organisations are served.
     #[must_use]
-    pub fn lacking(&self) -> Option<String> {
-        let is_familiar = |nome: &NomeOrganizacao| self.familiar.contains(nome);
+    pub fn undecided_names(&self) -> Option<String> {
+        let was_recently_proved = |nome: &NomeOrganizacao| self.recently_proved.contains(nome);
         let known = self
             .undecided
             .iter()
             .map(|(nome, _)| nome)
-            .filter(|nome| is_familiar(nome));
+            .filter(|nome| was_recently_proved(nome));
         let mut names: Vec<String> = known.map(NomeOrganizacao::percent_encoded).collect();
         if names.len() < self.undecided.len() {
             names.push("*".to_owned());
@@ -296,7 +296,10 @@ impl CurrentUser {
         if let Some(found) = default.and_then(|chave| self.membership_in(chave)) {
             return Ok(found);
         }
-        let trouble = self.default_nome.as_ref().and_then(|nome| self.trouble_of(nome));
+        let trouble = self
+            .default_nome
+            .as_ref()
+            .and_then(|nome| self.undecided_error(nome));
         match trouble {
             Some(error) => Err(error),
             None => self.memberships.first().ok_or_else(not_a_member),
@@ -311,7 +314,7 @@ impl CurrentUser {
 /// organisation that is not served.
 pub fn membership_of<'u>(user: &'u CurrentUser, nome: &NomeOrganizacao) -> Result<&'u Membership> {
     match user.member_of(nome) {
-        Err(_) if user.is_everybody() => Err(not_configured()),
+        Err(_) if user.is_mock() => Err(not_configured()),
         found => found,
     }
 }

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::administrators::{Administration, Administrators};
 use super::app_token::{AppTokens, Rejected};
-use super::membership::{Memberships, Proved, Question, Verdict};
-use super::presented::{Presented, Shown};
-use super::strangers::{Strangers, Turn};
+use super::membership::{MembershipQuery, Memberships, ProvedMember, Verdict};
+use super::proof_limit::{ProofLimiter, ProofPermit};
+use super::unverified_token::{ParsedAuthorization, UnverifiedToken};
 use super::user::{CurrentUser, Membership};
 use crate::azure_devops::identities::Identity;
 use crate::azure_devops::{Credential, Error as AzureError, Fingerprint, Scheme, Tenant};
@@ -36,24 +36,24 @@ struct Inner {
     app_tokens: AppTokens,
     memberships: Memberships,
     administrators: Administrators,
-    strangers: Strangers,
+    proof_limiter: ProofLimiter,
 }
 
-/// What the organisations say, in their order.
+/// Verdicts of all organisations, in their order.
 struct Verdicts {
     members: Vec<Member>,
     undecided: Vec<(NomeOrganizacao, AzureError)>,
-    /// Organisations that the token proved a member of within the last hours.
-    familiar: Vec<NomeOrganizacao>,
+    /// Organisations that proved the token within the last hours.
+    recently_proved: Vec<NomeOrganizacao>,
     /// Status of the last refusal.
     refused: u16,
 }
 
-/// What one organisation says, once it is known which one it is.
+/// Verdict of one organisation, whose `instanceId` is confirmed.
 #[derive(Debug, Clone)]
-enum Answer {
+enum ConfirmedVerdict {
     /// The caller is a member of the organisation of this key.
-    Member(Proved, ChaveOrganizacao),
+    Member(ProvedMember, ChaveOrganizacao),
     /// Not a member; with the status that said so.
     Refused(u16),
     /// It cannot be told at the moment.
@@ -79,7 +79,7 @@ impl Authenticator {
             app_tokens: AppTokens::new(config),
             memberships: Memberships::new(config.cache_ttl),
             administrators: Administrators::new(config),
-            strangers: Strangers::new(config.proofs_per_second),
+            proof_limiter: ProofLimiter::new(config.proofs_per_second),
         }))
     }
 
@@ -96,18 +96,20 @@ impl Authenticator {
         let inner = &*self.0;
         if inner.mode == AuthMode::Off {
             return Ok(CurrentUser::mock(
-                everywhere(&inner.tenants),
+                mock_memberships(&inner.tenants),
                 inner.tenants.names(),
             ));
         }
-        let presented = match Presented::from_authorization(authorization.unwrap_or_default()) {
-            Shown::Nothing => return Err(unauthenticated("Token de autenticação não fornecido")),
-            Shown::Unusable => return Err(rejected("credencial malformada")),
-            Shown::Token(presented) => presented,
+        let presented = match UnverifiedToken::from_authorization(authorization.unwrap_or_default()) {
+            ParsedAuthorization::Nothing => {
+                return Err(unauthenticated("Token de autenticação não fornecido"));
+            }
+            ParsedAuthorization::Unusable => return Err(rejected("credencial malformada")),
+            ParsedAuthorization::Token(presented) => presented,
         };
         let access_token = match access_token {
             Some(text) => {
-                let token = Presented::from_access_token(text).filter(|token| !token.is_app_token());
+                let token = UnverifiedToken::from_access_token(text).filter(|token| !token.is_app_token());
                 Some(token.ok_or_else(wrong_access_token)?)
             }
             None => None,
@@ -133,8 +135,8 @@ impl std::fmt::Debug for Authenticator {
     }
 }
 
-/// The mock user's memberships.
-fn everywhere(tenants: &Tenants) -> Vec<Membership> {
+/// Returns the mock user's memberships: one in each organisation.
+fn mock_memberships(tenants: &Tenants) -> Vec<Membership> {
     let membership = |tenant: &Tenant| {
         Some(Membership {
             chave: tenants.chave_of(tenant)?,
@@ -148,8 +150,12 @@ fn everywhere(tenants: &Tenants) -> Vec<Membership> {
 }
 
 impl Inner {
-    async fn by_token(&self, presented: &Presented, beside: Option<&Presented>) -> Result<CurrentUser> {
-        let verdicts = self.ask(Question::Token(presented)).await?;
+    async fn by_token(
+        &self,
+        presented: &UnverifiedToken,
+        beside: Option<&UnverifiedToken>,
+    ) -> Result<CurrentUser> {
+        let verdicts = self.ask(MembershipQuery::Token(presented)).await?;
         if verdicts.members.is_empty() {
             return Err(match verdicts.undecided.into_iter().next() {
                 Some((_, error)) => error.into(),
@@ -158,15 +164,19 @@ impl Inner {
         }
         let mut user = self.current_user(&verdicts, Some(presented));
         if let Some(token) = beside {
-            let shown = self.ask(Question::Token(token)).await?;
-            self.join(&mut user, &shown, token, None).await?;
+            let token_verdicts = self.ask(MembershipQuery::Token(token)).await?;
+            self.join(&mut user, &token_verdicts, token, None).await?;
         }
         Ok(user)
     }
 
     /// An app token names a person; membership is proved by the organisation's identity service, or by the
     /// caller's access token beside it.
-    async fn by_app_token(&self, presented: &Presented, beside: Option<&Presented>) -> Result<CurrentUser> {
+    async fn by_app_token(
+        &self,
+        presented: &UnverifiedToken,
+        beside: Option<&UnverifiedToken>,
+    ) -> Result<CurrentUser> {
         let verified = self.app_tokens.verify(presented.token().expose_secret());
         let person = verified.map_err(|rejected| match rejected {
             Rejected::NoSecret => unauthenticated(
@@ -174,7 +184,7 @@ impl Inner {
             ),
             Rejected::Invalid => unauthenticated("App Token JWT inválido ou expirado"),
         })?;
-        let mut verdicts = self.ask(Question::Person(person)).await?;
+        let mut verdicts = self.ask(MembershipQuery::Person(person)).await?;
         let Some(token) = beside else {
             if !verdicts.members.is_empty() {
                 return Ok(self.current_user(&verdicts, None));
@@ -186,16 +196,17 @@ impl Inner {
                 ),
             });
         };
-        let shown = self.ask(Question::Token(token)).await?;
+        let token_verdicts = self.ask(MembershipQuery::Token(token)).await?;
         if verdicts.members.is_empty() {
-            self.same_person(&shown, Some(person), |_| false).await?;
-            let mut user = self.current_user(&shown, Some(token));
-            user.undecided = shown.undecided;
-            user.familiar = shown.familiar;
+            self.require_same_person(&token_verdicts, Some(person), |_| false)
+                .await?;
+            let mut user = self.current_user(&token_verdicts, Some(token));
+            user.undecided = token_verdicts.undecided;
+            user.recently_proved = token_verdicts.recently_proved;
             return Ok(user);
         }
         let mut user = self.current_user(&verdicts, None);
-        self.join(&mut user, &shown, token, Some(person)).await?;
+        self.join(&mut user, &token_verdicts, token, Some(person)).await?;
         Ok(user)
     }
 
@@ -203,26 +214,26 @@ impl Inner {
     /// organisation: one that is `known` there, or the one that the app token names. Where it proves another
     /// id than `named`, the organisation's PAT reads all ids of that identity; which one is the local id is
     /// remembered.
-    async fn same_person(
+    async fn require_same_person(
         &self,
-        shown: &Verdicts,
+        token_verdicts: &Verdicts,
         named: Option<Uuid>,
         known: impl Fn(&Member) -> bool,
     ) -> Result<()> {
         let has_name = |identity: &Identity| named.is_some_and(|named| identity.has_id(named));
-        if shown
+        if token_verdicts
             .members
             .iter()
             .any(|member| known(member) || has_name(&member.identity))
         {
             return Ok(());
         }
-        let mut trouble = shown.undecided.first().map(|(_, error)| error.clone());
-        trouble = trouble.filter(|_| shown.members.is_empty());
-        for member in shown.members.iter().filter(|_| named.is_some()) {
-            let read = Question::Person(member.identity.id);
+        let mut trouble = token_verdicts.undecided.first().map(|(_, error)| error.clone());
+        trouble = trouble.filter(|_| token_verdicts.members.is_empty());
+        for member in token_verdicts.members.iter().filter(|_| named.is_some()) {
+            let read = MembershipQuery::Person(member.identity.id);
             match self.memberships.of(&read, &member.tenant).await {
-                Verdict::Member(Proved { identity, .. }) if has_name(&identity) => {
+                Verdict::Member(ProvedMember { identity, .. }) if has_name(&identity) => {
                     let nome = member.tenant.organizacao.nome();
                     let named = named.unwrap_or(identity.id);
                     self.memberships.local_ids.learn(nome, named, identity.id).await;
@@ -240,21 +251,26 @@ impl Inner {
     async fn join(
         &self,
         user: &mut CurrentUser,
-        shown: &Verdicts,
-        token: &Presented,
+        token_verdicts: &Verdicts,
+        token: &UnverifiedToken,
         person: Option<Uuid>,
     ) -> Result<()> {
         let known = |member: &Member| {
             let here = user.memberships.iter().find(|m| m.chave == member.chave);
             here.and_then(|m| m.identity.as_ref()).map(|identity| identity.id)
         };
-        self.same_person(shown, person, |member| known(member) == Some(member.identity.id))
-            .await?;
+        self.require_same_person(token_verdicts, person, |member| {
+            known(member) == Some(member.identity.id)
+        })
+        .await?;
         let own = std::mem::take(&mut user.memberships);
         for tenant in self.tenants.azure().tenants().iter() {
             let here = |nome: &NomeOrganizacao| nome == tenant.organizacao.nome();
             let before = own.iter().find(|m| here(m.organizacao.nome())).cloned();
-            let now = shown.members.iter().find(|m| here(m.tenant.organizacao.nome()));
+            let now = token_verdicts
+                .members
+                .iter()
+                .find(|m| here(m.tenant.organizacao.nome()));
             let credential = now.map(|m| credential(m, token));
             let joined = match (before, now) {
                 (Some(before), _) => Some(Membership {
@@ -266,7 +282,8 @@ impl Inner {
             };
             user.memberships.extend(joined);
         }
-        user.familiar.extend_from_slice(&shown.familiar);
+        user.recently_proved
+            .extend_from_slice(&token_verdicts.recently_proved);
         user.undecided
             .retain(|(nome, _)| user.memberships.iter().all(|m| m.organizacao.nome() != nome));
         Ok(())
@@ -277,13 +294,13 @@ impl Inner {
     ///
     /// # Errors
     /// [`Error::TooManyProofs`] when the address showed too many unknown tokens.
-    async fn ask(&self, question: Question<'_>) -> Result<Verdicts> {
+    async fn ask(&self, question: MembershipQuery<'_>) -> Result<Verdicts> {
         let tenants = self.tenants.azure().tenants();
-        let _turn = match question {
-            Question::Token(token) => self.turn(token, &tenants).await?,
-            Question::Person(_) => None,
+        let _permit = match question {
+            MembershipQuery::Token(token) => self.proof_permit(token, &tenants).await?,
+            MembershipQuery::Person(_) => None,
         };
-        let mut answers: Vec<Option<Answer>> = vec![None; tenants.len()];
+        let mut answers: Vec<Option<ConfirmedVerdict>> = vec![None; tenants.len()];
         let mut open: FuturesUnordered<_> = tenants
             .iter()
             .enumerate()
@@ -296,7 +313,7 @@ impl Inner {
                 None => open.next().await,
             };
             let Some((position, answer)) = next else { break };
-            if matches!(answer, Answer::Member(..)) && deadline.is_none() {
+            if matches!(answer, ConfirmedVerdict::Member(..)) && deadline.is_none() {
                 deadline = Some(Instant::now() + GRACE);
             }
             if let Some(slot) = answers.get_mut(position) {
@@ -306,15 +323,18 @@ impl Inner {
         let mut verdicts = Verdicts {
             members: Vec::with_capacity(1),
             undecided: Vec::new(),
-            familiar: Vec::new(),
+            recently_proved: Vec::new(),
             refused: 401,
         };
         let mut decided = false;
         for (tenant, answer) in tenants.iter().zip(answers) {
-            decided |= matches!(answer, Some(Answer::Member(..) | Answer::Refused(_)));
+            decided |= matches!(
+                answer,
+                Some(ConfirmedVerdict::Member(..) | ConfirmedVerdict::Refused(_))
+            );
             let nome = tenant.organizacao.nome();
             match answer {
-                Some(Answer::Member(proved, chave)) => {
+                Some(ConfirmedVerdict::Member(proved, chave)) => {
                     // Of two names for one organisation the first one counts.
                     if verdicts.members.iter().all(|member| member.chave != chave) {
                         verdicts.members.push(Member {
@@ -325,10 +345,10 @@ impl Inner {
                         });
                     }
                 }
-                Some(Answer::Refused(status)) => verdicts.refused = status,
-                Some(Answer::Unknown(error)) => verdicts.undecided.push((nome.clone(), error)),
+                Some(ConfirmedVerdict::Refused(status)) => verdicts.refused = status,
+                Some(ConfirmedVerdict::Unknown(error)) => verdicts.undecided.push((nome.clone(), error)),
                 None => {
-                    self.memberships.give_up(&question, tenant).await;
+                    self.memberships.mark_undecided(&question, tenant).await;
                     verdicts.undecided.push((nome.clone(), AzureError::Timeout));
                 }
             }
@@ -341,14 +361,14 @@ impl Inner {
                 .retain(|(_, error)| !matches!(error, AzureError::NotFound));
         }
         if !verdicts.undecided.is_empty() {
-            verdicts.familiar = self.familiar(&question, &tenants);
+            verdicts.recently_proved = self.recently_proved(&question, &tenants);
         }
         Ok(verdicts)
     }
 
-    /// A turn to ask about a token that some organisation does not know; one for all simultaneous requests
+    /// A permit to ask about a token that some organisation does not know; one for all simultaneous requests
     /// that show it.
-    async fn turn(&self, token: &Presented, tenants: &[Tenant]) -> Result<Option<Turn>> {
+    async fn proof_permit(&self, token: &UnverifiedToken, tenants: &[Tenant]) -> Result<Option<ProofPermit>> {
         let is_new = || {
             tenants
                 .iter()
@@ -358,38 +378,37 @@ impl Inner {
             return Ok(None);
         }
         let first = self
-            .strangers
-            .first_of(Fingerprint::of(token.token().expose_secret()))
+            .proof_limiter
+            .lock_token(Fingerprint::of(token.token().expose_secret()))
             .await;
         // Another request may have asked meanwhile.
         if !is_new() {
             return Ok(None);
         }
-        let turn = self.strangers.turn(request::current_network()).await?;
-        Ok(Some(Turn {
-            _first: first,
-            _turn: turn,
+        let permit = self.proof_limiter.acquire(request::current_network()).await?;
+        Ok(Some(ProofPermit {
+            _token_lock: first,
+            _permit: permit,
         }))
     }
 
-    /// Organisations that knew the caller a while ago. Of a person that an app token names nothing is
-    /// remembered.
-    fn familiar(&self, question: &Question<'_>, tenants: &[Tenant]) -> Vec<NomeOrganizacao> {
-        let Question::Token(token) = question else {
+    /// Returns the organisations that proved the token within the last hours; none for an app token's person.
+    fn recently_proved(&self, question: &MembershipQuery<'_>, tenants: &[Tenant]) -> Vec<NomeOrganizacao> {
+        let MembershipQuery::Token(token) = question else {
             return Vec::new();
         };
         let proved = tenants
             .iter()
-            .filter(|tenant| self.memberships.was_proved(token, tenant));
+            .filter(|tenant| self.memberships.was_recently_proved(token, tenant));
         proved.map(|tenant| tenant.organizacao.nome().clone()).collect()
     }
 
     /// Asks one organisation, and makes sure that it is the one that its name stands for here.
-    async fn ask_one(&self, question: &Question<'_>, tenant: &Tenant) -> Answer {
+    async fn ask_one(&self, question: &MembershipQuery<'_>, tenant: &Tenant) -> ConfirmedVerdict {
         let proved = match self.memberships.of(question, tenant).await {
             Verdict::Member(proved) => proved,
-            Verdict::Refused(status) => return Answer::Refused(status),
-            Verdict::Unknown(error) => return Answer::Unknown(error),
+            Verdict::Refused(status) => return ConfirmedVerdict::Refused(status),
+            Verdict::Unknown(error) => return ConfirmedVerdict::Unknown(error),
         };
         let chave = match (proved.instance_id, &tenant.pat) {
             (Some(id), _) => self.tenants.confirm(tenant.organizacao.nome(), id).await,
@@ -397,11 +416,13 @@ impl Inner {
             (None, Some(pat)) => self.tenants.verify(&tenant.organizacao, pat).await,
             (None, None) => Err(AzureError::Replaced),
         };
-        chave.map_or_else(Answer::Unknown, |chave| Answer::Member(proved, chave))
+        chave.map_or_else(ConfirmedVerdict::Unknown, |chave| {
+            ConfirmedVerdict::Member(proved, chave)
+        })
     }
 
     /// The caller, known to at least one organisation.
-    fn current_user(&self, verdicts: &Verdicts, token: Option<&Presented>) -> CurrentUser {
+    fn current_user(&self, verdicts: &Verdicts, token: Option<&UnverifiedToken>) -> CurrentUser {
         let identity = verdicts.members.first().map(|member| &*member.identity);
         let id = identity
             .map(|identity| identity.id.to_string())
@@ -421,7 +442,7 @@ impl Inner {
                 .map(|member| membership(member, token.map(|token| credential(member, token))))
                 .collect(),
             undecided: verdicts.undecided.clone(),
-            familiar: verdicts.familiar.clone(),
+            recently_proved: verdicts.recently_proved.clone(),
             default: self.tenants.default_chave(),
             default_nome: default,
             names: self.tenants.names(),
@@ -440,7 +461,7 @@ fn membership(member: &Member, credential: Option<Credential>) -> Membership {
 }
 
 /// The token in the form in which this organisation took it.
-fn credential(member: &Member, token: &Presented) -> Credential {
+fn credential(member: &Member, token: &UnverifiedToken) -> Credential {
     Credential::new(member.scheme.unwrap_or(Scheme::Bearer), token.token().clone())
 }
 

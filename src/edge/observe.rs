@@ -155,9 +155,9 @@ impl Watch {
             // A client that keeps the connection would meet a closed one with its next request.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let lacking = caller.get().and_then(|caller| caller.lacking.as_deref());
-        if let Some(lacking) = lacking.filter(|_| !asked.names_one) {
-            partial::mark(headers, lacking);
+        let undecided = caller.get().and_then(|caller| caller.undecided.as_deref());
+        if let Some(undecided) = undecided.filter(|_| !asked.names_one) {
+            partial::mark(headers, undecided);
         }
         // An error holds no data.
         if let Some(names) = stale.names().filter(|_| status < 400) {

@@ -24,8 +24,8 @@ pub(super) fn names_one(query: Option<&str>) -> bool {
 }
 
 /// Says in an answer which organisations it lacks.
-pub(super) fn mark(headers: &mut HeaderMap, lacking: &str) {
-    if let Ok(value) = HeaderValue::from_str(lacking) {
+pub(super) fn mark(headers: &mut HeaderMap, undecided: &str) {
+    if let Ok(value) = HeaderValue::from_str(undecided) {
         headers.insert(PARTIAL, value);
     }
 }

@@ -35,7 +35,7 @@ where
         let params = ApiQuery::<OrganizacaoParams>::from_request_parts(parts, state)
             .await
             .map_err(IntoResponse::into_response)?;
-        if user.memberships().is_empty() && user.is_everybody() {
+        if user.memberships().is_empty() && user.is_mock() {
             return Err(not_configured().into_response());
         }
         let found = match &params.0.organization_name {

@@ -67,7 +67,7 @@ async fn search_work_items(
     let place = match params.organization_name {
         Some(nome) => membership_of(&user, &nome)?,
         None => match user.default_membership() {
-            Err(_) if user.is_everybody() => return Err(not_configured()),
+            Err(_) if user.is_mock() => return Err(not_configured()),
             found => found?,
         },
     };

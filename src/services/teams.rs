@@ -81,7 +81,7 @@ impl TeamService {
         // teams.
         let all = user.administers(chave);
         let nome = membership.organizacao().nome();
-        let key = (nome.clone(), user.as_known_in(chave).id, project.clone(), all);
+        let key = (nome.clone(), user.pessoa_in(chave).id, project.clone(), all);
         let project = project.as_str();
         let ask = async {
             let (mut teams, settings) = tokio::try_join!(

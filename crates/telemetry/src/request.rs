@@ -60,7 +60,7 @@ pub struct Caller {
     pub organizacoes: String,
     /// Organisations that could not say whether they know the caller, as the answer names them; `None`
     /// without any.
-    pub lacking: Option<String>,
+    pub undecided: Option<String>,
 }
 
 /// Returns `work` for a task of its own that still belongs to the request and the span of this one.

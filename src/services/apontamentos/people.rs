@@ -39,7 +39,7 @@ impl AuthorClaim {
         organizacao: &ChaveOrganizacao,
         said: &UsuarioInformado,
     ) -> Result<Self> {
-        let writer = user.as_known_in(organizacao);
+        let writer = user.pessoa_in(organizacao);
         let colleague = said.id.as_ref().filter(|id| !user.has_id(id));
         let colleague = colleague.map(|_| said.clone());
         match (&colleague, &said.email) {

@@ -267,7 +267,7 @@ impl Rules {
 /// The membership with which Azure DevOps is asked; `None` where it cannot be: authentication off and no PAT.
 fn asked<'u>(user: &'u CurrentUser, organizacao: &ChaveOrganizacao) -> Option<&'u Membership> {
     let membership = user.membership_in(organizacao)?;
-    (!user.is_everybody() || membership.pat().is_some()).then_some(membership)
+    (!user.is_mock() || membership.pat().is_some()).then_some(membership)
 }
 
 /// The activity exists, is active, and may be used in the project. One that is switched off at the same

@@ -66,8 +66,8 @@ impl TimesheetService {
         types: &Types,
         semana: Semana,
     ) -> Result<Selected> {
-        let person = user.as_known_in(membership.chave());
-        let mine = (pedida.only_mine && !user.is_everybody()).then(|| Mine::new(&person, membership));
+        let person = user.pessoa_in(membership.chave());
+        let mine = (pedida.only_mine && !user.is_mock()).then(|| Mine::new(&person, membership));
         let team = pedida.team.as_deref();
         if let Some(iteration) = pedida.iteration {
             let iteration = &iteration.to_string();

@@ -1,4 +1,4 @@
-//! How many unknown tokens one address may have asked about: each one costs a call to every organisation.
+//! Limits the unknown tokens of one address: the proof of each costs a call to every organisation.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -25,30 +25,30 @@ const BURST_FACTOR: u32 = 4;
 const AT_ONCE: usize = 2;
 /// How long a request waits for a turn of its address.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// When a request may come back that waited in vain.
-const COME_BACK: Duration = Duration::from_secs(1);
+/// `Retry-After` of a request that got no permit in time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long an address without questions is remembered, and how many addresses are.
 const IDLE: Duration = Duration::from_mins(1);
 const MOST: u64 = 20_000;
 /// Number of questions after which addresses that are quiet again are forgotten, which bounds the memory.
 const SWEEP_EVERY: u32 = 1_000;
 
-/// The right to ask about an unknown token, held for as long as the question is open.
-pub(super) struct Turn {
-    pub(super) _first: OwnedMutexGuard<()>,
-    pub(super) _turn: Option<OwnedSemaphorePermit>,
+/// Permit to prove an unknown token, held while the proof is in flight.
+pub(super) struct ProofPermit {
+    pub(super) _token_lock: OwnedMutexGuard<()>,
+    pub(super) _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Budgets of addresses for tokens that proved no member lately.
-pub(super) struct Strangers {
+pub(super) struct ProofLimiter {
     /// `None`: not limited.
     limiter: Option<RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock>>,
-    asked: AtomicU32,
-    turns: Cache<IpAddr, Arc<Semaphore>>,
+    checks: AtomicU32,
+    permits: Cache<IpAddr, Arc<Semaphore>>,
     tokens: Cache<Fingerprint, Arc<Mutex<()>>>,
 }
 
-impl Strangers {
+impl ProofLimiter {
     /// So many tokens a second for each address; `None`: any number.
     pub(super) fn new(per_second: Option<NonZeroU32>) -> Self {
         let quota = |per_second: NonZeroU32| {
@@ -57,14 +57,14 @@ impl Strangers {
         };
         Self {
             limiter: per_second.map(|per_second| RateLimiter::dashmap(quota(per_second))),
-            asked: AtomicU32::new(0),
-            turns: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
+            checks: AtomicU32::new(0),
+            permits: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
             tokens: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
         }
     }
 
     /// Waits until no other request asks about this token.
-    pub(super) async fn first_of(&self, token: Fingerprint) -> OwnedMutexGuard<()> {
+    pub(super) async fn lock_token(&self, token: Fingerprint) -> OwnedMutexGuard<()> {
         let first = self.tokens.get_with(token, async { Arc::default() }).await;
         first.lock_owned().await
     }
@@ -74,19 +74,19 @@ impl Strangers {
     ///
     /// # Errors
     /// [`Error::TooManyProofs`] when the network has no turn for it, or too many tokens.
-    pub(super) async fn turn(&self, network: Option<IpAddr>) -> Result<Option<OwnedSemaphorePermit>> {
+    pub(super) async fn acquire(&self, network: Option<IpAddr>) -> Result<Option<OwnedSemaphorePermit>> {
         self.admit(network)?;
         let Some(network) = network.filter(|ip| self.limiter.is_some() && !ip.is_loopback()) else {
             return Ok(None);
         };
-        let turns = async { Arc::new(Semaphore::new(AT_ONCE)) };
-        let turns = self.turns.get_with(network, turns).await;
-        if let Ok(turn) = timeout(PATIENCE, turns.acquire_owned()).await {
-            return Ok(turn.ok());
+        let permits = async { Arc::new(Semaphore::new(AT_ONCE)) };
+        let permits = self.permits.get_with(network, permits).await;
+        if let Ok(permit) = timeout(PATIENCE, permits.acquire_owned()).await {
+            return Ok(permit.ok());
         }
         metrics::proof_refused();
         Err(Error::TooManyProofs {
-            retry_after: COME_BACK,
+            retry_after: RETRY_AFTER,
         })
     }
 
@@ -102,7 +102,7 @@ impl Strangers {
         if network.is_loopback() {
             return Ok(());
         }
-        if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+        if self.checks.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             limiter.retain_recent();
         }
         limiter.check_key(&network).map_err(|not_until| {
@@ -120,31 +120,31 @@ mod tests {
 
     #[test]
     fn each_address_has_a_budget_of_its_own() {
-        let strangers = Strangers::new(NonZeroU32::new(5));
+        let proof_limiter = ProofLimiter::new(NonZeroU32::new(5));
         let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
         for _ in 0..20 {
-            assert!(strangers.admit(address(1)).is_ok());
+            assert!(proof_limiter.admit(address(1)).is_ok());
         }
-        let refused = strangers.admit(address(1)).unwrap_err();
+        let refused = proof_limiter.admit(address(1)).unwrap_err();
         assert!(refused.retry_after().is_some(), "{refused}");
-        assert!(strangers.admit(address(2)).is_ok());
+        assert!(proof_limiter.admit(address(2)).is_ok());
         for _ in 0..100 {
-            assert!(strangers.admit(Some(IpAddr::from([127, 0, 0, 1]))).is_ok());
-            assert!(strangers.admit(None).is_ok());
+            assert!(proof_limiter.admit(Some(IpAddr::from([127, 0, 0, 1]))).is_ok());
+            assert!(proof_limiter.admit(None).is_ok());
         }
     }
 
     #[tokio::test]
     async fn one_address_asks_about_two_tokens_at_a_time() {
-        let strangers = Strangers::new(NonZeroU32::new(5));
+        let proof_limiter = ProofLimiter::new(NonZeroU32::new(5));
         let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
-        let first = strangers.turn(address(1)).await.unwrap();
-        let second = strangers.turn(address(1)).await.unwrap();
+        let first = proof_limiter.acquire(address(1)).await.unwrap();
+        let second = proof_limiter.acquire(address(1)).await.unwrap();
         assert!(first.is_some() && second.is_some());
-        let refused = strangers.turn(address(1)).await.unwrap_err();
-        assert_eq!(refused.retry_after(), Some(COME_BACK));
-        assert!(strangers.turn(address(2)).await.is_ok());
+        let refused = proof_limiter.acquire(address(1)).await.unwrap_err();
+        assert_eq!(refused.retry_after(), Some(RETRY_AFTER));
+        assert!(proof_limiter.acquire(address(2)).await.is_ok());
         drop(first);
-        assert!(strangers.turn(address(1)).await.is_ok());
+        assert!(proof_limiter.acquire(address(1)).await.is_ok());
     }
 }

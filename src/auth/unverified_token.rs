@@ -1,4 +1,4 @@
-//! What a request shows as proof, before anything is proved.
+//! Parses the credentials of a request, before anything is proved.
 
 use base64::Engine;
 use base64::alphabet;
@@ -19,9 +19,9 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A token that may or may not prove an identity.
+/// Token that is not checked yet.
 #[derive(Debug, Clone)]
-pub(super) struct Presented {
+pub(super) struct UnverifiedToken {
     token: SecretString,
     /// It came as a password.
     basic: bool,
@@ -41,27 +41,27 @@ enum Kind {
     AppToken,
 }
 
-/// What an `Authorization` header holds.
+/// Parsed `Authorization` header.
 #[derive(Debug)]
-pub(super) enum Shown {
+pub(super) enum ParsedAuthorization {
     /// No credential: other schemes and empty ones count as absent.
     Nothing,
     /// A credential that cannot prove an identity.
     Unusable,
     /// One that may.
-    Token(Presented),
+    Token(UnverifiedToken),
 }
 
-impl Presented {
+impl UnverifiedToken {
     /// Takes the value of an `Authorization` header apart.
-    pub(super) fn from_authorization(header: &str) -> Shown {
+    pub(super) fn from_authorization(header: &str) -> ParsedAuthorization {
         let token = match Authorization::parse(header) {
-            Authorization::Absent => return Shown::Nothing,
-            Authorization::Unusable => return Shown::Unusable,
+            Authorization::Absent => return ParsedAuthorization::Nothing,
+            Authorization::Unusable => return ParsedAuthorization::Unusable,
             Authorization::Bearer(token) => Self::new(token.expose_secret(), false),
             Authorization::Basic(password) => Self::new(password.expose_secret(), true),
         };
-        token.map_or(Shown::Unusable, Shown::Token)
+        token.map_or(ParsedAuthorization::Unusable, ParsedAuthorization::Token)
     }
 
     /// A bare access token.
@@ -139,10 +139,10 @@ mod tests {
     use crate::arbitrary;
 
     fn token(header: &str) -> String {
-        match Presented::from_authorization(header) {
-            Shown::Nothing => "nothing".to_owned(),
-            Shown::Unusable => "unusable".to_owned(),
-            Shown::Token(presented) => format!("token {}", presented.token.expose_secret()),
+        match UnverifiedToken::from_authorization(header) {
+            ParsedAuthorization::Nothing => "nothing".to_owned(),
+            ParsedAuthorization::Unusable => "unusable".to_owned(),
+            ParsedAuthorization::Token(presented) => format!("token {}", presented.token.expose_secret()),
         }
     }
 
@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn the_shape_decides_what_is_tried_first() {
-        let of = |header: &str| match Presented::from_authorization(header) {
-            Shown::Token(presented) => presented,
+        let of = |header: &str| match UnverifiedToken::from_authorization(header) {
+            ParsedAuthorization::Token(presented) => presented,
             other => panic!("{other:?}"),
         };
         assert_eq!(of("Bearer pat").schemes(), [Scheme::Pat, Scheme::Bearer]);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn kind(token: &str) -> Option<Kind> {
-        Presented::from_access_token(token).map(|presented| presented.kind)
+        UnverifiedToken::from_access_token(token).map(|presented| presented.kind)
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
                 "[Bb][Ee][Aa][Rr][Ee][Rr] [!-~]{0,20}\\.[A-Za-z0-9_-]{0,30}\\.[!-~]{0,20}",
             ],
         ) {
-            let Shown::Token(shown) = Presented::from_authorization(&header) else { return Ok(()) };
+            let ParsedAuthorization::Token(shown) = UnverifiedToken::from_authorization(&header) else { return Ok(()) };
             let token = shown.token().expose_secret();
             prop_assert!((1..=LONGEST).contains(&token.len()));
             prop_assert!(token.bytes().all(|b| b.is_ascii_graphic()));
@@ -242,8 +242,8 @@ mod tests {
 
         #[test]
         fn what_clients_send_is_read_back(token in "[!-~]{1,80}", user in "[^:\\pC]{0,10}", blanks in " {1,3}") {
-            let read = |header: &str| match Presented::from_authorization(header) {
-                Shown::Token(shown) => Some(shown.token().expose_secret().to_owned()),
+            let read = |header: &str| match UnverifiedToken::from_authorization(header) {
+                ParsedAuthorization::Token(shown) => Some(shown.token().expose_secret().to_owned()),
                 _ => None,
             };
             prop_assert_eq!(read(&format!("Bearer{blanks}{token}")), Some(token.clone()));
@@ -258,7 +258,7 @@ mod tests {
             let token = format!("{}.{}.c", BASE64_URL.encode(r#"{"alg":"HS256"}"#), BASE64_URL.encode(&payload));
             let told = serde_json::from_slice::<Value>(&payload).ok();
             let ours = told.is_some_and(|payload| payload["iss"] == ISSUER);
-            if let Some(shown) = Presented::from_access_token(&token) {
+            if let Some(shown) = UnverifiedToken::from_access_token(&token) {
                 prop_assert_eq!(shown.is_app_token(), ours);
             } else {
                 prop_assert!(token.len() > LONGEST);
