@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::azure_devops::identities::is_nobody;
+use crate::azure_devops::identities::is_placeholder_id;
 use crate::config::AuthConfig;
 use crate::models::ids::person_id;
 
@@ -68,7 +68,7 @@ impl AppTokens {
             .iter()
             .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok());
         let user = verified.and_then(|token| person_id(&token.claims.nameid));
-        user.filter(|id| !is_nobody(*id)).ok_or(Rejected::Invalid)
+        user.filter(|id| !is_placeholder_id(*id)).ok_or(Rejected::Invalid)
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
             }
             if let Ok(user) = tokens().verify(&sign(&claims)) {
                 prop_assert_eq!(claims["nameid"].as_str().and_then(person_id), Some(user));
-                prop_assert!(!is_nobody(user));
+                prop_assert!(!is_placeholder_id(user));
                 let holds = |claim: &Value, right: &str| match claim {
                     Value::Array(all) => all.iter().any(|one| one == right),
                     one => one == right,

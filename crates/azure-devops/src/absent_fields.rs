@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::answer::Answer;
 use super::error::Error;
 use super::organizacao::Organizacao;
+use super::response::ApiResponse;
 use super::work_items::{COMPLETED_WORK, FIELDS, ORIGINAL_ESTIMATE, PARENT, REMAINING_WORK};
 
 /// An administrator may add a field; then reads should soon bring it.
@@ -61,9 +61,9 @@ impl Organizacao {
     pub(super) async fn with_present_fields<F>(
         &self,
         ask: impl Fn(Vec<&'static str>) -> F,
-    ) -> Result<Answer, Error>
+    ) -> Result<ApiResponse, Error>
     where
-        F: Future<Output = Result<Answer, Error>>,
+        F: Future<Output = Result<ApiResponse, Error>>,
     {
         let present = self.present_fields();
         let refusal = match ask(present.clone()).await {

@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use super::breaker::{Breaker, Outcome, Ticket};
 use super::credential::{Credential, Fingerprint};
 use super::error::{Error, Unavailability};
-use super::lanes::{Lane, Lanes, Silence, Way};
+use super::lanes::{HangDetector, Lane, LaneKey, Lanes};
 use super::operation::Host;
 use super::organizacao::Patience;
 use super::transport::Call;
@@ -27,9 +27,9 @@ pub(super) struct Admission {
     hosts: [HostCircuit; 2],
     lanes: Lanes,
     /// Turns of all lanes together, of people and of background work: neither uses up those of the other.
-    turns: [Arc<Semaphore>; 2],
+    permits: [Arc<Semaphore>; 2],
     /// Turns of calls that prove callers, so that made-up tokens do not keep the proved ones waiting.
-    proof_turns: Arc<Semaphore>,
+    proof_permits: Arc<Semaphore>,
     /// That of calls that prove callers: made-up tokens may fail as they like without closing the way to
     /// others.
     proof_breaker: Arc<Breaker>,
@@ -40,7 +40,7 @@ pub(super) struct Admission {
 struct HostCircuit {
     /// Counts failures that no identity is the cause of.
     breaker: Arc<Breaker>,
-    silence: Silence,
+    hang_detector: HangDetector,
 }
 
 /// Permission for one attempt, with the turn that it takes.
@@ -49,7 +49,7 @@ pub(super) struct Pass<'a> {
     circuit: &'a HostCircuit,
     identity: Option<Fingerprint>,
     tickets: Tickets,
-    _turns: [Option<OwnedSemaphorePermit>; 2],
+    _permits: [Option<OwnedSemaphorePermit>; 2],
     /// Kept by the call: a lane without calls may be dropped.
     _lane: Option<Arc<Lane>>,
 }
@@ -71,7 +71,7 @@ impl Admission {
     pub(super) fn new(organizacao: &str, concurrency: usize, open_for: Duration) -> Self {
         let circuit = |name: String| HostCircuit {
             breaker: Breaker::new(name, open_for),
-            silence: Silence::default(),
+            hang_detector: HangDetector::default(),
         };
         Self {
             hosts: [
@@ -79,9 +79,9 @@ impl Admission {
                 circuit(format!("{organizacao} (identities)")),
             ],
             lanes: Lanes::new(organizacao, concurrency, open_for),
-            turns: [concurrency * FULL_LANES, concurrency * FULL_LANES / 2]
-                .map(|turns| Arc::new(Semaphore::new(turns))),
-            proof_turns: Arc::new(Semaphore::new(concurrency.div_ceil(2))),
+            permits: [concurrency * FULL_LANES, concurrency * FULL_LANES / 2]
+                .map(|permits| Arc::new(Semaphore::new(permits))),
+            proof_permits: Arc::new(Semaphore::new(concurrency.div_ceil(2))),
             proof_breaker: Breaker::new(format!("{organizacao} (proofs)"), open_for),
         }
     }
@@ -97,14 +97,14 @@ impl Admission {
 
     async fn admit_proof(&self, call: &Call<'_>, latest: Instant) -> Result<Pass<'_>, Error> {
         let circuit = self.circuit(call.host);
-        let turn = turn(&self.proof_turns, latest).await?;
+        let permit = permit(&self.proof_permits, latest).await?;
         closed(&circuit.breaker)?;
         let ticket = self.proof_breaker.admit(Instant::now()).map_err(open)?;
         Ok(Pass {
             circuit,
             identity: None,
             tickets: Tickets::Proof(ticket),
-            _turns: [Some(turn), None],
+            _permits: [Some(permit), None],
             _lane: None,
         })
     }
@@ -112,20 +112,20 @@ impl Admission {
     async fn admit_proved(&self, call: &Call<'_>, latest: Instant) -> Result<Pass<'_>, Error> {
         let circuit = self.circuit(call.host);
         let identity = call.credential.map(Credential::fingerprint);
-        let way = Way {
+        let key = LaneKey {
             host: call.host,
             identity,
             patience: call.patience,
         };
-        let lane = self.lanes.of(way, Instant::now());
+        let lane = self.lanes.of(key, Instant::now());
         if call.operation.vital {
             // A call that will be refused anyway does not wait for its turn first.
             closed(&lane.breaker)?;
             closed(&circuit.breaker)?;
         }
-        let turns = [
-            Some(turn(&lane.turns, latest).await?),
-            Some(turn(self.turns_of(call.patience), latest).await?),
+        let permits = [
+            Some(permit(&lane.permits, latest).await?),
+            Some(permit(self.semaphore_of(call.patience), latest).await?),
         ];
         let tickets = if call.operation.vital {
             let now = Instant::now();
@@ -141,7 +141,7 @@ impl Admission {
             circuit,
             identity,
             tickets,
-            _turns: turns,
+            _permits: permits,
             _lane: Some(lane),
         })
     }
@@ -162,8 +162,8 @@ impl Admission {
         self.lanes.open()
     }
 
-    fn turns_of(&self, patience: Patience) -> &Arc<Semaphore> {
-        let [foreground, background] = &self.turns;
+    fn semaphore_of(&self, patience: Patience) -> &Arc<Semaphore> {
+        let [foreground, background] = &self.permits;
         match patience {
             Patience::Foreground => foreground,
             Patience::Background => background,
@@ -199,7 +199,7 @@ impl Pass<'_> {
                     now,
                 );
                 if !failed {
-                    self.circuit.silence.end();
+                    self.circuit.hang_detector.end();
                 }
             }
             Tickets::Proved { host, lane } => {
@@ -211,14 +211,14 @@ impl Pass<'_> {
                 match self.identity.filter(|_| timed_out) {
                     Some(identity) => {
                         host.settle(Outcome::Unclear, now);
-                        if self.circuit.silence.note(identity, now) {
+                        if self.circuit.hang_detector.note(identity, now) {
                             self.circuit.breaker.trip(now);
                         }
                     }
                     None if failed => host.settle(Outcome::Failed, now),
                     None => {
                         host.settle(Outcome::Works, now);
-                        self.circuit.silence.end();
+                        self.circuit.hang_detector.end();
                     }
                 }
             }
@@ -234,9 +234,9 @@ fn of_lane(timed_out: bool, failed: bool) -> Outcome {
     }
 }
 
-async fn turn(turns: &Arc<Semaphore>, latest: Instant) -> Result<OwnedSemaphorePermit, Error> {
-    match timeout_at(latest.into(), Arc::clone(turns).acquire_owned()).await {
-        Ok(Ok(turn)) => Ok(turn),
+async fn permit(permits: &Arc<Semaphore>, latest: Instant) -> Result<OwnedSemaphorePermit, Error> {
+    match timeout_at(latest.into(), Arc::clone(permits).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
         _ => Err(Error::unavailable(Unavailability::Busy, Some(BUSY_RETRY))),
     }
 }

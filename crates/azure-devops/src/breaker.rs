@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 /// Failed attempts in a row that open it.
 pub(super) const THRESHOLD: u32 = 5;
 
-/// Shared by all calls that go one way: to a host, or to a host for one identity.
+/// Shared by all calls to a host, or to a host for one identity.
 #[derive(Debug)]
 pub(super) struct Breaker {
     /// Name for the log.
-    way: String,
+    name: String,
     open_for: Duration,
     state: Mutex<State>,
 }
@@ -30,7 +30,7 @@ enum State {
     },
 }
 
-/// What an attempt says of the way that it went.
+/// Outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It is good.
@@ -42,9 +42,9 @@ pub(super) enum Outcome {
 }
 
 impl Breaker {
-    pub(super) fn new(way: String, open_for: Duration) -> Arc<Self> {
+    pub(super) fn new(name: String, open_for: Duration) -> Arc<Self> {
         Arc::new(Self {
-            way,
+            name,
             open_for,
             state: Mutex::new(State::Closed { failures: 0 }),
         })
@@ -97,7 +97,7 @@ impl Breaker {
     }
 
     fn open(&self, state: &mut State, now: Instant) {
-        tracing::warn!(target: target!(), organizacao = self.way, "circuit breaker open");
+        tracing::warn!(target: target!(), organizacao = self.name, "circuit breaker open");
         *state = State::Open {
             until: now + self.open_for,
         };
@@ -106,7 +106,7 @@ impl Breaker {
     fn close(&self) {
         let mut state = self.lock();
         if !matches!(*state, State::Closed { .. }) {
-            tracing::info!(target: target!(), organizacao = self.way, "circuit breaker closed");
+            tracing::info!(target: target!(), organizacao = self.name, "circuit breaker closed");
         }
         *state = State::Closed { failures: 0 };
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::credential::Credential;
 use super::error::Error;
-use super::identities::{Identity, is_nobody};
+use super::identities::{Identity, is_placeholder_id};
 use super::operation::{CONNECTION_DATA, Host, KNOWN_USER, Operation};
 use super::organizacao::{Organizacao, text_at};
 use aponta_domain::ids::person_id;
@@ -76,7 +76,7 @@ fn identity(data: &Value) -> Result<Identity, Error> {
     };
     let authenticated = id("authenticatedUser").ok_or(Error::Nonsense("no authenticatedUser.id"))?;
     let descriptor = text_at(data, "/authenticatedUser/descriptor").unwrap_or_default();
-    if is_nobody(authenticated) || descriptor.to_ascii_lowercase().starts_with(ANONYMOUS_DESCRIPTOR) {
+    if is_placeholder_id(authenticated) || descriptor.to_ascii_lowercase().starts_with(ANONYMOUS_DESCRIPTOR) {
         return Err(refused);
     }
     // They differ when one identity speaks for another, which no caller should do here.

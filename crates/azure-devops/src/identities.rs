@@ -21,9 +21,9 @@ const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectiden
 /// Id of the anonymous identity.
 const ANONYMOUS: Uuid = Uuid::from_u128(0xaaaa_aaaa_aaaa_aaaa_aaaa_aaaa_aaaa_aaaa);
 
-/// Ids that stand for no person.
+/// Returns `true` for ids that stand for no person: the nil id and the anonymous identity.
 #[must_use]
-pub fn is_nobody(id: Uuid) -> bool {
+pub fn is_placeholder_id(id: Uuid) -> bool {
     id.is_nil() || id == ANONYMOUS
 }
 
@@ -118,7 +118,7 @@ impl Organizacao {
         let people = found.value.good.iter().filter_map(|identity| {
             let person = identity["isActive"] != false && identity["isContainer"] != true;
             let local = person_id(&text_at(identity, "/id")?)?;
-            (person && !is_nobody(local)).then(|| Identity::from_json(local, identity))
+            (person && !is_placeholder_id(local)).then(|| Identity::from_json(local, identity))
         });
         Ok(people.into_iter().find(|identity| identity.has_id(id)))
     }

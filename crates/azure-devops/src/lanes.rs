@@ -21,23 +21,23 @@ const IDLE: Duration = Duration::from_mins(10);
 
 /// Number of identities that a host must leave without an answer before it counts as hanging itself.
 const IDENTITIES: usize = 3;
-/// Time after which an earlier timeout says nothing of the host any more.
-const SILENCE: Duration = Duration::from_mins(2);
+/// Time after which an earlier timeout does not count any more.
+const TIMEOUT_TTL: Duration = Duration::from_mins(2);
 
-/// Names a lane. Background calls have lanes of their own: they may be slow for longer, and take no turn from
+/// Key of a lane. Background calls have lanes of their own: they may be slow for longer, and take no turn from
 /// people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Way {
+pub(super) struct LaneKey {
     pub(super) host: Host,
     /// `None`: unsigned.
     pub(super) identity: Option<Fingerprint>,
     pub(super) patience: Patience,
 }
 
-/// Turns and circuit of one way.
+/// Permits and circuit of one lane.
 #[derive(Debug)]
 pub(super) struct Lane {
-    pub(super) turns: Arc<Semaphore>,
+    pub(super) permits: Arc<Semaphore>,
     /// Counts answers that did not come in time, and nothing else.
     pub(super) breaker: Arc<Breaker>,
 }
@@ -46,14 +46,14 @@ pub(super) struct Lane {
 #[derive(Debug)]
 pub(super) struct Lanes {
     organizacao: String,
-    turns: usize,
+    permits: usize,
     open_for: Duration,
     table: Mutex<Table>,
 }
 
 #[derive(Debug)]
 struct Table {
-    lanes: HashMap<Way, Entry>,
+    lanes: HashMap<LaneKey, Entry>,
     sweep_from: usize,
 }
 
@@ -70,11 +70,11 @@ impl Entry {
 }
 
 impl Lanes {
-    /// Makes lanes with `turns` calls at once each, whose circuit stays open for `open_for`.
-    pub(super) fn new(organizacao: &str, turns: usize, open_for: Duration) -> Self {
+    /// Makes lanes with `permits` calls at once each, whose circuit stays open for `open_for`.
+    pub(super) fn new(organizacao: &str, permits: usize, open_for: Duration) -> Self {
         Self {
             organizacao: organizacao.to_owned(),
-            turns,
+            permits,
             open_for,
             table: Mutex::new(Table {
                 lanes: HashMap::new(),
@@ -83,23 +83,23 @@ impl Lanes {
         }
     }
 
-    /// Returns the lane of `way`. It is kept as long as the caller holds it.
-    pub(super) fn of(&self, way: Way, now: Instant) -> Arc<Lane> {
+    /// Returns the lane of `key`. It is kept as long as the caller holds it.
+    pub(super) fn of(&self, key: LaneKey, now: Instant) -> Arc<Lane> {
         let mut table = self.lock();
-        if let Some(entry) = table.lanes.get_mut(&way) {
+        if let Some(entry) = table.lanes.get_mut(&key) {
             entry.used = now;
             return Arc::clone(&entry.lane);
         }
         table.sweep(now);
         let lane = Arc::new(Lane {
-            turns: Arc::new(Semaphore::new(self.turns)),
+            permits: Arc::new(Semaphore::new(self.permits)),
             breaker: Breaker::new(format!("{} (one identity)", self.organizacao), self.open_for),
         });
         let entry = Entry {
             lane: Arc::clone(&lane),
             used: now,
         };
-        table.lanes.insert(way, entry);
+        table.lanes.insert(key, entry);
         lane
     }
 
@@ -138,44 +138,44 @@ impl Table {
 /// Tells a host that hangs from identities that are delayed: the host hangs when several identities in a row
 /// get no answer in time and none gets one.
 #[derive(Debug, Default)]
-pub(super) struct Silence(Mutex<Unanswered>);
+pub(super) struct HangDetector(Mutex<RecentTimeouts>);
 
 #[derive(Debug, Default)]
-struct Unanswered {
+struct RecentTimeouts {
     timeouts: u32,
     identities: Vec<Fingerprint>,
     last: Option<Instant>,
 }
 
-impl Silence {
+impl HangDetector {
     /// Notes a timeout. Returns `true` if the host seems to hang; the count begins anew then.
     pub(super) fn note(&self, identity: Fingerprint, now: Instant) -> bool {
-        let mut unanswered = self.lock();
-        let is_old = |last: Instant| now.saturating_duration_since(last) > SILENCE;
-        if unanswered.last.is_some_and(is_old) {
-            *unanswered = Unanswered::default();
+        let mut recent = self.lock();
+        let is_old = |last: Instant| now.saturating_duration_since(last) > TIMEOUT_TTL;
+        if recent.last.is_some_and(is_old) {
+            *recent = RecentTimeouts::default();
         }
-        unanswered.last = Some(now);
-        unanswered.timeouts += 1;
-        if unanswered.identities.len() < IDENTITIES && !unanswered.identities.contains(&identity) {
-            unanswered.identities.push(identity);
+        recent.last = Some(now);
+        recent.timeouts += 1;
+        if recent.identities.len() < IDENTITIES && !recent.identities.contains(&identity) {
+            recent.identities.push(identity);
         }
-        let hangs = unanswered.timeouts >= THRESHOLD && unanswered.identities.len() == IDENTITIES;
+        let hangs = recent.timeouts >= THRESHOLD && recent.identities.len() == IDENTITIES;
         if hangs {
-            *unanswered = Unanswered::default();
+            *recent = RecentTimeouts::default();
         }
         hangs
     }
 
     /// Notes an answer.
     pub(super) fn end(&self) {
-        let mut unanswered = self.lock();
-        if unanswered.timeouts > 0 {
-            *unanswered = Unanswered::default();
+        let mut recent = self.lock();
+        if recent.timeouts > 0 {
+            *recent = RecentTimeouts::default();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Unanswered> {
+    fn lock(&self) -> MutexGuard<'_, RecentTimeouts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -195,8 +195,8 @@ mod tests {
         Fingerprint::of(&n.to_string())
     }
 
-    fn way(n: usize) -> Way {
-        Way {
+    fn key(n: usize) -> LaneKey {
+        LaneKey {
             host: Host::Api,
             identity: Some(identity(n)),
             patience: Patience::Foreground,
@@ -211,19 +211,19 @@ mod tests {
     fn open_circuit_of_one_identity_leaves_others() {
         let (lanes, now) = (lanes(), Instant::now());
         for _ in 0..THRESHOLD {
-            let ticket = lanes.of(way(1), now).breaker.admit(now).unwrap();
+            let ticket = lanes.of(key(1), now).breaker.admit(now).unwrap();
             ticket.settle(Outcome::Failed, now);
         }
-        assert_eq!(lanes.of(way(1), now).breaker.admit(now).unwrap_err(), OPEN_FOR);
+        assert_eq!(lanes.of(key(1), now).breaker.admit(now).unwrap_err(), OPEN_FOR);
         let others = [
-            way(2),
-            Way {
+            key(2),
+            LaneKey {
                 host: Host::Identity,
-                ..way(1)
+                ..key(1)
             },
-            Way {
+            LaneKey {
                 patience: Patience::Background,
-                ..way(1)
+                ..key(1)
             },
         ];
         for other in others {
@@ -235,56 +235,61 @@ mod tests {
     #[test]
     fn turns_of_one_identity_leave_those_of_others() {
         let (lanes, now) = (lanes(), Instant::now());
-        let lane = lanes.of(way(1), now);
-        let _taken = lane.turns.try_acquire_many(2).unwrap();
-        assert!(lanes.of(way(1), now).turns.try_acquire().is_err());
-        assert!(lanes.of(way(2), now).turns.try_acquire().is_ok());
+        let lane = lanes.of(key(1), now);
+        let _taken = lane.permits.try_acquire_many(2).unwrap();
+        assert!(lanes.of(key(1), now).permits.try_acquire().is_err());
+        assert!(lanes.of(key(2), now).permits.try_acquire().is_ok());
     }
 
     #[test]
     fn idle_lane_is_dropped_and_a_busy_one_stays() {
         let (lanes, now) = (lanes(), Instant::now());
-        let busy = lanes.of(way(0), now);
+        let busy = lanes.of(key(0), now);
         for n in 1..SWEEP_FROM {
-            lanes.of(way(n), now);
+            lanes.of(key(n), now);
         }
-        lanes.of(way(SWEEP_FROM), now + IDLE);
+        lanes.of(key(SWEEP_FROM), now + IDLE);
         assert_eq!(size(&lanes), 2);
-        assert!(Arc::ptr_eq(&busy, &lanes.of(way(0), now)));
+        assert!(Arc::ptr_eq(&busy, &lanes.of(key(0), now)));
     }
 
     #[test]
     fn number_of_lanes_without_calls_is_bounded() {
         let (lanes, now) = (lanes(), Instant::now());
-        let busy = lanes.of(way(0), now);
+        let busy = lanes.of(key(0), now);
         for n in 1..2 * MOST {
-            lanes.of(way(n), now);
+            lanes.of(key(n), now);
             assert!(size(&lanes) <= MOST, "{n}");
         }
-        assert!(Arc::ptr_eq(&busy, &lanes.of(way(0), now)));
+        assert!(Arc::ptr_eq(&busy, &lanes.of(key(0), now)));
     }
 
     #[test]
     fn host_hangs_when_three_identities_in_a_row_get_no_answer() {
         let now = Instant::now();
-        let note = |silence: &Silence, who: &[usize]| -> Vec<bool> {
-            who.iter().map(|n| silence.note(identity(*n), now)).collect()
+        let note = |hang_detector: &HangDetector, who: &[usize]| -> Vec<bool> {
+            who.iter()
+                .map(|n| hang_detector.note(identity(*n), now))
+                .collect()
         };
-        let silence = Silence::default();
+        let hang_detector = HangDetector::default();
         assert!(
-            !note(&silence, &[1; 50]).contains(&true),
+            !note(&hang_detector, &[1; 50]).contains(&true),
             "one identity is delayed"
         );
-        assert!(!note(&silence, &[2; 50]).contains(&true), "two are");
-        assert_eq!(note(&silence, &[3]), [true], "the host hangs");
+        assert!(!note(&hang_detector, &[2; 50]).contains(&true), "two are");
+        assert_eq!(note(&hang_detector, &[3]), [true], "the host hangs");
         assert_eq!(
-            note(&silence, &[1, 2, 3, 1, 2]),
+            note(&hang_detector, &[1, 2, 3, 1, 2]),
             [false, false, false, false, true]
         );
-        note(&silence, &[1, 2, 1, 2]);
-        silence.end();
-        assert_eq!(note(&silence, &[3]), [false], "an answer came in between");
-        note(&silence, &[1, 1, 1]);
-        assert!(!silence.note(identity(2), now + SILENCE * 2), "too long ago");
+        note(&hang_detector, &[1, 2, 1, 2]);
+        hang_detector.end();
+        assert_eq!(note(&hang_detector, &[3]), [false], "an answer came in between");
+        note(&hang_detector, &[1, 1, 1]);
+        assert!(
+            !hang_detector.note(identity(2), now + TIMEOUT_TTL * 2),
+            "too long ago"
+        );
     }
 }

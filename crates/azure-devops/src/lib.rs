@@ -14,7 +14,6 @@ macro_rules! target {
 
 mod absent_fields;
 mod admission;
-mod answer;
 mod assignee;
 mod breaker;
 pub mod config;
@@ -32,6 +31,7 @@ mod organizacao;
 mod pages;
 pub mod projects;
 pub mod queries;
+mod response;
 mod retry;
 pub mod scopes;
 pub mod teams;

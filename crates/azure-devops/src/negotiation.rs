@@ -16,8 +16,8 @@ use super::error::Error;
 use super::versions::Versions;
 use crate::metrics;
 
-/// Life of what a host told.
-const KEPT: Duration = Duration::from_hours(1);
+/// Lifetime of the versions that a host reported.
+const VERSIONS_TTL: Duration = Duration::from_hours(1);
 /// Pause before a host that did not tell is asked again.
 const RETRY: Duration = Duration::from_mins(1);
 
@@ -41,40 +41,40 @@ impl Hosts {
     }
 }
 
-/// How a question for the versions ended.
+/// Outcome of a request for the versions.
 #[derive(Debug, Clone)]
-pub(super) enum Told {
+pub(super) enum Negotiated {
     /// The list.
     Versions(Arc<Versions>),
     /// The host wants a credential, or another one.
     Refused,
     /// No list came.
     Failed(&'static str),
-    /// The question was not sent, so nothing is known.
-    NotAsked,
+    /// The request was not sent.
+    NotSent,
 }
 
-impl Told {
-    /// What a failed question says of the host.
+impl Negotiated {
+    /// Maps the error of a failed request.
     pub(super) fn of_error(error: &Error) -> Self {
         match error {
             Error::InvalidCredential { .. } | Error::Forbidden => Self::Refused,
-            error if !error.was_sent() => Self::NotAsked,
+            error if !error.was_sent() => Self::NotSent,
             error => Self::Failed(error.kind()),
         }
     }
 }
 
-/// Versions as they are known, and until when.
+/// Versions of a host, with their expiry.
 #[derive(Debug)]
-struct Known {
+struct CachedVersions {
     versions: Arc<Versions>,
     until: Instant,
     /// Set by the call that asks anew, so that others do not.
     refreshing: AtomicBool,
 }
 
-impl Known {
+impl CachedVersions {
     fn new(versions: Arc<Versions>, life: Duration) -> Arc<Self> {
         Arc::new(Self {
             versions,
@@ -84,14 +84,14 @@ impl Known {
     }
 }
 
-/// A question in flight; its callers share the answer.
-type Flight = Arc<OnceCell<Told>>;
+/// Request in flight; its callers share the outcome.
+type Flight = Arc<OnceCell<Negotiated>>;
 
 /// What one host speaks.
 #[derive(Debug)]
 pub(super) struct HostVersions {
     server: String,
-    known: RwLock<Option<Arc<Known>>>,
+    known: RwLock<Option<Arc<CachedVersions>>>,
     /// One without and one with a credential.
     flights: [Mutex<Flight>; 2],
     wants_credential: AtomicBool,
@@ -134,7 +134,7 @@ impl HostVersions {
     pub(super) fn end_refresh(&self) {
         let mut known = self.write();
         if let Some(old) = known.as_ref().filter(|known| known.until <= Instant::now()) {
-            *known = Some(Known::new(Arc::clone(&old.versions), RETRY));
+            *known = Some(CachedVersions::new(Arc::clone(&old.versions), RETRY));
         }
     }
 
@@ -154,32 +154,32 @@ impl HostVersions {
         self.wants_credential.load(Ordering::Relaxed)
     }
 
-    /// Asks by `ask`, or joins the question of the same kind that is in flight, and keeps what comes.
-    pub(super) async fn find_out(&self, signed: bool, ask: impl Future<Output = Told>) -> Told {
+    /// Runs `ask`, or joins the request of the same kind that is in flight, and stores the outcome.
+    pub(super) async fn negotiate(&self, signed: bool, ask: impl Future<Output = Negotiated>) -> Negotiated {
         let flight = Arc::clone(&self.flight(signed));
-        let told = flight.get_or_init(|| ask).await.clone();
+        let negotiated = flight.get_or_init(|| ask).await.clone();
         let mut current = self.flight(signed);
         if Arc::ptr_eq(&current, &flight) {
             *current = Flight::default();
-            self.keep(&told, signed);
+            self.store(&negotiated, signed);
         }
-        told
+        negotiated
     }
 
-    fn keep(&self, told: &Told, signed: bool) {
-        match told {
-            Told::Versions(versions) => self.learn(versions),
-            Told::Refused if !signed => self.wants_credential.store(true, Ordering::Relaxed),
-            Told::Refused => self.do_without("refused"),
-            Told::Failed(reason) => self.do_without(reason),
-            Told::NotAsked => {}
+    fn store(&self, negotiated: &Negotiated, signed: bool) {
+        match negotiated {
+            Negotiated::Versions(versions) => self.set(versions),
+            Negotiated::Refused if !signed => self.wants_credential.store(true, Ordering::Relaxed),
+            Negotiated::Refused => self.keep_or_assume("refused"),
+            Negotiated::Failed(reason) => self.keep_or_assume(reason),
+            Negotiated::NotSent => {}
         }
     }
 
-    fn learn(&self, versions: &Arc<Versions>) {
+    fn set(&self, versions: &Arc<Versions>) {
         let mut known = self.write();
         let before = known.as_ref().and_then(|known| known.versions.server());
-        *known = Some(Known::new(Arc::clone(versions), KEPT));
+        *known = Some(CachedVersions::new(Arc::clone(versions), VERSIONS_TTL));
         drop(known);
         metrics::upstream_version(&self.server, versions.server().map(super::ApiVersion::as_number));
         if before == versions.server() {
@@ -199,12 +199,12 @@ impl HostVersions {
         }
     }
 
-    /// Keeps what is known, or else assumes the wanted versions, for a minute.
-    fn do_without(&self, reason: &str) {
+    /// Keeps the known versions for another minute, else assumes the wanted ones.
+    fn keep_or_assume(&self, reason: &str) {
         let mut known = self.write();
         let assumed = known.is_none();
         let versions = known.as_ref().map_or(&*ASSUMED, |known| &known.versions);
-        *known = Some(Known::new(Arc::clone(versions), RETRY));
+        *known = Some(CachedVersions::new(Arc::clone(versions), RETRY));
         drop(known);
         if assumed {
             metrics::upstream_version(&self.server, None);
@@ -222,11 +222,11 @@ impl HostVersions {
     }
 
     // Plain values: a panic cannot leave them half-written.
-    fn read(&self) -> Option<Arc<Known>> {
+    fn read(&self) -> Option<Arc<CachedVersions>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Option<Arc<Known>>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Option<Arc<CachedVersions>>> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

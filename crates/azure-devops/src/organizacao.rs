@@ -10,11 +10,11 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::absent_fields::AbsentFields;
-use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
 use super::negotiation::HostVersions;
 use super::operation::{self, Host, Operation};
+use super::response::ApiResponse;
 use super::transport::{Body, Call, Transport};
 use aponta_domain::organizacao::NomeOrganizacao;
 
@@ -135,7 +135,7 @@ impl Organizacao {
         segments: &[&str],
         query: &[(&str, &str)],
         credential: &Credential,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ApiResponse, Error> {
         let url = self.url(host, segments, query);
         self.send(operation, host, url, None, Some(credential)).await
     }
@@ -147,7 +147,7 @@ impl Organizacao {
         segments: &[&str],
         body: Body,
         credential: &Credential,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ApiResponse, Error> {
         let url = self.url(Host::Api, segments, &[]);
         self.send(operation, Host::Api, url, Some(body), Some(credential))
             .await
@@ -162,7 +162,7 @@ impl Organizacao {
         query: &[(&str, &str)],
         body: Body,
         credential: &Credential,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ApiResponse, Error> {
         let url = self.url(host, segments, query);
         self.send(operation, host, url, Some(body), Some(credential))
             .await
@@ -177,7 +177,7 @@ impl Organizacao {
         url: Url,
         body: Option<Body>,
         credential: Option<&Credential>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ApiResponse, Error> {
         let call = Call {
             operation,
             host,

@@ -20,12 +20,12 @@ use aponta_domain::horas::Horas;
 const ADA: &str = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d";
 
 /// What is answered: a status, a media type, a body.
-type Answer = (u16, &'static str, Vec<u8>);
+type CannedResponse = (u16, &'static str, Vec<u8>);
 
 /// A server on loopback that gives every request the same answer, and an organisation that it is.
 struct Upstream {
     runtime: Runtime,
-    answer: Arc<Mutex<Answer>>,
+    answer: Arc<Mutex<CannedResponse>>,
     organizacao: Organizacao,
 }
 
@@ -86,7 +86,7 @@ fn config(url: &str) -> ClientConfig {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<Mutex<Answer>>) {
+async fn serve(mut stream: TcpStream, answer: Arc<Mutex<CannedResponse>>) {
     let mut received = Vec::new();
     loop {
         let end = received.windows(4).position(|window| window == b"\r\n\r\n");
@@ -264,7 +264,7 @@ fn check(operation: &str, value: &Value) -> Result<(), TestCaseError> {
     match operation {
         "authenticated_user" => {
             let id = value["id"].as_str().unwrap().parse().unwrap();
-            prop_assert!(!identities::is_nobody(id));
+            prop_assert!(!identities::is_placeholder_id(id));
             prop_assert!(value["email"].as_str().is_none_or(|email| email.contains('@')));
         }
         "identity" => prop_assert!(value.is_null() || value["id"] == ADA, "{}", value),

@@ -60,7 +60,7 @@ pub fn wiql_date(date: NaiveDate) -> String {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
-struct Answer {
+struct WiqlResult {
     work_items: Vec<Reference>,
     work_item_relations: Vec<Relation>,
 }
@@ -101,7 +101,7 @@ impl Organizacao {
         let answer = self
             .send_query(&QUERY_WORK_ITEMS, Host::Api, &segments, &query, body, credential)
             .await?;
-        let answer: Answer = answer.json()?;
+        let answer: WiqlResult = answer.json()?;
         let flat = answer.work_items.into_iter().map(|item| item.id);
         Ok(distinct(flat.chain(ids_of(answer.work_item_relations))))
     }

@@ -10,11 +10,11 @@ use tokio::time::{sleep, timeout_at};
 use tracing::Instrument;
 
 use super::admission::Admission;
-use super::answer::{self, Answer};
 use super::credential::Credential;
 use super::error::{Error, connection_error};
 use super::operation::{Host, Operation};
 use super::organizacao::Patience;
+use super::response::{self, ApiResponse};
 use super::retry::{LONGEST_HOLD, pause};
 use super::throttle::Throttle;
 use crate::trace;
@@ -103,7 +103,7 @@ impl Body {
 
 impl Transport {
     /// Sends `call`, again if it may help, and reads the answer, all within the time limit.
-    pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, Error> {
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<ApiResponse, Error> {
         let sent = Instant::now();
         let deadline = call.started + self.limits.longest_call(call.patience);
         let mut attempts = 0;
@@ -129,7 +129,7 @@ impl Transport {
         outcome
     }
 
-    async fn attempt(&self, call: &Call<'_>, deadline: Instant) -> Result<Answer, Error> {
+    async fn attempt(&self, call: &Call<'_>, deadline: Instant) -> Result<ApiResponse, Error> {
         let identity = call.credential.map(Credential::fingerprint);
         if let Some(wait) = self.throttle.remaining(identity, Instant::now()) {
             if wait > LONGEST_HOLD || Instant::now() + wait > deadline {
@@ -153,7 +153,7 @@ impl Transport {
         result
     }
 
-    async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Error> {
+    async fn exchange(&self, call: &Call<'_>) -> Result<ApiResponse, Error> {
         let mut traceparent = HeaderMap::new();
         trace::inject(&mut traceparent);
         let mut request = self
@@ -175,10 +175,10 @@ impl Transport {
             request = request.header(AUTHORIZATION, header);
         }
         let response = request.send().await.map_err(connection_error)?;
-        if let Some(wait) = answer::retry_after(response.headers()) {
+        if let Some(wait) = response::retry_after(response.headers()) {
             let identity = call.credential.map(Credential::fingerprint);
             self.throttle.hold(identity, wait, Instant::now());
         }
-        answer::read(response, call.operation, self.limits.max_answer_bytes).await
+        response::read(response, call.operation, self.limits.max_answer_bytes).await
     }
 }

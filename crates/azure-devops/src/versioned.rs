@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
 use super::lenient::List;
-use super::negotiation::{HostVersions, Told};
+use super::negotiation::{HostVersions, Negotiated};
 use super::operation::{Host, LIST_VERSIONS};
 use super::organizacao::{Organizacao, Patience};
+use super::response::ApiResponse;
 use super::transport::Call;
 use super::versions::{ApiVersion, Location, Offer, Versions};
 
@@ -63,7 +63,7 @@ impl Organizacao {
         &self,
         call: &Call<'_>,
         refused: &Arc<Versions>,
-    ) -> Option<Result<Answer, Error>> {
+    ) -> Option<Result<ApiResponse, Error>> {
         let others = self.other_versions(call, refused).await?;
         Some(self.send_in_version(call, &others).await)
     }
@@ -82,7 +82,7 @@ impl Organizacao {
         &self,
         call: &Call<'_>,
         versions: &Versions,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ApiResponse, Error> {
         let mut call = call.clone();
         let Some(resource) = call.operation.resource else {
             return self.shared.transport.send(call).await;
@@ -106,21 +106,21 @@ impl Organizacao {
     async fn ask_once_or_twice(&self, host: Host, credential: Option<&Credential>, wait: Duration) {
         let known = self.host_versions(host);
         if !known.wants_credential() {
-            let told = known.find_out(false, self.list_versions(host, None, wait)).await;
-            if !matches!(told, Told::Refused) {
+            let negotiated = known.negotiate(false, self.list_versions(host, None, wait)).await;
+            if !matches!(negotiated, Negotiated::Refused) {
                 return;
             }
         }
         if credential.is_some() {
             known
-                .find_out(true, self.list_versions(host, credential, wait))
+                .negotiate(true, self.list_versions(host, credential, wait))
                 .await;
         }
     }
 
-    async fn list_versions(&self, host: Host, credential: Option<&Credential>, wait: Duration) -> Told {
+    async fn list_versions(&self, host: Host, credential: Option<&Credential>, wait: Duration) -> Negotiated {
         if !self.shared.transport.admission.is_closed(host) {
-            return Told::NotAsked;
+            return Negotiated::NotSent;
         }
         let call = Call {
             operation: &LIST_VERSIONS,
@@ -136,10 +136,10 @@ impl Organizacao {
             .unwrap_or(Err(Error::Timeout))
             .and_then(|answer| answer.json::<List<Location>>());
         match list {
-            Ok(list) => Versions::read(&list.value.good).map_or(Told::Failed("nonsense"), |versions| {
-                Told::Versions(Arc::new(versions))
+            Ok(list) => Versions::read(&list.value.good).map_or(Negotiated::Failed("nonsense"), |versions| {
+                Negotiated::Versions(Arc::new(versions))
             }),
-            Err(error) => Told::of_error(&error),
+            Err(error) => Negotiated::of_error(&error),
         }
     }
 

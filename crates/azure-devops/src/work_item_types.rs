@@ -84,8 +84,8 @@ fn type_of(told: &Value) -> Option<TypeDescription> {
     })
 }
 
-/// What a call told; `None` where Azure DevOps answered something else. An outage stays an error.
-fn unless_away<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+/// Returns the value of a call; `None` where Azure DevOps refused it. An outage stays an error.
+fn ok_unless_outage<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(told) => Ok(Some(told)),
         Err(error) if error.is_away() => Err(error),
@@ -120,7 +120,7 @@ impl Organizacao {
         mut tipo: TypeDescription,
     ) -> Result<TypeDescription, Error> {
         if tipo.fields.is_none() || !tipo.states_told {
-            let own = unless_away(self.type_by_name(credential, project, &tipo.nome).await)?;
+            let own = ok_unless_outage(self.type_by_name(credential, project, &tipo.nome).await)?;
             if let Some(own) = own.flatten() {
                 tipo.fields = tipo.fields.or(own.fields);
                 tipo.states.extend(own.states);
@@ -128,7 +128,7 @@ impl Organizacao {
             }
         }
         if !tipo.states_told
-            && let Some(states) = unless_away(self.type_states(credential, project, &tipo.nome).await)?
+            && let Some(states) = ok_unless_outage(self.type_states(credential, project, &tipo.nome).await)?
         {
             tipo.states.extend(states.known);
             tipo.states_told = states.all_told;

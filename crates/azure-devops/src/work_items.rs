@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::answer::Answer;
 pub use super::assignee::Assignee;
 use super::credential::Credential;
 use super::error::Error;
@@ -15,6 +14,7 @@ use super::operation::{
     Host, LIST_REVISIONS, READ_REVISION, READ_WORK_ITEM, READ_WORK_ITEMS, UPDATE_WORK_ITEM,
 };
 use super::organizacao::Organizacao;
+use super::response::ApiResponse;
 use super::transport::Body;
 use aponta_domain::horas::Horas;
 use aponta_domain::work_item::Scheduling;
@@ -214,7 +214,7 @@ impl RawRevision {
     }
 }
 
-fn one(answer: &Answer) -> Result<WorkItem, Error> {
+fn one(answer: &ApiResponse) -> Result<WorkItem, Error> {
     let raw: Raw = answer.json()?;
     raw.read()
         .ok_or(Error::Nonsense("the work item lacks project, type or state"))

@@ -34,36 +34,37 @@ async fn find_out_of_many_callers_asks_once() {
     let ask = || async {
         asked.fetch_add(1, Ordering::Relaxed);
         tokio::task::yield_now().await;
-        Told::Versions(Arc::new(Versions::assumed()))
+        Negotiated::Versions(Arc::new(Versions::assumed()))
     };
-    join_all((0..50).map(|_| host.find_out(false, ask()))).await;
+    join_all((0..50).map(|_| host.negotiate(false, ask()))).await;
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     assert!(host.current().is_some());
-    host.find_out(false, ask()).await;
+    host.negotiate(false, ask()).await;
     assert_eq!(asked.load(Ordering::Relaxed), 2, "a flight ends with its answer");
 }
 
 #[tokio::test]
 async fn find_out_survives_a_caller_who_goes_away() {
     let host = HostVersions::new("tfs");
-    let gone = host.find_out(false, std::future::pending());
+    let gone = host.negotiate(false, std::future::pending());
     assert!(
         tokio::time::timeout(Duration::from_millis(5), gone)
             .await
             .is_err()
     );
-    host.find_out(false, async { Told::Failed("timeout") }).await;
+    host.negotiate(false, async { Negotiated::Failed("timeout") })
+        .await;
     assert!(host.current().is_some());
 }
 
 #[tokio::test]
 async fn find_out_turned_away_decides_nothing_unless_it_was_signed() {
     let host = HostVersions::new("tfs");
-    host.find_out(false, async { Told::Refused }).await;
+    host.negotiate(false, async { Negotiated::Refused }).await;
     assert!(host.wants_credential() && host.current().is_none());
-    host.find_out(true, async { Told::NotAsked }).await;
+    host.negotiate(true, async { Negotiated::NotSent }).await;
     assert!(host.current().is_none());
-    host.find_out(true, async { Told::Refused }).await;
+    host.negotiate(true, async { Negotiated::Refused }).await;
     assert_eq!(host.current().unwrap().server(), None);
 }
 
@@ -71,10 +72,11 @@ async fn find_out_turned_away_decides_nothing_unless_it_was_signed() {
 async fn failed_refresh_keeps_the_versions_and_waits_a_minute() {
     let host = HostVersions::new("tfs");
     let versions = Arc::new(Versions::assumed());
-    *host.write() = Some(Known::new(Arc::clone(&versions), Duration::ZERO));
+    *host.write() = Some(CachedVersions::new(Arc::clone(&versions), Duration::ZERO));
     assert!(host.take_refresh());
     assert!(!host.take_refresh(), "one call refreshes");
-    host.find_out(false, async { Told::Failed("timeout") }).await;
+    host.negotiate(false, async { Negotiated::Failed("timeout") })
+        .await;
     assert!(Arc::ptr_eq(&versions, &host.current().unwrap()));
     assert!(!host.take_refresh(), "it waits");
 }
@@ -82,9 +84,9 @@ async fn failed_refresh_keeps_the_versions_and_waits_a_minute() {
 #[tokio::test]
 async fn refresh_that_was_not_sent_ends_all_the_same() {
     let host = HostVersions::new("tfs");
-    *host.write() = Some(Known::new(Arc::new(Versions::assumed()), Duration::ZERO));
+    *host.write() = Some(CachedVersions::new(Arc::new(Versions::assumed()), Duration::ZERO));
     assert!(host.take_refresh());
-    host.find_out(false, async { Told::NotAsked }).await;
+    host.negotiate(false, async { Negotiated::NotSent }).await;
     host.end_refresh();
     assert!(!host.take_refresh());
     let known = host.read().unwrap();
@@ -96,7 +98,7 @@ async fn refresh_that_was_not_sent_ends_all_the_same() {
 fn forget_spares_versions_that_are_newer() {
     let host = HostVersions::new("tfs");
     let (old, new) = (Arc::new(Versions::assumed()), Arc::new(Versions::assumed()));
-    host.learn(&new);
+    host.set(&new);
     host.forget(&old);
     assert!(host.current().is_some());
     host.forget(&new);

@@ -22,15 +22,15 @@ const CONTINUATION: &str = "x-ms-continuationtoken";
 /// More of an error body is not worth reading.
 const ERROR_BODY_BYTES: usize = 64 << 10;
 
-/// The usable answer to a call.
+/// Successful response to a call.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     body: Vec<u8>,
     /// Token of the next page, opaque; `None` on the last.
     pub(super) continuation: Option<String>,
 }
 
-impl Answer {
+impl ApiResponse {
     /// The body as it came.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.body
@@ -44,7 +44,11 @@ impl Answer {
 
 /// Classifies the `response` to an operation, which must be of its media type, and reads it, at most `limit`
 /// bytes.
-pub(super) async fn read(response: Response, operation: &Operation, limit: usize) -> Result<Answer, Error> {
+pub(super) async fn read(
+    response: Response,
+    operation: &Operation,
+    limit: usize,
+) -> Result<ApiResponse, Error> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     match classify(status, is(response.headers(), "text/html"), retry_after) {
@@ -69,7 +73,7 @@ pub(super) async fn read(response: Response, operation: &Operation, limit: usize
         Some(Err(_)) => return Err(Error::Nonsense("the continuation token is not text")),
     };
     let body = read_body(response, limit).await?;
-    Ok(Answer { body, continuation })
+    Ok(ApiResponse { body, continuation })
 }
 
 /// What an error's body says; nothing when it is not JSON, or cannot be read.
