@@ -78,13 +78,13 @@ fn is_json(request: &Request) -> bool {
 /// The query, as one or two request structs that share it. Unknown keys are ignored, a repeated known one is
 /// refused.
 #[derive(Debug)]
-pub struct ApiQuery<A, B = Nothing>(pub A, pub B);
+pub struct ApiQuery<A, B = NoFields>(pub A, pub B);
 
 /// The second half of an [`ApiQuery`] that has only one.
 #[derive(Debug)]
-pub struct Nothing;
+pub struct NoFields;
 
-impl Fields for Nothing {
+impl Fields for NoFields {
     const NAMES: &'static [&'static str] = &[];
 
     fn read(_: &mut Reader<'_>) -> Option<Self> {

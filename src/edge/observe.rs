@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
 use tracing::{Instrument, Span};
 
-use answer::{Line, elapsed_ms, log, take_problem, write_problem};
+use answer::{LogLine, elapsed_ms, log, take_problem, write_problem};
 use line_budget::LineBudget;
 
 use super::client_ip::{client_ip, network_of};
@@ -37,10 +37,10 @@ pub struct ClientIp(pub IpAddr);
 
 /// State of [`observe`]. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Observer(Arc<Watch>);
+pub struct Observer(Arc<ObserverState>);
 
 #[derive(Debug)]
-struct Watch {
+struct ObserverState {
     trusted_proxies: Box<[IpNet]>,
     draining: Draining,
     probes: Vec<&'static str>,
@@ -55,7 +55,7 @@ impl Observer {
     /// `probes`, which monitors request every few seconds, are logged at `debug`.
     #[must_use]
     pub fn new(config: &HttpConfig, draining: Draining, probes: Vec<&'static str>) -> Self {
-        Self(Arc::new(Watch {
+        Self(Arc::new(ObserverState {
             trusted_proxies: config.trusted_proxies.as_slice().into(),
             draining,
             probes,
@@ -68,9 +68,9 @@ impl Observer {
 }
 
 /// Runs a request in its context and span, and completes its answer. Needs the request id as a header.
-pub async fn observe(State(Observer(watch)): State<Observer>, mut request: Request, next: Next) -> Response {
+pub async fn observe(State(Observer(state)): State<Observer>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let client = watch.client_ip(&request);
+    let client = state.client_ip(&request);
     request.extensions_mut().insert(ClientIp(client));
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("unmatched", MatchedPath::as_str);
@@ -82,52 +82,52 @@ pub async fn observe(State(Observer(watch)): State<Observer>, mut request: Reque
         id: id.into(),
         parent,
         network: network_of(client),
-        deadline: started + watch.request_timeout,
+        deadline: started + state.request_timeout,
         caller: Arc::default(),
         stale: Arc::default(),
     };
-    let asked = Asked {
+    let info = RequestInfo {
         method: request.method().clone(),
         route: route.into(),
-        names_one: partial::names_one(request.uri().query()),
+        is_about_one_organization: partial::is_about_one_organization(request.uri().query()),
         client,
         started,
         context: context.clone(),
     };
     let work = async move {
-        let _active = watch.active.enter(&asked.method);
-        let unanswered = Unanswered {
-            lines: &watch.lines,
-            network: asked.context.network,
+        let _active = state.active.enter(&info.method);
+        let disconnect_guard = DisconnectGuard {
+            lines: &state.lines,
+            network: info.context.network,
             client,
             started,
         };
         let response = next.run(request).await;
-        std::mem::forget(unanswered);
-        watch.complete(response, &asked)
+        std::mem::forget(disconnect_guard);
+        state.complete(response, &info)
     };
     request::scope(context, work.instrument(span)).await
 }
 
-/// What is known of a request before anything is done for it.
-struct Asked {
+/// Properties of a request that are known before it runs.
+struct RequestInfo {
     method: Method,
     route: Arc<str>,
-    /// Whether the request is about one organisation.
-    names_one: bool,
+    /// `true` if the request names one organisation.
+    is_about_one_organization: bool,
     client: IpAddr,
     started: Instant,
     context: RequestContext,
 }
 
-impl Watch {
+impl ObserverState {
     fn client_ip(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         // Without a peer address (a test that calls the router directly) all requests are one client.
         let peer = peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.0);
         let ip = client_ip(request.headers(), peer, &self.trusted_proxies);
-        let unbelieved = ip == peer.ip() && request.headers().contains_key("x-forwarded-for");
-        if unbelieved && !self.warned_of_proxy.swap(true, Ordering::Relaxed) {
+        let is_untrusted = ip == peer.ip() && request.headers().contains_key("x-forwarded-for");
+        if is_untrusted && !self.warned_of_proxy.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 peer = %ip,
                 "untrusted proxy forwards requests: its clients share one rate limit (TRUSTED_PROXIES)"
@@ -137,17 +137,17 @@ impl Watch {
     }
 
     /// Writes the body of a problem and the headers of this answer; logs and measures it.
-    fn complete(&self, mut response: Response, asked: &Asked) -> Response {
+    fn complete(&self, mut response: Response, info: &RequestInfo) -> Response {
         let RequestContext {
             id,
             network,
             caller,
             stale,
             ..
-        } = &asked.context;
+        } = &info.context;
         let problem = take_problem(&mut response);
         if let Some(problem) = &problem {
-            write_problem(&mut response, problem, id, &asked.method);
+            write_problem(&mut response, problem, id, &info.method);
         }
         let status = response.status().as_u16();
         let headers = response.headers_mut();
@@ -156,7 +156,7 @@ impl Watch {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let undecided = caller.get().and_then(|caller| caller.undecided.as_deref());
-        if let Some(undecided) = undecided.filter(|_| !asked.names_one) {
+        if let Some(undecided) = undecided.filter(|_| !info.is_about_one_organization) {
             partial::mark(headers, undecided);
         }
         // An error holds no data.
@@ -164,33 +164,33 @@ impl Watch {
             stale::mark(headers, &names);
         }
         if let Some(omitted) = self.lines.admit(*network, Instant::now()) {
-            log(&Line {
+            log(&LogLine {
                 response: &response,
                 problem: problem.as_ref(),
-                is_probe: self.probes.contains(&&*asked.route),
-                client: asked.client,
-                started: asked.started,
+                is_probe: self.probes.contains(&&*info.route),
+                client: info.client,
+                started: info.started,
                 caller: caller.get(),
                 omitted,
             });
         }
         let code = problem.as_ref().map(|p| p.code.as_str());
-        let elapsed = asked.started.elapsed();
-        metrics::request(&asked.method, Arc::clone(&asked.route), status, code, elapsed);
+        let elapsed = info.started.elapsed();
+        metrics::request(&info.method, Arc::clone(&info.route), status, code, elapsed);
         trace::end(&Span::current(), status, code);
         response
     }
 }
 
 /// Logs a request whose client went away: hyper then drops the work in the middle, without an answer.
-struct Unanswered<'a> {
+struct DisconnectGuard<'a> {
     lines: &'a LineBudget,
     network: IpAddr,
     client: IpAddr,
     started: Instant,
 }
 
-impl Drop for Unanswered<'_> {
+impl Drop for DisconnectGuard<'_> {
     fn drop(&mut self) {
         let Some(omitted) = self.lines.admit(self.network, Instant::now()) else {
             return;

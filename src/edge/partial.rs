@@ -8,8 +8,8 @@ use utoipa::openapi::{Header, ObjectBuilder, OpenApi, Ref, RefOr, Type};
 /// The header.
 pub const PARTIAL: HeaderName = HeaderName::from_static("aponta-parcial");
 
-/// How the OpenAPI document spells it.
-const SHOWN: &str = "Aponta-Parcial";
+/// Name of the header in the OpenAPI document.
+const DOCUMENTED_NAME: &str = "Aponta-Parcial";
 
 /// Parameter by which a request says that it is about one organisation.
 const ORGANIZATION: &str = "organization_name";
@@ -18,7 +18,7 @@ const DESCRIPTION: &str = "Organisations that the answer lacks, because they can
                            the caller; `*` stands for those that never said so. Absent from whole answers";
 
 /// Returns `true` if the query is about one organisation. Such an answer is whole or an error.
-pub(super) fn names_one(query: Option<&str>) -> bool {
+pub(super) fn is_about_one_organization(query: Option<&str>) -> bool {
     let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs.any(|(name, value)| name == ORGANIZATION && !value.trim().is_empty())
 }
@@ -32,7 +32,7 @@ pub(super) fn mark(headers: &mut HeaderMap, undecided: &str) {
 
 /// Shows the header on every answer that depends on the caller.
 pub fn describe(document: &mut OpenApi) {
-    describe_header(document, SHOWN, DESCRIPTION, |_| true);
+    describe_header(document, DOCUMENTED_NAME, DESCRIPTION, |_| true);
 }
 
 /// Shows a header on every answer that depends on the caller, of the paths that are `wanted`.
@@ -79,13 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_one_reads_the_query_as_routes_do() {
+    fn organization_parameter_is_read_like_routes_read_it() {
         for query in [
             "organization_name=contoso",
             "a=b&organization%5Fname=x",
             "organization_name=%20c",
         ] {
-            assert!(names_one(Some(query)), "{query}");
+            assert!(is_about_one_organization(Some(query)), "{query}");
         }
         for query in [
             "",
@@ -93,8 +93,8 @@ mod tests {
             "organization_name=%20",
             "x=organization_name",
         ] {
-            assert!(!names_one(Some(query)), "{query}");
+            assert!(!is_about_one_organization(Some(query)), "{query}");
         }
-        assert!(!names_one(None));
+        assert!(!is_about_one_organization(None));
     }
 }

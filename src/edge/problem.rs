@@ -115,7 +115,7 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let problem = Self::told(&error);
+        let problem = Self::of_error(&error);
         Self {
             retry_after: error.retry_after(),
             cause: Some(Arc::new(error)),
@@ -125,8 +125,8 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
-    /// Returns what the client is told of `error`.
-    fn told(error: &Error) -> Self {
+    /// Converts an error of the application, with the detail that the client may see.
+    fn of_error(error: &Error) -> Self {
         let code = error.code();
         match error {
             Error::Unauthenticated(detail)
@@ -162,7 +162,7 @@ impl Problem {
                 };
                 Self::new(code, format!("Erro ao listar projetos do Azure DevOps: {parts}"))
             }
-            Error::Shared(inner) => Self::told(inner),
+            Error::Shared(inner) => Self::of_error(inner),
             Error::TooManyProofs { .. }
             | Error::Stale
             | Error::DatabaseUnavailable(_)

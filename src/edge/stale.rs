@@ -9,14 +9,14 @@ use super::partial::describe_header;
 /// The header.
 pub const STALE: HeaderName = HeaderName::from_static("aponta-desatualizado");
 
-/// How the OpenAPI document spells it.
-const SHOWN: &str = "Aponta-Desatualizado";
+/// Name of the header in the OpenAPI document.
+const DOCUMENTED_NAME: &str = "Aponta-Desatualizado";
 
 const DESCRIPTION: &str = "Organisations whose data in the answer is up to 15 minutes older than usual, because Azure \
                            DevOps gives no answer in time. Absent from answers with present data";
 
-/// Parts of paths whose answers hold data of Azure DevOps that is kept.
-const KEPT: [&str; 3] = ["/timesheet", "/work-items", "/iterations"];
+/// Parts of paths whose answers hold cached data of Azure DevOps.
+const CACHED_PATHS: [&str; 3] = ["/timesheet", "/work-items", "/iterations"];
 
 /// Says in an answer whose data is stale.
 pub(super) fn mark(headers: &mut HeaderMap, organizacoes: &str) {
@@ -27,6 +27,6 @@ pub(super) fn mark(headers: &mut HeaderMap, organizacoes: &str) {
 
 /// Shows the header on the answers that can have it.
 pub fn describe(document: &mut OpenApi) {
-    let can_have_it = |path: &str| KEPT.iter().any(|part| path.contains(part));
-    describe_header(document, SHOWN, DESCRIPTION, can_have_it);
+    let can_have_it = |path: &str| CACHED_PATHS.iter().any(|part| path.contains(part));
+    describe_header(document, DOCUMENTED_NAME, DESCRIPTION, can_have_it);
 }

@@ -40,8 +40,8 @@ pub(super) fn write_problem(response: &mut Response, problem: &Problem, id: &str
     };
 }
 
-/// What a line in the log says of a request and its answer.
-pub(super) struct Line<'a> {
+/// Fields of the log line of a request.
+pub(super) struct LogLine<'a> {
     pub(super) response: &'a Response,
     pub(super) problem: Option<&'a Problem>,
     pub(super) is_probe: bool,
@@ -54,7 +54,7 @@ pub(super) struct Line<'a> {
 }
 
 /// Writes the line.
-pub(super) fn log(line: &Line<'_>) {
+pub(super) fn log(line: &LogLine<'_>) {
     let client = line.client;
     let status = line.response.status().as_u16();
     let elapsed_ms = elapsed_ms(line.started);

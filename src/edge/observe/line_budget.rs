@@ -19,7 +19,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Most addresses that are told apart. Beyond them all new ones share a budget, which bounds memory and log.
 const MOST_ADDRESSES: usize = 10_000;
 /// Key of the budget that further addresses share.
-const THE_REST: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const OVERFLOW_KEY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Lines that each address may write.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl LineBudget {
         let key = if windows.len() < MOST_ADDRESSES || windows.contains_key(&network) {
             network
         } else {
-            THE_REST
+            OVERFLOW_KEY
         };
         let window = windows.entry(key).or_insert(Window {
             started: now,
