@@ -29,7 +29,7 @@ use tower::Service;
 
 use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
-use addresses::{Addresses, Place};
+use addresses::{Addresses, ConnectionSlot};
 use write_deadline::WriteDeadline;
 
 /// Pause after a failed accept: the process is out of file descriptors, and only time frees some.
@@ -92,13 +92,13 @@ impl From<&HttpConfig> for ServerOptions {
     }
 }
 
-/// What answers requests; always ready to.
-pub trait Answers:
+/// Service that answers requests and is always ready.
+pub trait AppService:
     Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 
-impl<S> Answers for S where
+impl<S> AppService for S where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
@@ -107,7 +107,7 @@ impl<S> Answers for S where
 /// and running requests finish within the timeout. Returns how many connections had to be cut.
 pub async fn serve(
     listener: TcpListener,
-    service: impl Answers,
+    service: impl AppService,
     options: ServerOptions,
     draining: Draining,
     stop: CancellationToken,
@@ -154,7 +154,7 @@ struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
     /// Held for as long as the connection is open.
-    held: (OwnedSemaphorePermit, Place),
+    held: (OwnedSemaphorePermit, ConnectionSlot),
 }
 
 struct Acceptor<S> {
@@ -165,7 +165,7 @@ struct Acceptor<S> {
     addresses: Arc<Addresses>,
 }
 
-impl<S: Answers> Acceptor<S> {
+impl<S: AppService> Acceptor<S> {
     fn new(service: S, options: &ServerOptions) -> Self {
         Self {
             service,
@@ -185,8 +185,8 @@ impl<S: Answers> Acceptor<S> {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    if let Some((stream, place)) = self.admit(stream, peer) {
-                        let held = (slot, place);
+                    if let Some((stream, connection_slot)) = self.admit(stream, peer) {
+                        let held = (slot, connection_slot);
                         return Accepted { stream, peer, held };
                     }
                 }
@@ -208,24 +208,24 @@ impl<S: Answers> Acceptor<S> {
             };
             let accepted = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
             let Ok(Ok((stream, peer))) = accepted else { break };
-            if let Some((stream, place)) = self.admit(stream, peer) {
-                let held = (slot, place);
+            if let Some((stream, connection_slot)) = self.admit(stream, peer) {
+                let held = (slot, connection_slot);
                 waiting.push(Accepted { stream, peer, held });
             }
         }
         waiting
     }
 
-    /// The connection with a place among those of its address; without one it is reset.
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, Place)> {
-        let Some(place) = self.addresses.admit(peer.ip()) else {
+    /// Returns the connection with a slot among those of its address; resets it if none is left.
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, ConnectionSlot)> {
+        let Some(connection_slot) = self.addresses.admit(peer.ip()) else {
             // A reset leaves nothing behind in the kernel, which an orderly end would.
             if let Err(error) = stream.set_zero_linger() {
                 tracing::debug!(%error, "cannot set SO_LINGER");
             }
             return None;
         };
-        Some((stream, place))
+        Some((stream, connection_slot))
     }
 
     /// Serves one connection to its end.

@@ -37,14 +37,14 @@ mod tests {
 
     #[test]
     fn only_one_chunked_is_unambiguous() {
-        let told = |lines: &[&'static str]| {
+        let is_refused = |lines: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(TRANSFER_ENCODING, HeaderValue::from_static(line));
             }
             is_ambiguous(&headers)
         };
-        assert!(!told(&[]) && !told(&["chunked"]) && !told(&["Chunked "]));
+        assert!(!is_refused(&[]) && !is_refused(&["chunked"]) && !is_refused(&["Chunked "]));
         let ambiguous: [&[&str]; 7] = [
             &["chunked, chunked"],
             &["gzip, chunked"],
@@ -55,7 +55,7 @@ mod tests {
             &[", chunked"],
         ];
         for lines in ambiguous {
-            assert!(told(lines), "{lines:?}");
+            assert!(is_refused(lines), "{lines:?}");
         }
     }
 }

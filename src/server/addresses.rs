@@ -1,4 +1,4 @@
-//! How many connections each address holds, so that one client cannot take the places of all others.
+//! Limits the connections of each address, so that one client cannot take the slots of all others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use crate::edge::client_ip::network_of;
 use crate::telemetry::metrics;
 
-/// Between two log lines about refused connections.
+/// Interval between two log lines about refused connections.
 const LOG_PAUSE: Duration = Duration::from_mins(1);
 
 /// Counts connections by address.
@@ -36,9 +36,9 @@ struct Refused {
     left_out: u64,
 }
 
-/// The place of a connection among those of its address; dropping it gives the place back.
+/// Slot of a connection among those of its address; dropping it frees the slot.
 #[derive(Debug)]
-pub(super) struct Place(Option<Counted>);
+pub(super) struct ConnectionSlot(Option<Counted>);
 
 #[derive(Debug)]
 struct Counted {
@@ -56,16 +56,16 @@ impl Addresses {
         })
     }
 
-    /// A place for a connection from this address. Without one left, the refusal is counted and logged.
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    /// Takes a slot for a connection from this address; `None`, counted and logged, if none is left.
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionSlot> {
         let peer = peer.to_canonical();
         if self.exempt.iter().any(|net| net.contains(&peer)) {
-            return Some(Place(None));
+            return Some(ConnectionSlot(None));
         }
         let network = network_of(peer);
-        if self.take(network) {
+        if self.try_take(network) {
             let addresses = Arc::clone(self);
-            return Some(Place(Some(Counted { addresses, network })));
+            return Some(ConnectionSlot(Some(Counted { addresses, network })));
         }
         metrics::connection_refused();
         if let Some(left_out) = self.counts().refused.line_at(Instant::now()) {
@@ -79,7 +79,7 @@ impl Addresses {
         None
     }
 
-    fn take(&self, network: IpAddr) -> bool {
+    fn try_take(&self, network: IpAddr) -> bool {
         let mut counts = self.counts();
         let open = counts.open.entry(network).or_default();
         let free = *open < self.most;
@@ -104,7 +104,7 @@ impl Addresses {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         if let Some(Counted { addresses, network }) = &self.0 {
             addresses.give_back(*network);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn address_at_its_bound_gets_no_place_until_one_is_given_back() {
+    fn address_at_its_bound_gets_no_slot_until_one_is_freed() {
         let addresses = Addresses::new(2, &[]);
         let first = addresses.admit(ip("192.0.2.1")).unwrap();
         let _second = addresses.admit(ip("192.0.2.1")).unwrap();

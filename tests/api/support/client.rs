@@ -1,6 +1,6 @@
 //! Requests and replies with as little ceremony as a test deserves.
 
-use aponta::server::Answers;
+use aponta::server::AppService;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -63,7 +63,7 @@ impl Request {
         self
     }
 
-    pub async fn send_to(self, service: impl Answers) -> Reply {
+    pub async fn send_to(self, service: impl AppService) -> Reply {
         let response = service.oneshot(self.0).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
