@@ -128,7 +128,7 @@ impl Db {
                 Ok(tx) => return Ok(tx),
                 // All its connections are in use: the primary takes the rest.
                 Err(sqlx::Error::PoolTimedOut) => {}
-                Err(error) => replica.note(&Err(error.into())),
+                Err(error) => replica.set_usable(&Err(error.into())),
             }
         }
         self.begin_read(scope).await

@@ -98,8 +98,8 @@ impl Replica {
         self.usable.load(Ordering::Relaxed)
     }
 
-    /// Reads the replica from now on, or no longer; logs when that changes.
-    pub(super) fn note(&self, found: &Result<(), Unusable>) {
+    /// Enables or disables reads from the replica; logs each change.
+    pub(super) fn set_usable(&self, found: &Result<(), Unusable>) {
         let usable = found.is_ok();
         metrics::replica_used(usable);
         let changed = self.usable.swap(usable, Ordering::Relaxed) != usable;
@@ -130,10 +130,10 @@ impl Replica {
     }
 }
 
-/// Stops the use of a replica that is not watched any more, also after a panic of the watch.
-struct Distrust(Replica);
+/// Guard that disables the replica when its watch ends, also by a panic.
+struct DisableOnDrop(Replica);
 
-impl Drop for Distrust {
+impl Drop for DisableOnDrop {
     fn drop(&mut self) {
         self.0.usable.store(false, Ordering::Relaxed);
         metrics::replica_used(false);
@@ -142,7 +142,7 @@ impl Drop for Distrust {
 
 /// Compares the replica with the primary until the replica is closed.
 async fn watch(replica: Replica, primary: Pool) {
-    let _distrust = Distrust(replica.clone());
+    let _disable_on_drop = DisableOnDrop(replica.clone());
     // Where the primary stood an interval ago, which the replica must have reached by now.
     let mut reached = None;
     let mut warned = false;
@@ -155,7 +155,7 @@ async fn watch(replica: Replica, primary: Pool) {
             }
             found => found,
         };
-        // Such a replica was never used, so that `note` has no change to log.
+        // Such a replica was never used, so that `set_usable` has no change to log.
         if matches!(found, Err(Unusable::NoStandby)) {
             if !std::mem::replace(&mut warned, true) {
                 tracing::warn!("DATABASE_READ_URL is not a standby: reading from the primary");
@@ -163,7 +163,7 @@ async fn watch(replica: Replica, primary: Pool) {
         } else if matches!(found, Ok(()) | Err(Unusable::NotCompared)) {
             warned = false;
         }
-        replica.note(&found);
+        replica.set_usable(&found);
         // With the primary away, what the replica had reached is all there is.
         if let Ok(Ok(position)) = timeout(INTERVAL, position(&primary)).await {
             reached = Some(position);
