@@ -231,10 +231,10 @@ impl App {
         stop: CancellationToken,
     ) -> usize {
         self.jobs.prepare().await;
-        let looking = Supervisor::default();
+        let gauge_supervisor = Supervisor::default();
         let measuring = metrics.map(|metrics| {
-            self.jobs.look(&looking);
-            tokio::spawn(metrics.serve(self.db.clone(), looking.clone()))
+            self.jobs.run_gauges(&gauge_supervisor);
+            tokio::spawn(metrics.serve(self.db.clone(), gauge_supervisor.clone()))
         });
         let jobs = tokio::spawn(self.jobs.run(stop.clone()));
         let cut = server::serve(listener, self.service, options, self.draining, stop).await;
@@ -246,7 +246,7 @@ impl App {
             // The end of a drain is worth measuring, too, so this goes last.
             measuring.abort();
         }
-        looking.stop();
+        gauge_supervisor.stop();
         self.db.close().await;
         cut
     }

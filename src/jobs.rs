@@ -1,6 +1,5 @@
-//! What goes on beside requests: looking into the vault, looking whether Azure DevOps answers, writing hours
-//! back, forgetting old answers, and the optional refresh of projects. [`crate::supervisor`] restarts what
-//! panics.
+//! Background jobs: refresh of the vault, probes of Azure DevOps, the outbox, deletion of expired
+//! Idempotency-Keys, and the optional project sync. [`crate::supervisor`] restarts a job that panics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +24,10 @@ const VAULT_INTERVAL: Duration = Duration::from_secs(10);
 /// comes.
 const VERIFY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Between two clearings of answers to repeated requests.
-const FORGET_INTERVAL: Duration = Duration::from_hours(1);
+/// Interval between two deletions of expired Idempotency-Keys.
+const CLEANUP_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Between two looks at what only looking tells.
+/// Interval for polling gauges that are not event-driven.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The jobs of one process, not yet running.
@@ -79,8 +78,8 @@ impl Jobs {
         }
     }
 
-    /// Looks for the metrics until `supervisor` stops. Not done where no metrics are read.
-    pub fn look(&self, supervisor: &Supervisor) {
+    /// Refreshes the gauges until `supervisor` stops. Not done where no metrics are read.
+    pub fn run_gauges(&self, supervisor: &Supervisor) {
         let gauges = self.gauges.clone();
         repeat(supervisor, Job::Gauges, GAUGE_INTERVAL, move || {
             let gauges = gauges.clone();
@@ -94,18 +93,18 @@ impl Jobs {
         let supervisor = Supervisor::until(stop.clone());
         let outbox = self.outbox.clone();
         supervisor.spawn_unbroken(Job::Outbox, move || outbox.clone().run(stop.clone()));
-        self.forget_answers(&supervisor);
-        self.read_vault(&supervisor);
-        self.ask_azure(&supervisor);
+        self.delete_expired_keys(&supervisor);
+        self.refresh_vault(&supervisor);
+        self.probe_azure_devops(&supervisor);
         supervisor.stopped().await;
     }
 
-    fn forget_answers(&self, supervisor: &Supervisor) {
+    fn delete_expired_keys(&self, supervisor: &Supervisor) {
         let apontamentos = self.apontamentos.clone();
-        repeat(supervisor, Job::ForgetAnswers, FORGET_INTERVAL, move || {
+        repeat(supervisor, Job::IdempotencyCleanup, CLEANUP_INTERVAL, move || {
             let apontamentos = apontamentos.clone();
             async move {
-                match apontamentos.forget_answers().await {
+                match apontamentos.delete_expired_keys().await {
                     Ok(forgotten) => tracing::debug!(forgotten, "expired idempotency keys deleted"),
                     Err(error) => tracing::warn!(%error, "cannot delete expired idempotency keys"),
                 }
@@ -113,7 +112,7 @@ impl Jobs {
         });
     }
 
-    fn read_vault(&self, supervisor: &Supervisor) {
+    fn refresh_vault(&self, supervisor: &Supervisor) {
         let (tenants, vault) = (self.tenants.clone(), self.vault.clone());
         repeat(supervisor, Job::VaultRefresh, VAULT_INTERVAL, move || {
             let (tenants, vault) = (tenants.clone(), vault.clone());
@@ -128,7 +127,7 @@ impl Jobs {
         });
     }
 
-    fn ask_azure(&self, supervisor: &Supervisor) {
+    fn probe_azure_devops(&self, supervisor: &Supervisor) {
         // A job of its own: an organisation that hangs must not keep the vault from being looked into.
         let tenants = self.tenants.clone();
         repeat(supervisor, Job::OrganizationCheck, VERIFY_INTERVAL, move || {

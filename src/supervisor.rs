@@ -42,9 +42,9 @@ macro_rules! jobs {
 }
 
 jobs! {
-    /// Forgets answers to repeated requests.
-    ForgetAnswers = "forget_answers",
-    /// Looks for the metrics at what only looking tells, the expiry of PATs among it.
+    /// Deletes expired Idempotency-Keys.
+    IdempotencyCleanup = "forget_answers",
+    /// Polls gauges, the expiry of PATs among them.
     Gauges = "gauges",
     /// Reports addresses whose lines were left out of the log.
     LogLineSweep = "log_line_sweep",
@@ -58,7 +58,7 @@ jobs! {
     RateLimitSweep = "rate_limit_sweep",
     /// Compares the read replica with the primary.
     ReplicaWatch = "replica_watch",
-    /// Looks whether Azure DevOps answers.
+    /// Probes Azure DevOps.
     UpstreamProbe = "upstream_probe",
     /// Reads names of organisations and the vault.
     VaultRefresh = "vault_refresh",

@@ -60,12 +60,12 @@ impl MetricsListener {
         let upkeep = self.handle.clone();
         background.spawn(Job::MetricsUpkeep, move || tidy(upkeep.clone()));
         let runtime = tokio::runtime::Handle::current();
-        let look = move || {
+        let refresh = move || {
             db.pool_states().for_each(metrics::pool_state);
             metrics::log_lines_lost(telemetry::lines_lost());
             metrics::tasks(runtime.metrics().num_alive_tasks());
         };
-        let router = edge::metrics::router(Scrape::new(self.handle, look));
+        let router = edge::metrics::router(Scrape::new(self.handle, refresh));
         let options = ServerOptions {
             header_read_timeout: PATIENCE,
             write_timeout: PATIENCE,

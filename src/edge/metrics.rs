@@ -15,18 +15,18 @@ pub struct Scrape {
     handle: PrometheusHandle,
     process: Collector,
     /// Brings gauges up to date that are cheap to look at.
-    look: std::sync::Arc<dyn Fn() + Send + Sync>,
+    refresh: std::sync::Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Scrape {
-    /// Reads `handle`, after `look` and after a look at the process.
-    pub fn new(handle: PrometheusHandle, look: impl Fn() + Send + Sync + 'static) -> Self {
+    /// Reads `handle`, after `refresh` and after a look at the process.
+    pub fn new(handle: PrometheusHandle, refresh: impl Fn() + Send + Sync + 'static) -> Self {
         let process = Collector::default();
         process.describe();
         Self {
             handle,
             process,
-            look: std::sync::Arc::new(look),
+            refresh: std::sync::Arc::new(refresh),
         }
     }
 }
@@ -39,7 +39,7 @@ pub fn router(scrape: Scrape) -> Router {
 }
 
 async fn get_metrics(State(scrape): State<Scrape>) -> impl IntoResponse {
-    (scrape.look)();
+    (scrape.refresh)();
     scrape.process.collect();
     // Exposition format 0.0.4 of Prometheus.
     let content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -37,7 +37,7 @@ pub use create::Created;
 pub use repeat::still_running;
 
 /// Keys deleted in one statement.
-const FORGET: i64 = 5_000;
+const DELETE_BATCH: i64 = 5_000;
 
 /// Use cases of `apontamentos`.
 #[derive(Debug, Clone)]
@@ -230,15 +230,15 @@ impl ApontamentoService {
     }
 
     /// Deletes Idempotency-Keys that are older than a day. Returns how many.
-    pub async fn forget_answers(&self) -> Result<u64> {
-        let mut forgotten = 0;
+    pub async fn delete_expired_keys(&self) -> Result<u64> {
+        let mut deleted = 0;
         loop {
             let mut tx = self.db.begin(&Scope::Maintenance).await?;
-            let some = idempotencia::delete_older(&mut tx, repeat::TTL, FORGET).await?;
+            let batch = idempotencia::delete_older(&mut tx, repeat::TTL, DELETE_BATCH).await?;
             tx.commit().await?;
-            forgotten += some;
-            if some == 0 {
-                return Ok(forgotten);
+            deleted += batch;
+            if batch == 0 {
+                return Ok(deleted);
             }
         }
     }

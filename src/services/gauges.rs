@@ -1,5 +1,4 @@
-//! What is measured by looking, not by counting: the hours on their way, PATs, the database, the ways to
-//! Azure DevOps.
+//! Gauges that are polled: the outbox, PATs, the database, circuit breakers of Azure DevOps.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::repositories::organization_pats;
 use crate::repositories::outbox::overview::{self, Depth};
 use crate::telemetry::metrics;
 
-/// Looks now and then. Every process sees the same database: their gauges are to be compared, not added.
+/// Polls gauges. Every process sees the same database: their gauges are to be compared, not added.
 #[derive(Debug, Clone)]
 pub struct GaugeService {
     db: Db,
@@ -18,13 +17,13 @@ pub struct GaugeService {
 }
 
 impl GaugeService {
-    /// Looks at `db` and at what `azure` knows.
+    /// Reads `db` and the state of `azure`.
     #[must_use]
     pub fn new(db: Db, azure: AzureDevOps) -> Self {
         Self { db, azure }
     }
 
-    /// Looks once. Without a database the last figures stay, and that is noted.
+    /// Refreshes every gauge once. Without a database the last figures stay, and `database_up` is 0.
     pub async fn refresh(&self) {
         let tenants = self.azure.tenants();
         let sum = |count: fn(&Organizacao) -> usize| {
@@ -36,14 +35,14 @@ impl GaugeService {
         };
         metrics::breakers_open(sum(Organizacao::open_breakers));
         metrics::lanes_open(sum(Organizacao::open_lanes));
-        let looked = self.look_at_database().await;
-        metrics::database_up(looked.is_ok());
-        if let Err(error) = looked {
+        let outcome = self.read_database().await;
+        metrics::database_up(outcome.is_ok());
+        if let Err(error) = outcome {
             tracing::warn!(%error, "metrics: cannot read gauges from the database");
         }
     }
 
-    async fn look_at_database(&self) -> Result<(), DbError> {
+    async fn read_database(&self) -> Result<(), DbError> {
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let depth = overview::depth(&mut tx).await?;
         let expires_in = organization_pats::first_expiry(&mut tx).await?;

@@ -67,12 +67,12 @@ pub struct HealthService {
     draining: Draining,
     /// What was seen last, and when. Requests in between get the same answer, so that probes, which no rate
     /// limit holds back, ask the database twice a second at the most.
-    last: Arc<Mutex<Option<(Instant, Seen)>>>,
+    last: Arc<Mutex<Option<(Instant, DatabaseCheck)>>>,
 }
 
 /// What one look at the database found.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct DatabaseCheck {
     database: Check,
     migrations: Check,
 }
@@ -105,15 +105,15 @@ impl HealthService {
     /// One cheap query with a short deadline, at most one in `FRESH`.
     pub async fn readiness(&self) -> Readiness {
         let mut last = self.last.lock().await;
-        let seen = match *last {
-            Some((at, seen)) if at.elapsed() < FRESH => seen,
+        let checked = match *last {
+            Some((at, checked)) if at.elapsed() < FRESH => checked,
             _ => {
-                let seen = self.look().await;
-                *last = Some((Instant::now(), seen));
-                seen
+                let checked = self.check().await;
+                *last = Some((Instant::now(), checked));
+                checked
             }
         };
-        let Seen { database, migrations } = seen;
+        let DatabaseCheck { database, migrations } = checked;
         let tenants = self.azure.tenants();
         Readiness {
             database,
@@ -127,7 +127,7 @@ impl HealthService {
         }
     }
 
-    async fn look(&self) -> Seen {
+    async fn check(&self) -> DatabaseCheck {
         let (database, migrations) = match tokio::time::timeout(DEADLINE, self.applied_version()).await {
             Ok(Ok(applied)) if applied >= migrate::expected_version() => (Check::Ok, Check::Ok),
             Ok(Ok(_)) => (Check::Ok, Check::Pending),
@@ -140,7 +140,7 @@ impl HealthService {
                 (Check::Unavailable, Check::Unknown)
             }
         };
-        Seen { database, migrations }
+        DatabaseCheck { database, migrations }
     }
 
     async fn applied_version(&self) -> Result<Option<i64>, DbError> {

@@ -257,7 +257,7 @@ async fn a_refusal_leaves_the_key_free_and_a_day_ends_it() {
     assert_eq!(logging.count().await, 2);
     age(24.1).await;
     let service = &logging.tenants.app.app.apontamentos;
-    assert_eq!(service.forget_answers().await.unwrap(), 1);
+    assert_eq!(service.delete_expired_keys().await.unwrap(), 1);
     assert_eq!(count(pool, "idempotencia").await, 0);
 }
 
