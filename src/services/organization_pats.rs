@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use self::cipher::{Cipher, Sealed};
-pub use self::validation::shown;
+pub use self::validation::listed_projects;
 use crate::auth::Admin;
 use crate::azure_devops::Error as AzureError;
 use crate::config::VaultConfig;
@@ -74,7 +74,7 @@ impl OrganizationPatService {
     pub async fn get(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
-        let row = known(repo::find(&mut tx, id).await?).map_err(|error| hidden(admin, error))?;
+        let row = require_found(repo::find(&mut tx, id).await?).map_err(|error| not_visible(admin, error))?;
         Ok(masked(cipher, row))
     }
 
@@ -122,7 +122,7 @@ impl OrganizationPatService {
                     new.organizacao
                 ))
             })?;
-        let created = known(repo::find(&mut tx, id).await?)?;
+        let created = require_found(repo::find(&mut tx, id).await?)?;
         record(
             &mut tx,
             &actor(admin.user()),
@@ -240,7 +240,7 @@ impl OrganizationPatService {
         new_pat: bool,
     ) -> Result<MaskedPat> {
         repo::update(&mut tx, &row).await?;
-        let after = known(repo::find(&mut tx, row.id).await?)?;
+        let after = require_found(repo::find(&mut tx, row.id).await?)?;
         let (antes, depois) = (snapshot(&before, false), snapshot(&after, new_pat));
         record(
             &mut tx,
@@ -258,16 +258,16 @@ impl OrganizationPatService {
 }
 
 async fn locked(tx: &mut Tx, admin: &Admin, id: OrganizationPatId) -> Result<OrganizationPat> {
-    known(repo::lock(tx, id).await?).map_err(|error| hidden(admin, error))
+    require_found(repo::lock(tx, id).await?).map_err(|error| not_visible(admin, error))
 }
 
 /// Returns the error for a row that the caller does not see: `error`, unless it cannot be told whether the
 /// caller administers more.
-fn hidden(admin: &Admin, error: Error) -> Error {
+fn not_visible(admin: &Admin, error: Error) -> Error {
     admin.user().unless_administrator(None, error)
 }
 
-fn known(found: Option<OrganizationPat>) -> Result<OrganizationPat> {
+fn require_found(found: Option<OrganizationPat>) -> Result<OrganizationPat> {
     found.ok_or_else(not_found)
 }
 
@@ -296,8 +296,14 @@ fn masked(cipher: &Cipher, row: OrganizationPat) -> MaskedPat {
 /// Up to 10 characters all hidden, else all but the first and the last four.
 fn mask(pat: &str) -> String {
     let length = pat.chars().count();
-    let shown = if length <= 10 { 0 } else { 4 };
-    let hide = |(n, c): (usize, char)| if n < shown || n >= length - shown { c } else { '*' };
+    let visible = if length <= 10 { 0 } else { 4 };
+    let hide = |(n, c): (usize, char)| {
+        if n < visible || n >= length - visible {
+            c
+        } else {
+            '*'
+        }
+    };
     pat.chars().enumerate().map(hide).collect()
 }
 

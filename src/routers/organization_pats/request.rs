@@ -153,22 +153,22 @@ mod tests {
             let mut body = if body.is_object() { body } else { json!({}) };
             let pat = format!("{around}c4n4ry{around}");
             body["pat"] = if nested { json!([pat]) } else { json!(pat) };
-            let shown = match read::<OrganizationPatCreate>("body", &body) {
+            let printed = match read::<OrganizationPatCreate>("body", &body) {
                 Ok(request) => {
-                    let shown = format!("{request:?}");
+                    let printed = format!("{request:?}");
                     let stored = NewOrganizationPat::from(request).pat;
                     prop_assert_eq!(stored.expose_secret(), pat.trim());
                     prop_assert!((10..=2_000).contains(&pat.trim().len()));
-                    shown
+                    printed
                 }
                 Err(failures) => format!("{failures:?}"),
             };
-            prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
-            let shown = match read::<ValidateRequest>("body", &body) {
+            prop_assert!(!printed.contains("c4n4ry"), "{}", printed);
+            let printed = match read::<ValidateRequest>("body", &body) {
                 Ok(request) => format!("{request:?}"),
                 Err(failures) => format!("{failures:?}"),
             };
-            prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
+            prop_assert!(!printed.contains("c4n4ry"), "{}", printed);
         }
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::edge::instant::Instant;
 use crate::models::organization_pat::{MaskedPat, PatScope, ScopeState, ScopeTry, Validation};
 use crate::models::page::Paged;
-use crate::services::organization_pats::shown;
+use crate::services::organization_pats::listed_projects;
 
 /// A stored PAT.
 #[derive(Debug, Serialize, ToSchema)]
@@ -171,7 +171,7 @@ impl From<Validation> for ValidationResponse {
             organization_name: validation.organizacao,
             message: validation.message,
             projects_count: validation.projects.as_ref().map(Vec::len),
-            projects: validation.projects.map(|names| shown(&names).to_vec()),
+            projects: validation.projects.map(|names| listed_projects(&names).to_vec()),
         }
     }
 }

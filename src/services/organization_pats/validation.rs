@@ -1,9 +1,9 @@
-//! What Azure DevOps says of a PAT, in the words of the FastAPI service.
+//! Validates PATs against Azure DevOps, with the messages of the FastAPI service.
 
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{OrganizationPatService, hidden, internal, known, open, record};
+use super::{OrganizationPatService, internal, not_visible, open, record, require_found};
 use crate::auth::Admin;
 use crate::azure_devops::projects::AzureProjects;
 use crate::azure_devops::scopes::ScopeProbe;
@@ -15,7 +15,7 @@ use crate::models::organization_pat::{OrganizationPat, PatScope, ScopeTry, Valid
 use crate::repositories::organization_pats as repo;
 use crate::services::auditoria::actor;
 
-/// Names of projects that a validation shows.
+/// Maximum number of project names that a validation lists.
 const PROJECTS_SHOWN: usize = 10;
 
 impl OrganizationPatService {
@@ -28,8 +28,8 @@ impl OrganizationPatService {
     ) -> Result<Validation> {
         self.cipher()?;
         admin.user().require_administrator_named(organizacao)?;
-        let asked = self.ask(organizacao, pat).await;
-        Ok(told(organizacao, asked))
+        let check = self.ask(organizacao, pat).await;
+        Ok(validation_of(organizacao, check))
     }
 
     /// Asks Azure DevOps about a stored PAT, and notes it when it works. An unknown id is an answer, not an
@@ -47,7 +47,7 @@ impl OrganizationPatService {
             scopes: Vec::new(),
         };
         let Some(row) = found else {
-            return match hidden(admin, Error::NotFound("PAT não encontrado.".to_owned())) {
+            return match not_visible(admin, Error::NotFound("PAT não encontrado.".to_owned())) {
                 Error::NotFound(message) => Ok(refused("", &message)),
                 trouble => Err(trouble),
             };
@@ -58,10 +58,10 @@ impl OrganizationPatService {
                 "PAT ilegível: a chave que o cifrou não está configurada.",
             ));
         };
-        let nome = called(&row)?;
-        let asked = self.ask(&nome, pat).await;
+        let nome = current_name(&row)?;
+        let check = self.ask(&nome, pat).await;
         // Trouble there says nothing about the PAT.
-        let verdict = match &asked.projects {
+        let verdict = match &check.projects {
             Ok(_) => Some(true),
             Err(AzureError::InvalidCredential { .. } | AzureError::Forbidden) => Some(false),
             Err(_) => None,
@@ -74,7 +74,7 @@ impl OrganizationPatService {
             }
             tx.commit().await?;
         }
-        Ok(told(&nome, asked))
+        Ok(validation_of(&nome, check))
     }
 
     /// Refuses a PAT that Azure DevOps does not accept. Missing scopes are logged and refuse nothing.
@@ -82,14 +82,14 @@ impl OrganizationPatService {
     /// # Errors
     /// [`Error::InvalidReference`] for a PAT that does not work, [`Error::Upstream`] when it cannot be told.
     pub(super) async fn require_valid(&self, nome: &NomeOrganizacao, pat: &SecretString) -> Result<()> {
-        let asked = self.ask(nome, pat.clone()).await;
+        let check = self.ask(nome, pat.clone()).await;
         // Trouble there says nothing about the PAT.
-        if let Err(error) = &asked.projects
+        if let Err(error) = &check.projects
             && (error.is_away() || *error == AzureError::Replaced)
         {
             return Err(error.clone().into());
         }
-        let validation = told(nome, asked);
+        let validation = validation_of(nome, check);
         if !validation.valid {
             let detail = format!("PAT inválido: {}", validation.message);
             return Err(Error::InvalidReference(detail));
@@ -109,15 +109,15 @@ impl OrganizationPatService {
         pat: &SecretString,
     ) -> Result<ChaveOrganizacao> {
         let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
-        let row = known(repo::find(&mut tx, id).await?).map_err(|error| hidden(admin, error))?;
+        let row = require_found(repo::find(&mut tx, id).await?).map_err(|error| not_visible(admin, error))?;
         drop(tx);
-        self.require_valid(&called(&row)?, pat).await?;
+        self.require_valid(&current_name(&row)?, pat).await?;
         Ok(row.organizacao)
     }
 
     /// Proves the PAT, then reads what it sees: an expired one still sees the public projects of an
     /// organisation.
-    async fn ask(&self, nome: &NomeOrganizacao, pat: SecretString) -> Asked {
+    async fn ask(&self, nome: &NomeOrganizacao, pat: SecretString) -> PatCheck {
         let organizacao: Organizacao = self.tenants.azure().open(nome);
         let credential = Credential::pat(pat);
         let proved = organizacao.authenticated_user(&credential).await;
@@ -131,7 +131,7 @@ impl OrganizationPatService {
         let owner = match confirmed {
             Ok(owner) => owner,
             Err(error) => {
-                return Asked {
+                return PatCheck {
                     projects: Err(error),
                     scopes: Vec::new(),
                 };
@@ -139,15 +139,15 @@ impl OrganizationPatService {
         };
         let ScopeProbe { projects, scopes } = organizacao.probe_scopes(&credential, &owner).await;
         let names = |found: AzureProjects| found.projects.into_iter().map(|project| project.name).collect();
-        Asked {
+        PatCheck {
             projects: projects.map(names),
             scopes,
         }
     }
 }
 
-/// What Azure DevOps said of a PAT.
-struct Asked {
+/// Result of a check of a PAT against Azure DevOps.
+struct PatCheck {
     /// Names of the projects that it sees.
     projects: Result<Vec<String>, AzureError>,
     /// Empty for a PAT that is refused.
@@ -162,9 +162,9 @@ fn names(scopes: &[PatScope]) -> String {
         .join(", ")
 }
 
-/// The outcome in the words of the FastAPI service, and what is missing in ours.
-fn told(nome: &NomeOrganizacao, asked: Asked) -> Validation {
-    let Asked { projects, scopes } = asked;
+/// Converts a check into a validation, with the messages of the FastAPI service and the missing scopes.
+fn validation_of(nome: &NomeOrganizacao, check: PatCheck) -> Validation {
+    let PatCheck { projects, scopes } = check;
     let missing = missing_scopes(&scopes);
     let message = match &projects {
         Ok(projects) if missing.is_empty() => {
@@ -216,16 +216,16 @@ fn told(nome: &NomeOrganizacao, asked: Asked) -> Validation {
     }
 }
 
-/// Names that a validation shows.
+/// Returns the project names that a validation lists.
 #[must_use]
-pub fn shown(projects: &[String]) -> &[String] {
+pub fn listed_projects(projects: &[String]) -> &[String] {
     projects.get(..PROJECTS_SHOWN).unwrap_or(projects)
 }
-/// What the organisation of a row is called now.
+/// Returns the current name of a row's organisation.
 ///
 /// # Errors
 /// [`AzureError::Replaced`] when another organisation took its name over.
-fn called(row: &OrganizationPat) -> Result<NomeOrganizacao> {
+fn current_name(row: &OrganizationPat) -> Result<NomeOrganizacao> {
     let nome = row.organizacao_nome.as_deref().ok_or(AzureError::Replaced)?;
     NomeOrganizacao::parse(nome).map_err(internal)
 }
