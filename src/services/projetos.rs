@@ -158,7 +158,7 @@ impl ProjetoService {
 
     /// Returns `true` if a work item is in the project. The GUID decides; a name may have gone to another
     /// project since the mirror was last synchronised.
-    pub(super) async fn is_here(
+    pub(super) async fn is_in_project(
         &self,
         membership: &Membership,
         projeto: &Located,
@@ -184,7 +184,7 @@ impl ProjetoService {
         item: &WorkItem,
     ) -> Result<Option<Located>> {
         let (asked, found) = named;
-        if self.is_here(membership, found, item).await? {
+        if self.is_in_project(membership, found, item).await? {
             return Ok(Some(found.clone()));
         }
         let same_name = |nome: &String| nome.to_lowercase() == item.project.to_lowercase();

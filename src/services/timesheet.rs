@@ -29,7 +29,7 @@ use crate::repositories::apontamentos::lists;
 use crate::services::projetos::ProjetoService;
 use crate::services::upstream::too_many;
 use crate::services::work_items::WorkItemService;
-use categorias::{Categorias, Places, Told};
+use categorias::{CategoriaLookup, Categorias, ProjectMatcher};
 
 /// Maximum number of work items of a sheet.
 const MOST_ITEMS: usize = 4_000;
@@ -124,9 +124,9 @@ impl TimesheetService {
             return Err(too_many());
         }
         let mut read = self.work_items.read_many(membership, &ids).await?;
-        if let Some(mine) = &selected.mine {
+        if let Some(caller) = &selected.caller {
             let logged: Vec<i32> = lancamentos.iter().map(|entry| entry.work_item_id).collect();
-            selection::keep_mine(&mut read, mine, &logged);
+            selection::retain_of_caller(&mut read, caller, &logged);
         }
         let mut categorias = Categorias::new(self, membership, &projeto, &types);
         let mut icons: HashMap<String, Arc<str>> = HashMap::new();
@@ -141,7 +141,7 @@ impl TimesheetService {
                 icon
             };
             let categoria = categorias.of(&item).await?;
-            let here = categorias.is_here(&item).await?;
+            let here = categorias.is_in_project(&item).await?;
             items.push(self.item(item, categoria, here, icon));
         }
         let mut folha = assemble::assemble(semana, hoje, items, lancamentos);
@@ -156,16 +156,16 @@ impl TimesheetService {
         Ok(folha)
     }
 
-    fn item(&self, item: WorkItem, told: Told, here: bool, icon: Arc<str>) -> Item {
+    fn item(&self, item: WorkItem, lookup: CategoriaLookup, here: bool, icon: Arc<str>) -> Item {
         Item {
             // Hours are logged on work items of the project that is named.
-            pode_editar: here && self.may_log(told, &item.tipo),
-            pode_excluir: told.may_delete(),
+            pode_editar: here && self.may_log(lookup, &item.tipo),
+            pode_excluir: lookup.may_delete(),
             id: item.id,
             title: item.title,
             tipo: item.tipo,
             state: item.state,
-            categoria: told.shown(),
+            categoria: lookup.or_in_progress(),
             icon,
             assigned_to: item.assigned_to.map(|who| who.nome),
             scheduling: item.scheduling,
@@ -174,8 +174,8 @@ impl TimesheetService {
     }
 
     /// Agrees with what `POST /apontamentos` allows (D-36).
-    fn may_log(&self, told: Told, tipo: &str) -> bool {
-        self.types.has(tipo) && matches!(told, Told::Known(categoria) if categoria.is_open())
+    fn may_log(&self, lookup: CategoriaLookup, tipo: &str) -> bool {
+        self.types.has(tipo) && matches!(lookup, CategoriaLookup::Known(categoria) if categoria.is_open())
     }
 
     /// What may be done on a work item of a project.
@@ -197,13 +197,13 @@ impl TimesheetService {
             .work_items
             .shown_categoria(upstream, credential, &item.project, &item)
             .await?;
-        let told = Told::from(known);
+        let lookup = CategoriaLookup::from(known);
         Ok(Estado {
             work_item_id: item.id,
-            pode_editar: self.may_log(told, &item.tipo),
-            pode_excluir: told.may_delete(),
+            pode_editar: self.may_log(lookup, &item.tipo),
+            pode_excluir: lookup.may_delete(),
             state: item.state,
-            categoria: told.shown(),
+            categoria: lookup.or_in_progress(),
         })
     }
 
@@ -233,10 +233,10 @@ impl TimesheetService {
         let membership = membership_of(user, organizacao)?;
         let chave = membership.chave();
         let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
-        let mut places = Places::new(self, membership, &located);
+        let mut matcher = ProjectMatcher::new(self, membership, &located);
         let mut found = Vec::with_capacity(ids.len());
         for item in self.work_items.read_many(membership, ids).await? {
-            if places.is_here(&item).await? {
+            if matcher.is_in_project(&item).await? {
                 found.push(item);
             }
         }

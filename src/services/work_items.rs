@@ -109,7 +109,7 @@ impl WorkItemService {
         let located = projetos.find_or_fetch(user, membership.chave(), projeto).await?;
         let item = self.read_many(membership, &[id]).await?.pop();
         let item = item.ok_or_else(|| not_found(id))?;
-        if projetos.is_here(membership, &located, &item).await? {
+        if projetos.is_in_project(membership, &located, &item).await? {
             Ok(item)
         } else {
             Err(not_found(id))

@@ -243,7 +243,7 @@ impl Rules {
         projeto: &Located,
         item: &WorkItem,
     ) -> Result<()> {
-        if self.projetos.is_here(membership, projeto, item).await? {
+        if self.projetos.is_in_project(membership, projeto, item).await? {
             return Ok(());
         }
         Err(work_items::not_found(item.id))

@@ -36,14 +36,14 @@ pub fn assemble(semana: Semana, hoje: NaiveDate, items: Vec<Item>, lancamentos: 
     let items: BTreeMap<i32, Item> = items.into_iter().map(|item| (item.id, item)).collect();
     let count = items.len();
     let parents = parents(&items);
-    let mut below: HashMap<Option<i32>, Vec<i32>> = HashMap::new();
+    let mut children_of: HashMap<Option<i32>, Vec<i32>> = HashMap::new();
     for id in items.keys() {
-        below.entry(parents.get(id).copied()).or_default().push(*id);
+        children_of.entry(parents.get(id).copied()).or_default().push(*id);
     }
     let mut builder = Builder {
         items,
         cells,
-        below,
+        children_of,
         parents,
     };
     Folha {
@@ -119,14 +119,14 @@ fn cut_deep(items: &BTreeMap<i32, Item>, parents: &mut HashMap<i32, i32>) {
 struct Builder {
     items: BTreeMap<i32, Item>,
     cells: HashMap<i32, [Vec<Lancamento>; DAYS]>,
-    below: HashMap<Option<i32>, Vec<i32>>,
+    children_of: HashMap<Option<i32>, Vec<i32>>,
     parents: HashMap<i32, i32>,
 }
 
 impl Builder {
     /// Returns the work items below another one, by level and id.
     fn children(&mut self, of: Option<i32>) -> Vec<No> {
-        let ids = self.below.remove(&of).unwrap_or_default();
+        let ids = self.children_of.remove(&of).unwrap_or_default();
         let mut nodes: Vec<No> = ids.into_iter().filter_map(|id| self.node(id)).collect();
         nodes.sort_by_key(|node| (level(&node.item.tipo), node.item.id));
         nodes
@@ -302,8 +302,8 @@ mod tests {
         assert_eq!(folha.roots.len(), 20_000_usize.div_ceil(DEEPEST + 1));
     }
 
-    fn shown(nodes: &[No]) -> usize {
-        nodes.iter().map(|node| 1 + shown(&node.children)).sum()
+    fn or_in_progress(nodes: &[No]) -> usize {
+        nodes.iter().map(|node| 1 + or_in_progress(&node.children)).sum()
     }
 
     proptest! {
@@ -323,7 +323,7 @@ mod tests {
             let all: i64 = entries.iter().map(|(_, _, m)| m).sum();
             let entries = entries.into_iter().map(|(id, day, minutes)| entry(id, day, minutes));
             let folha = sheet(items, entries.collect());
-            prop_assert_eq!(shown(&folha.roots), count);
+            prop_assert_eq!(or_in_progress(&folha.roots), count);
             prop_assert_eq!(folha.roots.iter().map(|root| root.total.0).sum::<i64>(), of_known);
             prop_assert_eq!(folha.total, Total(all));
         }

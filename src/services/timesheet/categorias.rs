@@ -13,51 +13,51 @@ use crate::repositories::projetos::Located;
 use crate::services::work_items::Types;
 use crate::telemetry::request;
 
-/// What is known of the category of a state.
+/// Result of looking up the category of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    /// The process says which.
+pub(super) enum CategoriaLookup {
+    /// Category of the state in its process.
     Known(Categoria),
     /// The process does not have the state (any more).
     NotInProcess,
-    /// Azure DevOps does not let us read it.
-    Untold,
+    /// Azure DevOps does not let the service read it.
+    Unreadable,
 }
 
-impl From<Option<Categoria>> for Told {
+impl From<Option<Categoria>> for CategoriaLookup {
     fn from(known: Option<Categoria>) -> Self {
         known.map_or(Self::NotInProcess, Self::Known)
     }
 }
 
-impl Told {
-    /// What is shown; a state of which nothing is known is shown as under way.
-    pub(super) fn shown(self) -> Categoria {
+impl CategoriaLookup {
+    /// Returns the category, or `InProgress` where it is not known.
+    pub(super) fn or_in_progress(self) -> Categoria {
         match self {
             Self::Known(categoria) => categoria,
-            Self::NotInProcess | Self::Untold => Categoria::InProgress,
+            Self::NotInProcess | Self::Unreadable => Categoria::InProgress,
         }
     }
 
-    /// Whether entries can be deleted, as `DELETE /apontamentos` decides it.
+    /// Returns `true` if entries can be deleted, as `DELETE /apontamentos` decides it.
     pub(super) fn may_delete(self) -> bool {
         match self {
             Self::Known(categoria) => categoria.is_open(),
             Self::NotInProcess => true,
-            Self::Untold => false,
+            Self::Unreadable => false,
         }
     }
 }
 
-/// Which projects of work items are the project of the request; each is asked about once.
-pub(super) struct Places<'a> {
+/// Matches the projects of work items with the project of the request; each is looked up once.
+pub(super) struct ProjectMatcher<'a> {
     service: &'a TimesheetService,
     membership: &'a Membership,
     projeto: &'a Located,
-    asked: HashMap<(Option<Uuid>, String), bool>,
+    looked_up: HashMap<(Option<Uuid>, String), bool>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> ProjectMatcher<'a> {
     pub(super) fn new(
         service: &'a TimesheetService,
         membership: &'a Membership,
@@ -67,28 +67,30 @@ impl<'a> Places<'a> {
             service,
             membership,
             projeto,
-            asked: HashMap::new(),
+            looked_up: HashMap::new(),
         }
     }
 
-    pub(super) async fn is_here(&mut self, item: &WorkItem) -> Result<bool> {
+    pub(super) async fn is_in_project(&mut self, item: &WorkItem) -> Result<bool> {
         let key = (item.project_id, item.project.clone());
-        if let Some(known) = self.asked.get(&key) {
+        if let Some(known) = self.looked_up.get(&key) {
             return Ok(*known);
         }
         let projetos = &self.service.projetos;
-        let here = projetos.is_here(self.membership, self.projeto, item).await?;
-        self.asked.insert(key, here);
+        let here = projetos
+            .is_in_project(self.membership, self.projeto, item)
+            .await?;
+        self.looked_up.insert(key, here);
         Ok(here)
     }
 }
 
-/// Categories of many work items. Those of another project, or in a state that is new, are asked about once
+/// Categories of many work items. Those of another project, or in a state that is new, are looked up once
 /// each.
 pub(super) struct Categorias<'a> {
-    places: Places<'a>,
+    matcher: ProjectMatcher<'a>,
     types: &'a Types,
-    asked: HashMap<(String, String, String), Told>,
+    looked_up: HashMap<(String, String, String), CategoriaLookup>,
 }
 
 impl<'a> Categorias<'a> {
@@ -99,48 +101,51 @@ impl<'a> Categorias<'a> {
         types: &'a Types,
     ) -> Self {
         Self {
-            places: Places::new(service, membership, projeto),
+            matcher: ProjectMatcher::new(service, membership, projeto),
             types,
-            asked: HashMap::new(),
+            looked_up: HashMap::new(),
         }
     }
 
-    pub(super) async fn is_here(&mut self, item: &WorkItem) -> Result<bool> {
-        self.places.is_here(item).await
+    pub(super) async fn is_in_project(&mut self, item: &WorkItem) -> Result<bool> {
+        self.matcher.is_in_project(item).await
     }
 
     /// Names of the states that were found not to be in the process.
     pub(super) fn not_in_process(&self) -> BTreeSet<&str> {
-        let asked = self.asked.iter().filter(|(_, told)| **told == Told::NotInProcess);
-        asked.map(|((_, _, state), _)| state.as_str()).collect()
+        let looked_up = self
+            .looked_up
+            .iter()
+            .filter(|(_, lookup)| **lookup == CategoriaLookup::NotInProcess);
+        looked_up.map(|((_, _, state), _)| state.as_str()).collect()
     }
 
-    pub(super) async fn of(&mut self, item: &WorkItem) -> Result<Told> {
-        let here = self.is_here(item).await?;
+    pub(super) async fn of(&mut self, item: &WorkItem) -> Result<CategoriaLookup> {
+        let here = self.is_in_project(item).await?;
         if let Some(known) = self.types.categoria(&item.tipo, &item.state).filter(|_| here) {
-            return Ok(Told::Known(known));
+            return Ok(CategoriaLookup::Known(known));
         }
         let key = (item.project.clone(), item.tipo.clone(), item.state.clone());
-        if let Some(asked) = self.asked.get(&key) {
-            return Ok(*asked);
+        if let Some(looked_up) = self.looked_up.get(&key) {
+            return Ok(*looked_up);
         }
-        let membership = self.places.membership;
+        let membership = self.matcher.membership;
         let credential = membership.service_credential()?;
         // The second question asks the types that the sheet remembers.
         let project = if here {
-            self.places.projeto.external_id.to_string()
+            self.matcher.projeto.external_id.to_string()
         } else {
             item.project.clone()
         };
-        let work_items = &self.places.service.work_items;
-        let asked = work_items.shown_categoria(membership.organizacao(), credential, &project, item);
-        let found = match asked.await {
-            Ok(found) => Told::from(found),
+        let work_items = &self.matcher.service.work_items;
+        let looked_up = work_items.shown_categoria(membership.organizacao(), credential, &project, item);
+        let found = match looked_up.await {
+            Ok(found) => CategoriaLookup::from(found),
             // A sheet with stale data is shown anyway; only the state stays unknown.
             Err(error) if error.is_away() && !request::is_stale() => return Err(error.into()),
-            Err(_) => Told::Untold,
+            Err(_) => CategoriaLookup::Unreadable,
         };
-        self.asked.insert(key, found);
+        self.looked_up.insert(key, found);
         Ok(found)
     }
 }

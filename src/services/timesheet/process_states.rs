@@ -1,5 +1,5 @@
-//! The states of a type, as its process tells them. Processes that are kept as XML are not told by the
-//! process API; their states are those that the project tells of its types.
+//! Reads the states of a type from its process. The process API does not offer processes that are stored as
+//! XML; their states are read from the types of the project.
 
 use std::collections::HashMap;
 
@@ -28,9 +28,9 @@ impl TimesheetService {
         let chave = membership.chave();
         let missing = || Error::NotFound(format!("Tipo de Work Item {tipo} não encontrado no processo"));
         if let Some(process) = process {
-            let told = told_by_process(membership, process, tipo).await;
-            if !told.as_ref().is_err_and(is_untold) {
-                return told;
+            let lookup = read_process_states(membership, process, tipo).await;
+            if !lookup.as_ref().is_err_and(is_not_offered) {
+                return lookup;
             }
         }
         let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
@@ -39,9 +39,9 @@ impl TimesheetService {
         match (process, own) {
             (Some(named), own) if own.as_deref() != Some(named) => return Err(missing()),
             (None, Some(own)) => {
-                let told = told_by_process(membership, &own, tipo).await;
-                if !told.as_ref().is_err_and(is_untold) {
-                    return told;
+                let lookup = read_process_states(membership, &own, tipo).await;
+                if !lookup.as_ref().is_err_and(is_not_offered) {
+                    return lookup;
                 }
             }
             _ => {}
@@ -51,7 +51,7 @@ impl TimesheetService {
     }
 }
 
-async fn told_by_process(membership: &Membership, process: &str, tipo: &str) -> Result<States> {
+async fn read_process_states(membership: &Membership, process: &str, tipo: &str) -> Result<States> {
     let upstream = membership.organizacao();
     for_caller(membership, |credential| async move {
         upstream.process_states(&credential, process, tipo).await
@@ -59,7 +59,7 @@ async fn told_by_process(membership: &Membership, process: &str, tipo: &str) -> 
     .await
 }
 
-/// The process of a project, where the project tells it.
+/// Returns the process of a project, where the project names it.
 async fn own_process(membership: &Membership, project: &str) -> Result<Option<String>> {
     let upstream = membership.organizacao();
     let settings = for_caller(membership, |credential| async move {
@@ -69,8 +69,8 @@ async fn own_process(membership: &Membership, project: &str) -> Result<Option<St
     Ok(settings.process)
 }
 
-/// Returns `true` if the process API does not tell this type or process, as opposed to not answering.
-fn is_untold(error: &Error) -> bool {
+/// Returns `true` if the process API does not offer this type or process, as opposed to an outage.
+fn is_not_offered(error: &Error) -> bool {
     matches!(
         error,
         Error::Upstream {

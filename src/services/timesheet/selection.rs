@@ -17,27 +17,27 @@ use crate::services::work_items::Types;
 pub(super) struct Selected {
     pub(super) ids: Vec<i32>,
     /// Of these, only the caller's are to be shown, with what is above them.
-    pub(super) mine: Option<Mine>,
+    pub(super) caller: Option<CallerIdentity>,
     /// What was left out.
     pub(super) avisos: Vec<Aviso>,
 }
 
-/// How to recognise the caller's work items.
-pub(super) struct Mine {
+/// Identity by which the caller's work items are recognised.
+pub(super) struct CallerIdentity {
     id: Option<Uuid>,
     email: Option<String>,
     /// Every e-mail and account that the organisation knows the caller by, in lower case.
     accounts: Vec<String>,
 }
 
-impl Mine {
+impl CallerIdentity {
     fn new(person: &Pessoa, membership: &Membership) -> Self {
         let email = person.email.as_ref().map(|email| email.to_lowercase());
-        let told = membership.identity().into_iter();
-        let told = told.flat_map(|identity| identity.emails.iter().chain(&identity.accounts));
+        let lookup = membership.identity().into_iter();
+        let lookup = lookup.flat_map(|identity| identity.emails.iter().chain(&identity.accounts));
         Self {
             id: Uuid::parse_str(&person.id).ok(),
-            accounts: told
+            accounts: lookup
                 .map(|account| account.to_lowercase())
                 .chain(email.clone())
                 .collect(),
@@ -67,7 +67,7 @@ impl TimesheetService {
         semana: Semana,
     ) -> Result<Selected> {
         let person = user.pessoa_in(membership.chave());
-        let mine = (pedida.only_mine && !user.is_mock()).then(|| Mine::new(&person, membership));
+        let caller = (pedida.only_mine && !user.is_mock()).then(|| CallerIdentity::new(&person, membership));
         let team = pedida.team.as_deref();
         if let Some(iteration) = pedida.iteration {
             let iteration = &iteration.to_string();
@@ -77,7 +77,7 @@ impl TimesheetService {
                 .await?;
             return Ok(Selected {
                 ids: ids.to_vec(),
-                mine,
+                caller,
                 avisos: Vec::new(),
             });
         }
@@ -89,7 +89,7 @@ impl TimesheetService {
         if areas.as_deref().is_some_and(|areas| areas.areas.is_empty()) {
             return Ok(Selected {
                 ids: Vec::new(),
-                mine: None,
+                caller: None,
                 avisos,
             });
         }
@@ -102,7 +102,7 @@ impl TimesheetService {
             ),
         ];
         // Without an e-mail the caller's are told from others' afterwards.
-        if let Some(email) = mine.as_ref().and_then(|mine| mine.email.as_deref()) {
+        if let Some(email) = caller.as_ref().and_then(|caller| caller.email.as_deref()) {
             target.push(format!("[Target].[System.AssignedTo] = {}", Literal(email)));
         }
         let mut ids = Vec::new();
@@ -115,19 +115,19 @@ impl TimesheetService {
         }
         Ok(Selected {
             ids,
-            mine: mine.filter(|mine| mine.email.is_none()),
+            caller: caller.filter(|caller| caller.email.is_none()),
             avisos,
         })
     }
 }
 
 /// Keeps the caller's work items, those with their entries, and all that is above them.
-pub(super) fn keep_mine(items: &mut Vec<WorkItem>, mine: &Mine, logged: &[i32]) {
+pub(super) fn retain_of_caller(items: &mut Vec<WorkItem>, caller: &CallerIdentity, logged: &[i32]) {
     let parents: HashMap<i32, Option<i32>> = items.iter().map(|item| (item.id, item.parent)).collect();
     let mut kept: HashSet<i32> = HashSet::new();
     let own = items
         .iter()
-        .filter(|item| mine.owns(item) || logged.contains(&item.id));
+        .filter(|item| caller.owns(item) || logged.contains(&item.id));
     for item in own {
         let mut at = Some(item.id);
         while let Some(id) = at.filter(|id| kept.insert(*id)) {

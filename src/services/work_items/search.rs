@@ -127,7 +127,7 @@ impl WorkItemService {
             return Ok(false);
         }
         match located {
-            Some(located) => projetos.is_here(membership, located, item).await,
+            Some(located) => projetos.is_in_project(membership, located, item).await,
             None => Ok(true),
         }
     }
