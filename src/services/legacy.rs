@@ -152,7 +152,7 @@ impl Target for Tables {
         organizacao: &ChaveOrganizacao,
         atualizado_em: DateTime<Utc>,
     ) -> Result<Option<Outcome>, DbError> {
-        target::pat_standing(&mut self.tx, id, organizacao.as_str(), atualizado_em).await
+        target::pat_state(&mut self.tx, id, organizacao.as_str(), atualizado_em).await
     }
 
     fn has_vault_key(&self) -> bool {

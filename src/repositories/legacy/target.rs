@@ -174,7 +174,7 @@ pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, 
 }
 
 /// What is here of a PAT: the organisation's row, or that it was deleted. `None`: nothing.
-pub async fn pat_standing(
+pub async fn pat_state(
     tx: &mut Tx,
     id: Uuid,
     organizacao: &str,

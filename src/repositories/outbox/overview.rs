@@ -80,11 +80,11 @@ pub async fn adopt(
 
 /// Returns our share of the figures of some work items, and the sum of their entries; those without a row are
 /// missing.
-pub async fn standing(
+pub async fn rows_of(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
     work_items: &[i32],
-) -> Result<Vec<Standing>, sqlx::Error> {
+) -> Result<Vec<OutboxRow>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT w.work_item_id, w.contribuicao, w.considerado, w.descontado, w.rev_escrita, w.estado, w.motivo, w.conferir,
                   w.escritas -> 0 AS "last_write: Json<StoredWrite>",
@@ -100,7 +100,7 @@ pub async fn standing(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Standing {
+        .map(|row| OutboxRow {
             work_item_id: row.work_item_id,
             share: Share {
                 contributed: Horas::from_millionths(row.contribuicao),
@@ -117,9 +117,9 @@ pub async fn standing(
         .collect())
 }
 
-/// How a work item stands with us.
+/// State of a work item in the outbox, with the sum of its entries.
 #[derive(Debug)]
-pub struct Standing {
+pub struct OutboxRow {
     /// Work item.
     pub work_item_id: i32,
     /// Our share of its figures.
@@ -130,7 +130,7 @@ pub struct Standing {
     pub total: Total,
     /// Our last write; `None` where it is not remembered.
     pub last_write: Option<Write>,
-    /// Whether nothing is to be written.
+    /// `true` if nothing is to be written.
     pub settled: bool,
     /// Whether our database was restored since, so that the share may be out of date.
     pub unverified: bool,
@@ -139,12 +139,12 @@ pub struct Standing {
 }
 
 /// Has the hours of a work item planned anew from revision `rev`, of whose figures `share` is ours. Nothing
-/// changes if the row was written since `seen` was read, is leased, or has a patch that was sent less than
+/// changes if the row was written since `row` was read, is leased, or has a patch that was sent less than
 /// `arrives_within` ago.
 pub async fn rebase(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
-    seen: &Standing,
+    row: &OutboxRow,
     rev: i32,
     share: Share,
     arrives_within: Duration,
@@ -162,9 +162,9 @@ pub async fn rebase(
             AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())
             AND (intencao_em IS NULL OR intencao_em <= clock_timestamp() - make_interval(secs => $9))",
         organizacao.as_str(),
-        seen.work_item_id,
-        seen.rev_written,
-        seen.share.contributed.millionths(),
+        row.work_item_id,
+        row.rev_written,
+        row.share.contributed.millionths(),
         share.contributed.millionths(),
         share.accounted.millionths(),
         share.deducted.millionths(),
@@ -189,12 +189,12 @@ pub async fn pause_restored(tx: &mut Tx, motivo: &str) -> Result<u64, sqlx::Erro
 }
 
 /// Has the hours of a work item written anew: only `ours` of what stands there counts as ours, if nothing was
-/// written since `seen` was read and no attempt is in flight; else it is just due. An attempt that is under
+/// written since `row` was read and no attempt is in flight; else it is just due. An attempt that is under
 /// way will find more to do.
 pub async fn repair(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
-    seen: &Standing,
+    row: &OutboxRow,
     ours: Horas,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -207,10 +207,10 @@ pub async fn repair(
                 estado = 'pendente', tentativas = 0, proxima_em = now()
           WHERE organizacao = $1 AND work_item_id = $2",
         organizacao.as_str(),
-        seen.work_item_id,
+        row.work_item_id,
         ours.millionths(),
-        seen.rev_written,
-        seen.share.contributed.millionths(),
+        row.rev_written,
+        row.share.contributed.millionths(),
     )
     .execute(tx.conn())
     .await?;

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::attempt::ARRIVES_WITHIN;
-use super::restored::stands;
+use super::restored::holds_written_figure;
 use super::verify::is_out_of_date;
 use super::{OutboxService, motivo};
 use crate::auth::{Admin, Membership};
@@ -23,7 +23,7 @@ use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::outbox::{Mode, Share, Target};
-use crate::repositories::outbox::overview::{self as repo, Standing};
+use crate::repositories::outbox::overview::{self as repo, OutboxRow};
 use crate::repositories::{apontamentos, auditoria};
 use crate::services::auditoria::actor;
 use crate::services::projetos::unknown_projeto;
@@ -75,7 +75,7 @@ pub struct Diferenca {
     pub completed_before: Option<Horas>,
     /// `CompletedWork` now.
     pub completed_after: Option<Horas>,
-    /// Whether what was missing stands there now.
+    /// `true` if the missing hours are written now.
     pub reparado: bool,
     /// Why not.
     pub motivo: Option<String>,
@@ -96,17 +96,17 @@ impl OutboxService {
         let membership = membership.ok_or_else(|| switched_off(selecao.organizacao.as_str()))?;
         let credential = membership.service_credential()?;
         let (work_items, proximo) = self.selected(admin, organizacao, &selecao.target).await?;
-        let standing = self.standing(organizacao, &work_items).await?;
+        let rows = self.rows_of(organizacao, &work_items).await?;
         let seen = membership
             .organizacao()
             .work_items(credential, &work_items)
             .await?;
         let mut by_id: HashMap<i32, WorkItem> = seen.into_iter().map(|item| (item.id, item)).collect();
 
-        let undone = self.undone(membership, mode, &standing, &by_id).await?;
-        let mut found = Vec::new();
-        for here in standing {
-            let item = by_id.remove(&here.work_item_id);
+        let undone_by_restore = self.undone_by_restore(membership, mode, &rows, &by_id).await?;
+        let mut mismatches = Vec::new();
+        for row in rows {
+            let item = by_id.remove(&row.work_item_id);
             let has_completed = match &item {
                 Some(item) => {
                     let service = &self.0.work_items;
@@ -115,31 +115,31 @@ impl OutboxService {
                 }
                 None => true,
             };
-            let found_here = match item {
-                Some(item) if is_out_of_date(&here) => {
-                    self.compare_by_revisions(membership, here, item, has_completed)
+            let mismatch = match item {
+                Some(item) if is_out_of_date(&row) => {
+                    self.compare_by_revisions(membership, row, item, has_completed)
                         .await?
                 }
                 // The attempt tells a lag from a restore, and knows our share of a restored figure.
-                Some(item) if item.rev < here.rev_written || undone.contains(&item.id) => {
-                    Some(Found::unchanged(here, item, has_completed))
+                Some(item) if item.rev < row.rev_written || undone_by_restore.contains(&item.id) => {
+                    Some(Mismatch::unchanged(row, item, has_completed))
                 }
-                item => compare(mode, here, item, has_completed),
+                item => compare(mode, row, item, has_completed),
             };
-            found.extend(found_here);
+            mismatches.extend(mismatch);
         }
-        self.repair(admin, membership, &found).await?;
-        let ids: Vec<i32> = found
+        self.repair(admin, membership, &mismatches).await?;
+        let ids: Vec<i32> = mismatches
             .iter()
-            .map(|difference| difference.here.work_item_id)
+            .map(|difference| difference.row.work_item_id)
             .collect();
         let after = membership.organizacao().work_items(credential, &ids).await?;
-        let settled = self.standing(organizacao, &ids).await?;
+        let settled = self.rows_of(organizacao, &ids).await?;
         Ok(Reconciliacao {
             verificados: work_items.len(),
-            diferencas: found
+            diferencas: mismatches
                 .into_iter()
-                .filter(Found::differs)
+                .filter(Mismatch::differs)
                 .map(|difference| report(mode, &difference, &settled, &after))
                 .collect(),
             proximo,
@@ -149,26 +149,28 @@ impl OutboxService {
     /// Returns the work items whose last write a restore of Azure DevOps has undone, and that people have
     /// edited up to that revision since: their figures alone do not tell it. In `absolute` mode the figure
     /// tells.
-    async fn undone(
+    async fn undone_by_restore(
         &self,
         membership: &Membership,
         mode: Mode,
-        standing: &[Standing],
+        rows: &[OutboxRow],
         items: &HashMap<i32, WorkItem>,
     ) -> Result<HashSet<i32>> {
         let (organizacao, credential) = (membership.organizacao(), membership.service_credential()?);
-        let written = standing
-            .iter()
-            .filter(|_| mode == Mode::Delta)
-            .filter_map(|here| {
-                let item = items.get(&here.work_item_id)?;
-                let last = here.last_write.filter(|last| last.rev <= item.rev)?;
-                Some((item.clone(), last))
-            });
+        let written = rows.iter().filter(|_| mode == Mode::Delta).filter_map(|row| {
+            let item = items.get(&row.work_item_id)?;
+            let last = row.last_write.filter(|last| last.rev <= item.rev)?;
+            Some((item.clone(), last))
+        });
         stream::iter(written.collect::<Vec<_>>())
-            .map(async |(item, last)| Ok((item.id, stands(organizacao, credential, &item, &last).await?)))
+            .map(async |(item, last)| {
+                Ok((
+                    item.id,
+                    holds_written_figure(organizacao, credential, &item, &last).await?,
+                ))
+            })
             .buffer_unordered(AT_ONCE)
-            .try_filter_map(async |(id, stands)| Ok((!stands).then_some(id)))
+            .try_filter_map(async |(id, holds)| Ok((!holds).then_some(id)))
             .try_collect()
             .await
     }
@@ -195,20 +197,20 @@ impl OutboxService {
         Ok((ids, proximo))
     }
 
-    async fn standing(&self, organizacao: &ChaveOrganizacao, ids: &[i32]) -> Result<Vec<Standing>> {
+    async fn rows_of(&self, organizacao: &ChaveOrganizacao, ids: &[i32]) -> Result<Vec<OutboxRow>> {
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
         // Entries from a time when nothing was written back have no row yet.
         repo::adopt(&mut tx, organizacao, ids).await?;
-        let standing = repo::standing(&mut tx, organizacao, ids).await?;
+        let rows = repo::rows_of(&mut tx, organizacao, ids).await?;
         tx.commit().await?;
-        Ok(standing)
+        Ok(rows)
     }
 
     /// Has the differences written, some at once, as long as the patience lasts; the background does the
     /// rest.
-    async fn repair(&self, admin: &Admin, membership: &Membership, found: &[Found]) -> Result<()> {
+    async fn repair(&self, admin: &Admin, membership: &Membership, mismatches: &[Mismatch]) -> Result<()> {
         let organizacao = membership.chave();
-        let readable: Vec<&Found> = found
+        let readable: Vec<&Mismatch> = mismatches
             .iter()
             .filter(|difference| difference.item.is_some())
             .collect();
@@ -219,14 +221,14 @@ impl OutboxService {
         for difference in &readable {
             match difference.rebase {
                 Some((rev, share)) => {
-                    repo::rebase(&mut tx, organizacao, &difference.here, rev, share, ARRIVES_WITHIN).await?;
+                    repo::rebase(&mut tx, organizacao, &difference.row, rev, share, ARRIVES_WITHIN).await?;
                 }
-                None => repo::repair(&mut tx, organizacao, &difference.here, difference.ours).await?,
+                None => repo::repair(&mut tx, organizacao, &difference.row, difference.ours).await?,
             }
         }
         let ids: Vec<i32> = readable
             .iter()
-            .map(|difference| difference.here.work_item_id)
+            .map(|difference| difference.row.work_item_id)
             .collect();
         let new = NewRegistro {
             actor: &actor(admin.user()),
@@ -242,7 +244,7 @@ impl OutboxService {
         let writes = stream::iter(readable).for_each_concurrent(AT_ONCE, async |difference| {
             let target = Target {
                 organizacao: organizacao.clone(),
-                work_item_id: difference.here.work_item_id,
+                work_item_id: difference.row.work_item_id,
             };
             let own = membership.own_credential().cloned();
             self.write_now(target, difference.item.clone(), own).await;
@@ -253,9 +255,9 @@ impl OutboxService {
     }
 }
 
-/// A difference before anything was done about it.
-pub(super) struct Found {
-    pub(super) here: Standing,
+/// Work item that differs, before its repair.
+pub(super) struct Mismatch {
+    pub(super) row: OutboxRow,
     pub(super) item: Option<WorkItem>,
     /// What of `CompletedWork` still is ours.
     pub(super) ours: Horas,
@@ -264,19 +266,19 @@ pub(super) struct Found {
     pub(super) has_completed: bool,
 }
 
-impl Found {
+impl Mismatch {
     /// Returns `false` if the comparison found the row right, and the work item was only to be released.
     fn differs(&self) -> bool {
-        !self.here.unverified
+        !self.row.unverified
             || self.rebase.is_none()
-            || self.ours != self.here.share.contributed
-            || self.ours != Horas::of(self.here.total)
+            || self.ours != self.row.share.contributed
+            || self.ours != Horas::of(self.row.total)
     }
 
-    fn unchanged(here: Standing, item: WorkItem, has_completed: bool) -> Self {
+    fn unchanged(row: OutboxRow, item: WorkItem, has_completed: bool) -> Self {
         Self {
-            ours: here.share.contributed,
-            here,
+            ours: row.share.contributed,
+            row,
             item: Some(item),
             rebase: None,
             has_completed,
@@ -284,24 +286,24 @@ impl Found {
     }
 }
 
-/// Whether a work item differs.
-fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bool) -> Option<Found> {
-    let expected = Horas::of(here.total);
-    let there = item
+/// Compares a row with its work item; `None` if they agree and nothing is pending.
+fn compare(mode: Mode, row: OutboxRow, item: Option<WorkItem>, has_completed: bool) -> Option<Mismatch> {
+    let expected = Horas::of(row.total);
+    let completed_work = item
         .as_ref()
         .map(|item| item.scheduling.completed_work.unwrap_or_default());
-    let (differs, ours) = match there {
-        None => (expected != Horas::ZERO || !here.settled, here.share.contributed),
-        Some(_) if !has_completed => (!here.settled, here.share.contributed),
-        Some(there) if mode == Mode::Absolute => (there != expected, here.share.contributed),
-        // Less than ours stands there: the rest was overwritten.
-        Some(there) => {
-            let ours = here.share.contributed.min(there);
+    let (differs, ours) = match completed_work {
+        None => (expected != Horas::ZERO || !row.settled, row.share.contributed),
+        Some(_) if !has_completed => (!row.settled, row.share.contributed),
+        Some(completed_work) if mode == Mode::Absolute => (completed_work != expected, row.share.contributed),
+        // The field holds less than our share: the rest was overwritten.
+        Some(completed_work) => {
+            let ours = row.share.contributed.min(completed_work);
             (ours != expected, ours)
         }
     };
-    (differs || !here.settled).then_some(Found {
-        here,
+    (differs || !row.settled).then_some(Mismatch {
+        row,
         item,
         ours,
         rebase: None,
@@ -309,19 +311,19 @@ fn compare(mode: Mode, here: Standing, item: Option<WorkItem>, has_completed: bo
     })
 }
 
-fn report(mode: Mode, difference: &Found, settled: &[Standing], after: &[WorkItem]) -> Diferenca {
-    let id = difference.here.work_item_id;
-    let now = settled.iter().find(|standing| standing.work_item_id == id);
+fn report(mode: Mode, difference: &Mismatch, settled: &[OutboxRow], after: &[WorkItem]) -> Diferenca {
+    let id = difference.row.work_item_id;
+    let now = settled.iter().find(|row| row.work_item_id == id);
     let completed = |item: &WorkItem| item.scheduling.completed_work.unwrap_or_default();
     // Settled is not enough: it may have been overwritten again.
-    let there = after.iter().find(|item| item.id == id).map(completed);
-    let expected = Horas::of(difference.here.total);
-    let stands = match mode {
+    let completed_work = after.iter().find(|item| item.id == id).map(completed);
+    let expected = Horas::of(difference.row.total);
+    let is_written = match mode {
         _ if !difference.has_completed => true,
-        Mode::Absolute => there == Some(expected),
-        _ => there >= Some(expected),
+        Mode::Absolute => completed_work == Some(expected),
+        _ => completed_work >= Some(expected),
     };
-    let reparado = there.is_some() && stands && now.is_some_and(|now| now.settled);
+    let reparado = completed_work.is_some() && is_written && now.is_some_and(|now| now.settled);
     let motivo = match &difference.item {
         None => Some(motivo::vanished(id)),
         Some(_) if reparado => None,
@@ -331,9 +333,9 @@ fn report(mode: Mode, difference: &Found, settled: &[Standing], after: &[WorkIte
     };
     Diferenca {
         work_item_id: id,
-        apontado: difference.here.total,
+        apontado: difference.row.total,
         completed_before: difference.item.as_ref().map(completed),
-        completed_after: there,
+        completed_after: completed_work,
         reparado,
         motivo,
     }

@@ -44,7 +44,7 @@ impl Attempt<'_> {
         let (writes, _) = repo::writes(&mut tx, self.target).await?;
         tx.commit().await?;
         match writes.first() {
-            Some(last) => self.stands(item, last).await,
+            Some(last) => self.holds_written_figure(item, last).await,
             None => Ok(true),
         }
     }
@@ -88,12 +88,12 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn stands(&self, item: &WorkItem, write: &Write) -> Result<bool, Failure> {
+    async fn holds_written_figure(&self, item: &WorkItem, write: &Write) -> Result<bool, Failure> {
         let Access {
             organizacao,
             credential,
         } = self.access;
-        Ok(stands(organizacao, credential, item, write).await?)
+        Ok(holds_written_figure(organizacao, credential, item, write).await?)
     }
 
     /// Returns our share of the figures at the item's revision; `None` if the remembered writes do not tell.
@@ -104,7 +104,7 @@ impl Attempt<'_> {
         truncated: bool,
     ) -> Result<Option<Share>, Failure> {
         for write in writes.iter().filter(|write| write.rev <= item.rev) {
-            if self.stands(item, write).await? {
+            if self.holds_written_figure(item, write).await? {
                 return Ok(Some(write.share));
             }
         }
@@ -118,7 +118,7 @@ impl Attempt<'_> {
 ///
 /// # Errors
 /// When Azure DevOps cannot tell the revision.
-pub(super) async fn stands(
+pub(super) async fn holds_written_figure(
     organizacao: &Organizacao,
     credential: &Credential,
     item: &WorkItem,

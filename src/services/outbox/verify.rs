@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use super::reconcile::Found;
+use super::reconcile::Mismatch;
 use super::{OutboxService, motivo};
 use crate::auth::Membership;
 use crate::azure_devops::Credential;
@@ -14,11 +14,11 @@ use crate::error::Result;
 use crate::models::horas::Horas;
 use crate::models::organizacao::Scope;
 use crate::models::outbox::Share;
-use crate::repositories::outbox::overview::{self as repo, Standing};
+use crate::repositories::outbox::overview::{self as repo, OutboxRow};
 
-/// Returns `true` if the row does not tell our share of the work item's figures.
-pub(super) fn is_out_of_date(here: &Standing) -> bool {
-    here.unverified || (!here.settled && here.motivo.as_deref() == Some(motivo::RESTORED))
+/// Returns `true` if the row may not hold our share of the work item's figures.
+pub(super) fn is_out_of_date(row: &OutboxRow) -> bool {
+    row.unverified || (!row.settled && row.motivo.as_deref() == Some(motivo::RESTORED))
 }
 
 /// Pauses the write-back of every work item until it is compared; returns how many. The first step after our
@@ -34,41 +34,40 @@ pub async fn pause_restored(db: &Db) -> Result<u64> {
 }
 
 impl OutboxService {
-    /// Compares a work item whose row is out of date by what its revisions say. `None` when they are not all
-    /// told.
+    /// Compares a work item whose row is out of date by its revisions.
     pub(super) async fn compare_by_revisions(
         &self,
         membership: &Membership,
-        here: Standing,
+        row: OutboxRow,
         item: WorkItem,
         has_completed: bool,
-    ) -> Result<Option<Found>> {
-        let mut found = Found {
-            ours: here.share.contributed,
-            here,
+    ) -> Result<Option<Mismatch>> {
+        let mut mismatch = Mismatch {
+            ours: row.share.contributed,
+            row,
             item: Some(item),
             rebase: None,
             has_completed,
         };
         // Changes that callers made with their own credentials look like people's own hours.
         let Some(pat) = membership.pat() else {
-            return Ok(Some(found));
+            return Ok(Some(mismatch));
         };
         let organizacao = membership.organizacao();
-        let told = organizacao.revisions(pat, found.here.work_item_id).await?;
-        let Some(last) = told.revisions.last().filter(|_| !told.truncado) else {
-            return Ok(Some(found));
+        let history = organizacao.revisions(pat, mismatch.row.work_item_id).await?;
+        let Some(last) = history.revisions.last().filter(|_| !history.truncado) else {
+            return Ok(Some(mismatch));
         };
-        let (after, start) = if found.here.unverified {
-            (found.here.rev_written, found.here.share)
+        let (after, start) = if mismatch.row.unverified {
+            (mismatch.row.rev_written, mismatch.row.share)
         } else {
             (0, Share::default())
         };
         let authors = self.authors_of(membership, pat).await?;
-        let share = share_of(&told.revisions, &authors, after, start);
-        found.ours = share.contributed;
-        found.rebase = Some((last.rev, share));
-        Ok(Some(found))
+        let share = share_of(&history.revisions, &authors, after, start);
+        mismatch.ours = share.contributed;
+        mismatch.rebase = Some((last.rev, share));
+        Ok(Some(mismatch))
     }
 
     /// Returns the identities that revisions name for changes of our PAT.
@@ -76,8 +75,8 @@ impl OutboxService {
         let organizacao = membership.organizacao();
         let key = (organizacao.nome().clone(), pat.fingerprint());
         let learned = self.0.authors.get(&key).await;
-        let told = organizacao.known_user(pat).await?.identity.id;
-        Ok(learned.into_iter().chain([told]).collect())
+        let current = organizacao.known_user(pat).await?.identity.id;
+        Ok(learned.into_iter().chain([current]).collect())
     }
 }
 
