@@ -13,12 +13,12 @@ use crate::models::ids::ProjetoId;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::outbox::Target;
 
-/// Where the caller of [`mark`] knows a work item to be.
+/// Project of a work item, and how it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// In this project now, as Azure DevOps told.
+pub enum ProjectSource {
+    /// Project in which Azure DevOps has the work item now.
     Present(ProjetoId),
-    /// In this project when an entry was logged.
+    /// Project in which an entry was logged.
     AtLogging(ProjetoId),
 }
 
@@ -29,10 +29,10 @@ pub async fn mark(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
     work_item_id: i32,
-    place: Place,
+    source: ProjectSource,
     head_start: Duration,
 ) -> Result<i64, sqlx::Error> {
-    let (Place::Present(projeto) | Place::AtLogging(projeto)) = place;
+    let (ProjectSource::Present(projeto) | ProjectSource::AtLogging(projeto)) = source;
     // One that waits after a failure goes on waiting: its organisation is known to be in trouble.
     sqlx::query_scalar!(
         "INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, proxima_em)
@@ -50,14 +50,14 @@ pub async fn mark(
         work_item_id,
         projeto as ProjetoId,
         head_start.as_secs_f64(),
-        matches!(place, Place::Present(_)),
+        matches!(source, ProjectSource::Present(_)),
     )
     .fetch_one(tx.conn())
     .await
 }
 
-/// Notes the project that a work item is in now, under which its hours are found.
-pub async fn place(
+/// Stores the current project of a work item, under which its hours are found.
+pub async fn set_projeto(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
     work_item_id: i32,
@@ -79,7 +79,7 @@ pub async fn place(
 }
 
 /// Notes the project that a work item is in now, by its GUID, if it is mirrored.
-pub async fn place_by_guid(tx: &mut Tx, target: &Target, guid: Uuid) -> Result<(), sqlx::Error> {
+pub async fn set_projeto_by_guid(tx: &mut Tx, target: &Target, guid: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE write_back w SET id_projeto = p.id
            FROM projetos p

@@ -24,7 +24,7 @@ use crate::models::ids::{ApontamentoId, ProjetoId};
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::outbox::{Coverage, Target};
 use crate::models::precondition::Precondition;
-use crate::repositories::outbox::Place;
+use crate::repositories::outbox::ProjectSource;
 use crate::repositories::{apontamentos as repo, auditoria, idempotencia};
 use crate::services::auditoria::actor;
 use crate::services::outbox::OutboxService;
@@ -112,7 +112,7 @@ impl ApontamentoService {
                     &mut tx,
                     &organizacao,
                     before.work_item_id,
-                    Place::AtLogging(projeto),
+                    ProjectSource::AtLogging(projeto),
                 )
                 .await?;
         }
@@ -151,7 +151,7 @@ impl ApontamentoService {
                 &mut tx,
                 &organizacao,
                 before.work_item_id,
-                Place::AtLogging(projeto),
+                ProjectSource::AtLogging(projeto),
             )
             .await?;
         repo::delete(&mut tx, id).await?;

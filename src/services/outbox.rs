@@ -38,7 +38,7 @@ use crate::error::Result;
 use crate::models::auditoria::NewRegistro;
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use crate::models::outbox::{Coverage, Falha, Mode, Resumo, Target};
-use crate::repositories::outbox::{self as repo, Place, overview};
+use crate::repositories::outbox::{self as repo, ProjectSource, overview};
 use crate::repositories::{auditoria, clock};
 use crate::services::auditoria::actor;
 use crate::services::projetos::ProjetoService;
@@ -132,13 +132,13 @@ impl OutboxService {
         tx: &mut Tx,
         organizacao: &ChaveOrganizacao,
         work_item_id: i32,
-        place: Place,
+        source: ProjectSource,
     ) -> Result<Option<i64>, DbError> {
         if self.0.mode_in(organizacao) == Mode::Off {
             return Ok(None);
         }
         let head_start = self.0.config.budget + HEAD_START;
-        repo::mark(tx, organizacao, work_item_id, place, head_start)
+        repo::mark(tx, organizacao, work_item_id, source, head_start)
             .await
             .map(Some)
     }
@@ -154,12 +154,12 @@ impl OutboxService {
         own: Option<Credential>,
     ) -> Option<Coverage> {
         let inner = Arc::clone(&self.0);
-        let places = async { Arc::new(Semaphore::new(MOST_IN_REQUESTS)) };
-        let places = inner
+        let slots = async { Arc::new(Semaphore::new(MOST_IN_REQUESTS)) };
+        let slots = inner
             .in_requests
-            .get_with(target.organizacao.clone(), places)
+            .get_with(target.organizacao.clone(), slots)
             .await;
-        let Ok(place) = places.try_acquire_owned() else {
+        let Ok(slot) = slots.try_acquire_owned() else {
             return None;
         };
         // The entry is committed: a request that has no time left answers without waiting.
@@ -176,7 +176,7 @@ impl OutboxService {
                 Ok(_turn) => inner.write(&target, seen, own, deadline).await,
                 Err(_) => None,
             };
-            drop(place);
+            drop(slot);
             written
         });
         // A request that waits longer than this answers `pendente`.

@@ -13,7 +13,7 @@ use crate::models::idempotencia::Chave;
 use crate::models::ids::ApontamentoId;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::apontamentos as repo;
-use crate::repositories::outbox::Place;
+use crate::repositories::outbox::ProjectSource;
 use crate::repositories::projetos::Located;
 use crate::telemetry::metrics::{self, EntryOp};
 
@@ -132,7 +132,12 @@ impl ApontamentoService {
         // First the work item, then the day: every transaction that locks both does it in this order.
         let versao_escrita = self
             .outbox
-            .mark(&mut tx, organizacao, work_item_id, Place::Present(projeto.id))
+            .mark(
+                &mut tx,
+                organizacao,
+                work_item_id,
+                ProjectSource::Present(projeto.id),
+            )
             .await?;
         let row = ApontamentoRow {
             id: ApontamentoId::generate(),

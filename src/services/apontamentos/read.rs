@@ -106,7 +106,7 @@ impl ApontamentoService {
             self.projetos.claim(organizacao, &present).await?;
         }
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
-        outbox::place(&mut tx, organizacao, item.id, present.id).await?;
+        outbox::set_projeto(&mut tx, organizacao, item.id, present.id).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) enum Failure {
     /// A later attempt may succeed.
-    Passing(AzureError),
+    Retryable(AzureError),
     /// Azure DevOps shows a revision below the one of our last write: a part of it lags, or it was restored.
     Behind,
     /// A rule of the process refuses a patch, of which an earlier send may still arrive; with a reason for
@@ -51,7 +51,7 @@ pub(super) enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passing(error) => error.fmt(f),
+            Self::Retryable(error) => error.fmt(f),
             Self::Behind => f.write_str("Azure DevOps shows a revision below the one of our last write"),
             Self::Refused(motivo) | Self::Final { motivo, .. } => f.write_str(motivo),
             Self::NoCredential => f.write_str("no credential to write with"),
@@ -63,7 +63,7 @@ impl fmt::Display for Failure {
 
 impl From<AzureError> for Failure {
     fn from(error: AzureError) -> Self {
-        Self::Passing(error)
+        Self::Retryable(error)
     }
 }
 

@@ -1,5 +1,5 @@
-//! With which PAT each organisation was written to last, so that a new one is noticed: from the vault, from
-//! the environment after a restart, or because another process stored it.
+//! Remembers the PAT of the last writes to each organisation, so that a new one is noticed: from the vault,
+//! from the environment after a restart, or stored by another process.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::models::outbox::Mode;
 pub(super) struct SeenCredentials(Mutex<HashMap<ChaveOrganizacao, Fingerprint>>);
 
 impl SeenCredentials {
-    pub(super) fn note(&self, organizacao: ChaveOrganizacao, pat: Fingerprint) {
+    pub(super) fn store(&self, organizacao: ChaveOrganizacao, pat: Fingerprint) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(organizacao, pat);
     }

@@ -4,7 +4,7 @@
 use crate::azure_devops::{Error, Unavailability};
 
 /// A failure that may pass.
-pub(super) fn passing(error: &Error) -> String {
+pub(super) fn retryable(error: &Error) -> String {
     match error {
         Error::InvalidCredential { .. } => {
             "O Azure DevOps recusou a credencial usada para gravar as horas; verifique o PAT da organização"
@@ -52,8 +52,8 @@ pub(super) fn vanished(id: i32) -> String {
 pub(super) fn of_credentials() -> Vec<String> {
     let refused = Error::InvalidCredential { status: 401 };
     vec![
-        passing(&refused),
-        passing(&Error::Forbidden),
+        retryable(&refused),
+        retryable(&Error::Forbidden),
         NO_CREDENTIAL.to_owned(),
         VANISHED.replace("{id}", "%"),
     ]

@@ -123,13 +123,13 @@ impl Attempt<'_> {
         &mut self,
         tx: &mut Tx,
         patch: &PendingPatch,
-        place: Option<Uuid>,
+        projeto_guid: Option<Uuid>,
     ) -> Result<(), Failure> {
         if !repo::store_pending(tx, self.target, self.claim.lease, patch, LEASE).await? {
             return Err(Failure::LeaseLost);
         }
-        if let Some(guid) = place {
-            rows::place_by_guid(tx, self.target, guid).await?;
+        if let Some(guid) = projeto_guid {
+            rows::set_projeto_by_guid(tx, self.target, guid).await?;
         }
         self.claim.pending = Some(*patch);
         Ok(())

@@ -38,7 +38,7 @@ impl OutboxService {
                 _ = ticks.tick() => {}
                 _ = sweeps.tick() => self.sweep().await,
                 Some(done) = running.join_next_with_id(), if !running.is_empty() => {
-                    // A panic gives its place back, too.
+                    // A panic frees its slot, too.
                     busy.remove(&done.map_or_else(|panic| panic.id(), |(id, ())| id));
                 }
             }
@@ -47,7 +47,7 @@ impl OutboxService {
                 Ok(taken) => {
                     for (target, claim) in taken {
                         let (service, nome) = (self.clone(), target.organizacao.clone());
-                        // Tracked, so that the end of the process waits for it; joined, so that its place is
+                        // Tracked, so that the end of the process waits for it; joined, so that its slot is
                         // free again.
                         let attempt = self.0.tasks.track_future(async move {
                             service.0.write_claimed(&target, claim).await;
@@ -86,7 +86,7 @@ impl OutboxService {
                     if revived > 0 {
                         tracing::info!(%organizacao, revived, "outbox: failed hours rescheduled after a new PAT");
                     }
-                    self.0.seen_credentials.note(organizacao, pat);
+                    self.0.seen_credentials.store(organizacao, pat);
                 }
                 Err(error) => tracing::warn!(%error, "outbox: cannot reschedule failed hours"),
             }

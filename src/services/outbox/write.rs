@@ -187,7 +187,7 @@ impl Inner {
         let outcome = match first {
             Ok(first) => timeout(LONGEST_ATTEMPT, attempt.run(seen, first))
                 .await
-                .unwrap_or(Err(Failure::Passing(AzureError::Timeout))),
+                .unwrap_or(Err(Failure::Retryable(AzureError::Timeout))),
             Err(failure) => Err(failure),
         };
         let written = outcome.as_ref().ok().copied();
@@ -214,7 +214,7 @@ impl Inner {
         let behind = matches!(failure, Failure::Behind);
         let answered = match &failure {
             Failure::Refused(_) => true,
-            Failure::Passing(error) => error.was_not_applied(),
+            Failure::Retryable(error) => error.was_not_applied(),
             _ => false,
         };
         let (wait, motivo, counts) = match failure {
@@ -229,10 +229,10 @@ impl Inner {
             Failure::Own(_) => (None, motivo::OWN.to_owned(), true),
             Failure::Behind => (None, motivo::BEHIND.to_owned(), true),
             Failure::Refused(motivo) => (None, motivo, true),
-            Failure::Passing(error) => {
+            Failure::Retryable(error) => {
                 let asked = error.retry_after().map(|wait| wait.min(LONGEST_ASKED));
                 self.hold_after(&target.organizacao, &error, asked);
-                (asked, motivo::passing(&error), error.was_sent())
+                (asked, motivo::retryable(&error), error.was_sent())
             }
         };
         let setback = repo::Setback {
