@@ -294,7 +294,7 @@ impl IntegracaoService {
         }
         tx.commit().await?;
         run.is_new_person(actor);
-        self.projetos.forget_names();
+        self.projetos.invalidate();
         tracing::info!(
             organizacao = %run.organizacao.nome,
             synced = run.organizacao.synced,

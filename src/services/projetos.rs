@@ -30,7 +30,7 @@ const MOST_LOCATED: u64 = 10_000;
 
 /// Cache key: caller's scope, organisation, project reference.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Called {
+struct CacheKey {
     scope: Scope,
     organizacao: ChaveOrganizacao,
     projeto: ProjetoNomeado,
@@ -42,9 +42,9 @@ pub struct ProjetoService {
     db: Db,
     tenants: Tenants,
     /// Only what was found: one that is missing may be mirrored at any moment.
-    located: Cache<Called, Located>,
+    located: Cache<CacheKey, Located>,
     /// GUIDs that Azure DevOps told for names, by organisation and name in lower case.
-    named: Cache<(ChaveOrganizacao, String), Uuid>,
+    guids: Cache<(ChaveOrganizacao, String), Uuid>,
 }
 
 impl ProjetoService {
@@ -58,7 +58,7 @@ impl ProjetoService {
             db,
             tenants,
             located: located.build(),
-            named: Cache::builder()
+            guids: Cache::builder()
                 .max_capacity(MOST_LOCATED)
                 .time_to_live(LOCATED_TTL)
                 .build(),
@@ -78,7 +78,7 @@ impl ProjetoService {
         organizacao: &ChaveOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> Result<Option<Located>> {
-        if let Some(found) = self.located.get(&called(user, organizacao, projeto)).await {
+        if let Some(found) = self.located.get(&cache_key(user, organizacao, projeto)).await {
             return Ok(Some(found));
         }
         let mut tx = self.db.begin_read(&user.scope()).await?;
@@ -94,8 +94,8 @@ impl ProjetoService {
         organizacao: &ChaveOrganizacao,
         projeto: &ProjetoNomeado,
     ) -> std::result::Result<Option<Located>, DbError> {
-        let called = called(user, organizacao, projeto);
-        if let Some(found) = self.located.get(&called).await {
+        let cache_key = cache_key(user, organizacao, projeto);
+        if let Some(found) = self.located.get(&cache_key).await {
             return Ok(Some(found));
         }
         // Rows of older databases, which had only one organisation, are the default one's.
@@ -106,7 +106,7 @@ impl ProjetoService {
             ProjetoNomeado::Nome(nome) => repo::locate_by_name(tx, organizacao, and_unassigned, nome).await?,
         };
         if let Some(found) = &found {
-            self.located.insert(called, found.clone()).await;
+            self.located.insert(cache_key, found.clone()).await;
         }
         Ok(found)
     }
@@ -152,7 +152,7 @@ impl ProjetoService {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         repo::claim(&mut tx, organizacao, projeto.id).await?;
         tx.commit().await?;
-        self.forget_names();
+        self.invalidate();
         Ok(())
     }
 
@@ -180,10 +180,10 @@ impl ProjetoService {
         &self,
         user: &CurrentUser,
         membership: &Membership,
-        named: (&ProjetoNomeado, &Located),
+        guids: (&ProjetoNomeado, &Located),
         item: &WorkItem,
     ) -> Result<Option<Located>> {
-        let (asked, found) = named;
+        let (asked, found) = guids;
         if self.is_in_project(membership, found, item).await? {
             return Ok(Some(found.clone()));
         }
@@ -208,13 +208,13 @@ impl ProjetoService {
             return Ok(Some(guid));
         }
         let key = (membership.chave().clone(), item.project.to_lowercase());
-        if let Some(guid) = self.named.get(&key).await {
+        if let Some(guid) = self.guids.get(&key).await {
             return Ok(Some(guid));
         }
         let found = fetch(membership, &ProjetoNomeado::Nome(item.project.clone())).await?;
         let guid = found.map(|project| project.id);
         if let Some(guid) = guid {
-            self.named.insert(key, guid).await;
+            self.guids.insert(key, guid).await;
         }
         Ok(guid)
     }
@@ -251,19 +251,19 @@ impl ProjetoService {
         let now = clock::now(&mut tx).await?;
         repo::upsert(&mut tx, &[upstream], now).await?;
         tx.commit().await?;
-        self.forget_names();
+        self.invalidate();
         Ok(())
     }
 
     /// The mirror has changed: what projects are called is looked up again.
-    pub(super) fn forget_names(&self) {
+    pub(super) fn invalidate(&self) {
         self.located.invalidate_all();
-        self.named.invalidate_all();
+        self.guids.invalidate_all();
     }
 }
 
-fn called(user: &CurrentUser, organizacao: &ChaveOrganizacao, projeto: &ProjetoNomeado) -> Called {
-    Called {
+fn cache_key(user: &CurrentUser, organizacao: &ChaveOrganizacao, projeto: &ProjetoNomeado) -> CacheKey {
+    CacheKey {
         scope: user.scope(),
         organizacao: organizacao.clone(),
         projeto: projeto.clone(),
