@@ -195,7 +195,7 @@ impl TimesheetService {
         let upstream = membership.organizacao();
         let known = self
             .work_items
-            .shown_categoria(upstream, credential, &item.project, &item)
+            .categoria_for_display(upstream, credential, &item.project, &item)
             .await?;
         let lookup = CategoriaLookup::from(known);
         Ok(Estado {

@@ -258,7 +258,7 @@ impl WorkItemService {
     ///
     /// # Errors
     /// As for [`known_categoria`](Self::known_categoria).
-    pub async fn shown_categoria(
+    pub async fn categoria_for_display(
         &self,
         organizacao: &Organizacao,
         credential: &Credential,

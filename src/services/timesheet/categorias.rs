@@ -138,7 +138,8 @@ impl<'a> Categorias<'a> {
             item.project.clone()
         };
         let work_items = &self.matcher.service.work_items;
-        let looked_up = work_items.shown_categoria(membership.organizacao(), credential, &project, item);
+        let looked_up =
+            work_items.categoria_for_display(membership.organizacao(), credential, &project, item);
         let found = match looked_up.await {
             Ok(found) => CategoriaLookup::from(found),
             // A sheet with stale data is shown anyway; only the state stays unknown.

@@ -41,7 +41,7 @@ const OTHER: (&str, &str) = ("icon_clipboard", "888888");
 impl WorkItemService {
     /// The picture of a type, fetched if need be; our own while it is not to be had.
     pub(super) async fn icon(&self, membership: &Membership, types: Option<&Types>, tipo: &str) -> Arc<str> {
-        let (icon, color) = look(types, tipo);
+        let (icon, color) = icon_and_color(types, tipo);
         // Azure DevOps may delay the call; the request does not wait for it.
         let organizacao = membership.organizacao().patient();
         let key = (organizacao.nome().clone(), icon.clone(), color.clone());
@@ -70,7 +70,7 @@ impl WorkItemService {
 
     /// Returns the picture of a type as far as it is known, without a call.
     pub async fn known_icon(&self, nome: &NomeOrganizacao, types: &Types, tipo: &str) -> Arc<str> {
-        let (icon, color) = look(Some(types), tipo);
+        let (icon, color) = icon_and_color(Some(types), tipo);
         let key = (nome.clone(), icon, color);
         match self.caches.icons.get(&key).await {
             Some(known) => known,
@@ -79,15 +79,17 @@ impl WorkItemService {
     }
 }
 
-/// Icon and colour of a type: what it says itself, else what such types usually have.
-fn look(types: Option<&Types>, tipo: &str) -> (String, String) {
-    let told = types.and_then(|types| types.find(tipo));
+/// Returns icon and colour of a type: its own, else those that such types usually have.
+fn icon_and_color(types: Option<&Types>, tipo: &str) -> (String, String) {
+    let declared = types.and_then(|types| types.find(tipo));
     let known = KNOWN.iter().find(|(nome, _, _)| *nome == tipo);
     let (icon, color) = known.map_or(OTHER, |(_, icon, color)| (icon, color));
     (
-        told.and_then(|told| told.icon.clone())
+        declared
+            .and_then(|declared| declared.icon.clone())
             .unwrap_or_else(|| icon.to_owned()),
-        told.and_then(|told| told.color.clone())
+        declared
+            .and_then(|declared| declared.color.clone())
             .unwrap_or_else(|| color.to_owned()),
     )
 }

@@ -76,7 +76,7 @@ impl WorkItemService {
         let mut items = self.read_many(membership, &ids).await?;
         if let Some(first) = items.first().filter(|first| Some(first.id) == exact)
             && !self
-                .fits(membership, projetos, located.as_ref(), search, first)
+                .matches_search(membership, projetos, located.as_ref(), search, first)
                 .await?
         {
             items.remove(0);
@@ -113,8 +113,8 @@ impl WorkItemService {
 }
 
 impl WorkItemService {
-    /// Whether a work item that no query selected is what was asked for.
-    async fn fits(
+    /// Returns `true` if a work item that was read by its id matches the search.
+    async fn matches_search(
         &self,
         membership: &Membership,
         projetos: &ProjetoService,
@@ -201,7 +201,7 @@ mod tests {
     }
 
     /// The query with each literal as `?`, and what the literals say; read as Azure DevOps does.
-    fn taken_apart(wiql: &str) -> (String, Vec<String>) {
+    fn split_literals(wiql: &str) -> (String, Vec<String>) {
         let (mut structure, mut literals) = (String::new(), Vec::new());
         let mut rest = wiql.chars().peekable();
         while let Some(c) = rest.next() {
@@ -228,13 +228,13 @@ mod tests {
             text in arbitrary::text(), types in prop::collection::vec(arbitrary::text(), 0..4), in_project: bool,
         ) {
             let search = Search { text: text.clone(), projeto: None, types: types.clone(), limit: 10 };
-            let (structure, literals) = taken_apart(&wiql(&search, in_project));
+            let (structure, literals) = split_literals(&wiql(&search, in_project));
             let plain = Search { text: "x".to_owned(), types: vec!["x".to_owned(); types.len()], ..search };
-            prop_assert_eq!(structure, taken_apart(&wiql(&plain, in_project)).0);
+            prop_assert_eq!(structure, split_literals(&wiql(&plain, in_project)).0);
             let visible = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
-            let said: Vec<String> =
+            let expected: Vec<String> =
                 std::iter::once(visible(text.trim())).chain(types.iter().map(|tipo| visible(tipo))).collect();
-            prop_assert_eq!(literals, said);
+            prop_assert_eq!(literals, expected);
         }
 
         #[test]
