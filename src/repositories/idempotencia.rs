@@ -9,7 +9,7 @@ use crate::models::organizacao::ChaveOrganizacao;
 
 /// Owner of a key: it counts only for its sender, in one organisation.
 #[derive(Debug, Clone, Copy)]
-pub struct Requisicao<'a> {
+pub struct KeyOwner<'a> {
     /// Organisation.
     pub organizacao: &'a ChaveOrganizacao,
     /// Caller.
@@ -18,9 +18,9 @@ pub struct Requisicao<'a> {
     pub chave: &'a Chave,
 }
 
-/// What is known of a key at the beginning of a request.
+/// State of a key at the beginning of a request.
 #[derive(Debug)]
-pub struct Entered {
+pub struct KeyUse {
     /// The earlier use of the key.
     pub used: Option<UsedKey>,
     /// Whether this transaction holds the key's lock; another request with the key that is in flight keeps
@@ -30,7 +30,7 @@ pub struct Entered {
 
 /// Takes the lock of a key until the transaction ends, and returns its use within `ttl`. A use that is stored
 /// between the two is not seen; [`insert`] meets it.
-pub async fn enter(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Entered, sqlx::Error> {
+pub async fn acquire(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<KeyUse, sqlx::Error> {
     // Releases before this one stored the entry as text.
     let row = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(
@@ -40,15 +40,15 @@ pub async fn enter(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Ent
              FROM (VALUES (1)) AS once
              LEFT JOIN idempotencia ON organizacao = $1 AND usuario_id = $2 AND chave = $3
                                    AND criado_em > now() - make_interval(secs => $4)"#,
-        of.organizacao.as_str(),
-        of.usuario,
-        of.chave.as_str(),
+        owner.organizacao.as_str(),
+        owner.usuario,
+        owner.chave.as_str(),
         ttl.as_secs_f64(),
     )
     .fetch_one(tx.conn())
     .await?;
     let used = row.impressao.zip(row.apontamento);
-    Ok(Entered {
+    Ok(KeyUse {
         used: used.map(|(fingerprint, apontamento)| UsedKey {
             fingerprint,
             apontamento,
@@ -58,7 +58,7 @@ pub async fn enter(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Ent
 }
 
 /// Returns the use of a key within `ttl`.
-pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Option<UsedKey>, sqlx::Error> {
+pub async fn find(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<Option<UsedKey>, sqlx::Error> {
     sqlx::query_as!(
         UsedKey,
         r#"SELECT impressao AS fingerprint,
@@ -66,9 +66,9 @@ pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Opti
              FROM idempotencia
           WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3
             AND criado_em > now() - make_interval(secs => $4)"#,
-        of.organizacao.as_str(),
-        of.usuario,
-        of.chave.as_str(),
+        owner.organizacao.as_str(),
+        owner.usuario,
+        owner.chave.as_str(),
         ttl.as_secs_f64(),
     )
     .fetch_optional(tx.conn())
@@ -79,7 +79,7 @@ pub async fn find(tx: &mut Tx, of: Requisicao<'_>, ttl: Duration) -> Result<Opti
 /// there is a younger one, which stays.
 pub async fn insert(
     tx: &mut Tx,
-    of: Requisicao<'_>,
+    owner: KeyOwner<'_>,
     used: &UsedKey,
     ttl: Duration,
 ) -> Result<bool, sqlx::Error> {
@@ -90,9 +90,9 @@ pub async fn insert(
          DO UPDATE SET impressao = excluded.impressao, apontamento_id = excluded.apontamento_id, resposta = NULL,
                        criado_em = now()
                  WHERE idempotencia.criado_em <= now() - make_interval(secs => $6)",
-        of.organizacao.as_str(),
-        of.usuario,
-        of.chave.as_str(),
+        owner.organizacao.as_str(),
+        owner.usuario,
+        owner.chave.as_str(),
         used.fingerprint,
         used.apontamento as ApontamentoId,
         ttl.as_secs_f64(),

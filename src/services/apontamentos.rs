@@ -6,9 +6,9 @@
 //! long as the request may wait.
 
 mod create;
+mod idempotency;
 mod people;
 mod read;
-mod repeat;
 mod rules;
 
 use serde_json::json;
@@ -34,7 +34,7 @@ use crate::telemetry::metrics::{self, EntryOp};
 use rules::{Change, Rules, check_atividade};
 
 pub use create::Created;
-pub use repeat::still_running;
+pub use idempotency::in_flight;
 
 /// Keys deleted in one statement.
 const DELETE_BATCH: i64 = 5_000;
@@ -234,7 +234,7 @@ impl ApontamentoService {
         let mut deleted = 0;
         loop {
             let mut tx = self.db.begin(&Scope::Maintenance).await?;
-            let batch = idempotencia::delete_older(&mut tx, repeat::TTL, DELETE_BATCH).await?;
+            let batch = idempotencia::delete_older(&mut tx, idempotency::TTL, DELETE_BATCH).await?;
             tx.commit().await?;
             deleted += batch;
             if batch == 0 {

@@ -180,10 +180,10 @@ impl ProjetoService {
         &self,
         user: &CurrentUser,
         membership: &Membership,
-        guids: (&ProjetoNomeado, &Located),
+        reference: (&ProjetoNomeado, &Located),
         item: &WorkItem,
     ) -> Result<Option<Located>> {
-        let (asked, found) = guids;
+        let (asked, found) = reference;
         if self.is_in_project(membership, found, item).await? {
             return Ok(Some(found.clone()));
         }

@@ -1,8 +1,8 @@
 //! A new entry: checked against Azure DevOps while no connection is held, then stored in one transaction that
 //! also looks whether its key was used before.
 
+use super::idempotency::IdempotentRequest;
 use super::people::{Author, AuthorClaim};
-use super::repeat::Repeatable;
 use super::rules::check_atividade;
 use super::{ApontamentoService, record};
 use crate::auth::CurrentUser;
@@ -49,14 +49,14 @@ impl ApontamentoService {
         let organizacao = &user.may_see(&new.organizacao)?;
         let author_claim = AuthorClaim::check(user, organizacao, &new.usuario).await?;
         let writer = author_claim.writer.id.clone();
-        let repeatable = chave.map(|chave| Repeatable::new(new, organizacao, &writer, chave));
+        let idempotent = chave.map(|chave| IdempotentRequest::new(new, organizacao, &writer, chave));
         let stored = self
-            .check_and_store(user, new, organizacao, author_claim, repeatable.as_ref())
+            .check_and_store(user, new, organizacao, author_claim, idempotent.as_ref())
             .await;
-        let (stored, seen) = match (stored, &repeatable) {
+        let (stored, seen) = match (stored, &idempotent) {
             // What is refused now may have been accepted when the key was first used, or by a faster rival.
-            (Err(error), Some(repeatable)) if may_be_answered(&error) => {
-                let earlier = self.made_before(user, repeatable, error).await?;
+            (Err(error), Some(idempotent)) if may_be_replayed(&error) => {
+                let earlier = self.find_earlier(user, idempotent, error).await?;
                 (Stored::Earlier(earlier), None)
             }
             (stored, _) => stored?,
@@ -80,7 +80,7 @@ impl ApontamentoService {
         new: &NewApontamento,
         organizacao: &ChaveOrganizacao,
         author_claim: AuthorClaim,
-        repeatable: Option<&Repeatable<'_>>,
+        idempotent: Option<&IdempotentRequest<'_>>,
     ) -> Result<(Stored, Option<WorkItem>)> {
         self.rules.check_date(new.data)?;
         let author = author_claim.author(&self.db, user, organizacao).await?;
@@ -93,20 +93,20 @@ impl ApontamentoService {
             self.projetos.claim(organizacao, &projeto).await?;
         }
         let stored = self
-            .store(user, new, organizacao, &author, &projeto, repeatable)
+            .store(user, new, organizacao, &author, &projeto, idempotent)
             .await?;
         Ok((stored, seen))
     }
 
     /// Returns the entry of an earlier request with this key, else the refusal.
-    async fn made_before(
+    async fn find_earlier(
         &self,
         user: &CurrentUser,
-        repeatable: &Repeatable<'_>,
+        idempotent: &IdempotentRequest<'_>,
         refusal: Error,
     ) -> Result<Apontamento> {
         let mut tx = self.db.begin(&user.scope()).await?;
-        let earlier = repeatable.find(&mut tx).await?;
+        let earlier = idempotent.find(&mut tx).await?;
         tx.commit().await?;
         earlier.ok_or(refusal)
     }
@@ -119,11 +119,11 @@ impl ApontamentoService {
         organizacao: &ChaveOrganizacao,
         author: &Author,
         projeto: &Located,
-        repeatable: Option<&Repeatable<'_>>,
+        idempotent: Option<&IdempotentRequest<'_>>,
     ) -> Result<Stored> {
         let mut tx = self.db.begin(&user.scope()).await?;
-        if let Some(repeatable) = repeatable
-            && let Some(earlier) = repeatable.enter(&mut tx).await?
+        if let Some(idempotent) = idempotent
+            && let Some(earlier) = idempotent.acquire(&mut tx).await?
         {
             return Ok(Stored::Earlier(earlier));
         }
@@ -161,8 +161,8 @@ impl ApontamentoService {
             .check_day(&mut tx, organizacao, &author.usuario.id, new.data)
             .await?;
         record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
-        if let Some(repeatable) = repeatable {
-            repeatable.remember(&mut tx, apontamento.id).await?;
+        if let Some(idempotent) = idempotent {
+            idempotent.store(&mut tx, apontamento.id).await?;
         }
         tx.commit().await?;
         metrics::entry(EntryOp::Create);
@@ -178,7 +178,7 @@ fn created(apontamento: Apontamento) -> Created {
 }
 
 /// Whether it says that the request cannot be done now, which says nothing of an earlier one.
-fn may_be_answered(error: &Error) -> bool {
+fn may_be_replayed(error: &Error) -> bool {
     matches!(
         error,
         Error::Rule { .. }

@@ -37,17 +37,17 @@ impl AuthorClaim {
     pub(super) async fn check(
         user: &CurrentUser,
         organizacao: &ChaveOrganizacao,
-        said: &UsuarioInformado,
+        named: &UsuarioInformado,
     ) -> Result<Self> {
         let writer = user.pessoa_in(organizacao);
-        let colleague = said.id.as_ref().filter(|id| !user.has_id(id));
-        let colleague = colleague.map(|_| said.clone());
-        match (&colleague, &said.email) {
+        let colleague = named.id.as_ref().filter(|id| !user.has_id(id));
+        let colleague = colleague.map(|_| named.clone());
+        match (&colleague, &named.email) {
             (Some(_), _) if !user.administers(organizacao) => {
-                return Err(user.unless_administrator(Some(organizacao), somebody_else()));
+                return Err(user.unless_administrator(Some(organizacao), not_the_caller()));
             }
-            (None, Some(email)) if !own_email(user, organizacao, email).await? => {
-                return Err(somebody_else());
+            (None, Some(email)) if !is_own_email(user, organizacao, email).await? => {
+                return Err(not_the_caller());
             }
             _ => {}
         }
@@ -64,14 +64,14 @@ impl AuthorClaim {
         user: &CurrentUser,
         organizacao: &ChaveOrganizacao,
     ) -> Result<Author> {
-        let Some(said) = self.colleague else {
+        let Some(named) = self.colleague else {
             return Ok(Author {
                 usuario: self.writer,
                 registrado_por: None,
             });
         };
         Ok(Author {
-            usuario: colleague(db, user, organizacao, said).await?,
+            usuario: colleague(db, user, organizacao, named).await?,
             registrado_por: Some(self.writer),
         })
     }
@@ -83,19 +83,19 @@ async fn colleague(
     db: &Db,
     user: &CurrentUser,
     organizacao: &ChaveOrganizacao,
-    said: UsuarioInformado,
+    named: UsuarioInformado,
 ) -> Result<Pessoa> {
-    let id = said.id.unwrap_or_default();
-    let asked = user.membership_in(organizacao);
-    let asked = asked.and_then(|membership| {
+    let id = named.id.unwrap_or_default();
+    let queryable_membership = user.membership_in(organizacao);
+    let queryable_membership = queryable_membership.and_then(|membership| {
         let credential = membership.service_credential().ok()?;
         Some((membership, credential))
     });
-    let Some((membership, credential)) = asked else {
+    let Some((membership, credential)) = queryable_membership else {
         return Ok(Pessoa {
-            nome: said.nome.unwrap_or_else(|| id.clone()),
+            nome: named.nome.unwrap_or_else(|| id.clone()),
             id: id.to_ascii_lowercase(),
-            email: said.email,
+            email: named.email,
         });
     };
     let unknown = || Error::InvalidReference(format!("Usuário não encontrado: {id}"));
@@ -109,8 +109,8 @@ async fn colleague(
     };
     Ok(Pessoa {
         id: identity.id.to_string(),
-        nome: identity.nome.or(said.nome).unwrap_or(id),
-        email: identity.email.or(said.email),
+        nome: identity.nome.or(named.nome).unwrap_or(id),
+        email: identity.email.or(named.email),
     })
 }
 
@@ -129,12 +129,12 @@ pub(super) fn may_change(user: &CurrentUser, entry: &Apontamento) -> Result<()> 
 /// # Errors
 /// [`Error::Forbidden`] when it is another person's and the caller does not administer `organizacao` (`None`:
 /// any).
-pub(super) fn whose(
+pub(super) fn owners_and_scope(
     user: &CurrentUser,
-    asked: Option<&String>,
+    queryable_membership: Option<&String>,
     organizacao: Option<&ChaveOrganizacao>,
 ) -> Result<(Vec<String>, Scope)> {
-    let Some(id) = asked.filter(|id| !user.has_id(id)) else {
+    let Some(id) = queryable_membership.filter(|id| !user.has_id(id)) else {
         return Ok((user.ids(), user.scope()));
     };
     let allowed = match organizacao {
@@ -152,7 +152,7 @@ pub(super) fn whose(
 
 /// Returns `true` if an organisation knows the caller by this e-mail, or knows no e-mail of theirs.
 /// `connectionData` tells the sign-in name alone: for another address the identity service is asked.
-async fn own_email(user: &CurrentUser, organizacao: &ChaveOrganizacao, email: &str) -> Result<bool> {
+async fn is_own_email(user: &CurrentUser, organizacao: &ChaveOrganizacao, email: &str) -> Result<bool> {
     let same = |known: &String| known.to_lowercase() == email.to_lowercase();
     let known = user.emails();
     if known.is_empty() || known.iter().any(same) {
@@ -172,7 +172,7 @@ async fn own_email(user: &CurrentUser, organizacao: &ChaveOrganizacao, email: &s
     }
 }
 
-fn somebody_else() -> Error {
+fn not_the_caller() -> Error {
     Error::Forbidden(
         "Os dados do usuário não são os de quem está autenticado; ninguém aponta horas por outra pessoa"
             .to_owned(),

@@ -35,7 +35,7 @@ pub(super) struct Rules {
     projetos: ProjetoService,
 }
 
-/// What is done to an entry that exists.
+/// Kind of a change to an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// Its text or activity, and nothing that counts hours.
@@ -128,7 +128,7 @@ impl Rules {
         new: &NewApontamento,
         found: Located,
     ) -> Result<Checked> {
-        let Some(membership) = asked(user, organizacao) else {
+        let Some(membership) = queryable_membership(user, organizacao) else {
             return Ok((None, found));
         };
         let id = new.work_item_id;
@@ -145,7 +145,7 @@ impl Rules {
         match check.await {
             Ok((item, projeto)) => Ok((Some(item), projeto)),
             Err(error) => self
-                .unless_accepted(organizacao, id, error)
+                .accept_or_fail(organizacao, id, error)
                 .map(|()| (None, found)),
         }
     }
@@ -160,7 +160,7 @@ impl Rules {
         change: Change,
     ) -> Result<Option<WorkItem>> {
         let (organizacao, id) = (&entry.organizacao, entry.work_item_id);
-        let Some(membership) = asked(user, organizacao) else {
+        let Some(membership) = queryable_membership(user, organizacao) else {
             return Ok(None);
         };
         let text_allowed = change == Change::Text && (self.text_on_closed || user.administers(organizacao));
@@ -181,12 +181,12 @@ impl Rules {
         };
         match check.await {
             Ok(item) => Ok(item),
-            Err(error) => self.unless_accepted(organizacao, id, error).map(|()| None),
+            Err(error) => self.accept_or_fail(organizacao, id, error).map(|()| None),
         }
     }
 
-    /// The error, unless it is an outage during which hours are accepted.
-    fn unless_accepted(&self, organizacao: &ChaveOrganizacao, id: i32, error: Error) -> Result<()> {
+    /// Returns the error, unless it is an outage during which entries are accepted.
+    fn accept_or_fail(&self, organizacao: &ChaveOrganizacao, id: i32, error: Error) -> Result<()> {
         match error {
             Error::Upstream { source, .. }
                 if self.when_upstream_down == WhenUpstreamDown::Accept && source.is_away() =>
@@ -264,8 +264,8 @@ impl Rules {
     }
 }
 
-/// The membership with which Azure DevOps is asked; `None` where it cannot be: authentication off and no PAT.
-fn asked<'u>(user: &'u CurrentUser, organizacao: &ChaveOrganizacao) -> Option<&'u Membership> {
+/// Returns the membership for calls to Azure DevOps; `None` while authentication is off and there is no PAT.
+fn queryable_membership<'u>(user: &'u CurrentUser, organizacao: &ChaveOrganizacao) -> Option<&'u Membership> {
     let membership = user.membership_in(organizacao)?;
     (!user.is_mock() || membership.pat().is_some()).then_some(membership)
 }

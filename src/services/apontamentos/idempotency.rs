@@ -14,21 +14,21 @@ use crate::models::idempotencia::{Chave, UsedKey};
 use crate::models::ids::ApontamentoId;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::apontamentos as entries;
-use crate::repositories::idempotencia::{self as repo, Requisicao};
+use crate::repositories::idempotencia::{self as repo, KeyOwner};
 
 /// Time for which a key is remembered.
 pub(super) const TTL: Duration = Duration::from_hours(24);
 
-/// A key and what came with it.
+/// Request with an Idempotency-Key, and the fingerprint of its content.
 #[derive(Debug)]
-pub(super) struct Repeatable<'a> {
+pub(super) struct IdempotentRequest<'a> {
     pub(super) organizacao: &'a ChaveOrganizacao,
     pub(super) usuario: &'a str,
     pub(super) chave: &'a Chave,
     pub(super) fingerprint: Vec<u8>,
 }
 
-impl<'a> Repeatable<'a> {
+impl<'a> IdempotentRequest<'a> {
     pub(super) fn new(
         new: &NewApontamento,
         organizacao: &'a ChaveOrganizacao,
@@ -43,8 +43,8 @@ impl<'a> Repeatable<'a> {
         }
     }
 
-    fn requisicao(&self) -> Requisicao<'_> {
-        Requisicao {
+    fn key(&self) -> KeyOwner<'_> {
+        KeyOwner {
             organizacao: self.organizacao,
             usuario: self.usuario,
             chave: self.chave,
@@ -57,7 +57,7 @@ impl<'a> Repeatable<'a> {
     /// [`Error::Rule`] when the key came with another content, [`Error::Conflict`] when the entry was deleted
     /// since.
     pub(super) async fn find(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
-        match repo::find(tx, self.requisicao(), TTL).await? {
+        match repo::find(tx, self.key(), TTL).await? {
             Some(used) => self.entry_of(tx, &used).await.map(Some),
             None => Ok(None),
         }
@@ -68,12 +68,12 @@ impl<'a> Repeatable<'a> {
     ///
     /// # Errors
     /// Also [`Error::Conflict`] while another request with the key is in flight.
-    pub(super) async fn enter(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
-        let entered = repo::enter(tx, self.requisicao(), TTL).await?;
+    pub(super) async fn acquire(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
+        let entered = repo::acquire(tx, self.key(), TTL).await?;
         match entered.used {
             Some(used) => self.entry_of(tx, &used).await.map(Some),
             None if entered.locked => Ok(None),
-            None => Err(still_running()),
+            None => Err(in_flight()),
         }
     }
 
@@ -92,25 +92,25 @@ impl<'a> Repeatable<'a> {
         })
     }
 
-    /// Remembers the entry under the key, in the transaction of the entry.
+    /// Stores the entry under the key, in the transaction of the entry.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when another request used the key since [`enter`](Self::enter) looked.
-    pub(super) async fn remember(&self, tx: &mut Tx, apontamento: ApontamentoId) -> Result<()> {
+    /// [`Error::Conflict`] when another request used the key since [`acquire`](Self::acquire) looked.
+    pub(super) async fn store(&self, tx: &mut Tx, apontamento: ApontamentoId) -> Result<()> {
         let used = UsedKey {
             fingerprint: self.fingerprint.clone(),
             apontamento,
         };
-        if repo::insert(tx, self.requisicao(), &used, TTL).await? {
+        if repo::insert(tx, self.key(), &used, TTL).await? {
             return Ok(());
         }
-        Err(still_running())
+        Err(in_flight())
     }
 }
 
-/// Sentence for a caller whose request with the same key is still in flight.
+/// Returns the error for a request whose key is used by another one in flight.
 #[must_use]
-pub fn still_running() -> Error {
+pub fn in_flight() -> Error {
     Error::Conflict {
         code: Code::RequisicaoEmAndamento,
         detail: Code::RequisicaoEmAndamento.sentence().to_owned(),
