@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::fake::Shared;
 use crate::fault::{Fault, Outcome};
-use crate::place::{Place, percent_decode};
+use crate::path::{RequestPath, percent_decode};
 use crate::reply::no_organization;
 use crate::responses::{self, Call};
 use crate::versions::{self, LIST_VERSIONS};
@@ -51,7 +51,11 @@ pub(crate) async fn handle(
                 .get(&name)
                 .and_then(|org| org.held.get(LIST_VERSIONS))
                 .cloned();
-            (versions::tell(&mut world, &name, &request), held, delay)
+            (
+                versions::answer_versions(&mut world, &name, &request),
+                held,
+                delay,
+            )
         } else {
             let outcome = answer(&mut world, &request);
             let held = world.seen.last().and_then(|seen| {
@@ -80,7 +84,7 @@ async fn deliver(
     outcome: Outcome,
 ) -> Result<Response<Body>, io::Error> {
     match outcome {
-        Outcome::Answer(response) => Ok(response),
+        Outcome::Respond(response) => Ok(response),
         Outcome::Right | Outcome::Changed(..) => unreachable!("carry_out() has applied it"),
         // Ends when the client goes away and hyper drops this.
         Outcome::NoAnswer => std::future::pending().await,
@@ -104,14 +108,14 @@ async fn carry_out_late(
     wait: Duration,
     fault: Fault,
 ) -> Outcome {
-    let place = Place::of(&request);
-    let restores = |world: &World| world.orgs.get(&place.org).map(|org| org.restores);
+    let path = RequestPath::of(&request);
+    let restores = |world: &World| world.orgs.get(&path.org).map(|org| org.restores);
     let before = restores(&shared.world());
     shared.late.fetch_add(1, Ordering::SeqCst);
     sleep(wait).await;
     let mut world = shared.world();
     let outcome = if restores(&world) == before {
-        carry_out(&mut world, &place, &request, Some(fault))
+        carry_out(&mut world, &path, &request, Some(fault))
     } else {
         Outcome::Broken
     };
@@ -146,31 +150,31 @@ fn people_are_faster(org: &mut Org, fault: &Fault, segments: &[&str]) {
 
 /// Records a request and carries it out, with the fault that it meets.
 fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
-    let place = Place::of(request);
-    if place.org.is_empty() {
-        return Outcome::Answer(no_organization());
+    let path = RequestPath::of(request);
+    if path.org.is_empty() {
+        return Outcome::Respond(no_organization());
     }
-    record(world, &place, request);
+    record(world, &path, request);
     let token = token(request.headers());
     let fault = token.as_ref().and_then(|(_, token)| {
         let fault_at = |operation: &str| world.token_faults.get(&(token.clone(), operation.to_owned()));
-        fault_at(place.operation).or_else(|| fault_at("*")).cloned()
+        fault_at(path.operation).or_else(|| fault_at("*")).cloned()
     });
-    let Some(org) = world.orgs.get_mut(&place.org) else {
-        return Outcome::Answer(no_organization());
+    let Some(org) = world.orgs.get_mut(&path.org) else {
+        return Outcome::Respond(no_organization());
     };
-    let fault = fault.or_else(|| take_fault(org, place.operation));
-    carry_out(world, &place, request, fault)
+    let fault = fault.or_else(|| take_fault(org, path.operation));
+    carry_out(world, &path, request, fault)
 }
 
-fn record(world: &mut World, place: &Place, request: &Request<Bytes>) {
+fn record(world: &mut World, path: &RequestPath, request: &Request<Bytes>) {
     let header = |name: &str| {
         let value = request.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     world.seen.push(Seen {
-        org: place.org.clone(),
-        operation: place.operation,
+        org: path.org.clone(),
+        operation: path.operation,
         path: request.uri().path().to_owned(),
         query: request.uri().query().unwrap_or_default().to_owned(),
         authorization: header("authorization"),
@@ -181,43 +185,48 @@ fn record(world: &mut World, place: &Place, request: &Request<Bytes>) {
 }
 
 /// Carries out the request, unless the fault prevents it.
-fn carry_out(world: &mut World, place: &Place, request: &Request<Bytes>, fault: Option<Fault>) -> Outcome {
+fn carry_out(
+    world: &mut World,
+    path: &RequestPath,
+    request: &Request<Bytes>,
+    fault: Option<Fault>,
+) -> Outcome {
     let token = token(request.headers());
-    let person = person(world, &place.org, token.as_ref());
+    let person = person(world, &path.org, token.as_ref());
     let server = world.server;
-    let Some(org) = world.orgs.get_mut(&place.org) else {
-        return Outcome::Answer(no_organization());
+    let Some(org) = world.orgs.get_mut(&path.org) else {
+        return Outcome::Respond(no_organization());
     };
-    let segments: Vec<&str> = place.segments.iter().map(String::as_str).collect();
+    let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
     let fault = fault.unwrap_or(Fault::Nothing);
     people_are_faster(org, &fault, &segments);
     let call = Call {
         server,
         person: person.as_ref(),
-        operation: place.operation,
+        operation: path.operation,
         segments: &segments,
         request,
     };
     let mut right = || responses::respond(org, &call);
     match fault {
-        Fault::Applied(then) => told_as(&then, right()),
+        Fault::Applied(then) => apply_fault(&then, right()),
         fault => match fault.outcome() {
-            Outcome::Right | Outcome::Changed(..) => told_as(&fault, right()),
+            Outcome::Right | Outcome::Changed(..) => apply_fault(&fault, right()),
             outcome => outcome,
         },
     }
 }
 
 /// Returns the outcome of a request that was carried out, as the fault changes it.
-fn told_as(fault: &Fault, mut response: Response<Body>) -> Outcome {
+fn apply_fault(fault: &Fault, mut response: Response<Body>) -> Outcome {
     match fault.outcome() {
-        Outcome::Right => Outcome::Answer(response),
+        Outcome::Right => Outcome::Respond(response),
         Outcome::Changed(header, value) => {
             let headers = response.headers_mut();
             headers.insert(header, HeaderValue::from_static(value));
-            Outcome::Answer(response)
+            Outcome::Respond(response)
         }
-        Outcome::Late(wait, then) => Outcome::After(wait, Box::new(told_as(&then, response))),
+        Outcome::Late(wait, then) => Outcome::After(wait, Box::new(apply_fault(&then, response))),
         outcome => outcome,
     }
 }

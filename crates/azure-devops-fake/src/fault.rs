@@ -82,7 +82,7 @@ pub enum Fault {
 /// Lists the ways in which a request ends.
 pub(crate) enum Outcome {
     /// This answer.
-    Answer(Response<Body>),
+    Respond(Response<Body>),
     /// The real answer.
     Right,
     /// The real answer with this header changed.
@@ -120,7 +120,7 @@ impl Fault {
             Self::Reset => Outcome::Broken,
             Self::Applied(then) => then.outcome(),
             Self::Nothing | Self::HumanEdit(_) | Self::HumanAdds(_) | Self::HumanCloses => Outcome::Right,
-            answered => Outcome::Answer(answered.answer()),
+            answered => Outcome::Respond(answered.answer()),
         }
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(crate) struct Malformed(String);
 
 /// Holds an answer, or the reason why there is none.
-pub(crate) type Answer = Result<Response<Body>, Malformed>;
+pub(crate) type FakeResponse = Result<Response<Body>, Malformed>;
 
 impl Malformed {
     pub(crate) fn new(part: impl Into<String>) -> Self {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::fault::Fault;
-use crate::reply::{Answer, Malformed, error, list, parsed, plain, with_status};
+use crate::reply::{FakeResponse, Malformed, error, list, parsed, plain, with_status};
 use crate::versions::{Server, no_resource};
 use crate::work_items::{query, reads, types, update};
 use crate::world::{Org, Person};
@@ -58,7 +58,7 @@ pub(crate) fn respond(org: &mut Org, call: &Call<'_>) -> Response<Body> {
     let open = org.public && matches!(call.operation, "connection_data" | "list_projects");
     if call.person.is_none() && !open {
         return match Fault::Unauthorized.outcome() {
-            fault::Outcome::Answer(response) => response,
+            fault::Outcome::Respond(response) => response,
             _ => unreachable!("401 is an answer"),
         };
     }
@@ -69,7 +69,7 @@ pub(crate) fn respond(org: &mut Org, call: &Call<'_>) -> Response<Body> {
     answer(org, call).unwrap_or_else(Malformed::into_response)
 }
 
-fn answer(org: &mut Org, call: &Call<'_>) -> Answer {
+fn answer(org: &mut Org, call: &Call<'_>) -> FakeResponse {
     let segments = call.segments;
     Ok(match call.operation {
         "connection_data" => connection_data(org.instance_id, call.person),
@@ -94,7 +94,7 @@ fn answer(org: &mut Org, call: &Call<'_>) -> Answer {
     })
 }
 
-fn work_items(org: &mut Org, call: &Call<'_>) -> Answer {
+fn work_items(org: &mut Org, call: &Call<'_>) -> FakeResponse {
     let (by, segments, body) = (call.by(), call.segments, call.request.body());
     match call.operation {
         "query_work_items" => {
@@ -151,7 +151,7 @@ fn connection_data(instance_id: Uuid, person: Option<&Person>) -> Response<Body>
     with_status(200, &body)
 }
 
-fn list_projects(org: &Org, call: &Call<'_>) -> Answer {
+fn list_projects(org: &Org, call: &Call<'_>) -> FakeResponse {
     let visible: Vec<&Value> = org
         .projects
         .iter()

@@ -188,16 +188,16 @@ impl Server {
             Some((number, _)) => (number, true),
             None => (version, false),
         };
-        let Some(asked) = parse(number) else {
+        let Some(requested) = parse(number) else {
             // Azure DevOps serves a read without a version; the fake demands one of every call.
             return Some(refusal("VssVersionNotSpecifiedException", version, self));
         };
-        if asked > self.highest() {
+        if requested > self.highest() {
             return Some(refusal("VssVersionOutOfRangeException", number, self));
         }
         let released = self
             .released_of(operation)
-            .is_some_and(|released| asked <= released);
+            .is_some_and(|released| requested <= released);
         (released == preview).then(|| refusal("VssInvalidPreviewVersionException", version, self))
     }
 
@@ -225,7 +225,7 @@ impl Server {
 }
 
 /// Answers the question for the versions. It is not among the requests seen.
-pub(crate) fn tell(world: &mut World, org: &str, request: &Request<Bytes>) -> Outcome {
+pub(crate) fn answer_versions(world: &mut World, org: &str, request: &Request<Bytes>) -> Outcome {
     let token = token(request.headers());
     world
         .version_questions
@@ -239,12 +239,12 @@ pub(crate) fn tell(world: &mut World, org: &str, request: &Request<Bytes>) -> Ou
         return fault.outcome();
     }
     if !world.orgs.contains_key(org) {
-        return Outcome::Answer(no_organization());
+        return Outcome::Respond(no_organization());
     }
     if server.is_own() && person(world, org, token.as_ref()).is_none() {
         return Fault::Unauthorized.outcome();
     }
-    Outcome::Answer(server.locations())
+    Outcome::Respond(server.locations())
 }
 
 /// Returns the answer about a resource that the server does not have.

@@ -171,11 +171,11 @@ impl Reader<'_> {
     }
 
     fn skip(&mut self, token: &Token) -> bool {
-        let there = self.rest.first() == Some(token);
-        if there {
+        let matched = self.rest.first() == Some(token);
+        if matched {
             self.rest = &self.rest[1..];
         }
-        there
+        matched
     }
 
     fn any(&mut self) -> Result<bool, String> {
@@ -247,9 +247,11 @@ impl Reader<'_> {
         }
         match self.subject.fields.get(field) {
             // An identity is compared by its e-mail.
-            Some(Value::Object(who)) => who["uniqueName"].as_str().unwrap_or_default().to_owned(),
-            Some(Value::String(who)) if field == "System.AssignedTo" => {
-                let account = who.split_once('<').map_or(who.as_str(), |(_, account)| account);
+            Some(Value::Object(person)) => person["uniqueName"].as_str().unwrap_or_default().to_owned(),
+            Some(Value::String(person)) if field == "System.AssignedTo" => {
+                let account = person
+                    .split_once('<')
+                    .map_or(person.as_str(), |(_, account)| account);
                 account.trim_end_matches('>').to_owned()
             }
             Some(value) => value.as_str().unwrap_or_default().to_owned(),

@@ -58,7 +58,7 @@ impl Item {
     }
 
     /// Returns the revision that reads show, and its fields.
-    fn shown(&self) -> (usize, &Fields) {
+    fn visible_revision(&self) -> (usize, &Fields) {
         let rev = self.revisions.len() - self.lag;
         (rev, &self.revisions[rev - 1])
     }

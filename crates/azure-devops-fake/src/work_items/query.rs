@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Fields, Item};
 use crate::planning::project_of;
-use crate::reply::{Answer, error, json_of, no_project, text_of, with_status};
+use crate::reply::{FakeResponse, error, json_of, no_project, text_of, with_status};
 use crate::wiql::{Query, Subject};
 use crate::world::Org;
 
@@ -17,7 +17,7 @@ use crate::world::Org;
 const MOST_LINKS: usize = 50_000;
 
 /// Answers with the work items that match, the last changed first, or with links to all their parents.
-pub(crate) fn query(org: &Org, project: Option<&str>, top: usize, body: &[u8]) -> Answer {
+pub(crate) fn query(org: &Org, project: Option<&str>, top: usize, body: &[u8]) -> FakeResponse {
     let body = json_of(body)?;
     let query = match Query::parse(text_of(&body, "query")?) {
         Ok(query) => query,

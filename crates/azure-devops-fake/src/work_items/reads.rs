@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Fields;
-use crate::reply::{Answer, Malformed, error, json_of, list, list_of, parsed, with_status};
+use crate::reply::{FakeResponse, Malformed, error, json_of, list, list_of, parsed, with_status};
 use crate::world::Org;
 
 /// Maximum number of work items in a batch.
@@ -70,7 +70,7 @@ pub(super) fn gone(id: i32) -> Response<Body> {
 }
 
 /// Answers with one work item.
-pub(crate) fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> Answer {
+pub(crate) fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> FakeResponse {
     let id: i32 = parsed(id)?;
     let wanted: Option<Vec<&str>> = fields.map(|fields| fields.split(',').collect());
     if let Some(refused) = org.work_items.absent(wanted.as_deref().unwrap_or_default()) {
@@ -79,7 +79,7 @@ pub(crate) fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> Answe
     let Some(item) = org.work_items.readable(id, by) else {
         return Ok(gone(id));
     };
-    let (rev, fields) = item.shown();
+    let (rev, fields) = item.visible_revision();
     let body = match wanted.as_deref() {
         Some(wanted) => as_json(org, id, rev, fields, Some(wanted)),
         None => whole(org, id, rev, fields),
@@ -88,7 +88,7 @@ pub(crate) fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> Answe
 }
 
 /// Answers with one revision of a work item.
-pub(crate) fn revision(org: &Org, by: Uuid, id: &str, rev: &str) -> Answer {
+pub(crate) fn revision(org: &Org, by: Uuid, id: &str, rev: &str) -> FakeResponse {
     let (id, rev): (i32, usize) = (parsed(id)?, parsed(rev)?);
     let item = org.work_items.readable(id, by);
     let found = item.and_then(|item| item.revisions.get(rev.checked_sub(1)?));
@@ -99,7 +99,7 @@ pub(crate) fn revision(org: &Org, by: Uuid, id: &str, rev: &str) -> Answer {
 }
 
 /// Answers with a page of the revisions of a work item.
-pub(crate) fn revisions(org: &Org, by: Uuid, id: &str, top: usize, skip: usize) -> Answer {
+pub(crate) fn revisions(org: &Org, by: Uuid, id: &str, top: usize, skip: usize) -> FakeResponse {
     let id: i32 = parsed(id)?;
     let Some(item) = org.work_items.readable(id, by) else {
         return Ok(gone(id));
@@ -112,7 +112,7 @@ pub(crate) fn revisions(org: &Org, by: Uuid, id: &str, top: usize, skip: usize) 
 }
 
 /// Answers with many work items, `null` for each that the caller may not read.
-pub(crate) fn batch(org: &Org, by: Uuid, body: &[u8]) -> Answer {
+pub(crate) fn batch(org: &Org, by: Uuid, body: &[u8]) -> FakeResponse {
     let body = json_of(body)?;
     let ids = list_of(&body, "ids")?;
     if ids.len() > LARGEST_BATCH {
@@ -134,7 +134,7 @@ pub(crate) fn batch(org: &Org, by: Uuid, body: &[u8]) -> Answer {
         let id = id.ok_or_else(|| Malformed::new("ids"))?;
         let item = org.work_items.readable(id, by);
         Ok(item.map_or(Value::Null, |item| {
-            let (rev, fields) = item.shown();
+            let (rev, fields) = item.visible_revision();
             as_json(org, id, rev, fields, Some(&wanted))
         }))
     };

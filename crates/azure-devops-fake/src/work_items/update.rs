@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::reads::{gone, whole};
-use crate::reply::{Answer, Malformed, error, json_of, parsed, text_of, with_status};
+use crate::reply::{FakeResponse, Malformed, error, json_of, parsed, text_of, with_status};
 use crate::store;
 use crate::world::{Org, Person};
 
@@ -17,7 +17,7 @@ pub(crate) fn update(
     id: &str,
     content_type: &str,
     body: &[u8],
-) -> Answer {
+) -> FakeResponse {
     let id: i32 = parsed(id)?;
     if content_type != "application/json-patch+json" {
         return Ok(error(

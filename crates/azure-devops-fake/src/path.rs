@@ -4,14 +4,14 @@ use axum::body::Bytes;
 use axum::http::{Method, Request};
 
 /// Holds the organisation and the operation of a request.
-pub(crate) struct Place {
+pub(crate) struct RequestPath {
     pub(crate) org: String,
     pub(crate) operation: &'static str,
     /// Path below the organisation.
     pub(crate) segments: Vec<String>,
 }
 
-impl Place {
+impl RequestPath {
     pub(crate) fn of(request: &Request<Bytes>) -> Self {
         let decoded = percent_decode(request.uri().path());
         let all: Vec<&str> = decoded.split('/').filter(|s| !s.is_empty()).collect();
