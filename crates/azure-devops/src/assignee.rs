@@ -20,7 +20,7 @@ impl Assignee {
     pub(super) fn read(field: &Value) -> Option<Self> {
         let text = |name: &str| Some(field.get(name)?.as_str()?.to_owned());
         match field {
-            Value::String(told) => Self::from_text(told.trim()),
+            Value::String(text) => Self::from_text(text.trim()),
             Value::Object(_) => Some(Self {
                 id: text("id").and_then(|id| Uuid::parse_str(&id).ok()),
                 nome: text("displayName").or_else(|| text("uniqueName"))?,
@@ -30,11 +30,11 @@ impl Assignee {
         }
     }
 
-    fn from_text(told: &str) -> Option<Self> {
-        let parts = told.strip_suffix('>').and_then(|rest| rest.rsplit_once('<'));
+    fn from_text(text: &str) -> Option<Self> {
+        let parts = text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<'));
         let (nome, account) = match parts {
             Some((nome, account)) => (nome.trim(), Some(account.trim())),
-            None => (told, Some(told).filter(|told| told.contains('@'))),
+            None => (text, Some(text).filter(|text| text.contains('@'))),
         };
         let account = account.filter(|account| !account.is_empty());
         let nome = Some(nome).filter(|nome| !nome.is_empty()).or(account)?;
@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn read_text_tells_name_and_account() {
-        let read = |told: &str| {
-            let found = Assignee::read(&json!(told))?;
+        let read = |text: &str| {
+            let found = Assignee::read(&json!(text))?;
             Some((found.nome, found.unique_name.unwrap_or_default()))
         };
         let pair = |nome: &str, account: &str| Some((nome.to_owned(), account.to_owned()));

@@ -102,8 +102,8 @@ mod tests {
             let encoded = pat.to_str().unwrap().strip_prefix("Basic ").unwrap();
             prop_assert_eq!(STANDARD.decode(encoded).unwrap(), format!(":{secret}").into_bytes());
             if let Some(bearer) = header(Scheme::Bearer) {
-                let told = format!("Bearer {secret}");
-                prop_assert_eq!(bearer.as_bytes(), told.as_bytes());
+                let expected = format!("Bearer {secret}");
+                prop_assert_eq!(bearer.as_bytes(), expected.as_bytes());
                 prop_assert!(bearer.is_sensitive() && !secret.contains(['\r', '\n', '\0']));
             }
         }

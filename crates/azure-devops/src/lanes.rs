@@ -267,8 +267,9 @@ mod tests {
     #[test]
     fn host_hangs_when_three_identities_in_a_row_get_no_answer() {
         let now = Instant::now();
-        let note = |hang_detector: &HangDetector, who: &[usize]| -> Vec<bool> {
-            who.iter()
+        let note = |hang_detector: &HangDetector, identities: &[usize]| -> Vec<bool> {
+            identities
+                .iter()
                 .map(|n| hang_detector.note(identity(*n), now))
                 .collect()
         };

@@ -289,11 +289,11 @@ mod tests {
             let rest = url.path().strip_prefix(base.path()).and_then(|rest| rest.strip_prefix('/'));
             let found: Vec<&str> = rest.unwrap_or_default().split('/').collect();
             prop_assert_eq!(found.len(), all.len(), "{}", url);
-            for (found, told) in found.iter().zip(&all) {
+            for (found, expected) in found.iter().zip(&all) {
                 // A URL has no tabs and line ends.
-                let told = told.replace(['\t', '\n', '\r'], "");
-                if told != "." && told != ".." {
-                    prop_assert_eq!(decoded(found), told.into_bytes());
+                let expected = expected.replace(['\t', '\n', '\r'], "");
+                if expected != "." && expected != ".." {
+                    prop_assert_eq!(decoded(found), expected.into_bytes());
                 }
             }
             // A second read of the address returns the same.

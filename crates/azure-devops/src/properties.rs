@@ -359,8 +359,8 @@ fn no_refusal_breaks_the_client_or_is_quoted() {
                     _ => "rejected",
                 };
                 prop_assert_eq!(error.kind(), expected);
-                let shown = format!("{error} {error:?}");
-                prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
+                let printed = format!("{error} {error:?}");
+                prop_assert!(!printed.contains("c4n4ry"), "{}", printed);
             }
         }
     });

@@ -148,8 +148,8 @@ mod tests {
             let literal = Literal(&text).to_string();
             let inner = literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
             let inner = inner.unwrap();
-            let said: String = text.chars().filter(|c| !c.is_control()).collect();
-            prop_assert_eq!(inner.replace("''", "'"), said);
+            let visible: String = text.chars().filter(|c| !c.is_control()).collect();
+            prop_assert_eq!(inner.replace("''", "'"), visible);
             // Every quote inside has its twin, so none of them ends the literal.
             prop_assert!(!inner.replace("''", "").contains('\''));
         }

@@ -275,8 +275,8 @@ mod tests {
             if let Some(error) = error {
                 let kind = error.kind();
                 prop_assert_eq!(kind == "unavailable", code == 408 || (500..600).contains(&code), "{}", kind);
-                let told = error.retry_after();
-                prop_assert!(told.is_none() || told == wait);
+                let reported = error.retry_after();
+                prop_assert!(reported.is_none() || reported == wait);
             }
         }
 

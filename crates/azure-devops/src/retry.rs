@@ -20,7 +20,7 @@ pub(super) fn pause(
     attempts: u32,
     deadline: Instant,
 ) -> Option<Duration> {
-    let asked = match error {
+    let requested = match error {
         Error::Throttled { retry_after } => retry_after.filter(|wait| *wait <= LONGEST_HOLD)?,
         Error::Unavailable {
             reason: Unavailability::Status(_) | Unavailability::Connection(_),
@@ -28,11 +28,11 @@ pub(super) fn pause(
         } => retry_after.unwrap_or_default(),
         _ => return None,
     };
-    if !operation.idempotent || attempts >= ATTEMPTS || asked > LONGEST_HOLD {
+    if !operation.idempotent || attempts >= ATTEMPTS || requested > LONGEST_HOLD {
         return None;
     }
     let backoff = BACKOFF * 2_u32.pow(attempts - 1);
-    let pause = asked + backoff.mul_f64(fastrand::f64());
+    let pause = requested + backoff.mul_f64(fastrand::f64());
     (Instant::now() + pause < deadline).then_some(pause)
 }
 

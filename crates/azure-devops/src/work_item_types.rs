@@ -25,7 +25,7 @@ pub struct TypeDescription {
     /// States and their categories.
     pub states: HashMap<String, Categoria>,
     /// Whether states were told, and each of them with a category.
-    pub states_told: bool,
+    pub states_known: bool,
     /// Reference names of its fields; `None` where they were not told.
     pub fields: Option<Vec<String>>,
     /// Id of its icon.
@@ -39,45 +39,45 @@ pub struct TypeDescription {
 struct States {
     known: HashMap<String, Categoria>,
     /// Whether there were states, and each had a category.
-    all_told: bool,
+    has_all_states: bool,
 }
 
 impl States {
     fn read(states: &[Value]) -> Self {
         let known: HashMap<String, Categoria> = states.iter().filter_map(state).collect();
         Self {
-            all_told: !states.is_empty() && states.iter().all(|told| state(told).is_some()),
+            has_all_states: !states.is_empty() && states.iter().all(|value| state(value).is_some()),
             known,
         }
     }
 }
 
-fn state(told: &Value) -> Option<(String, Categoria)> {
-    let text = |name: &str| told.get(name)?.as_str();
+fn state(value: &Value) -> Option<(String, Categoria)> {
+    let text = |name: &str| value.get(name)?.as_str();
     // Processes call it `stateCategory`.
     let category = text("category").or_else(|| text("stateCategory"))?;
     Some((text("name")?.to_owned(), Categoria::parse(category)?))
 }
 
-fn type_of(told: &Value) -> Option<TypeDescription> {
-    let list = |name: &str| told.get(name).and_then(Value::as_array);
+fn type_of(value: &Value) -> Option<TypeDescription> {
+    let list = |name: &str| value.get(name).and_then(Value::as_array);
     let states = States::read(list("states").map(Vec::as_slice).unwrap_or_default());
     let field = |field: &Value| Some(field.get("referenceName")?.as_str()?.to_owned());
     // The address of the icon names another host; only its id is of use.
-    let icon = text_at(told, "/icon/id").filter(|id| {
+    let icon = text_at(value, "/icon/id").filter(|id| {
         id.strip_prefix("icon_").is_some_and(|rest| {
             rest.bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         })
     });
     // Old servers put transparency before it.
-    let color = text_at(told, "/color")
+    let color = text_at(value, "/color")
         .filter(|color| matches!(color.len(), 6 | 8) && color.bytes().all(|b| b.is_ascii_hexdigit()));
     Some(TypeDescription {
-        nome: told.get("name")?.as_str()?.to_owned(),
-        reference_name: text_at(told, "/referenceName"),
+        nome: value.get("name")?.as_str()?.to_owned(),
+        reference_name: text_at(value, "/referenceName"),
         states: states.known,
-        states_told: states.all_told,
+        states_known: states.has_all_states,
         fields: list("fields").map(|fields| fields.iter().filter_map(field).collect()),
         icon,
         color: color.map(|color| color[color.len() - 6..].to_ascii_uppercase()),
@@ -87,7 +87,7 @@ fn type_of(told: &Value) -> Option<TypeDescription> {
 /// Returns the value of a call; `None` where Azure DevOps refused it. An outage stays an error.
 fn ok_unless_outage<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
-        Ok(told) => Ok(Some(told)),
+        Ok(value) => Ok(Some(value)),
         Err(error) if error.is_away() => Err(error),
         Err(_) => Ok(None),
     }
@@ -119,19 +119,19 @@ impl Organizacao {
         project: &str,
         mut tipo: TypeDescription,
     ) -> Result<TypeDescription, Error> {
-        if tipo.fields.is_none() || !tipo.states_told {
+        if tipo.fields.is_none() || !tipo.states_known {
             let own = ok_unless_outage(self.type_by_name(credential, project, &tipo.nome).await)?;
             if let Some(own) = own.flatten() {
                 tipo.fields = tipo.fields.or(own.fields);
                 tipo.states.extend(own.states);
-                tipo.states_told |= own.states_told;
+                tipo.states_known |= own.states_known;
             }
         }
-        if !tipo.states_told
+        if !tipo.states_known
             && let Some(states) = ok_unless_outage(self.type_states(credential, project, &tipo.nome).await)?
         {
             tipo.states.extend(states.known);
-            tipo.states_told = states.all_told;
+            tipo.states_known = states.has_all_states;
         }
         Ok(tipo)
     }
@@ -147,8 +147,8 @@ impl Organizacao {
         let answer = self
             .get(&LIST_TYPES, Host::Api, &segments, &[], credential)
             .await?;
-        let told: Value = answer.json()?;
-        Ok(type_of(&told))
+        let value: Value = answer.json()?;
+        Ok(type_of(&value))
     }
 
     async fn type_states(&self, credential: &Credential, project: &str, tipo: &str) -> Result<States, Error> {

@@ -162,7 +162,7 @@ impl Raw {
     fn read(self) -> Option<WorkItem> {
         let text = |name: &str| Some(self.fields.get(name)?.as_str()?.to_owned());
         let hours = |name: &str| hours(&self.fields, name);
-        let told = self
+        let is_reported = self
             .fields
             .get(COMPLETED_WORK)
             .is_some_and(|value| !value.is_null());
@@ -185,7 +185,7 @@ impl Raw {
                 remaining_work: hours(REMAINING_WORK),
                 completed_work: hours(COMPLETED_WORK),
             },
-            completed_is_unreadable: told && hours(COMPLETED_WORK).is_none(),
+            completed_is_unreadable: is_reported && hours(COMPLETED_WORK).is_none(),
             changed_by: changed_by(&self.fields),
             url: self.url,
         })
@@ -209,7 +209,7 @@ impl RawRevision {
             changed_by: changed_by(&self.fields),
             completed: hours(&self.fields, COMPLETED_WORK),
             remaining: hours(&self.fields, REMAINING_WORK),
-            assigned_to: self.fields.remove(ASSIGNED_TO).filter(|who| !who.is_null()),
+            assigned_to: self.fields.remove(ASSIGNED_TO).filter(|person| !person.is_null()),
         }
     }
 }

@@ -169,8 +169,8 @@ where
             self.last.insert(key.clone(), value.clone()).await;
             Ok::<V, Error>(value)
         };
-        let asked = self.fresh.try_get_with(key.clone(), ask).await;
-        asked.map_err(|error: Arc<Error>| Error::clone(&error))
+        let value = self.fresh.try_get_with(key.clone(), ask).await;
+        value.map_err(|error: Arc<Error>| Error::clone(&error))
     }
 
     pub(super) async fn fresh(&self, key: &K) -> Option<V> {

@@ -14,7 +14,7 @@ pub struct WorkItemType {
     reference_name: Option<String>,
     states: HashMap<String, Categoria>,
     /// Whether Azure DevOps told its fields.
-    pub(super) fields_told: bool,
+    pub(super) fields_known: bool,
     /// Whether it has `CompletedWork`.
     pub has_completed: bool,
     /// Whether it has `RemainingWork`.
@@ -76,14 +76,14 @@ impl Types {
 
     pub(super) fn read(types: Vec<TypeDescription>) -> Self {
         let read = |tipo: TypeDescription| {
-            let fields_told = tipo.fields.is_some();
+            let fields_known = tipo.fields.is_some();
             let fields = tipo.fields.unwrap_or_default();
             let has = |name: &str| fields.iter().any(|field| field.eq_ignore_ascii_case(name));
             let (has_completed, has_remaining) = (has(COMPLETED_WORK), has(REMAINING_WORK));
             let read = WorkItemType {
                 reference_name: tipo.reference_name,
                 states: tipo.states,
-                fields_told,
+                fields_known,
                 has_completed,
                 has_remaining,
                 icon: tipo.icon,

@@ -214,7 +214,7 @@ async fn states_of_a_type_on_server_2020_are_a_preview() {
         .types(&credential, PROJECT)
         .await
         .unwrap();
-    assert!(types.iter().any(|tipo| tipo.nome == "Task" && tipo.states_told));
+    assert!(types.iter().any(|tipo| tipo.nome == "Task" && tipo.states_known));
     let seen = azure.seen();
     let asked = seen
         .iter()

@@ -30,17 +30,17 @@ fn organisations_of_one_address_share_their_host() {
 #[tokio::test]
 async fn find_out_of_many_callers_asks_once() {
     let host = HostVersions::new("tfs");
-    let asked = AtomicUsize::new(0);
+    let calls = AtomicUsize::new(0);
     let ask = || async {
-        asked.fetch_add(1, Ordering::Relaxed);
+        calls.fetch_add(1, Ordering::Relaxed);
         tokio::task::yield_now().await;
         Negotiated::Versions(Arc::new(Versions::assumed()))
     };
     join_all((0..50).map(|_| host.negotiate(false, ask()))).await;
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
     assert!(host.current().is_some());
     host.negotiate(false, ask()).await;
-    assert_eq!(asked.load(Ordering::Relaxed), 2, "a flight ends with its answer");
+    assert_eq!(calls.load(Ordering::Relaxed), 2, "a flight ends with its answer");
 }
 
 #[tokio::test]
