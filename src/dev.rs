@@ -68,10 +68,10 @@ pub enum Organization {
 pub async fn run(options: DevOptions, env: &Env) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut signals = StopSignals::listen()?;
-    let told = stop.clone();
+    let signalled = stop.clone();
     tokio::spawn(async move {
         signals.next().await;
-        told.cancel();
+        signalled.cancel();
     });
     let env = match &options.organization {
         Organization::Named(url) => &env.clone().with("AZURE_DEVOPS_ORG_URL", url),

@@ -252,11 +252,11 @@ impl Tenants {
         let with_pat = tenants
             .iter()
             .filter_map(|tenant| Some((tenant, tenant.pat.as_ref()?)));
-        let asked = with_pat.map(|(tenant, pat)| async {
+        let checks = with_pat.map(|(tenant, pat)| async {
             let organizacao = tenant.organizacao.patient();
             self.verify(&organizacao, pat).await
         });
-        for outcome in join_all(asked).await {
+        for outcome in join_all(checks).await {
             if let Err(error) = outcome {
                 tracing::debug!(%error, "organisation does not report its instanceId");
             }

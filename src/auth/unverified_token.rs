@@ -227,11 +227,11 @@ mod tests {
                 "[Bb][Ee][Aa][Rr][Ee][Rr] [!-~]{0,20}\\.[A-Za-z0-9_-]{0,30}\\.[!-~]{0,20}",
             ],
         ) {
-            let ParsedAuthorization::Token(shown) = UnverifiedToken::from_authorization(&header) else { return Ok(()) };
-            let token = shown.token().expose_secret();
+            let ParsedAuthorization::Token(parsed) = UnverifiedToken::from_authorization(&header) else { return Ok(()) };
+            let token = parsed.token().expose_secret();
             prop_assert!((1..=LONGEST).contains(&token.len()));
             prop_assert!(token.bytes().all(|b| b.is_ascii_graphic()));
-            if shown.basic {
+            if parsed.basic {
                 let (_, encoded) = header.trim().split_once(' ').unwrap();
                 let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).unwrap()).unwrap();
                 prop_assert_eq!(decoded.split_once(':').unwrap().1, token);
@@ -243,7 +243,7 @@ mod tests {
         #[test]
         fn what_clients_send_is_read_back(token in "[!-~]{1,80}", user in "[^:\\pC]{0,10}", blanks in " {1,3}") {
             let read = |header: &str| match UnverifiedToken::from_authorization(header) {
-                ParsedAuthorization::Token(shown) => Some(shown.token().expose_secret().to_owned()),
+                ParsedAuthorization::Token(parsed) => Some(parsed.token().expose_secret().to_owned()),
                 _ => None,
             };
             prop_assert_eq!(read(&format!("Bearer{blanks}{token}")), Some(token.clone()));
@@ -256,10 +256,10 @@ mod tests {
             payload in arbitrary::body(&serde_json::json!({"iss": ISSUER, "aud": ["a"]})),
         ) {
             let token = format!("{}.{}.c", BASE64_URL.encode(r#"{"alg":"HS256"}"#), BASE64_URL.encode(&payload));
-            let told = serde_json::from_slice::<Value>(&payload).ok();
-            let ours = told.is_some_and(|payload| payload["iss"] == ISSUER);
-            if let Some(shown) = UnverifiedToken::from_access_token(&token) {
-                prop_assert_eq!(shown.is_app_token(), ours);
+            let claims = serde_json::from_slice::<Value>(&payload).ok();
+            let ours = claims.is_some_and(|payload| payload["iss"] == ISSUER);
+            if let Some(parsed) = UnverifiedToken::from_access_token(&token) {
+                prop_assert_eq!(parsed.is_app_token(), ours);
             } else {
                 prop_assert!(token.len() > LONGEST);
             }

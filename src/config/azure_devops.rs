@@ -421,13 +421,13 @@ mod tests {
             production: bool,
         ) {
             let environment = if production { Environment::Production } else { Environment::Development };
-            let told = parse_url(&url, environment);
-            let Ok((api, nome)) = told.clone().and_then(|url| split_org_url(&url)) else { return Ok(()) };
-            let told = told.unwrap();
-            let host = told.host_str().unwrap();
+            let parsed = parse_url(&url, environment);
+            let Ok((api, nome)) = parsed.clone().and_then(|url| split_org_url(&url)) else { return Ok(()) };
+            let parsed = parsed.unwrap();
+            let host = parsed.host_str().unwrap();
             let legacy = host.ends_with(LEGACY_SUFFIX);
             prop_assert_eq!(api.host_str(), Some(if legacy { SERVICES_HOST } else { host }));
-            prop_assert!(legacy || (api.scheme(), api.port()) == (told.scheme(), told.port()));
+            prop_assert!(legacy || (api.scheme(), api.port()) == (parsed.scheme(), parsed.port()));
             prop_assert!(api.scheme() == "https" || !production || ["[::1]", "localhost"].contains(&host) || host.starts_with("127."));
             let above = segments(&api);
             for identity in [None, Url::parse(SERVICES_IDENTITY).ok()] {

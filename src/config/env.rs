@@ -388,13 +388,13 @@ mod tests {
                 let problem = super::super::Config::load(&env)
                     .err()
                     .map(|problems| problems.to_string());
-                let told = problem.as_deref().unwrap_or_default();
-                assert_eq!(problem.is_some(), named.is_some(), "{name} {separator:?}: {told}");
+                let text = problem.as_deref().unwrap_or_default();
+                assert_eq!(problem.is_some(), named.is_some(), "{name} {separator:?}: {text}");
                 assert!(
-                    told.contains(named.unwrap_or_default()),
-                    "{name} {separator:?}: {told}"
+                    text.contains(named.unwrap_or_default()),
+                    "{name} {separator:?}: {text}"
                 );
-                assert!(!told.contains("s3cret") && !told.contains("1234"), "{told}");
+                assert!(!text.contains("s3cret") && !text.contains("1234"), "{text}");
             }
         }
     }
@@ -420,8 +420,8 @@ mod tests {
             let path = folder.path().join(".env");
             std::fs::write(&path, file).unwrap();
             if let Err(problems) = Reader::new(&Env::from_file(&path)).finish(()) {
-                let shown = format!("{problems} {problems:?}");
-                prop_assert!(!shown.contains("c4n4ry"), "{}", shown);
+                let printed = format!("{problems} {problems:?}");
+                prop_assert!(!printed.contains("c4n4ry"), "{}", printed);
                 prop_assert_eq!(problems.variables(), [FILE]);
             }
         }

@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn no_environment_breaks_the_configuration_and_no_secret_is_shown(variables in environment()) {
         let env = Env::from_pairs(variables.iter().map(|(name, value)| (*name, value.as_str())));
-        let shown = match Config::load(&env) {
+        let printed = match Config::load(&env) {
             Ok(config) => {
                 prop_assert!(config.database.pool_min <= config.database.pool_max);
                 prop_assert!(config.database.lock_timeout < config.database.acquire_timeout);
@@ -148,7 +148,7 @@ proptest! {
                 format!("{problems} {problems:?}")
             }
         };
-        prop_assert!(!shown.to_lowercase().contains(CANARY), "{}", shown);
+        prop_assert!(!printed.to_lowercase().contains(CANARY), "{}", printed);
         // The parts that other commands read agree with the whole.
         if Config::load(&env).is_ok() {
             prop_assert!(Config::load_database(&env).is_ok() && Config::load_http(&env).is_ok());
@@ -169,8 +169,8 @@ proptest! {
             ("PAT_ENCRYPTION_KEY", &key), ("PAT_ENCRYPTION_KEYS", &key),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otel"), ("OTEL_EXPORTER_OTLP_HEADERS", &headers),
         ])).unwrap();
-        let shown = format!("{config:?}");
-        prop_assert!(!shown.contains(&secret) && !shown.contains(&key), "{}", shown);
+        let printed = format!("{config:?}");
+        prop_assert!(!printed.contains(&secret) && !printed.contains(&key), "{}", printed);
     }
 
     #[test]

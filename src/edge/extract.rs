@@ -214,7 +214,7 @@ mod tests {
                 Ok(value) => {
                     for (name, value) in value.as_object().unwrap() {
                         prop_assert!(known.contains(&name.as_str()));
-                        prop_assert!(pairs().any(|(key, told)| key == name.as_str() && value == told.as_ref()));
+                        prop_assert!(pairs().any(|(key, raw)| key == name.as_str() && value == raw.as_ref()));
                     }
                     prop_assert!(known.iter().all(|name| times(name) <= 1));
                 }

@@ -38,7 +38,7 @@ pub fn describe(document: &mut OpenApi) {
 /// Shows a header on every answer that depends on the caller, of the paths that are `wanted`.
 pub(super) fn describe_header(
     document: &mut OpenApi,
-    shown: &str,
+    documented: &str,
     description: &str,
     wanted: impl Fn(&str) -> bool,
 ) {
@@ -46,7 +46,7 @@ pub(super) fn describe_header(
     let mut header = Header::new(schema);
     header.description = Some(description.to_owned());
     let components = document.components.get_or_insert_default();
-    components.headers.insert(shown.to_owned(), RefOr::T(header));
+    components.headers.insert(documented.to_owned(), RefOr::T(header));
     let paths = document.paths.paths.iter_mut().filter(|(path, _)| wanted(path));
     for operation in paths.flat_map(|(_, path)| operations(path)) {
         // Only open operations say themselves what security they have.
@@ -56,8 +56,8 @@ pub(super) fn describe_header(
         let responses = &mut operation.responses.responses;
         for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
             if let RefOr::T(response) = response {
-                let shared = Ref::new(format!("#/components/headers/{shown}"));
-                response.headers.insert(shown.to_owned(), RefOr::Ref(shared));
+                let shared = Ref::new(format!("#/components/headers/{documented}"));
+                response.headers.insert(documented.to_owned(), RefOr::Ref(shared));
             }
         }
     }

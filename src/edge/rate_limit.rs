@@ -61,8 +61,8 @@ impl KeyExtractor for ByCaller {
             .headers()
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
-        let shown = header.map(Authorization::parse);
-        match shown.as_ref().and_then(Authorization::secret) {
+        let authorization = header.map(Authorization::parse);
+        match authorization.as_ref().and_then(Authorization::secret) {
             Some(secret) => Ok(Caller::Credential(HASH_KEY.hash_one(secret.expose_secret()))),
             None => ByAddress.extract(request).map(Caller::Address),
         }

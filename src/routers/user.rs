@@ -115,10 +115,10 @@ mod tests {
 
         #[test]
         fn d_08_only_a_text_in_an_object_is_a_name(body in arbitrary::body(&json!({"User-Name": "Ada", "x": [1]}))) {
-            let told = serde_json::from_slice::<Value>(&body).ok();
-            let told = told.and_then(|told| Some(told.get("User-Name")?.as_str()?.trim().to_owned()));
+            let payload = serde_json::from_slice::<Value>(&body).ok();
+            let payload = payload.and_then(|payload| Some(payload.get("User-Name")?.as_str()?.trim().to_owned()));
             let found = name(STANDARD.encode(&body).as_bytes());
-            prop_assert_eq!(found, told.filter(|name| !name.is_empty()));
+            prop_assert_eq!(found, payload.filter(|name| !name.is_empty()));
         }
     }
 }

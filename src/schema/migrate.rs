@@ -84,7 +84,7 @@ async fn create_schema(conn: &mut PgConnection, schema: &Identifier) -> Result<(
 /// holds a snapshot, which blocks `CREATE INDEX CONCURRENTLY` of the replica that has the lock.
 async fn lock(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), sqlx::Error> {
     let key = format!("aponta.migrate.{}", config.schema);
-    let mut told = false;
+    let mut announced = false;
     loop {
         let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
             .bind(&key)
@@ -93,9 +93,9 @@ async fn lock(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), sq
         if locked {
             return Ok(());
         }
-        if !told {
+        if !announced {
             tracing::info!("waiting for the migration lock: another process is migrating this schema");
-            told = true;
+            announced = true;
         }
         tokio::time::sleep(LOCK_RETRY).await;
     }

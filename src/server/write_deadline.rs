@@ -56,8 +56,8 @@ impl WriteDeadline {
         ready!(stalled.as_mut().poll(cx));
         // With a reset the kernel forgets the bytes that wait; an orderly end would keep them for minutes.
         self.stream.set_zero_linger()?;
-        let told = "the client did not read its answer";
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, told)))
+        let message = "the client did not read its answer";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
     }
 }
 

@@ -183,12 +183,12 @@ impl ProjetoService {
         reference: (&ProjetoNomeado, &Located),
         item: &WorkItem,
     ) -> Result<Option<Located>> {
-        let (asked, found) = reference;
+        let (named, found) = reference;
         if self.is_in_project(membership, found, item).await? {
             return Ok(Some(found.clone()));
         }
         let same_name = |nome: &String| nome.to_lowercase() == item.project.to_lowercase();
-        match (asked, self.guid_of(membership, item).await?) {
+        match (named, self.guid_of(membership, item).await?) {
             (ProjetoNomeado::Nome(nome), Some(guid)) if same_name(nome) => {
                 // The name went from one project to another; the mirror learns of both.
                 self.refresh(membership, guid).await?;

@@ -148,14 +148,14 @@ async fn rosters(
 ) -> Result<Arc<Rosters>, AzureError> {
     let organizacao = membership.organizacao();
     let teams = organizacao.teams(credential, project, false).await?;
-    let asked: Vec<_> = teams
+    let reads: Vec<_> = teams
         .into_iter()
         .map(|team| async move {
             let members = organizacao.team_members(credential, project, &team.id).await?;
             Ok::<_, AzureError>((team, members))
         })
         .collect();
-    stream::iter(asked)
+    stream::iter(reads)
         .buffered(AT_ONCE)
         .try_collect()
         .await

@@ -167,7 +167,7 @@ impl TimesheetService {
             state: item.state,
             categoria: lookup.or_in_progress(),
             icon,
-            assigned_to: item.assigned_to.map(|who| who.nome),
+            assigned_to: item.assigned_to.map(|person| person.nome),
             scheduling: item.scheduling,
             parent: item.parent,
         }

@@ -288,7 +288,7 @@ impl WorkItemService {
         let tipo = types.find(&item.tipo).ok_or(AzureError::Nonsense(
             "the work item has a type that its project does not know",
         ))?;
-        if !tipo.fields_told {
+        if !tipo.fields_known {
             return Err(AzureError::Nonsense("the type does not tell its fields"));
         }
         Ok(Arc::clone(tipo))

@@ -92,10 +92,10 @@ async fn stop_during_a_pause_ends_the_job_at_once() {
     let supervisor = Supervisor::until(stop.clone());
     supervisor.spawn_unbroken(Job::Outbox, || async { panic!("always") });
     sleep(Duration::from_secs(40)).await;
-    let told = Instant::now();
+    let stopped_at = Instant::now();
     stop.cancel();
     supervisor.stopped().await;
-    assert_eq!(told.elapsed(), Duration::ZERO);
+    assert_eq!(stopped_at.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,10 +110,10 @@ async fn stop_waits_for_a_job_that_ends_by_itself() {
         }
     });
     supervisor.spawn(Job::Gauges, std::future::pending);
-    let told = Instant::now();
+    let stopped_at = Instant::now();
     supervisor.stop();
     supervisor.stopped().await;
-    assert_eq!(told.elapsed(), Duration::from_secs(3));
+    assert_eq!(stopped_at.elapsed(), Duration::from_secs(3));
 }
 
 #[test]

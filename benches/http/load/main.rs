@@ -185,10 +185,10 @@ async fn main() {
     while let Some(sample) = receiver.recv().await {
         samples.push(sample);
     }
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for (number, stage) in plan.iter().enumerate() {
         let title = format!("{:.0} s, {:.0} to {:.0}/s", stage.seconds, stage.from, stage.to);
-        told.push(report::line(
+        lines.push(report::line(
             &title,
             samples.iter().filter(|sample| sample.stage == number),
         ));
@@ -196,10 +196,10 @@ async fn main() {
     // The operations and everything together: of the last stage, which is the one that counts.
     let last = || samples.iter().filter(|sample| sample.stage + 1 == plan.len());
     for operation in mix::OPERATIONS {
-        told.push(report::line(
+        lines.push(report::line(
             operation,
             last().filter(|sample| sample.operation == operation),
         ));
     }
-    println!("{}", json!(told));
+    println!("{}", json!(lines));
 }

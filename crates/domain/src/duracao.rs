@@ -162,13 +162,13 @@ mod tests {
                 let digits = text.chars().all(|c| c.is_ascii_digit());
                 text.parse::<u32>().ok().filter(|_| digits)
             };
-            let told = match text.split_once(':') {
+            let minutes = match text.split_once(':') {
                 Some((h, m)) if (1..=2).contains(&h.len()) && m.len() == 2 => {
                     number(h).zip(number(m)).filter(|(_, minutes)| *minutes < 60)
                 }
                 _ => None,
             };
-            let expected = match told.map(|(hours, minutes)| hours * 60 + minutes) {
+            let expected = match minutes.map(|(hours, minutes)| hours * 60 + minutes) {
                 None => Err(DuracaoInvalida::Formato),
                 Some(0) => Err(DuracaoInvalida::Zero),
                 Some(total) if total > 1_440 => Err(DuracaoInvalida::MaisDe24Horas),

@@ -96,8 +96,8 @@ impl ChaveOrganizacao {
     #[must_use]
     pub fn nth_of(nome: &NomeOrganizacao, n: usize) -> Self {
         let postfix = format!("~{n}");
-        let kept: String = nome.0.chars().take(LONGEST - postfix.len()).collect();
-        Self(format!("{kept}{postfix}"))
+        let prefix: String = nome.0.chars().take(LONGEST - postfix.len()).collect();
+        Self(format!("{prefix}{postfix}"))
     }
 
     /// The key as tables hold it.

@@ -147,12 +147,12 @@ proptest! {
         match Secret::<1, 2_000>::read(&value) {
             Ok(read) => {
                 prop_assert!(read.expose_secret().bytes().all(|b| b.is_ascii_graphic()));
-                let shown = format!("{read:?}");
-                prop_assert!(!shown.contains("c4n4ry"));
+                let printed = format!("{read:?}");
+                prop_assert!(!printed.contains("c4n4ry"));
             }
             Err(failures) => {
-                let shown = format!("{failures:?}");
-                prop_assert!(!shown.contains("c4n4ry"));
+                let printed = format!("{failures:?}");
+                prop_assert!(!printed.contains("c4n4ry"));
             }
         }
     }
@@ -172,10 +172,10 @@ proptest! {
                 prop_assert!((1..=MOST_FAILURES).contains(&failures.len()));
                 let known = ["nome", "n", "ids", "texto", "pat"];
                 for failure in failures {
-                    let place: Vec<String> = failure.loc.iter().map(ToString::to_string).collect();
-                    prop_assert_eq!(place[0].as_str(), "body");
-                    prop_assert!(place.len() > 1 || !body.is_object(), "{:?}", place);
-                    prop_assert!(place.get(1).is_none_or(|name| known.contains(&name.as_str())));
+                    let loc: Vec<String> = failure.loc.iter().map(ToString::to_string).collect();
+                    prop_assert_eq!(loc[0].as_str(), "body");
+                    prop_assert!(loc.len() > 1 || !body.is_object(), "{:?}", loc);
+                    prop_assert!(loc.get(1).is_none_or(|name| known.contains(&name.as_str())));
                 }
             }
         }

@@ -20,14 +20,14 @@ fields! {
 }
 
 fn kinds(value: &Value) -> Vec<(String, &'static str)> {
-    let place = |e: &FieldError| {
+    let loc = |e: &FieldError| {
         e.loc
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(".")
     };
-    read::<Sample>("body", value).map_or_else(|e| e.iter().map(|e| (place(e), e.kind)).collect(), |_| vec![])
+    read::<Sample>("body", value).map_or_else(|e| e.iter().map(|e| (loc(e), e.kind)).collect(), |_| vec![])
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn every_failure_is_found_in_the_order_of_declaration() {
         ("body.ids.0", "uuid_parsing"),
         ("body.ids.2", "uuid_parsing"),
     ];
-    assert_eq!(found, expected.map(|(place, kind)| (place.to_owned(), kind)));
+    assert_eq!(found, expected.map(|(loc, kind)| (loc.to_owned(), kind)));
 }
 
 #[test]

@@ -173,13 +173,13 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_was_sealed_opens_and_changed_nowhere_does_not(
-            text in arbitrary::text(), key: [u8; KEY_BYTES], seconds: u64, iv: [u8; IV_BYTES], place: Index, bit in 0_u8..8,
+            text in arbitrary::text(), key: [u8; KEY_BYTES], seconds: u64, iv: [u8; IV_BYTES], position: Index, bit in 0_u8..8,
         ) {
             let key_text = BASE64.encode(key);
             let mut token = seal(&key, &text, seconds, iv);
             prop_assert_eq!(opened(&key_text, &BASE64.encode(&token)), Ok(text));
-            let place = place.index(token.len());
-            token[place] ^= 1_u8 << bit;
+            let position = position.index(token.len());
+            token[position] ^= 1_u8 << bit;
             prop_assert_eq!(opened(&key_text, &BASE64.encode(&token)), Err(Unreadable));
         }
 

@@ -19,8 +19,8 @@ pub(super) struct Projetos {
 
 impl Projetos {
     /// A project is here under another key: a synchronisation made it before the import.
-    pub(super) fn alias(&mut self, there: Uuid, here: Uuid) {
-        self.aliases.insert(there, here);
+    pub(super) fn alias(&mut self, legacy: Uuid, ours: Uuid) {
+        self.aliases.insert(legacy, ours);
     }
 
     /// The id to look for: a key of ours instead of one that only the FastAPI service knows.

@@ -127,16 +127,19 @@ mod tests {
     }
 
     /// Returns the problems of `DATABASE_URL_FILE` when it names this path.
-    fn told(path: &str) -> String {
+    fn problem_text(path: &str) -> String {
         let problems = Config::load(&env_with("DATABASE_URL_FILE", path)).unwrap_err();
         assert_eq!(problems.variables(), ["DATABASE_URL_FILE"], "{problems}");
-        let told = problems.to_string();
+        let problem_text = problems.to_string();
         assert!(
-            told.contains("(example: DATABASE_URL_FILE=/run/secrets/database_url)"),
-            "{told}"
+            problem_text.contains("(example: DATABASE_URL_FILE=/run/secrets/database_url)"),
+            "{problem_text}"
         );
-        assert!(!told.contains(CANARY) && !told.contains(path), "{told}");
-        told
+        assert!(
+            !problem_text.contains(CANARY) && !problem_text.contains(path),
+            "{problem_text}"
+        );
+        problem_text
     }
 
     #[test]
@@ -171,10 +174,10 @@ mod tests {
         resolve(&mut env);
         let problems = Config::load(&env).unwrap_err();
         assert_eq!(problems.variables(), ["DATABASE_URL_FILE"]);
-        let told = problems.to_string();
+        let problem_text = problems.to_string();
         assert!(
-            told.contains("and so is DATABASE_URL:") && !told.contains(CANARY),
-            "{told}"
+            problem_text.contains("and so is DATABASE_URL:") && !problem_text.contains(CANARY),
+            "{problem_text}"
         );
     }
 
@@ -192,9 +195,9 @@ mod tests {
     fn unusable_file_is_told_once_and_nothing_is_missed() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        assert!(told(&at(CANARY)).contains("cannot be read: entity not found"));
-        assert!(told(&at("")).contains("not a regular file"));
-        assert!(told("/dev/null").contains("not a regular file"));
+        assert!(problem_text(&at(CANARY)).contains("cannot be read: entity not found"));
+        assert!(problem_text(&at("")).contains("not a regular file"));
+        assert!(problem_text("/dev/null").contains("not a regular file"));
         assert!(
             std::process::Command::new("mkfifo")
                 .arg(at("pipe"))
@@ -202,7 +205,7 @@ mod tests {
                 .unwrap()
                 .success()
         );
-        assert!(told(&at("pipe")).contains("not a regular file"));
+        assert!(problem_text(&at("pipe")).contains("not a regular file"));
         for (content, what) in [
             (vec![], "an empty file"),
             (b"\n".to_vec(), "an empty file"),
@@ -211,7 +214,7 @@ mod tests {
             (b"c4n4ry\0".to_vec(), "a NUL"),
         ] {
             let (_folder, path) = folder_with(&content);
-            assert!(told(&path).contains(what), "{what}");
+            assert!(problem_text(&path).contains(what), "{what}");
         }
     }
 
@@ -221,7 +224,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         // The administrator of the machine reads it all the same.
         if !rustix::process::geteuid().is_root() {
-            assert!(told(&path).contains("cannot be read: permission denied"));
+            assert!(problem_text(&path).contains("cannot be read: permission denied"));
         }
     }
 
@@ -280,11 +283,11 @@ mod tests {
             let (_folder, path) = folder_with(&content);
             let mut env = env_with("DATABASE_HOST", "db").with(&format!("{secret}_FILE"), &path);
             resolve(&mut env);
-            let shown = match Config::load(&env) {
+            let printed = match Config::load(&env) {
                 Ok(config) => format!("{config:?}"),
                 Err(problems) => format!("{problems} {problems:?}"),
             };
-            prop_assert!(!shown.to_lowercase().contains(CANARY), "{}", shown);
+            prop_assert!(!printed.to_lowercase().contains(CANARY), "{}", printed);
         }
     }
 }

@@ -77,15 +77,15 @@ impl<'de> Visitor<'de> for Part {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let mut kept = Vec::new();
-        while matches!(self, Self::Field) && kept.len() <= MOST_ELEMENTS {
+        let mut retained = Vec::new();
+        while matches!(self, Self::Field) && retained.len() <= MOST_ELEMENTS {
             match elements.next_element_seed(Self::Element)? {
-                Some(element) => kept.push(element),
-                None => return Ok(Value::Array(kept)),
+                Some(element) => retained.push(element),
+                None => return Ok(Value::Array(retained)),
             }
         }
         while elements.next_element_seed(Skipped)?.is_some() {}
-        Ok(Value::Array(kept))
+        Ok(Value::Array(retained))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
@@ -93,17 +93,17 @@ impl<'de> Visitor<'de> for Part {
             Self::Body(known) => known,
             _ => &[],
         };
-        let mut kept = Map::new();
+        let mut retained = Map::new();
         while let Some(key) = entries.next_key_seed(Key(known))? {
             match key {
                 Some(key) => {
                     let value = entries.next_value_seed(Self::Field)?;
-                    kept.insert(key.to_owned(), value);
+                    retained.insert(key.to_owned(), value);
                 }
                 None => entries.next_value_seed(Skipped)?,
             }
         }
-        Ok(Value::Object(kept))
+        Ok(Value::Object(retained))
     }
 }
 
@@ -219,10 +219,10 @@ mod tests {
         ) {
             match (from_slice(&body, &KNOWN), serde_json::from_slice::<Value>(&body)) {
                 (Ok(found), Ok(whole)) => prop_assert_eq!(found, expected(whole)),
-                (Err(found), Err(told)) => {
-                    prop_assert_eq!((found.line(), found.column()), (told.line(), told.column()));
+                (Err(found), Err(expected)) => {
+                    prop_assert_eq!((found.line(), found.column()), (expected.line(), expected.column()));
                 }
-                (found, told) => prop_assert!(false, "{:?} {:?}", found, told),
+                (found, expected) => prop_assert!(false, "{:?} {:?}", found, expected),
             }
         }
     }
@@ -248,8 +248,8 @@ mod tests {
         for depth in [126, 127, 128, 129, 5_000] {
             for key in ["a", "b"] {
                 let body = format!(r#"{{"{key}":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
-                let told = serde_json::from_str::<Value>(&body).is_ok();
-                assert_eq!(from_slice(body.as_bytes(), &KNOWN).is_ok(), told, "{depth}");
+                let expected = serde_json::from_str::<Value>(&body).is_ok();
+                assert_eq!(from_slice(body.as_bytes(), &KNOWN).is_ok(), expected, "{depth}");
             }
         }
     }

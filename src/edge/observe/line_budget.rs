@@ -121,8 +121,8 @@ mod tests {
     async fn lines_beyond_the_budget_are_left_out_and_counted() {
         let budget = LineBudget::new(3);
         let start = Instant::now();
-        let told: Vec<_> = (0..5).map(|_| budget.admit(address(1), start)).collect();
-        assert_eq!(told, [Some(0), Some(0), Some(0), None, None]);
+        let admitted: Vec<_> = (0..5).map(|_| budget.admit(address(1), start)).collect();
+        assert_eq!(admitted, [Some(0), Some(0), Some(0), None, None]);
         assert_eq!(
             budget.admit(address(2), start),
             Some(0),

@@ -210,11 +210,11 @@ mod tests {
         fn a_change_changes_what_is_there(body in arbitrary::mutated(&valid())) {
             if let Ok(read) = read::<ApontamentoUpdate>("body", &body) {
                 let changes = ApontamentoChanges::from(read);
-                let there = |name: &str| body.get(name).is_some();
-                prop_assert_eq!(changes.data.is_some(), there("data_apontamento"));
-                prop_assert_eq!(changes.duracao.is_some(), there("duracao"));
-                prop_assert_eq!(changes.atividade.is_some(), there("id_atividade"));
-                prop_assert_eq!(changes.comentario.is_some(), there("comentario"));
+                let is_present = |name: &str| body.get(name).is_some();
+                prop_assert_eq!(changes.data.is_some(), is_present("data_apontamento"));
+                prop_assert_eq!(changes.duracao.is_some(), is_present("duracao"));
+                prop_assert_eq!(changes.atividade.is_some(), is_present("id_atividade"));
+                prop_assert_eq!(changes.comentario.is_some(), is_present("comentario"));
             }
         }
     }

@@ -141,7 +141,7 @@ impl From<Vec<WorkItem>> for CurrentStateResponse {
                 id: item.id,
                 state: item.state,
                 tipo: item.tipo,
-                assigned_to: item.assigned_to.map(|who| who.nome),
+                assigned_to: item.assigned_to.map(|person| person.nome),
             };
             (key, state)
         };

@@ -132,8 +132,8 @@ impl ApontamentoService {
     ) -> Result<Apontamentos> {
         let nome = filter.organizacao.as_ref();
         let organizacao = nome.map(|nome| user.may_see(nome)).transpose()?;
-        let asked = filter.usuario.as_ref();
-        let (usuarios, scope) = people::owners_and_scope(user, asked, organizacao.as_ref())?;
+        let usuario = filter.usuario.as_ref();
+        let (usuarios, scope) = people::owners_and_scope(user, usuario, organizacao.as_ref())?;
         let organizacao = organizacao.as_ref().map(ChaveOrganizacao::as_str);
         let usuarios = &usuarios;
         let mut tx = self.db.begin_list(&scope).await?;

@@ -84,8 +84,8 @@ impl Situation {
     /// Subtracts the new hours from `RemainingWork`, never below zero; deleted hours give back no more than
     /// was subtracted. Returns the new `RemainingWork` and the hours that we have subtracted in all.
     fn remaining_by_delta(&self, target: Horas, completed: Horas) -> Option<(Horas, Horas)> {
-        let (told, taken) = (self.ours.accounted, self.ours.deducted);
-        let delta = target - told;
+        let (accounted, taken) = (self.ours.accounted, self.ours.deducted);
+        let delta = target - accounted;
         if delta == Horas::ZERO {
             return None;
         }
@@ -100,7 +100,7 @@ impl Situation {
             return Some(((left - delta).at_least_zero(), taken + take));
         }
         // Hours logged when nothing was left to take come off first.
-        let untaken = (told - taken).at_least_zero();
+        let untaken = (accounted - taken).at_least_zero();
         let give = (-delta - untaken).at_least_zero().min(taken.at_least_zero());
         Some((left + give, taken - give))
     }

@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(50);
 const BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 /// Longest `Retry-After` that counts; Azure DevOps counts over five minutes.
-const LONGEST_ASKED: Duration = Duration::from_mins(10);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
 /// Pause of an organisation that throttles without saying for how long, or refuses our PAT.
 const HOLD: Duration = Duration::from_secs(2);
 
@@ -230,9 +230,9 @@ impl Inner {
             Failure::Behind => (None, motivo::BEHIND.to_owned(), true),
             Failure::Refused(motivo) => (None, motivo, true),
             Failure::Retryable(error) => {
-                let asked = error.retry_after().map(|wait| wait.min(LONGEST_ASKED));
-                self.hold_after(&target.organizacao, &error, asked);
-                (asked, motivo::retryable(&error), error.was_sent())
+                let retry_after = error.retry_after().map(|wait| wait.min(LONGEST_RETRY_AFTER));
+                self.hold_after(&target.organizacao, &error, retry_after);
+                (retry_after, motivo::retryable(&error), error.was_sent())
             }
         };
         let setback = repo::Setback {
@@ -249,11 +249,13 @@ impl Inner {
     }
 
     /// Leaves an organisation alone that said so, or whose trouble is not that of one work item.
-    fn hold_after(&self, nome: &ChaveOrganizacao, error: &AzureError, asked: Option<Duration>) {
+    fn hold_after(&self, nome: &ChaveOrganizacao, error: &AzureError, retry_after: Option<Duration>) {
         match error {
             AzureError::Replaced => self.holds.hold(nome, HOLD),
-            AzureError::Throttled { .. } => self.holds.hold(nome, asked.unwrap_or(HOLD)),
-            AzureError::Unavailable { .. } => asked.into_iter().for_each(|wait| self.holds.hold(nome, wait)),
+            AzureError::Throttled { .. } => self.holds.hold(nome, retry_after.unwrap_or(HOLD)),
+            AzureError::Unavailable { .. } => retry_after
+                .into_iter()
+                .for_each(|wait| self.holds.hold(nome, wait)),
             // A caller's own credential that is refused is no reason to let others wait.
             AzureError::InvalidCredential { .. }
                 if self.tenant(nome).is_some_and(|tenant| tenant.pat.is_some()) =>
@@ -270,7 +272,9 @@ fn pause(failures_before: i32, retry_after: Option<Duration>) -> Duration {
     let doublings = u32::try_from(failures_before).unwrap_or_default().min(16);
     let longest = BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
     let chance = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
-    retry_after.map_or(chance, |asked| asked + BACKOFF.mul_f64(fastrand::f64() / 4.0))
+    retry_after.map_or(chance, |retry_after| {
+        retry_after + BACKOFF.mul_f64(fastrand::f64() / 4.0)
+    })
 }
 
 #[cfg(test)]
@@ -285,8 +289,8 @@ mod tests {
             for many in [8, 1_000, i32::MAX] {
                 assert!((150.0..=300.0).contains(&pause(many, None).as_secs_f64()));
             }
-            let asked = pause(5, Some(Duration::from_secs(2))).as_secs_f64();
-            assert!((2.0..=2.5).contains(&asked));
+            let retry_after = pause(5, Some(Duration::from_secs(2))).as_secs_f64();
+            assert!((2.0..=2.5).contains(&retry_after));
         }
     }
 }

@@ -46,9 +46,9 @@ impl CallerIdentity {
     }
 
     fn owns(&self, item: &WorkItem) -> bool {
-        item.assigned_to.as_ref().is_some_and(|who| {
-            let same_id = who.id.is_some() && who.id == self.id;
-            let account = who.unique_name.as_ref().map(|name| name.to_lowercase());
+        item.assigned_to.as_ref().is_some_and(|person| {
+            let same_id = person.id.is_some() && person.id == self.id;
+            let account = person.unique_name.as_ref().map(|name| name.to_lowercase());
             same_id || account.is_some_and(|account| self.accounts.contains(&account))
         })
     }
@@ -124,15 +124,15 @@ impl TimesheetService {
 /// Keeps the caller's work items, those with their entries, and all that is above them.
 pub(super) fn retain_of_caller(items: &mut Vec<WorkItem>, caller: &CallerIdentity, logged: &[i32]) {
     let parents: HashMap<i32, Option<i32>> = items.iter().map(|item| (item.id, item.parent)).collect();
-    let mut kept: HashSet<i32> = HashSet::new();
+    let mut retained: HashSet<i32> = HashSet::new();
     let own = items
         .iter()
         .filter(|item| caller.owns(item) || logged.contains(&item.id));
     for item in own {
         let mut at = Some(item.id);
-        while let Some(id) = at.filter(|id| kept.insert(*id)) {
+        while let Some(id) = at.filter(|id| retained.insert(*id)) {
             at = parents.get(&id).copied().flatten();
         }
     }
-    items.retain(|item| kept.contains(&item.id));
+    items.retain(|item| retained.contains(&item.id));
 }
