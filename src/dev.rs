@@ -2,7 +2,7 @@
 
 mod databases;
 mod demo;
-pub mod places;
+pub mod folders;
 pub mod seed;
 pub mod test_databases;
 mod vault;
@@ -115,7 +115,7 @@ async fn run_with_own_database(
         Durability::Durable
     };
 
-    let programs = places::program_folders(env);
+    let programs = folders::program_folders(env);
     let starting = EmbeddedPostgres::start(folder.path(), durability, &programs, Progress::visible());
     let postgres = tokio::select! {
         started = starting => started?,
@@ -138,7 +138,7 @@ async fn open_folder(options: &DevOptions, env: &Env) -> anyhow::Result<DataDir>
         let path = options
             .data_dir
             .clone()
-            .map_or_else(|| places::data_folder(env), Ok)?;
+            .map_or_else(|| folders::data_folder(env), Ok)?;
         return DataDir::open(&path);
     }
     for abandoned in dev_postgres::abandoned() {

@@ -9,7 +9,7 @@ pub mod integracao;
 pub mod iterations;
 pub mod organization_pats;
 pub mod outbox;
-mod place;
+mod project_params;
 pub mod projetos;
 pub mod teams;
 mod tenant;

@@ -18,7 +18,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{databases, places};
+use super::{databases, folders};
 use crate::config::{Config, Env, Identifier};
 use crate::schema::migrate;
 
@@ -41,7 +41,7 @@ struct Lender {
 /// When the server does not start or the socket cannot be made.
 pub async fn lend(socket: &Path, env: &Env) -> anyhow::Result<()> {
     let folder = DataDir::ephemeral()?;
-    let programs = places::program_folders(env);
+    let programs = folders::program_folders(env);
     let starting = EmbeddedPostgres::start(
         folder.path(),
         Durability::Disposable,

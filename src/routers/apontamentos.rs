@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use self::request::{ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate};
 use self::response::{ApontamentoListResponse, ApontamentoResponse, AzureInfoResponse, ResumoResponse};
-use super::place::{PlaceParams, WorkItemIdParam};
+use super::project_params::{ProjectParams, WorkItemIdParam};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery, ApiWorkItemPath};
@@ -182,7 +182,7 @@ async fn delete_apontamento(
 ///
 /// Returns the entries of all people, the newest day first. The totals count all pages.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}", tag = APONTAMENTOS,
-    params(WorkItemIdParam, PlaceParams, PageParams),
+    params(WorkItemIdParam, ProjectParams, PageParams),
     responses(
         (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
         Problems<(InvalidInput, Protected)>
@@ -191,10 +191,10 @@ async fn list_apontamentos_of_work_item(
     user: CurrentUser,
     State(service): State<ApontamentoService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(of, page): ApiQuery<PlaceParams, PageParams>,
+    ApiQuery(of, page): ApiQuery<ProjectParams, PageParams>,
 ) -> Result<ApiJson<ApontamentoListResponse>> {
     let found = service
-        .list_of_work_item(&user, &place(id, of), page.into())
+        .list_of_work_item(&user, &project(id, of), page.into())
         .await?;
     Ok(ApiJson(found.into()))
 }
@@ -204,7 +204,7 @@ async fn list_apontamentos_of_work_item(
 /// Returns the sum of the hours as a whole, by activity and by person. The sums are zero when no hours were
 /// logged.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}/resumo", tag = APONTAMENTOS,
-    params(WorkItemIdParam, PlaceParams),
+    params(WorkItemIdParam, ProjectParams),
     responses(
         (status = 200, body = ResumoResponse, description = "The sums"),
         Problems<(InvalidInput, Protected)>
@@ -213,16 +213,16 @@ async fn get_resumo_of_work_item(
     user: CurrentUser,
     State(service): State<ApontamentoService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(of, _): ApiQuery<PlaceParams>,
+    ApiQuery(of, _): ApiQuery<ProjectParams>,
 ) -> Result<ApiJson<ResumoResponse>> {
-    Ok(ApiJson(service.resumo(&user, &place(id, of)).await?.into()))
+    Ok(ApiJson(service.resumo(&user, &project(id, of)).await?.into()))
 }
 
 /// Get the hours of a work item from Azure DevOps
 ///
 /// Returns the hours as they stand in Azure DevOps now. A field that is empty there is null.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}/azure-info", tag = APONTAMENTOS,
-    params(WorkItemIdParam, PlaceParams),
+    params(WorkItemIdParam, ProjectParams),
     responses(
         (status = 200, body = AzureInfoResponse, description = "The hours"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
@@ -231,13 +231,13 @@ async fn get_azure_info(
     user: CurrentUser,
     State(service): State<ApontamentoService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(of, _): ApiQuery<PlaceParams>,
+    ApiQuery(of, _): ApiQuery<ProjectParams>,
 ) -> Result<ApiJson<AzureInfoResponse>> {
-    let hours = service.azure_info(&user, &place(id, of)).await?;
+    let hours = service.azure_info(&user, &project(id, of)).await?;
     Ok(ApiJson(hours.into()))
 }
 
-fn place(work_item_id: i32, params: PlaceParams) -> DoWorkItem {
+fn project(work_item_id: i32, params: ProjectParams) -> DoWorkItem {
     DoWorkItem {
         organizacao: params.organization_name,
         work_item_id,

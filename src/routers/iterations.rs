@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::place::{PlaceParams, TeamParams};
+use super::project_params::{ProjectParams, TeamParams};
 use crate::auth::{CurrentUser, membership_of};
 use crate::azure_devops::iterations::{Iteration, IterationAttributes};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 ///
 /// Returns the iterations of a team, or of the project's default team. The answer is at most five minutes
 /// old.
-#[utoipa::path(get, path = "/iterations", tag = ITERATIONS, params(PlaceParams, TeamParams, IfNoneMatchParam),
+#[utoipa::path(get, path = "/iterations", tag = ITERATIONS, params(ProjectParams, TeamParams, IfNoneMatchParam),
     responses(
         (status = 200, body = IterationListResponse, description = "The iterations", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
@@ -39,13 +39,13 @@ pub fn router() -> OpenApiRouter<AppState> {
 async fn list_iterations(
     user: CurrentUser,
     State(service): State<IterationService>,
-    ApiQuery(place, team): ApiQuery<PlaceParams, TeamParams>,
+    ApiQuery(project, team): ApiQuery<ProjectParams, TeamParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let membership = membership_of(&user, &place.organization_name)?;
+    let membership = membership_of(&user, &project.organization_name)?;
     let team = team.team_id;
     let found = service
-        .list(&user, membership, &place.project_id, team.as_deref())
+        .list(&user, membership, &project.project_id, team.as_deref())
         .await?;
     Ok(Tagged::view(IterationListResponse::new(&found)).unless(&known))
 }
@@ -54,7 +54,7 @@ async fn list_iterations(
 ///
 /// Returns the ids of the work items in the order of Azure DevOps. The answer is at most 20 seconds old.
 #[utoipa::path(get, path = "/iterations/{iteration_id}/work-items", tag = ITERATIONS,
-    params(IterationIdParam, PlaceParams, TeamParams, IfNoneMatchParam),
+    params(IterationIdParam, ProjectParams, TeamParams, IfNoneMatchParam),
     responses(
         (status = 200, body = IterationWorkItemsResponse, description = "The work items", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
@@ -64,13 +64,13 @@ async fn list_iteration_work_items(
     user: CurrentUser,
     State(service): State<IterationService>,
     ApiPath(id): ApiPath,
-    ApiQuery(place, team): ApiQuery<PlaceParams, TeamParams>,
+    ApiQuery(project, team): ApiQuery<ProjectParams, TeamParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let membership = membership_of(&user, &place.organization_name)?;
+    let membership = membership_of(&user, &project.organization_name)?;
     let (id, team) = (id.to_string(), team.team_id);
     let planned = service
-        .work_items(&user, membership, &place.project_id, team.as_deref(), &id)
+        .work_items(&user, membership, &project.project_id, team.as_deref(), &id)
         .await?;
     let answer = IterationWorkItemsResponse {
         iteration_id: id,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::place::PlaceParams;
+use super::project_params::ProjectParams;
 use crate::auth::{CurrentUser, membership_of};
 use crate::azure_devops::teams::Team;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
@@ -28,7 +28,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 ///
 /// Returns the caller's own teams by name; administrators get all teams of the project. The answer is at most
 /// five minutes old.
-#[utoipa::path(get, path = "/teams", tag = TEAMS, params(PlaceParams, IfNoneMatchParam),
+#[utoipa::path(get, path = "/teams", tag = TEAMS, params(ProjectParams, IfNoneMatchParam),
     responses(
         (status = 200, body = TeamListResponse, description = "The teams", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
@@ -37,11 +37,11 @@ pub fn router() -> OpenApiRouter<AppState> {
 async fn list_teams(
     user: CurrentUser,
     State(service): State<TeamService>,
-    ApiQuery(place, _): ApiQuery<PlaceParams>,
+    ApiQuery(project, _): ApiQuery<ProjectParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let membership = membership_of(&user, &place.organization_name)?;
-    let found = service.list(&user, membership, &place.project_id).await?;
+    let membership = membership_of(&user, &project.organization_name)?;
+    let found = service.list(&user, membership, &project.project_id).await?;
     let answer = TeamListResponse {
         count: found.teams.len(),
         teams: found.teams.iter().map(TeamResponse::from).collect(),

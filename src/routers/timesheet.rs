@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub use self::response::FolhaResponse;
 use self::states::{CurrentStateResponse, ProcessStatesResponse, RevisionsResponse, StateCategoryResponse};
-use super::place::{PlaceParams, WorkItemIdParam, parts};
+use super::project_params::{ProjectParams, WorkItemIdParam, parts};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiQuery, ApiWorkItemPath};
@@ -63,7 +63,7 @@ fields! {
 /// Returns the caller's entries of a week, arranged on the work items of an iteration, or on the work items
 /// that are open or changed since the week began. Work items with entries are always included. A parent
 /// carries the sum of its children; the totals count each entry once.
-#[utoipa::path(get, path = "/timesheet", tag = TIMESHEET, params(PlaceParams, FolhaParams, IfNoneMatchParam),
+#[utoipa::path(get, path = "/timesheet", tag = TIMESHEET, params(ProjectParams, FolhaParams, IfNoneMatchParam),
     responses(
         (status = 200, body = FolhaResponse, description = "The week", headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
@@ -72,12 +72,12 @@ fields! {
 async fn get_timesheet(
     user: CurrentUser,
     State(service): State<TimesheetService>,
-    ApiQuery(place, params): ApiQuery<PlaceParams, FolhaParams>,
+    ApiQuery(project, params): ApiQuery<ProjectParams, FolhaParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
     let pedida = FolhaPedida {
-        organizacao: place.organization_name,
-        projeto: place.project_id,
+        organizacao: project.organization_name,
+        projeto: project.project_id,
         day: params.week_start,
         iteration: params.iteration_id,
         team: params.team_id,
@@ -92,7 +92,7 @@ async fn get_timesheet(
 /// Returns the category that the process gives to the state, and whether hours can be logged, changed and
 /// deleted in it. The answer is at most 20 seconds old.
 #[utoipa::path(get, path = "/timesheet/work-item/{work_item_id}/state-category", tag = TIMESHEET,
-    params(WorkItemIdParam, PlaceParams),
+    params(WorkItemIdParam, ProjectParams),
     responses(
         (status = 200, body = StateCategoryResponse, description = "The state"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
@@ -101,9 +101,9 @@ async fn get_state_category(
     user: CurrentUser,
     State(service): State<TimesheetService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(place, _): ApiQuery<PlaceParams>,
+    ApiQuery(project, _): ApiQuery<ProjectParams>,
 ) -> Result<ApiJson<StateCategoryResponse>> {
-    let (organizacao, projeto) = (place.organization_name, place.project_id);
+    let (organizacao, projeto) = (project.organization_name, project.project_id);
     let estado = service.estado(&user, &organizacao, &projeto, id).await?;
     Ok(ApiJson(estado.into()))
 }
@@ -113,7 +113,7 @@ async fn get_state_category(
 /// Returns the state and the assignment of each revision, the oldest first. At most 12,000 revisions are
 /// returned; `truncado` is true when later ones are missing.
 #[utoipa::path(get, path = "/timesheet/work-item/{work_item_id}/revisions", tag = TIMESHEET,
-    params(WorkItemIdParam, PlaceParams),
+    params(WorkItemIdParam, ProjectParams),
     responses(
         (status = 200, body = RevisionsResponse, description = "The revisions"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
@@ -122,9 +122,9 @@ async fn list_revisions(
     user: CurrentUser,
     State(service): State<TimesheetService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(place, _): ApiQuery<PlaceParams>,
+    ApiQuery(project, _): ApiQuery<ProjectParams>,
 ) -> Result<ApiJson<RevisionsResponse>> {
-    let (organizacao, projeto) = (place.organization_name, place.project_id);
+    let (organizacao, projeto) = (project.organization_name, project.project_id);
     let found = service.revisions(&user, &organizacao, &projeto, id).await?;
     Ok(ApiJson(RevisionsResponse::new(id, found)))
 }
@@ -142,7 +142,7 @@ fields! {
 /// Get the states of a work item type
 ///
 /// Returns the name of each state of the type and its category in the process.
-#[utoipa::path(get, path = "/timesheet/process-states", tag = TIMESHEET, params(PlaceParams, ProcessStatesParams),
+#[utoipa::path(get, path = "/timesheet/process-states", tag = TIMESHEET, params(ProjectParams, ProcessStatesParams),
     responses(
         (status = 200, body = ProcessStatesResponse, description = "The states"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
@@ -150,9 +150,9 @@ fields! {
 async fn get_process_states(
     user: CurrentUser,
     State(service): State<TimesheetService>,
-    ApiQuery(place, params): ApiQuery<PlaceParams, ProcessStatesParams>,
+    ApiQuery(project, params): ApiQuery<ProjectParams, ProcessStatesParams>,
 ) -> Result<ApiJson<ProcessStatesResponse>> {
-    let (organizacao, projeto) = (place.organization_name, place.project_id);
+    let (organizacao, projeto) = (project.organization_name, project.project_id);
     let process = params.process_id;
     let states = service
         .process_states(
@@ -202,7 +202,7 @@ impl FieldType for Ids {
 /// Accepts up to 2,000 ids. Work items that do not exist in the project are left out. The answer is at most
 /// 20 seconds old.
 #[utoipa::path(get, path = "/timesheet/work-items/current-state", tag = TIMESHEET,
-    params(PlaceParams, CurrentStateParams),
+    params(ProjectParams, CurrentStateParams),
     responses(
         (status = 200, body = CurrentStateResponse, description = "The states, by id"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
@@ -210,9 +210,9 @@ impl FieldType for Ids {
 async fn get_current_state(
     user: CurrentUser,
     State(service): State<TimesheetService>,
-    ApiQuery(place, params): ApiQuery<PlaceParams, CurrentStateParams>,
+    ApiQuery(project, params): ApiQuery<ProjectParams, CurrentStateParams>,
 ) -> Result<ApiJson<CurrentStateResponse>> {
-    let (organizacao, projeto) = (place.organization_name, place.project_id);
+    let (organizacao, projeto) = (project.organization_name, project.project_id);
     let ids = read_ids(&params.work_item_ids)?;
     let found = service.current(&user, &organizacao, &projeto, &ids).await?;
     Ok(ApiJson(CurrentStateResponse::from(found)))

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::place::parts;
+use super::project_params::parts;
 use crate::auth::{CurrentUser, membership_of, not_configured};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
@@ -64,7 +64,7 @@ async fn search_work_items(
     ApiQuery(params, _): ApiQuery<SearchParams>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let place = match params.organization_name {
+    let project = match params.organization_name {
         Some(nome) => membership_of(&user, &nome)?,
         None => match user.default_membership() {
             Err(_) if user.is_mock() => return Err(not_configured()),
@@ -78,7 +78,7 @@ async fn search_work_items(
         types: parts(&types).map(str::to_owned).collect(),
         limit: usize::try_from(params.limit).unwrap_or_default(),
     };
-    let found = service.search(&user, place, &projetos, &search).await?;
+    let found = service.search(&user, project, &projetos, &search).await?;
     let project = search.projeto.as_ref().map(|projeto| match projeto {
         ProjetoNomeado::Id(id) => id.to_string(),
         ProjetoNomeado::Nome(nome) => nome.clone(),

@@ -1,5 +1,4 @@
-//! Where something is: organisation and project, as most reads of Azure DevOps name them; and the team, where
-//! one matters.
+//! Parameters that name an organisation and a project, a team, or a work item.
 
 use utoipa::IntoParams;
 
@@ -9,7 +8,7 @@ use crate::models::organizacao::NomeOrganizacao;
 
 fields! {
     /// Names an organisation and a project.
-    pub(super) struct PlaceParams {
+    pub(super) struct ProjectParams {
         /// Name of the organisation. Case does not matter.
         pub(super) organization_name: Required<NomeOrganizacao> = "contoso",
         /// Project: its name, its Azure DevOps GUID in any spelling, or its `id`.
