@@ -1,4 +1,4 @@
-//! Makes a new migration rebuild the embedded `MIGRATOR`: cargo does not see the folder by itself.
+//! Rebuilds the embedded `MIGRATOR` for a new migration: cargo does not track the folder by itself.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

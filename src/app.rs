@@ -1,4 +1,5 @@
-//! Puts the parts together: one function builds the whole router, for the server, the tests and the document.
+//! Assembles the application: one function builds the whole router, for the server, the tests and the
+//! document.
 
 mod metrics;
 
@@ -45,14 +46,14 @@ use crate::tenants::Tenants;
 
 pub use metrics::MetricsListener;
 
-/// Answers below this many bytes are not worth compressing.
+/// Minimum size of a compressed response, in bytes; smaller ones are not worth compressing.
 const COMPRESS_ABOVE: u64 = 4_096;
 
-/// How long the end of the process waits for hours that are being written.
+/// Maximum time that the end of the process waits for write-backs in flight.
 const WRITE_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// All routes, and the document that describes them. It takes megabytes and milliseconds to make, so it is
-/// made once.
+/// All routes, and the document that describes them. The document takes megabytes and milliseconds to build,
+/// so it is built once.
 struct Described {
     limited: Router<AppState>,
     unlimited: Router<AppState>,
@@ -77,21 +78,21 @@ impl Described {
     }
 }
 
-/// The OpenAPI document of all routes.
+/// Returns the OpenAPI document of all routes.
 #[must_use]
 pub fn openapi() -> OpenApi {
     Described::new().document
 }
 
-/// The OpenAPI document as it stands in `docs/openapi.json`.
+/// Returns the OpenAPI document in the format of `docs/openapi.json`.
 ///
 /// # Errors
-/// When it cannot be written as JSON, which is a defect.
+/// When the document cannot be serialized, which is a defect.
 pub fn openapi_text() -> serde_json::Result<String> {
     openapi::to_text(&openapi())
 }
 
-/// The whole application: routes, limits, CORS, error bodies.
+/// Builds the whole application: routes, limits, CORS, error bodies.
 ///
 /// # Errors
 /// When the documentation pages cannot be prepared.
@@ -121,8 +122,8 @@ async fn method_not_allowed() -> Problem {
     Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// Puts around `routes` what they need whatever they do. One stack, the outermost first: a router copies all
-/// that is below each layer that it is given, with every request.
+/// Adds the layers that all routes share. One stack, the outermost layer first: a router clones everything
+/// below each of its layers with every request.
 pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
     let probes = [&ALIVE[..], &[READY]].concat();
     let observer = Observer::new(config, draining.clone(), probes);
@@ -145,18 +146,18 @@ pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Ro
         ))
         .layer(RequestBodyLimitLayer::new(config.max_body_bytes))
         .layer(DefaultBodyLimit::disable());
-    // A layer of a router runs after routing; what changes the path must stand outside.
+    // A layer of a router runs after routing; a layer that changes the path must be outside.
     let outside = NormalizePathLayer::trim_trailing_slash();
     Router::new().fallback_service(outside.layer(routes.layer(edge)))
 }
 
-/// Why an application could not be put together.
+/// Reason why the application could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The database address is malformed.
+    /// The database URL is malformed.
     #[error("malformed database address")]
     Database(#[from] DbError),
-    /// Azure DevOps cannot be asked.
+    /// The client of Azure DevOps cannot be built.
     #[error("cannot create the Azure DevOps client")]
     AzureDevOps(#[from] azure_devops::BuildError),
     /// The documentation pages cannot be prepared.
@@ -164,30 +165,30 @@ pub enum BuildError {
     Documentation(#[from] io::Error),
 }
 
-/// The pieces that a running server needs.
+/// Parts of a running server.
 #[derive(Debug)]
 pub struct App {
-    /// Answers requests.
+    /// Handler of requests.
     pub service: Router,
-    /// The pool, to be closed at the end.
+    /// Database pool, to be closed at the end.
     pub db: Db,
-    /// Turns readiness red.
+    /// Makes readiness fail.
     pub draining: Draining,
-    /// What goes on beside requests, once it is started.
+    /// Background jobs, not yet running.
     pub jobs: Jobs,
-    /// The organisations that are served.
+    /// Served organisations.
     pub tenants: Tenants,
-    /// Hours on their way to Azure DevOps.
+    /// Write-back of hours to Azure DevOps.
     pub outbox: OutboxService,
     /// Time entries.
     pub apontamentos: ApontamentoService,
 }
 
 impl App {
-    /// Connects (lazily) and builds.
+    /// Builds the application; the pool connects lazily.
     ///
     /// # Errors
-    /// When the machine has no certificates to trust; or the database address is malformed, which a loaded
+    /// When the machine has no certificates to trust, or when the database URL is malformed, which a loaded
     /// configuration excludes.
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         let db = Db::connect_lazy(&config.database)?;
@@ -221,8 +222,8 @@ impl App {
         })
     }
 
-    /// Serves and does the background jobs until `stop` is cancelled; then drains and closes the pool.
-    /// Returns how many connections had to be cut.
+    /// Serves requests and runs the background jobs until `stop` is cancelled; then drains and closes the
+    /// pool. Returns the number of connections that had to be cut.
     pub async fn run(
         self,
         listener: TcpListener,
@@ -243,7 +244,7 @@ impl App {
         }
         self.outbox.finish(WRITE_BACK_PATIENCE).await;
         if let Some(measuring) = measuring {
-            // The end of a drain is worth measuring, too, so this goes last.
+            // Stopped last, because metrics of the end of a drain are useful.
             measuring.abort();
         }
         gauge_supervisor.stop();

@@ -1,8 +1,8 @@
-//! The caller and the organisations that they are a member of.
+//! Authentication of callers and their organisations.
 //!
-//! `unverified_token` takes the request's headers apart, `app_token` checks tokens of the extension, `membership`
-//! asks the organisations (and remembers), `verifier` decides, `administrators` knows what callers
-//! administer.
+//! `unverified_token` parses the request's headers, `app_token` verifies tokens of the extension, `membership`
+//! calls the organisations and caches their answers, `verifier` decides, and `administrators` determines the
+//! administered organisations.
 
 mod admin;
 mod administrators;

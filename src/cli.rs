@@ -1,5 +1,4 @@
-//! What a person types, and what the process answers: exit 0, 1 (it failed) or 2 (the configuration is
-//! wrong).
+//! Command line. Exit codes: 0, 1 (failure) or 2 (invalid configuration).
 
 mod database;
 #[cfg(feature = "dev")]
@@ -32,7 +31,7 @@ use crate::telemetry::trace::Exporter;
 use crate::telemetry::{self, ServerLog};
 use crate::tenants::Tenants;
 
-/// Exit code of a wrong configuration, as clap has it for a wrong command line.
+/// Exit code of an invalid configuration, the same as clap's for an invalid command line.
 const EXIT_CONFIG: u8 = 2;
 
 /// API Aponta: hours worked on Azure DevOps work items
@@ -85,7 +84,7 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Executes the command.
     #[must_use]
     pub fn run(self) -> ExitCode {
         let env = Env::from_process();
@@ -111,7 +110,7 @@ impl Cli {
     }
 }
 
-/// Says on standard error what went wrong.
+/// Prints an error to standard error.
 fn report(error: &anyhow::Error) -> ExitCode {
     let mut err = std::io::stderr();
     if let Some(problems) = error.downcast_ref::<Problems>() {
@@ -129,19 +128,19 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
         .block_on(work)
 }
 
-/// Huge pages make a process of 27 MiB one of 47: the allocator asks for them, and touches a little of each.
-/// A list is no slower without them.
+/// Disables huge pages, which increase the process from 27 MiB to 47 MiB: the allocator requests them and
+/// uses a small part of each one. Lists are no slower without them.
 fn refuse_huge_pages() {
     #[cfg(target_os = "linux")]
-    // A kernel that cannot leaves us with more memory, no less right.
+    // A kernel without this option only costs memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
-/// What is said of a database that passwords and rows may reach in clear.
+/// Warning about a database that may be reached without encryption.
 const IN_CLEAR: &str =
     "the address of the database does not demand TLS: set sslmode=verify-full (docs/database.md)";
 
-/// Outside production a database without TLS is nothing unusual.
+/// Returns the hosts of databases without TLS. Outside production they are common and not reported.
 fn hosts_in_clear(config: &Config) -> Vec<String> {
     match config.environment {
         Environment::Production => config.database.hosts_in_clear(),
@@ -149,7 +148,7 @@ fn hosts_in_clear(config: &Config) -> Vec<String> {
     }
 }
 
-/// A core dump is a file with every secret that the process knows.
+/// Disables core dumps, which would contain every secret of the process.
 fn refuse_core_dumps() -> rustix::io::Result<()> {
     let nothing = Rlimit {
         current: Some(0),
@@ -185,7 +184,7 @@ fn run_serve(env: &Env) -> anyhow::Result<()> {
 
 async fn serve(config: Config, log: Arc<ServerLog>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    // Before anything slow: as process 1 of a container we would otherwise not even die of SIGTERM.
+    // Before any slow step: as process 1 of a container, the process would otherwise ignore SIGTERM.
     tokio::spawn(stop_on_signal(StopSignals::listen()?, stop.clone(), log));
     let listener = server::listen(config.http.address())
         .with_context(|| format!("cannot listen on {}", config.http.address()))?;
@@ -205,7 +204,7 @@ async fn serve(config: Config, log: Arc<ServerLog>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first signal drains; a second one ends the process at once.
+/// Starts the drain at the first signal, and ends the process at the second one.
 async fn stop_on_signal(mut signals: StopSignals, stop: CancellationToken, log: Arc<ServerLog>) {
     signals.next().await;
     tracing::info!("shutting down: draining requests in flight");
@@ -263,7 +262,7 @@ fn run_adopt(nome: &NomeOrganizacao, env: &Env) -> anyhow::Result<()> {
     block_on(async {
         let db = Db::connect_lazy(&config.database)?;
         let tenants = Tenants::new(db.clone(), AzureDevOps::new(&config.azure_devops.client)?);
-        // A PAT of the vault does, too.
+        // A PAT from the vault is sufficient, too.
         OrganizationPatService::new(db.clone(), tenants.clone(), &config.vault)
             .refresh()
             .await?;
@@ -299,7 +298,7 @@ fn check_config(env: &Env) -> anyhow::Result<()> {
 
 fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
-        // The reader has read enough (`aponta openapi | head`).
+        // The reader closed the pipe (`aponta openapi | head`).
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
     }

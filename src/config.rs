@@ -1,8 +1,9 @@
-//! Configuration: read once, checked as a whole, then handed out in parts.
+//! Configuration: read once, validated as a whole, then passed on in parts.
 //!
-//! The environment wins over `.env`. All problems are reported together, each with the variable, what is
-//! wrong and an example. Only [`mod@env`] reads the environment. README and `.env.example` list the
-//! variables.
+//! The environment takes precedence over `.env`. All problems are reported together, each with the variable,
+//! the fault and an example.
+//!
+//! Only [`mod@env`] reads the environment. README and `.env.example` list the variables.
 
 pub mod apontamentos;
 pub mod auth;
@@ -28,33 +29,33 @@ pub use vault::VaultConfig;
 
 use env::Reader;
 
-/// Everything that `aponta serve` needs.
+/// Configuration of `aponta serve`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where this process runs.
+    /// Deployment environment of this process.
     pub environment: Environment,
     /// Listener, limits, CORS, rate limit.
     pub http: HttpConfig,
-    /// Connection and pool.
+    /// Database connection and pool.
     pub database: DatabaseConfig,
-    /// Azure DevOps organisations and how they are asked.
+    /// Azure DevOps organisations and limits of the client.
     pub azure_devops: AzureDevOpsConfig,
-    /// Rules for callers.
+    /// Authentication and authorization.
     pub auth: AuthConfig,
     /// Keys of the PAT vault.
     pub vault: VaultConfig,
-    /// Rules of time entries, and how they get into Azure DevOps.
+    /// Rules of time entries and of their write-back to Azure DevOps.
     pub apontamentos: ApontamentosConfig,
     /// Log format and filter.
     pub log: LogConfig,
     /// Metrics and traces.
     pub telemetry: TelemetryConfig,
-    /// Whether `aponta dev` plants sample data in an empty database.
+    /// `true` if `aponta dev` inserts sample data into an empty database.
     pub seed_initial_data: bool,
 }
 
 impl Config {
-    /// Reads and checks everything.
+    /// Reads and validates the whole configuration.
     ///
     /// # Errors
     /// All problems found, in the order in which the variables are read.
@@ -92,7 +93,7 @@ impl Config {
         })
     }
 
-    /// Reads only what a command that never serves needs: database and log.
+    /// Reads only the settings of commands that do not serve requests: database and log.
     ///
     /// # Errors
     /// All problems found.
@@ -105,7 +106,7 @@ impl Config {
         reader.finish((database, log))
     }
 
-    /// Reads only where the server listens.
+    /// Reads only the settings of the HTTP server.
     ///
     /// # Errors
     /// All problems found.
@@ -117,21 +118,21 @@ impl Config {
     }
 }
 
-/// Where a process runs; `/health` reports it.
+/// Deployment environment of a process; `/health` reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
     /// A developer's machine.
     Development,
     /// An automated test.
     Test,
-    /// A rehearsal of production.
+    /// A pre-production system.
     Staging,
-    /// The real thing: insecure settings are refused.
+    /// Production: insecure settings are refused.
     Production,
 }
 
 impl Environment {
-    /// The value of `ENVIRONMENT`.
+    /// Returns the value of `ENVIRONMENT`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

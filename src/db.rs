@@ -1,4 +1,4 @@
-//! The connection pool and what keeps it healthy. SQL of tables lives in [`crate::repositories`].
+//! Connection pools and their health. SQL of tables is in [`crate::repositories`].
 
 mod conn;
 mod pool;
@@ -25,35 +25,34 @@ pub use roles::Roles;
 pub use sqlx::Error as DbError;
 pub use tx::Tx;
 
-/// Statements slower than this are logged.
+/// Minimum duration of a logged slow statement.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
 
-/// Wait beyond the statement timeout for the answer of the server, which says that the statement took too
-/// long.
+/// Time to wait beyond the statement timeout for the server's response that reports the timeout.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Maximum duration of a statement for `/ready`; a slower database is as good as none.
+/// Timeout of a statement for `/ready`; a slower database counts as unavailable.
 const READINESS_PATIENCE: Duration = Duration::from_millis(900);
 
-/// Longest wait for the database at the end of the process.
+/// Maximum time to wait for connections to close at the end of the process.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The database as services see it: transactions, each with a scope. Cheap to clone.
+/// Database access for services: transactions, each with a scope. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
     primary: Pool,
-    /// One connection for `/ready` alone: a pool whose connections are all busy is no dead database, and
-    /// would be as busy in every other replica.
+    /// A separate connection for `/ready`: a pool without idle connections does not mean that the database is
+    /// down, and the pools of other replicas would be equally busy.
     readiness: Pool,
     replica: Option<Replica>,
     roles: Arc<Roles>,
 }
 
 impl Db {
-    /// Returns pools that connect when first used; the database may still be away.
+    /// Creates pools that connect on first use; the database may still be down.
     ///
     /// # Errors
-    /// When an address is malformed.
+    /// When a URL is malformed.
     pub fn connect_lazy(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
         let settings = Settings {
             name: "primary",
@@ -72,7 +71,7 @@ impl Db {
             ..settings
         };
         let server = connect_options(config, &config.url)?;
-        // The name in `pg_stat_activity` tells the connection of `/ready` from the others.
+        // The application name in `pg_stat_activity` identifies the connection of `/ready`.
         let named = server
             .clone()
             .application_name(&format!("{}-ready", config.application_name));
@@ -85,15 +84,15 @@ impl Db {
         })
     }
 
-    /// Returns a connection outside any scope, under the login alone, which may read no table.
+    /// Returns a connection outside any scope, under the login, which may read no table.
     ///
     /// # Errors
-    /// When the pool has none within the acquire timeout.
+    /// When no connection becomes available within the acquire timeout.
     pub async fn acquire(&self) -> Result<Conn, sqlx::Error> {
         self.primary.acquire().await
     }
 
-    /// Begins a transaction that sees the rows of `scope`, rolled back unless committed.
+    /// Begins a transaction that sees the rows of `scope`. Without a commit it is rolled back.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
@@ -101,7 +100,7 @@ impl Db {
         Tx::begin(&self.primary, &self.roles, scope).await
     }
 
-    /// Begins a transaction that only reads the rows of `scope`; the server refuses anything else.
+    /// Begins a read-only transaction on the rows of `scope`; the server refuses changes.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
@@ -109,16 +108,16 @@ impl Db {
         Tx::begin_read(&self.primary, &self.roles, scope).await
     }
 
-    /// Begins a transaction that only reads, on the connection that is kept for `/ready`.
+    /// Begins a read-only transaction on the connection that is reserved for `/ready`.
     ///
     /// # Errors
-    /// As for [`acquire`](Self::acquire), and when a statement takes longer than a readiness check may.
+    /// As for [`acquire`](Self::acquire), and when a statement exceeds the timeout of a readiness check.
     pub async fn begin_readiness(&self, scope: &Scope) -> Result<Tx, sqlx::Error> {
         Tx::begin_read(&self.readiness, &self.roles, scope).await
     }
 
-    /// Begins a transaction that only reads, for lists and reports, which may be a second or two behind: on
-    /// the read replica while it can be used, else on the primary.
+    /// Begins a read-only transaction for lists and reports, which may be a second or two stale: on the read
+    /// replica while it is usable, else on the primary.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
@@ -126,7 +125,7 @@ impl Db {
         if let Some(replica) = self.replica.as_ref().filter(|replica| replica.is_usable()) {
             match Tx::begin_read(&replica.pool, &self.roles, scope).await {
                 Ok(tx) => return Ok(tx),
-                // All its connections are in use: the primary takes the rest.
+                // All connections of the replica are in use: the primary serves the request.
                 Err(sqlx::Error::PoolTimedOut) => {}
                 Err(error) => replica.set_usable(&Err(error.into())),
             }
@@ -134,13 +133,14 @@ impl Db {
         self.begin_read(scope).await
     }
 
-    /// Returns the roles that transactions run under.
+    /// Returns the roles of transactions.
     #[must_use]
     pub fn roles(&self) -> &Roles {
         &self.roles
     }
 
-    /// Closes all connections. Waits for those in use, but not for long: their requests were cut by now.
+    /// Closes all connections. Waits only briefly for connections in use, because their requests have been
+    /// cut by then.
     pub async fn close(&self) {
         let pools = async {
             self.primary.close().await;
@@ -154,17 +154,17 @@ impl Db {
         }
     }
 
-    /// Returns the figures of the pools of requests.
+    /// Returns the state of the request pools.
     pub fn pool_states(&self) -> impl Iterator<Item = PoolState> {
         let replica = self.replica.as_ref().map(|replica| replica.pool.state());
         std::iter::once(self.primary.state()).chain(replica)
     }
 }
 
-/// Returns the settings of every connection of the service to the server at `url`.
+/// Returns the options of every connection to the server at `url`.
 ///
 /// # Errors
-/// When the address is malformed.
+/// When the URL is malformed.
 pub fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
     let statement_timeout = config.statement_timeout.as_millis().to_string();
     let lock_timeout = config.lock_timeout.as_millis().to_string();
@@ -175,21 +175,21 @@ pub fn connect_options(config: &DatabaseConfig, url: &SecretString) -> Result<Pg
         .options([
             ("search_path", config.schema.as_str()),
             ("statement_timeout", &statement_timeout),
-            // A transaction of ours that rests has lost its owner.
+            // An idle transaction of this service has lost its owner.
             ("idle_in_transaction_session_timeout", &statement_timeout),
-            // A table that an import or an administrator locked must not hold every connection of the pool.
+            // A table locked by an import or an administrator must not block every connection of the pool.
             ("lock_timeout", &lock_timeout),
             ("timezone", "UTC"),
-            // A role or a database may have it off. An intention whose hours are at Azure DevOps already
+            // A role or a database may switch it off. A stored patch that Azure DevOps has already applied
             // would then be lost in a crash of the server.
             ("synchronous_commit", "on"),
-            // Whatever the database's own is: changes count on a snapshot for each statement, taken after the
-            // lock.
+            // Independent of the database's default: changes rely on a new snapshot per statement, taken
+            // after the lock.
             ("default_transaction_isolation", "read committed"),
-            // Arrays of few keys make PostgreSQL plan anew each time: up to 0.7 ms for a plan that is always
-            // the same.
+            // For arrays with few keys PostgreSQL plans each execution anew: up to 0.7 ms for a plan that is
+            // always the same.
             ("plan_cache_mode", "force_generic_plan"),
-            // Compiling takes longer than any statement of ours.
+            // Compilation takes longer than any statement of this service.
             ("jit", "off"),
         ])
         .log_statements(LevelFilter::Off)

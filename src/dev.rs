@@ -1,4 +1,4 @@
-//! `aponta dev`: everything that a newcomer needs, started and stopped with one command.
+//! `aponta dev`: starts and stops a complete development environment with one command.
 
 mod databases;
 mod demo;
@@ -30,20 +30,20 @@ use demo::Demo;
 /// Name of the development database.
 const DATABASE: &str = "aponta";
 
-/// What the command line said.
+/// Command-line options.
 #[derive(Debug, Clone, Default)]
 pub struct DevOptions {
     /// Port of the API.
     pub port: u16,
-    /// Throw the data away at the end.
+    /// `true` if the data are deleted at the end.
     pub ephemeral: bool,
-    /// Where the data are kept.
+    /// Folder of the data.
     pub data_dir: Option<PathBuf>,
-    /// Use this database instead of one of our own.
+    /// URL of an existing database, instead of an embedded one.
     pub database_url: Option<String>,
-    /// Authenticate callers against Azure DevOps, instead of taking every caller for the mock user.
+    /// `true` if callers are authenticated against Azure DevOps; otherwise every caller is the mock user.
     pub auth: bool,
-    /// Only run the database, serve nothing.
+    /// `true` if only the database is started, not the server.
     pub only_database: bool,
     /// Organisation of Azure DevOps.
     pub organization: Organization,
@@ -64,7 +64,7 @@ pub enum Organization {
 /// Runs until Ctrl-C, then stops everything.
 ///
 /// # Errors
-/// With a text for the person at the terminal.
+/// With a text for the terminal.
 pub async fn run(options: DevOptions, env: &Env) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut signals = StopSignals::listen()?;
@@ -98,7 +98,7 @@ async fn run_with_own_database(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let mut folder = open_folder(options, env).await?;
-    // Before the slow steps: a taken port should be known at once.
+    // Before the slow steps, so that a port in use is reported at once.
     let listener = if options.only_database {
         None
     } else {
@@ -125,7 +125,7 @@ async fn run_with_own_database(
         Some(listener) => serve_from(&postgres, &folder, env, listener, options, stop).await,
         None => wait_with_database(&postgres, stop).await,
     };
-    // Whatever happened above, the server must not outlive us.
+    // In every case, so that the database server does not outlive the process.
     let stopped = postgres.stop().await;
     outcome.and(stopped)?;
     drop(folder);
@@ -191,7 +191,7 @@ struct Place {
     demo: Option<Demo>,
 }
 
-/// Migrates, plants the sample data, says where everything is and serves until told to stop.
+/// Migrates the database, inserts the sample data, prints the addresses and serves until `stop` is cancelled.
 async fn serve(
     config: &Config,
     listener: TcpListener,
@@ -228,8 +228,8 @@ async fn wait_with_database(postgres: &EmbeddedPostgres, stop: &CancellationToke
     Ok(())
 }
 
-/// The environment, but for what makes a development server: its own database, authentication only if asked
-/// for, loopback only, quick shutdown.
+/// Adapts the environment to a development server: database of its own, authentication only if requested,
+/// loopback only, quick shutdown.
 #[must_use]
 pub fn overlay(env: &Env, auth: bool) -> Env {
     let metrics = env.get("METRICS_ADDR").unwrap_or("off").to_owned();
@@ -309,11 +309,11 @@ fn greeting(config: &Config, address: SocketAddr, place: &Place) -> Vec<String> 
     lines
 }
 
-/// Lines for the person at the terminal.
+/// Prints lines to the terminal.
 fn say(lines: &[impl AsRef<str>]) {
     let mut out = std::io::stdout().lock();
     for line in lines {
-        // A closed terminal is no reason to stop.
+        // Errors of a closed terminal are ignored.
         let _ = writeln!(out, "{}", line.as_ref());
     }
 }

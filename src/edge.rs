@@ -1,4 +1,4 @@
-//! The edge of the service that no resource owns: errors, extractors, limits, CORS, request ids, docs
+//! HTTP infrastructure shared by all resources: errors, extractors, limits, CORS, request ids, OpenAPI
 //! document.
 
 pub mod body;

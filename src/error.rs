@@ -1,7 +1,7 @@
-//! What can go wrong in a use case, in terms of the application.
+//! Errors of use cases, in terms of the application.
 //!
-//! Nothing here knows HTTP: [`crate::edge::problem`] turns an [`Error`] into a status and a body.
-//! Sentences inside variants are shown to people and therefore Portuguese; causes are for the log.
+//! Independent of HTTP: [`crate::edge::problem`] maps an [`Error`] to a status and a body. Sentences inside
+//! variants are displayed to people and therefore Portuguese; causes are for the log.
 
 mod code;
 mod constraint;
@@ -16,87 +16,87 @@ pub use crate::models::field_error::{FieldError, Segment};
 pub use code::Code;
 pub use constraint::{OnConstraint, is_locked_out};
 
-/// Shorthand for results of services.
+/// Result of a service.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a use case did not happen.
+/// Reason why a use case failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The caller's identity is not proved. Holds the sentence for the caller.
+    /// The caller is not authenticated. Contains the sentence for the caller.
     #[error("not authenticated: {0}")]
     Unauthenticated(String),
-    /// The address showed too many unknown credentials lately (429).
+    /// The address presented too many unknown credentials recently (429).
     #[error("too many unverified credentials from one address")]
     TooManyProofs {
-        /// When the next one may come.
+        /// Time until the next attempt.
         retry_after: Duration,
     },
-    /// The caller is known and may not do this. Holds the sentence for the caller.
+    /// The caller is authenticated but not permitted. Contains the sentence for the caller.
     #[error("forbidden: {0}")]
     Forbidden(String),
-    /// The object does not exist, or not for this caller. Holds the sentence for the caller.
+    /// The object does not exist, or is not visible to this caller. Contains the sentence for the caller.
     #[error("not found: {0}")]
     NotFound(String),
-    /// The input is well-formed but names things that do not exist (400).
+    /// The input is well-formed but refers to objects that do not exist (400).
     #[error("invalid reference: {0}")]
     InvalidReference(String),
-    /// The input breaks rules; every failure found is in the list (422).
+    /// The input is invalid; the list contains every failure (422).
     #[error("invalid input: {} failure(s)", .0.len())]
     Invalid(Vec<FieldError>),
-    /// The input is well-formed and breaks a rule of the product (422).
+    /// The input is well-formed and violates a rule of the product (422).
     #[error("rule violated: {}", .code.as_str())]
     Rule {
-        /// Its code.
+        /// Code of the rule.
         code: Code,
         /// Sentence for the caller.
         detail: String,
-        /// What broke it.
+        /// Location of the offending value.
         loc: Vec<Segment>,
     },
-    /// The object is not the one that the caller last saw (412).
+    /// The precondition failed: the object was changed since the caller read it (412).
     #[error("precondition failed")]
     Stale,
     /// The state of the object forbids the operation (409).
     #[error("conflict: {detail}")]
     Conflict {
-        /// Its code.
+        /// Code of the conflict.
         code: Code,
         /// Sentence for the caller.
         detail: String,
     },
-    /// The database is away, restarting, or all its connections stayed busy for too long.
+    /// The database is down or restarting, or no connection became available in time.
     #[error("database unavailable")]
     DatabaseUnavailable(#[source] sqlx::Error),
-    /// Something that this installation was not given is needed (503).
+    /// A feature that is not configured in this installation is required (503).
     #[error("not configured: {}", .0.as_str())]
     NotConfigured(Code),
-    /// Azure DevOps gave no usable answer.
+    /// Azure DevOps returned no usable answer.
     #[error("{detail}")]
     Upstream {
         /// Sentence for the caller.
         detail: String,
-        /// What happened.
+        /// Error of the call.
         #[source]
         source: azure_devops::Error,
     },
-    /// Several organisations were asked and none gave a usable answer.
+    /// Several organisations were called and none returned a usable answer.
     #[error("no usable response from any of {} organisation(s)", .failures.len())]
     AllUpstreamsFailed {
-        /// Each organisation and what happened, in words for people.
+        /// Each organisation and its error, as text for people.
         failures: Vec<(NomeOrganizacao, String)>,
-        /// When to come back, where one of them told it.
+        /// Time until the next attempt, if an organisation returned one.
         retry_after: Option<Duration>,
     },
-    /// The outcome of work that several callers waited for together.
+    /// Error of a task that several callers awaited.
     #[error(transparent)]
     Shared(Arc<Self>),
-    /// A defect of ours. The caller learns nothing but the request id.
+    /// A defect of the service. The caller gets only the request id.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
-    /// Returns the code that a caller is told.
+    /// Returns the problem code for the caller.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -116,7 +116,7 @@ impl Error {
         }
     }
 
-    /// How long a caller should wait before trying again, where that is known.
+    /// Returns the time to wait before a retry, if it is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -130,8 +130,8 @@ impl Error {
     }
 }
 
-/// Returns 502 where Azure DevOps answered, but not what we need; 503 where it may work again soon; 504 where
-/// it did not answer in time.
+/// Returns 502 if Azure DevOps answered unusably, 503 if a retry may succeed soon, 504 if Azure DevOps did
+/// not answer in time.
 fn upstream(error: &azure_devops::Error) -> Code {
     match error {
         azure_devops::Error::Timeout => Code::AzureDevopsTempoEsgotado,
@@ -181,13 +181,13 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Single codes that mean trouble of the moment.
+/// SQLSTATE codes of transient failures.
 const TRANSIENT: [&str; 5] = ["57014", "25P03", "40001", "40P01", "55P03"];
 
-/// Whether the database, not the statement, is the trouble.
+/// Returns `true` if the database, not the statement, caused the error.
 fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
-        // Protocol: a server that dies in mid-sentence leaves half a message behind.
+        // Protocol: a server that dies while sending leaves a partial message.
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
@@ -195,9 +195,8 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
         // 08: connection exceptions; 53: out of resources; 57P: shutdown, crash, start-up; 57014: statement
-        // timeout; 25P03: the transaction rested too long; 40001, 40P01: it lost against another one and
-        // may be tried again; 55P03: another transaction held a lock for too long. PostgreSQL manual,
-        // appendix A.
+        // timeout; 25P03: idle-in-transaction timeout; 40001, 40P01: serialization failure and deadlock,
+        // which may be retried; 55P03: lock timeout. PostgreSQL manual, appendix A.
         sqlx::Error::Database(e) => e.code().is_some_and(|code| {
             code.starts_with("08")
                 || code.starts_with("53")

@@ -17,11 +17,10 @@ use crate::services::outbox::OutboxService;
 use crate::supervisor::{Job, Supervisor};
 use crate::tenants::Tenants;
 
-/// How late a change of the vault by another process may be noticed.
+/// Interval between two reads of the vault, and so the maximum delay of another process's change.
 const VAULT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Interval for asking organisations for their identity, so that a rename is known before its first caller
-/// comes.
+/// Interval between two verifications of organisations, so that a rename is known before its first caller.
 const VERIFY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Interval between two deletions of expired Idempotency-Keys.
@@ -30,7 +29,7 @@ const CLEANUP_INTERVAL: Duration = Duration::from_hours(1);
 /// Interval for polling gauges that are not event-driven.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// The jobs of one process, not yet running.
+/// Jobs of one process, not yet running.
 #[derive(Debug)]
 pub struct Jobs {
     probe_interval: Option<Duration>,
@@ -44,7 +43,7 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// As configured.
+    /// Creates the jobs as configured.
     #[must_use]
     pub fn new(
         config: &AzureDevOpsConfig,
@@ -67,8 +66,8 @@ impl Jobs {
         }
     }
 
-    /// Reads what must be known before the first request: what organisations are called, and those of the
-    /// vault. The background tries again.
+    /// Reads the names of the organisations and the vault before the first request. Background jobs retry
+    /// after a failure.
     pub async fn prepare(&self) {
         if let Err(error) = self.tenants.refresh().await {
             tracing::warn!(%error, "cannot refresh organisations");
@@ -78,7 +77,7 @@ impl Jobs {
         }
     }
 
-    /// Refreshes the gauges until `supervisor` stops. Not done where no metrics are read.
+    /// Updates the gauges until `supervisor` stops. Called only if metrics are served.
     pub fn run_gauges(&self, supervisor: &Supervisor) {
         let gauges = self.gauges.clone();
         repeat(supervisor, Job::Gauges, GAUGE_INTERVAL, move || {
@@ -87,8 +86,8 @@ impl Jobs {
         });
     }
 
-    /// Runs them until `stop`; a run that is under way is cut short, which no job minds but the write-back,
-    /// which ends by itself.
+    /// Runs the jobs until `stop`. The stop cancels runs in flight, except for the write-back, which ends by
+    /// itself.
     pub async fn run(self, stop: CancellationToken) {
         let supervisor = Supervisor::until(stop.clone());
         let outbox = self.outbox.clone();
@@ -128,7 +127,7 @@ impl Jobs {
     }
 
     fn probe_azure_devops(&self, supervisor: &Supervisor) {
-        // A job of its own: an organisation that hangs must not keep the vault from being looked into.
+        // A separate job: an organisation that does not answer must not delay the vault refresh.
         let tenants = self.tenants.clone();
         repeat(supervisor, Job::OrganizationCheck, VERIFY_INTERVAL, move || {
             let tenants = tenants.clone();
@@ -161,7 +160,7 @@ impl Jobs {
     }
 }
 
-/// Works at once, then each `period`, under supervision.
+/// Runs `work` at once and then each `period`, under supervision.
 fn repeat<W>(
     supervisor: &Supervisor,
     job: Job,
@@ -174,7 +173,8 @@ fn repeat<W>(
     supervisor.spawn(job, move || every(period, Arc::clone(&work)));
 }
 
-/// Works at once, then each `period`; a turn that took longer delays the next instead of doubling it.
+/// Runs `work` at once and then each `period`; a run that takes longer than `period` delays the next one
+/// instead of causing an extra run.
 async fn every<W: Future<Output = ()>>(period: Duration, work: Arc<impl Fn() -> W>) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

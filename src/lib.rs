@@ -1,17 +1,17 @@
-//! API Aponta: the REST backend of an Azure DevOps extension with which people log the hours they work.
+//! API Aponta: the REST backend of an Azure DevOps extension for logging working hours.
 //!
-//! Modules and their imports (held by `tests/api/architecture/imports.rs`):
+//! Modules and their imports (checked by `tests/api/architecture/imports.rs`):
 //!
-//! - [`routers`] turn HTTP into calls of [`services`], which hold rules and transactions and call
-//!   [`repositories`], which hold all SQL. No layer calls back.
-//! - [`models`] are plain domain types, the package `aponta-domain`; [`error`] is what can go wrong; neither
-//!   knows HTTP.
-//! - [`edge`] is HTTP that no resource owns, [`state`] what handlers ask for, [`auth`] proves callers, [`db`]
-//!   is the pool, [`schema`] its migrations, roles and grants, [`tenants`] knows which organisation a name
-//!   stands for, [`azure_devops`] is the client of Azure DevOps (a package of its own), [`jobs`] are what
-//!   goes on beside requests, and [`supervisor`] keeps them going.
-//! - [`config`] is the only reader of the environment; [`app`] and [`server`] put everything together;
-//!   [`cli`] is the command line, `dev` its command for development (feature `dev`).
+//! - [`routers`] map HTTP to calls of [`services`], which implement rules and transactions and call
+//!   [`repositories`], which contain all SQL. No layer calls back.
+//! - [`models`] are plain domain types, the package `aponta-domain`; [`error`] contains the errors; neither
+//!   depends on HTTP.
+//! - [`edge`] is the HTTP infrastructure shared by all resources, [`state`] the dependencies of handlers,
+//!   [`auth`] authenticates callers, [`db`] is the pool, [`schema`] its migrations, roles and grants,
+//!   [`tenants`] resolves names of organisations, [`azure_devops`] is the client of Azure DevOps (a package
+//!   of its own), [`jobs`] are the background jobs, and [`supervisor`] restarts them.
+//! - [`config`] is the only reader of the environment; [`app`] and [`server`] assemble everything; [`cli`] is
+//!   the command line, `dev` its command for development (feature `dev`).
 
 pub mod app;
 pub mod auth;

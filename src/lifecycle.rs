@@ -1,29 +1,29 @@
-//! Where the process is in its life; shared by readiness, the edge and the server.
+//! Lifecycle of the process; shared by readiness, the HTTP layers and the server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Set once the process was told to stop; readiness is red from then on.
+/// Set when the process begins to stop; readiness fails from then on.
 #[derive(Debug, Clone, Default)]
 pub struct Draining(Arc<AtomicBool>);
 
 impl Draining {
-    /// Begins the drain; there is no way back.
+    /// Begins the drain, which cannot be undone.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the drain has begun.
+    /// Returns `true` if the drain has begun.
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The signals that tell the process to stop: SIGINT (Ctrl-C), SIGTERM (orchestrators), SIGHUP (a closed
-/// terminal). They are caught from the moment of [`listen`](Self::listen) on; none is lost between two waits.
+/// Signals that stop the process: SIGINT (Ctrl-C), SIGTERM (orchestrators), SIGHUP (a closed terminal). They
+/// are caught from [`listen`](Self::listen) on; none is lost between two waits.
 #[derive(Debug)]
 pub struct StopSignals {
     interrupt: Signal,
@@ -32,7 +32,7 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Starts to catch them, instead of dying of them.
+    /// Installs the handlers in place of the default action, which ends the process.
     ///
     /// # Errors
     /// When the system refuses a handler.
@@ -44,7 +44,7 @@ impl StopSignals {
         })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -1,4 +1,4 @@
-//! The `aponta` program: everything it does is in the library.
+//! The `aponta` program; its implementation is in the library.
 
 use std::process::ExitCode;
 

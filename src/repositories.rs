@@ -1,7 +1,8 @@
-//! All SQL. One statement a function, connection first, no transaction begun or ended here.
+//! All SQL. Each function executes one statement on the transaction in its first parameter; no transaction
+//! begins or ends here.
 //!
-//! Absence is `Option`; services decide what it means. Constraint names that callers map stand beside the
-//! queries.
+//! A missing row is `None`, which services map to errors. Constraint names that callers map are declared
+//! beside the queries.
 
 pub mod apontamentos;
 pub mod atividades;

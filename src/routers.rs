@@ -1,4 +1,4 @@
-//! HTTP in and out: handlers extract, convert, call one service method and shape the reply.
+//! HTTP interface: handlers extract and convert the input, call one service method and build the response.
 
 pub mod apontamentos;
 pub mod atividades;
@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::{API_PREFIX, AppState};
 
-/// Routes under the rate limit.
+/// Returns the routes with a rate limit per caller.
 #[must_use]
 pub fn limited() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -44,7 +44,8 @@ pub fn limited() -> OpenApiRouter<AppState> {
         .merge(health::info_router())
 }
 
-/// Routes that probes and people must always reach.
+/// Returns the routes without a limit per caller, because probes and people must always be able to reach
+/// them.
 #[must_use]
 pub fn unlimited() -> OpenApiRouter<AppState> {
     health::probe_router()

@@ -1,4 +1,4 @@
-//! The schema: its migrations, the roles that may use it, and what each role may do with each table.
+//! The schema: its migrations, its roles, and the privileges of each role on each table.
 
 pub mod migrate;
 mod roles;

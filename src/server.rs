@@ -1,7 +1,7 @@
-//! Accepts connections and stops without dropping one.
+//! Accepts connections and shuts down without dropping requests.
 //!
-//! Not `axum::serve`: that has no deadline for the head of a request, so slow senders would hold sockets for
-//! ever.
+//! `axum::serve` is not used, because it has no timeout for the head of a request: slow senders would hold
+//! sockets indefinitely.
 
 mod addresses;
 mod write_deadline;
@@ -32,49 +32,50 @@ use crate::lifecycle::Draining;
 use addresses::{Addresses, ConnectionSlot};
 use write_deadline::WriteDeadline;
 
-/// Pause after a failed accept: the process is out of file descriptors, and only time frees some.
+/// Pause after a failed accept: usually the process is out of file descriptors, which become free only with
+/// time.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Connections that may wait to be accepted; the kernel takes no more than `net.core.somaxconn`, which is as
-/// much on Linux. With the 128 that `TcpListener::bind` asks for, a burst of clients waits for its handshakes
-/// to be sent again, a second or more.
+/// Length of the accept queue; the kernel limits it to `net.core.somaxconn`, which has the same value on
+/// Linux. With the 128 of `TcpListener::bind`, a burst of clients waits a second or more for handshakes to be
+/// retransmitted.
 const BACKLOG: u32 = 4_096;
 
-/// Most bytes that a connection holds of what its client sends, and so the longest head of a request. Access
-/// tokens of Entra have up to 16 KiB; hyper's own bound is 400 KiB, which a hundred clients turn into 40 MB.
+/// Maximum read buffer of a connection in bytes, and therefore of the head of a request. Access tokens of
+/// Entra have up to 16 KiB; hyper's own limit is 400 KiB, which amounts to 40 MB for a hundred clients.
 const READ_AHEAD: usize = 64 << 10;
 
-/// Listens for the connections that [`serve`] takes.
+/// Listens for connections that [`serve`] accepts.
 ///
 /// # Errors
-/// When the address is taken, or not one of this machine.
+/// When the address is in use, or does not belong to this machine.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    // Or a restart would have to wait for the last connections of the process before.
+    // Otherwise a restart would have to wait for the last connections of the previous process.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// How the server treats connections.
+/// Options of the server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Deadline for the head of a request, and life of an idle connection.
+    /// Timeout of a request's head, and lifetime of an idle connection.
     pub header_read_timeout: Duration,
-    /// How long an answer may wait for its client to take more of it.
+    /// Timeout of a write to a client that does not read the response.
     pub write_timeout: Duration,
-    /// Most connections at once.
+    /// Maximum number of connections.
     pub max_connections: usize,
-    /// Most of them from one address.
+    /// Maximum number of connections per address.
     pub max_connections_per_address: usize,
-    /// Networks whose addresses may hold any number.
+    /// Networks without a limit per address.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long readiness is red before the listener closes.
+    /// Time between failing readiness and closing the listener.
     pub shutdown_delay: Duration,
-    /// How long running requests may go on after that.
+    /// Maximum time for requests in flight after the listener closed.
     pub shutdown_timeout: Duration,
 }
 
@@ -103,8 +104,8 @@ impl<S> AppService for S where
 {
 }
 
-/// Serves until `stop` is cancelled, then drains: readiness turns red, after the delay the listener closes,
-/// and running requests finish within the timeout. Returns how many connections had to be cut.
+/// Serves until `stop` is cancelled, then drains: readiness fails, the listener closes after the delay, and
+/// requests in flight finish within the timeout. Returns the number of connections that had to be cut.
 pub async fn serve(
     listener: TcpListener,
     service: impl AppService,
@@ -125,14 +126,14 @@ pub async fn serve(
         tokio::select! {
             biased;
             () = &mut close_listener => break,
-            // Collects ended connections, or their results would pile up.
+            // Removes finished connections, whose results would accumulate otherwise.
             Some(_) = connections.join_next() => {}
             accepted = acceptor.accept(&listener) => {
                 connections.spawn(acceptor.connection(accepted, graceful.watcher()));
             }
         }
     }
-    // Clients in the queue were told that they are connected; closing the listener would reset them.
+    // Clients in the queue are already connected; closing the listener would reset their connections.
     for waiting in acceptor.accept_waiting(&listener).await {
         connections.spawn(acceptor.connection(waiting, graceful.watcher()));
     }
@@ -153,7 +154,7 @@ pub async fn serve(
 struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
-    /// Held for as long as the connection is open.
+    /// Permits, held while the connection is open.
     held: (OwnedSemaphorePermit, ConnectionSlot),
 }
 
@@ -176,7 +177,7 @@ impl<S: AppService> Acceptor<S> {
         }
     }
 
-    /// The next connection, once there is room for it. A refused one takes no room: the slot waits on.
+    /// Accepts the next connection once a slot is free. A refused connection does not consume the slot.
     async fn accept(&self, listener: &TcpListener) -> Accepted {
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
             // The semaphore is never closed.
@@ -198,8 +199,8 @@ impl<S: AppService> Acceptor<S> {
         }
     }
 
-    /// The connections that already wait in the listener's queue. An address that is refused again and again
-    /// must not delay the shutdown, so no more are looked at than the queue holds.
+    /// Accepts the connections in the listener's queue. Accepts at most as many as the queue holds, so that
+    /// an address with repeatedly refused connections cannot delay the shutdown.
     async fn accept_waiting(&self, listener: &TcpListener) -> Vec<Accepted> {
         let mut waiting = Vec::new();
         for _ in 0..BACKLOG {
@@ -219,7 +220,7 @@ impl<S: AppService> Acceptor<S> {
     /// Returns the connection with a slot among those of its address; resets it if none is left.
     fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, ConnectionSlot)> {
         let Some(connection_slot) = self.addresses.admit(peer.ip()) else {
-            // A reset leaves nothing behind in the kernel, which an orderly end would.
+            // A reset leaves no state in the kernel, unlike an orderly close.
             if let Err(error) = stream.set_zero_linger() {
                 tracing::debug!(%error, "cannot set SO_LINGER");
             }
@@ -231,7 +232,7 @@ impl<S: AppService> Acceptor<S> {
     /// Serves one connection to its end.
     fn connection(&self, accepted: Accepted, watcher: Watcher) -> impl Future<Output = ()> + Send + use<S> {
         let Accepted { stream, peer, held } = accepted;
-        // Answers are written whole; waiting for more to send would only delay them.
+        // Responses are written completely; waiting for more data would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }

@@ -1,4 +1,4 @@
-//! Use cases: rules and transactions. No HTTP above, no SQL text below.
+//! Use cases: rules and transactions, without HTTP and without SQL.
 
 pub mod apontamentos;
 pub mod atividades;

@@ -1,5 +1,5 @@
-//! The one place where background work begins, and where it begins anew after a panic. A defect must not end
-//! a job for the life of the process. `tests/api/architecture.rs` holds that every job goes through here.
+//! Starts all background jobs, and restarts them after a panic: a defect must not end a job for the life of
+//! the process. `tests/api/architecture.rs` checks that every job is started here.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use tokio_util::task::TaskTracker;
 
 use crate::telemetry::metrics;
 
-/// Before a job begins anew, at first and at the most.
+/// Pause before a restart: initial and maximum value.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// A job that ran for so long is healthy: its next panic counts as its first.
+/// Run time after which a job counts as healthy: its next panic restarts with the initial pause.
 const HEALTHY_AFTER: Duration = Duration::from_mins(5);
 
 /// Declares the jobs with their names in metrics and log.
 macro_rules! jobs {
     ($($(#[doc = $what:literal])* $job:ident = $name:literal,)*) => {
-        /// What goes on beside requests.
+        /// A background job.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Job {
             $($(#[doc = $what])* $job,)*
         }
 
         impl Job {
-            /// Every job there is.
+            /// All jobs.
             pub const ALL: &'static [Self] = &[$(Self::$job,)*];
 
-            /// Its name in metrics and log.
+            /// Returns the job's name in metrics and log.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -46,15 +46,15 @@ jobs! {
     IdempotencyCleanup = "forget_answers",
     /// Polls gauges, the expiry of PATs among them.
     Gauges = "gauges",
-    /// Reports addresses whose lines were left out of the log.
+    /// Reports addresses with omitted log lines.
     LogLineSweep = "log_line_sweep",
-    /// Adds up the durations that were measured.
+    /// Aggregates the measured durations.
     MetricsUpkeep = "metrics_upkeep",
-    /// Asks organisations for their identity.
+    /// Verifies the identity of organisations.
     OrganizationCheck = "organization_check",
     /// Reads projects from Azure DevOps.
     ProjectSync = "project_sync",
-    /// Forgets budgets of callers that are full again.
+    /// Removes full rate-limit buckets.
     RateLimitSweep = "rate_limit_sweep",
     /// Compares the read replica with the primary.
     ReplicaWatch = "replica_watch",
@@ -66,7 +66,7 @@ jobs! {
     Outbox = "outbox",
 }
 
-/// Runs jobs until it is told to stop. Clones share that; dropping one stops nothing.
+/// Runs jobs until it is stopped. Clones share this state; dropping one stops nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Supervisor {
     stop: CancellationToken,
@@ -74,7 +74,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Its jobs run until `stop`.
+    /// Creates a supervisor whose jobs run until `stop` is cancelled.
     #[must_use]
     pub fn until(stop: CancellationToken) -> Self {
         Self {
@@ -83,8 +83,8 @@ impl Supervisor {
         }
     }
 
-    /// Runs `job` in a task of its own: `begin` makes it, once and after each panic. It is cut short at the
-    /// stop.
+    /// Runs `job` in a task of its own. `begin` creates the future at the start and after each panic. The
+    /// stop cancels the future.
     pub fn spawn<F>(&self, job: Job, begin: impl FnMut() -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send,
@@ -95,7 +95,7 @@ impl Supervisor {
         });
     }
 
-    /// The same for a job that ends by itself at the stop and must not be cut short.
+    /// Runs a job like [`spawn`](Self::spawn) that ends by itself at the stop and must not be cancelled.
     pub fn spawn_unbroken<F>(&self, job: Job, begin: impl FnMut() -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send,
@@ -104,12 +104,12 @@ impl Supervisor {
         self.tasks.spawn(async move { keep(job, &stop, begin).await });
     }
 
-    /// Tells the jobs to end.
+    /// Requests all jobs to end.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Returns when the jobs have ended after the stop.
+    /// Waits until the stop is requested and all jobs have ended.
     pub async fn stopped(&self) {
         self.stop.cancelled().await;
         self.tasks.close();
@@ -117,14 +117,14 @@ impl Supervisor {
     }
 }
 
-/// Runs the job until it ends by itself. After a panic it begins anew, unless the stop comes first.
+/// Runs the job until it ends by itself. Restarts the job after a panic unless the stop comes first.
 async fn keep<F: Future<Output = ()>>(job: Job, stop: &CancellationToken, mut begin: impl FnMut() -> F) {
     let name = job.name();
     metrics::job_started(name);
     let mut pause = PAUSES.0;
     loop {
         let since = Instant::now();
-        // What the panic left half done dies with the future; `begin` makes all of it anew.
+        // Partial state of the panicked run is dropped with the future; `begin` creates all state anew.
         let run = AssertUnwindSafe(async { begin().await }).catch_unwind();
         if run.await.is_ok() {
             return;

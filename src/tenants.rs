@@ -1,8 +1,9 @@
-//! Which organisation a name stands for: names are looked up in the table `organizacoes`, and the
-//! `instanceId` that Azure DevOps tells with each proof is compared with the one that was pinned first.
+//! Identity of organisations: names are resolved by the table `organizacoes`, and the `instanceId` that Azure
+//! DevOps returns with each proof is compared with the pinned one.
 //!
-//! A rename keeps the key and with it every row. Another organisation under a known name proves no member
-//! until an operator adopts it (`aponta adopt-organization`). `docs/tenants.md` tells the whole of it.
+//! A rename does not change the key and the rows of an organisation. Another organisation under a known name
+//! proves no membership until an operator adopts it (`aponta adopt-organization`). Details:
+//! `docs/tenants.md`.
 
 mod decision;
 
@@ -24,14 +25,15 @@ use crate::repositories::{auditoria, organizacoes as repo};
 use crate::telemetry::metrics;
 use decision::Decision;
 
-/// How long a confirmed `instanceId` counts before the table, or Azure DevOps, is asked again.
+/// Lifetime of a confirmed `instanceId` before the table or Azure DevOps is queried again.
 const CONFIRMED_TTL: Duration = Duration::from_mins(1);
 
-/// How long it is remembered that a name is another organisation's; as long, an adoption is not noticed.
+/// Lifetime of the cached result that a name belongs to another organisation; an adoption is noticed after at
+/// most this time.
 const REPLACED_TTL: Duration = Duration::from_secs(10);
 const MOST_VERIFIED: u64 = 10_000;
 
-/// The organisations that we serve and what they are called. Clones share what is known.
+/// The served organisations and their names. Clones share the caches.
 #[derive(Clone)]
 pub struct Tenants(Arc<Inner>);
 
@@ -40,16 +42,17 @@ struct Inner {
     azure: AzureDevOps,
     names: RwLock<Arc<Names>>,
     confirmed: Mutex<HashMap<NomeOrganizacao, Confirmed>>,
-    /// Held while the table is asked: requests that wait for its lock hold one connection, not one each.
+    /// Held while the table is queried: requests that wait for this lock share one connection instead of
+    /// holding one each.
     recording: tokio::sync::Mutex<()>,
-    /// Organisations that were asked for their identity within the last minute; each is asked once at a time.
-    /// Apart for background work (`true`), for which a person does not wait.
+    /// Keys of organisations that reported their identity within the last minute; concurrent queries are
+    /// coalesced. Separate entries for background work (`true`), for which no person waits.
     verified: Cache<(NomeOrganizacao, bool), ChaveOrganizacao>,
-    /// Organisations that answered lately under a name that is not theirs.
+    /// Organisations that recently answered under a name that belongs to another one.
     replaced: Cache<(NomeOrganizacao, Uuid), ()>,
 }
 
-/// What a name was last confirmed to stand for.
+/// Last confirmation of a name.
 #[derive(Debug, Clone)]
 struct Confirmed {
     instance_id: Uuid,
@@ -63,13 +66,13 @@ impl Confirmed {
     }
 }
 
-/// Why an organisation was not adopted.
+/// Reason why an organisation was not adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
-    /// No PAT is configured to ask with.
+    /// No PAT is configured for the query.
     #[error("{0} is not configured, or has no PAT")]
     NoPat(NomeOrganizacao),
-    /// Azure DevOps does not tell its identity.
+    /// Azure DevOps does not report the organisation's identity.
     #[error("Azure DevOps does not report the instanceId of {0}")]
     Upstream(NomeOrganizacao, #[source] AzureError),
     /// The table could not be written.
@@ -78,7 +81,7 @@ pub enum AdoptError {
 }
 
 impl Tenants {
-    /// Keeps the names of `azure`'s organisations in `db`; knows none before the first
+    /// Creates the registry of `azure`'s organisations in `db`; without names before the first
     /// [`refresh`](Self::refresh).
     #[must_use]
     pub fn new(db: Db, azure: AzureDevOps) -> Self {
@@ -99,13 +102,13 @@ impl Tenants {
         }))
     }
 
-    /// The client of Azure DevOps.
+    /// Returns the client of Azure DevOps.
     #[must_use]
     pub fn azure(&self) -> &AzureDevOps {
         &self.0.azure
     }
 
-    /// The names as of the last look at the table.
+    /// Returns the names as last read from the table.
     #[must_use]
     pub fn names(&self) -> Arc<Names> {
         Arc::clone(&self.0.names.read().unwrap_or_else(PoisonError::into_inner))
@@ -114,7 +117,7 @@ impl Tenants {
     /// Reads the table again; another process may have recorded a rename.
     ///
     /// # Errors
-    /// When the database does not answer; what was known stays.
+    /// When the database does not answer; the previous names remain.
     pub async fn refresh(&self) -> Result<(), DbError> {
         let mut tx = self.0.db.begin_read(&Scope::Maintenance).await?;
         let known = repo::list(&mut tx).await?;
@@ -122,7 +125,7 @@ impl Tenants {
         Ok(())
     }
 
-    /// The key of a served organisation; `None` when another one took its name over.
+    /// Returns the key of a served organisation. Returns `None` if another organisation took over its name.
     #[must_use]
     pub fn chave_of(&self, tenant: &Tenant) -> Option<ChaveOrganizacao> {
         let nome = tenant.organizacao.nome();
@@ -130,8 +133,8 @@ impl Tenants {
         confirmed.or_else(|| self.names().chave_of(nome))
     }
 
-    /// Every served organisation once, in the order of the configuration. Of two names for one organisation
-    /// its present one counts, else the first.
+    /// Returns every served organisation once, in configured order. If two configured names denote one
+    /// organisation, its present name counts, else the first one.
     #[must_use]
     pub fn served(&self) -> Vec<(ChaveOrganizacao, Tenant)> {
         let names = self.names();
@@ -150,25 +153,25 @@ impl Tenants {
         served
     }
 
-    /// The key of the default organisation.
+    /// Returns the key of the default organisation.
     #[must_use]
     pub fn default_chave(&self) -> Option<ChaveOrganizacao> {
         self.names().chave_of(&self.0.azure.default_organizacao()?)
     }
 
-    /// The served organisation of this key.
+    /// Returns the served organisation with this key.
     #[must_use]
     pub fn tenant(&self, chave: &ChaveOrganizacao) -> Option<Tenant> {
         let found = self.served().into_iter().find(|(known, _)| known == chave);
         found.map(|(_, tenant)| tenant)
     }
 
-    /// The key of the organisation that answered with `instance_id` under `nome`. The first proof pins it;
-    /// the same `instanceId` under a new name renames it.
+    /// Returns the key of the organisation that answered with `instance_id` under `nome`. The first proof
+    /// pins the `instanceId`; the same `instanceId` under a new name renames the organisation.
     ///
     /// # Errors
-    /// [`AzureError::Replaced`] when the name is another organisation's; [`AzureError::Unavailable`] when the
-    /// table cannot be asked.
+    /// [`AzureError::Replaced`] when the name belongs to another organisation; [`AzureError::Unavailable`]
+    /// when the table cannot be queried.
     pub async fn confirm(
         &self,
         nome: &NomeOrganizacao,
@@ -183,7 +186,7 @@ impl Tenants {
         }
         let _turn = match (&known, self.0.recording.try_lock()) {
             (_, Ok(turn)) => turn,
-            // Another request asks the table already; until it has, the last answer counts.
+            // Another request already queries the table; until it is done, the stale result is used.
             (Some(known), Err(_)) => return Ok(known.chave.clone()),
             (None, Err(_)) => self.0.recording.lock().await,
         };
@@ -202,7 +205,7 @@ impl Tenants {
             }
         };
         let Some(chave) = chave else {
-            // What was known of the name is over: whatever uses it next asks again.
+            // The cached results for the name are invalid: the next request with this name queries again.
             self.lock_confirmed().remove(nome);
             for is_patient in [false, true] {
                 self.0.verified.invalidate(&(nome.clone(), is_patient)).await;
@@ -221,8 +224,8 @@ impl Tenants {
         Ok(chave)
     }
 
-    /// The key of an organisation, which is asked for its identity with `credential` unless it was asked
-    /// within the last minute.
+    /// Returns the key of an organisation. The organisation is queried for its identity with `credential`
+    /// unless it was queried within the last minute.
     ///
     /// # Errors
     /// As for [`confirm`](Self::confirm), and those of the call.
@@ -245,8 +248,8 @@ impl Tenants {
         verified.map_err(|error: Arc<AzureError>| AzureError::clone(&error))
     }
 
-    /// Asks every organisation that has a PAT for its identity, so that a rename is known before its first
-    /// caller comes. What goes wrong is logged where it is found.
+    /// Verifies the identity of every organisation with a PAT, so that a rename is known before its first
+    /// caller. Errors are logged.
     pub async fn verify_all(&self) {
         let tenants = self.0.azure.tenants();
         let with_pat = tenants
@@ -263,11 +266,11 @@ impl Tenants {
         }
     }
 
-    /// Gives the organisation that answers under `nome` the name, and a key of its own unless it has one. The
-    /// organisation that had the name keeps its rows and loses the name.
+    /// Assigns the name to the organisation that answers under `nome`, and a new key unless the organisation
+    /// has one. The previous owner of the name loses the name and retains its rows.
     ///
     /// # Errors
-    /// As [`AdoptError`] says.
+    /// See [`AdoptError`].
     pub async fn adopt(&self, nome: &NomeOrganizacao) -> Result<ChaveOrganizacao, AdoptError> {
         let tenants = self.0.azure.tenants();
         let tenant = tenants.iter().find(|tenant| tenant.organizacao.nome() == nome);
@@ -281,8 +284,8 @@ impl Tenants {
         chave.ok_or_else(|| AdoptError::Upstream(nome.clone(), AzureError::Replaced))
     }
 
-    /// Decides in one transaction what the answer means, and notes it. `None`: the name is another
-    /// organisation's.
+    /// Decides and records in one transaction the meaning of an answer. Returns `None` if the name belongs to
+    /// another organisation.
     async fn record(
         &self,
         nome: &NomeOrganizacao,
@@ -290,7 +293,7 @@ impl Tenants {
         adopt: bool,
     ) -> Result<Option<ChaveOrganizacao>, DbError> {
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
-        // Processes that see a new organisation at the same moment must not pin it twice.
+        // Processes that see a new organisation concurrently must not pin it twice.
         repo::lock(&mut tx).await?;
         let known = repo::list(&mut tx).await?;
         let decision = decision::decide(&known, nome, instance_id, adopt);
@@ -305,7 +308,7 @@ impl Tenants {
         *self.0.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
     }
 
-    /// What the table said last of this organisation under this name.
+    /// Returns the last confirmation of this organisation under this name.
     fn confirmed(&self, nome: &NomeOrganizacao, instance_id: Uuid) -> Option<Confirmed> {
         let confirmed = self.lock_confirmed();
         let found = confirmed.get(nome).filter(|c| c.instance_id == instance_id);
@@ -325,7 +328,7 @@ impl fmt::Debug for Tenants {
     }
 }
 
-/// Writes what was decided.
+/// Writes a decision to the table.
 async fn apply(
     tx: &mut Tx,
     decision: &Decision,
@@ -364,7 +367,7 @@ async fn apply(
     }
 }
 
-/// Takes the name from the organisation that had it.
+/// Removes the name from its previous owner.
 async fn free_name(
     tx: &mut Tx,
     from: Option<&ChaveOrganizacao>,
@@ -376,7 +379,7 @@ async fn free_name(
     Ok(())
 }
 
-/// Writes into the audit trail what became of a name.
+/// Records a change of a name in the audit trail.
 async fn record(
     tx: &mut Tx,
     acao: &'static str,

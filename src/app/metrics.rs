@@ -1,4 +1,4 @@
-//! The listener that Prometheus reads: measuring begins with it.
+//! Listener for Prometheus; metrics are recorded once it is bound.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::state::VERSION;
 use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::{self, metrics};
 
-/// Between two sums over the durations measured.
+/// Interval between two aggregations of the measured durations.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// Life of an idle connection of a scraper; longer than most scrape intervals.
+/// Lifetime of a scraper's idle connection; longer than most scrape intervals.
 const PATIENCE: Duration = Duration::from_secs(75);
-/// Scrapers at once.
+/// Maximum number of concurrent scrapers.
 const CONNECTIONS: usize = 16;
 
-/// Where metrics can be read.
+/// Listener of the metrics endpoint.
 #[derive(Debug)]
 pub struct MetricsListener {
     listener: TcpListener,
@@ -32,10 +32,11 @@ pub struct MetricsListener {
 }
 
 impl MetricsListener {
-    /// Begins to measure, if this configuration wants it.
+    /// Binds the listener and starts recording, if the configuration has a metrics address. Returns `None` if
+    /// it has none, or if the default address is in use.
     ///
     /// # Errors
-    /// When the configured address is taken, or this process measures already.
+    /// When an explicitly configured address is in use, or this process already records metrics.
     pub async fn bind(config: &TelemetryConfig) -> anyhow::Result<Option<Self>> {
         let Some(address) = config.metrics else {
             return Ok(None);
@@ -80,7 +81,7 @@ impl MetricsListener {
     }
 }
 
-/// Durations are kept one by one until they are added up.
+/// Aggregates the measured durations periodically; until then each one is stored separately.
 async fn tidy(handle: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP).await;

@@ -1,17 +1,17 @@
-//! The proof that a caller administers something.
+//! Proof that a caller is an administrator.
 
 use super::user::CurrentUser;
 use crate::error::Result;
 use crate::models::papel::Papel;
 
-/// An administrator, of all organisations or of some ([`Administered`](super::Administered)). Only
-/// [`CurrentUser::into_admin`] makes one, so an operation that asks for it cannot be reached by another
-/// caller.
+/// An administrator of all organisations or of some ([`Administered`](super::Administered)). Only
+/// [`CurrentUser::into_admin`] constructs the type, so an operation with an `Admin` parameter is unreachable
+/// for other callers.
 #[derive(Debug, Clone)]
 pub struct Admin(CurrentUser);
 
 impl Admin {
-    /// The administrator.
+    /// Returns the administrator.
     #[must_use]
     pub fn user(&self) -> &CurrentUser {
         &self.0
@@ -19,7 +19,7 @@ impl Admin {
 }
 
 impl CurrentUser {
-    /// The same caller as an administrator.
+    /// Converts the caller into an administrator.
     ///
     /// # Errors
     /// As for [`require`](Self::require).

@@ -1,4 +1,4 @@
-//! What callers administer: the entries of `ADMIN_USERS`, and the identities that they match.
+//! Administered organisations of callers: the entries of `ADMIN_USERS` and the identities that match them.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +10,18 @@ use crate::error::{Error, Result};
 use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao, Scope};
 use crate::models::papel::Papel;
 
-/// What a caller administers.
+/// Organisations that a caller administers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Administered {
-    /// Nothing.
+    /// No organisation.
     Nothing,
-    /// These organisations alone; never empty.
+    /// Only these organisations; never empty.
     Organizacoes(BTreeSet<ChaveOrganizacao>),
     /// Every organisation and the whole vault.
     Everything,
 }
 
-/// What a caller administers, and what cannot be told at the moment.
+/// Organisations that a caller administers, and entries that could not be decided yet.
 #[derive(Debug, Clone)]
 pub(super) struct Administration {
     administered: Administered,
@@ -31,13 +31,13 @@ pub(super) struct Administration {
 /// Entry that may match an identity of an organisation without an answer.
 #[derive(Debug, Clone)]
 struct UndecidedEntry {
-    /// What the caller would administer; `None`: everything.
+    /// Organisation that the entry would grant; `None`: all organisations.
     of: Option<ChaveOrganizacao>,
     trouble: azure_devops::Error,
 }
 
 impl Administration {
-    /// Administers everything: callers while authentication is off.
+    /// Administers everything: the caller while authentication is off.
     pub(super) const EVERYTHING: Self = Self {
         administered: Administered::Everything,
         undecided_entries: Vec::new(),
@@ -50,7 +50,7 @@ impl Administration {
     };
 }
 
-/// The entries of `ADMIN_USERS`.
+/// Entries of `ADMIN_USERS`.
 #[derive(Debug)]
 pub(super) struct Administrators(Vec<AdminEntry>);
 
@@ -59,9 +59,9 @@ impl Administrators {
         Self(config.admin_users.clone())
     }
 
-    /// Returns what a caller with these memberships administers. Ids count as each organisation tells them;
-    /// e-mails and account names only as the entry's organisation does, or the default one: others may let
-    /// their people choose one.
+    /// Returns the administration of a caller with these memberships. Ids count in every organisation that
+    /// reports them. E-mails and account names count only in the entry's organisation or else the default
+    /// one, because other organisations may let their members choose them.
     pub(super) fn administration(
         &self,
         memberships: &[Membership],
@@ -73,7 +73,7 @@ impl Administrators {
         let mut everything = false;
         let mut undecided_entries = Vec::new();
         for entry in &self.0 {
-            // An entry follows the organisation that it names through a rename.
+            // An entry follows its organisation through a rename.
             let of = entry.organizacao.as_ref().map(|nome| names.chave_of(nome));
             let is_judged_by = |chave: &ChaveOrganizacao| match (&of, &entry.name) {
                 (Some(of), _) => of.as_ref() == Some(chave),
@@ -111,7 +111,7 @@ impl Administrators {
     }
 }
 
-/// Returns `true` if an entry names this identity. Only ASCII letters are the same in both cases: to Unicode,
+/// Returns `true` if an entry names this identity. Only ASCII letters are compared without case: to Unicode,
 /// the Kelvin sign is a `k`.
 fn matches(name: &AdminName, identity: &Identity) -> bool {
     let among = |known: &[String], text: &str| known.iter().any(|known| known.eq_ignore_ascii_case(text));
@@ -123,7 +123,7 @@ fn matches(name: &AdminName, identity: &Identity) -> bool {
 }
 
 impl CurrentUser {
-    /// What the caller administers, as far as it can be told.
+    /// Returns the organisations that the caller is known to administer; undecided entries are left out.
     #[must_use]
     pub fn administered(&self) -> &Administered {
         &self.administration.administered
@@ -145,7 +145,7 @@ impl CurrentUser {
         *self.administered() == Administered::Everything
     }
 
-    /// The role to show. Administrators of one organisation are administrators.
+    /// Returns the role to display. An administrator of one organisation has the role `admin`.
     #[must_use]
     pub fn papel(&self) -> Papel {
         match self.administered() {
@@ -154,11 +154,11 @@ impl CurrentUser {
         }
     }
 
-    /// Refuses callers of a lesser role. An administrator of any organisation has the role `admin`.
+    /// Checks that the caller has the role. An administrator of any organisation has the role `admin`.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or [`Error::Upstream`] when an organisation cannot tell whether the caller has
-    /// the role.
+    /// [`Error::Forbidden`], or [`Error::Upstream`] when an organisation that would decide the role did not
+    /// answer.
     pub fn require(&self, papel: Papel) -> Result<()> {
         if papel == Papel::Membro || self.papel() == Papel::Admin {
             return Ok(());
@@ -166,7 +166,7 @@ impl CurrentUser {
         Err(self.unless_administrator(None, only_administrators()))
     }
 
-    /// Refuses callers that do not administer this organisation.
+    /// Checks that the caller administers this organisation.
     ///
     /// # Errors
     /// As for [`require`](Self::require).
@@ -177,7 +177,8 @@ impl CurrentUser {
         Err(self.unless_administrator(Some(chave), only_administrators()))
     }
 
-    /// Refuses callers that do not administer the organisation that a request calls `nome`, served or not.
+    /// Checks that the caller administers the organisation that a request names `nome`, whether or not the
+    /// organisation is served.
     ///
     /// # Errors
     /// As for [`require`](Self::require).
@@ -189,8 +190,9 @@ impl CurrentUser {
         }
     }
 
-    /// Returns the error for a caller that does not administer an organisation (`None`: any): `error`, unless
-    /// an organisation cannot tell at the moment. Trouble is never "no".
+    /// Returns the error for a caller that does not administer an organisation (`None`: any): `error`, or the
+    /// upstream error if an undecided entry may concern the organisation. An upstream failure never counts as
+    /// a refusal.
     #[must_use]
     pub fn unless_administrator(&self, chave: Option<&ChaveOrganizacao>, error: Error) -> Error {
         let concerns =
@@ -201,8 +203,8 @@ impl CurrentUser {
         }
     }
 
-    /// Returns the scope of the caller as an administrator: of the administered organisations, those that the
-    /// caller belongs to.
+    /// Returns the row scope of the caller as an administrator: the administered organisations of which the
+    /// caller is a member.
     #[must_use]
     pub fn administered_scope(&self) -> Scope {
         if self.administers_everything() {
@@ -220,8 +222,8 @@ impl CurrentUser {
         }
     }
 
-    /// Returns the scope of the caller in the vault: the administered organisations, also those that the
-    /// caller does not belong to.
+    /// Returns the scope of the caller in the vault: the administered organisations, including those of which
+    /// the caller is not a member.
     #[must_use]
     pub fn vault_scope(&self) -> Scope {
         match self.administered() {
@@ -236,7 +238,7 @@ fn only_administrators() -> Error {
     Error::Forbidden("Somente administradores podem fazer isto".to_owned())
 }
 
-/// Logs how administrators are matched, and warns of entries that reach further than one organisation.
+/// Logs how administrators are matched, and warns of entries that apply to more than one organisation.
 pub fn log_admin_users(config: &AuthConfig, organisations: usize) {
     let entries = &config.admin_users;
     if entries.is_empty() {

@@ -1,6 +1,6 @@
-//! Tokens that `SDK.getAppToken()` gives to the extension's pages: HS256, signed with the extension's secret,
-//! naming a user and nothing else. They are no proof of membership: one secret signs for every customer of
-//! the extension.
+//! App tokens: tokens that `SDK.getAppToken()` issues to the extension's pages (HS256, signed with the
+//! extension's secret, naming only a user). They do not prove a membership, because one secret signs for
+//! every customer of the extension.
 
 use std::collections::HashSet;
 
@@ -13,13 +13,13 @@ use crate::azure_devops::identities::is_placeholder_id;
 use crate::config::AuthConfig;
 use crate::models::ids::person_id;
 
-/// `iss` of every app token; there is no scheme before it.
+/// `iss` of every app token, without a URL scheme.
 pub(super) const ISSUER: &str = "app.vstoken.visualstudio.com";
 
-/// How far clocks may differ.
+/// Tolerated clock difference, in seconds.
 const LEEWAY_SECONDS: u64 = 60;
 
-/// Checks app tokens.
+/// Verifies app tokens.
 pub(super) struct AppTokens {
     keys: Vec<DecodingKey>,
     validation: Validation,
@@ -28,9 +28,9 @@ pub(super) struct AppTokens {
 /// Reason why an app token proves no identity.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Rejected {
-    /// There is no key to check it with.
+    /// No secret is configured.
     NoSecret,
-    /// It breaks a rule.
+    /// The signature or a claim is invalid.
     Invalid,
 }
 
@@ -41,10 +41,11 @@ struct Claims {
 
 impl AppTokens {
     pub(super) fn new(config: &AuthConfig) -> Self {
-        // The key is the text of the certificate as it stands, though it looks like a JWT or base64.
+        // The key is the certificate's text itself, without decoding, although the text looks like a JWT or
+        // base64.
         let keys = config.app_secrets.iter();
         let keys = keys.map(|secret| DecodingKey::from_secret(secret.expose_secret().as_bytes()));
-        // One algorithm: neither `none` nor a key that the token itself brings (RFC 8725, 3.1).
+        // Only one algorithm is accepted: neither `none` nor a key from the token itself (RFC 8725, 3.1).
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_exp = true;
@@ -129,8 +130,8 @@ mod tests {
             prop_assert_eq!(tokens().verify(&parts.join(".")), Err(Rejected::Invalid));
         }
 
-        /// Whatever is signed: it proves a user only with the right issuer, audience and times, and then the
-        /// one it names.
+        /// Checks that a signed token proves a user only with the right issuer, audience and times, and only
+        /// the user that it names.
         #[test]
         fn what_is_signed_must_still_say_the_right_things(claims in arbitrary::mutated(&claims(Uuid::from_u128(7)))) {
             if !claims.is_object() {

@@ -1,4 +1,5 @@
-//! Lets a handler demand a caller by naming [`CurrentUser`], or an administrator by naming [`Admin`].
+//! Extractors: a handler requires a caller by a [`CurrentUser`] parameter, or an administrator by an
+//! [`Admin`] parameter.
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
@@ -9,7 +10,7 @@ use super::{Admin, Authenticator, CurrentUser};
 use crate::error::Error;
 use crate::telemetry::request::{self, Caller};
 
-/// The caller's own Azure DevOps access token, beside the token that proves them to us.
+/// Header with the caller's own Azure DevOps access token, in addition to the token in `Authorization`.
 const ACCESS_TOKEN: &str = "x-azure-access-token";
 
 impl<S> FromRequestParts<S> for CurrentUser
@@ -55,7 +56,8 @@ where
     }
 }
 
-/// The header's value. One that is not text proves no identity, but must not count as absent either.
+/// Returns the header's value. A value that is not text becomes an unusable credential, so that it does not
+/// count as absent.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get(name)

@@ -1,5 +1,5 @@
-//! Asks organisations whether they know a person, and remembers the answer for a short while: one question
-//! upstream for any number of simultaneous requests. Tokens are not kept, only keyed hashes of them.
+//! Queries organisations for a person's membership and caches the answers for a short time. Simultaneous
+//! requests share one upstream call. Tokens are not stored, only keyed hashes of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,14 +16,15 @@ use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao, Scheme, T
 use crate::models::organizacao::NomeOrganizacao;
 use crate::telemetry::{metrics, request};
 
-/// Answers remembered at the most; about 300 bytes each.
+/// Maximum number of cached answers; about 300 bytes each.
 const MOST: u64 = 20_000;
-/// A refusal is remembered for this long: a new PAT works soon, a flood of made-up ones costs little.
+/// Lifetime of a cached refusal: short enough for a new PAT to work soon, long enough to make a flood of
+/// invalid tokens cheap.
 const REFUSED_TTL: Duration = Duration::from_secs(10);
-/// How long a token counts as known once it proved a member. It is asked about as often as others all the
-/// same.
+/// Time for which a token counts as known after it proved a member. Its membership is still verified as often
+/// as that of other tokens.
 const PROVED_TTL: Duration = Duration::from_hours(12);
-/// Lifetime of remembered trouble: just long enough for the requests that wait together.
+/// Lifetime of a cached upstream error: just long enough for the requests that wait together.
 const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 
 /// Answer of an organisation about a person.
@@ -31,9 +32,9 @@ const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 pub(super) enum Verdict {
     /// A member.
     Member(ProvedMember),
-    /// Not one; with the status that said so.
+    /// Not a member, with the status of the refusal.
     Refused(u16),
-    /// Not known at the moment.
+    /// Undecided because of an upstream error.
     Unknown(Error),
 }
 
@@ -41,11 +42,11 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone)]
 pub(super) struct ProvedMember {
     pub(super) identity: Arc<Identity>,
-    /// Form in which the token was accepted, if a token was.
+    /// Scheme in which the token was accepted; `None` for a query by person.
     pub(super) scheme: Option<Scheme>,
-    /// Id of the organisation that answered, where the answer told it.
+    /// Id of the organisation that answered, if the answer contained it.
     pub(super) instance_id: Option<Uuid>,
-    /// When it was proved.
+    /// Time of the answer.
     pub(super) since: Instant,
 }
 
@@ -66,13 +67,13 @@ struct Key {
 #[derive(Debug, Clone)]
 pub(super) struct Memberships {
     cache: Cache<Key, Verdict>,
-    /// How long a proof counts.
+    /// Lifetime of a proof of membership.
     ttl: Duration,
-    /// Tokens that proved a member lately: they do not wait for their turn behind made-up ones.
+    /// Tokens that proved a member recently; these tokens do not wait behind unknown ones.
     proved: Cache<Key, ()>,
     /// Proofs that are being renewed.
     renewing: Cache<Key, ()>,
-    /// Local ids of people that app tokens name by another id.
+    /// Local ids of people for whom app tokens contain another id.
     pub(super) local_ids: LocalIds,
 }
 
@@ -89,7 +90,8 @@ impl Memberships {
         }
     }
 
-    /// Returns the identity that `token` proves to this organisation.
+    /// Returns the identity that `token` proves to this organisation. A proof older than half its lifetime is
+    /// renewed in the background.
     async fn of_token(&self, token: &UnverifiedToken, tenant: &Tenant) -> Verdict {
         let key = token_key(token, tenant);
         if let Some(Verdict::Member(proved)) = self.cache.get(&key).await {
@@ -113,8 +115,8 @@ impl Memberships {
         self.ask(key, ask).await
     }
 
-    /// Asks again in the background about a caller whose proof is over soon. A refusal counts at once;
-    /// trouble leaves the proof to its end.
+    /// Renews a proof in the background. A refusal takes effect at once; after an upstream error the old
+    /// proof stays valid until it expires.
     async fn renew(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) {
         if !self.renewing.entry(key.clone()).or_insert(()).await.is_fresh() {
             return;
@@ -130,18 +132,21 @@ impl Memberships {
         }));
     }
 
-    /// Returns `true` if an organisation is about to be asked about a token that it does not know.
+    /// Returns `true` if the organisation has no cached answer for the token and the token did not prove a
+    /// member recently.
     pub(super) fn is_new(&self, token: &UnverifiedToken, tenant: &Tenant) -> bool {
         let key = token_key(token, tenant);
         !self.cache.contains_key(&key) && !self.proved.contains_key(&key)
     }
 
-    /// Returns `true` if the token proved a member of this organisation within the last hours.
+    /// Returns `true` if the token proved a member of this organisation within the last hours
+    /// (`PROVED_TTL`).
     pub(super) fn was_recently_proved(&self, token: &UnverifiedToken, tenant: &Tenant) -> bool {
         self.proved.contains_key(&token_key(token, tenant))
     }
 
-    /// Whether this organisation knows the person. Without a PAT of ours there is no answer: not a member.
+    /// Returns whether the person is a member of this organisation. Without a PAT of the service the
+    /// organisation cannot be queried, which counts as not a member.
     async fn of_person(&self, person: Uuid, tenant: &Tenant) -> Verdict {
         let Some(pat) = tenant.pat.clone() else {
             return Verdict::Refused(403);
@@ -160,8 +165,8 @@ impl Memberships {
         self.ask(key, ask).await
     }
 
-    /// The remembered answer, or that of a task of its own: the request may be cancelled, the answer is kept
-    /// for the others.
+    /// Returns the cached answer, or runs the query in a task of its own: the request may be cancelled, but
+    /// the answer is cached for other requests.
     async fn ask(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) -> Verdict {
         if let Some(verdict) = self.cache.get(&key).await {
             let refused = matches!(verdict, Verdict::Refused(_));
@@ -171,7 +176,7 @@ impl Memberships {
         metrics::auth_cache("miss");
         let cache = self.cache.clone();
         let asking = tokio::spawn(request::inherit(async move { cache.get_with(key, ask).await }));
-        // It ends otherwise only with the process.
+        // The task ends otherwise only when the process ends.
         asking.await.unwrap_or(Verdict::Unknown(Error::Timeout))
     }
 
@@ -200,7 +205,7 @@ impl Memberships {
 /// Subject of a membership check.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum MembershipQuery<'a> {
-    /// Asks for the identity that the token proves.
+    /// Which identity does the token prove?
     Token(&'a UnverifiedToken),
     /// Asks whether the organisation knows this person.
     Person(Uuid),
@@ -221,7 +226,7 @@ fn person_key(person: Uuid, tenant: &Tenant) -> Key {
     }
 }
 
-/// Remembers known people, and forgets refused ones.
+/// Records a token that proved a member, and removes one that was refused.
 async fn note(proved: &Cache<Key, ()>, key: &Key, verdict: &Verdict) {
     match verdict {
         Verdict::Member(_) => proved.insert(key.clone(), ()).await,
@@ -230,8 +235,9 @@ async fn note(proved: &Cache<Key, ()>, key: &Key, verdict: &Verdict) {
     }
 }
 
-/// Tries each form until one is accepted. Trouble ends it: it says nothing about the token. `known`: the
-/// token proved a member lately, and has turns that strangers do not take.
+/// Tries each scheme until one is accepted. An upstream error ends the loop, because it says nothing about
+/// the token. `known`: the token proved a member recently and uses permits that unknown tokens
+/// cannot take.
 async fn ask_about_token(token: &UnverifiedToken, organizacao: &Organizacao, known: bool) -> Verdict {
     let mut refused = 401;
     for scheme in token.schemes() {
@@ -258,7 +264,7 @@ async fn ask_about_token(token: &UnverifiedToken, organizacao: &Organizacao, kno
     Verdict::Refused(refused)
 }
 
-/// Asks with the service's own PAT whether an organisation knows a person.
+/// Queries with the service's own PAT whether a person is a member of an organisation.
 async fn ask_about_person(person: Uuid, organizacao: Organizacao, pat: Credential) -> Verdict {
     match organizacao.identity(&pat, person).await {
         Ok(Some(identity)) => Verdict::Member(ProvedMember {
@@ -268,12 +274,12 @@ async fn ask_about_person(person: Uuid, organizacao: Organizacao, pat: Credentia
             since: Instant::now(),
         }),
         Ok(None) => Verdict::Refused(404),
-        // Our own PAT being refused is our trouble, not the caller's.
+        // A refusal of the service's own PAT does not concern the caller.
         Err(error) => Verdict::Unknown(error),
     }
 }
 
-/// How long each kind of answer lasts.
+/// Lifetime of each kind of answer.
 struct Lifetime {
     ttl: Duration,
 }

@@ -17,20 +17,19 @@ use crate::azure_devops::Fingerprint;
 use crate::error::{Error, Result};
 use crate::telemetry::metrics;
 
-/// An address may show so many times its tokens of a second at once: people behind one address sign in
-/// together.
+/// Burst of an address as a multiple of its tokens per second: people behind one address sign in together.
 const BURST_FACTOR: u32 = 4;
-/// Unknown tokens of one address that are asked about at a time: half of the turns that an organisation has
-/// for them, so that tokens which Azure DevOps answers slowly leave turns to other addresses.
+/// Maximum number of concurrent queries for unknown tokens of one address: half of the permits that an
+/// organisation has for unknown tokens, so that slow answers leave permits to other addresses.
 const AT_ONCE: usize = 2;
-/// How long a request waits for a turn of its address.
+/// Maximum time that a request waits for a permit of its address.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// `Retry-After` of a request that got no permit in time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// How long an address without questions is remembered, and how many addresses are.
+/// Time after which an idle address is removed from the caches, followed by the maximum number of addresses.
 const IDLE: Duration = Duration::from_mins(1);
 const MOST: u64 = 20_000;
-/// Number of questions after which addresses that are quiet again are forgotten, which bounds the memory.
+/// Number of queries between two removals of idle addresses, which bounds the memory.
 const SWEEP_EVERY: u32 = 1_000;
 
 /// Permit to prove an unknown token, held while the proof is in flight.
@@ -39,7 +38,7 @@ pub(super) struct ProofPermit {
     pub(super) _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Budgets of addresses for tokens that proved no member lately.
+/// Rate limits of addresses for tokens that proved no member recently.
 pub(super) struct ProofLimiter {
     /// `None`: not limited.
     limiter: Option<RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock>>,
@@ -49,7 +48,7 @@ pub(super) struct ProofLimiter {
 }
 
 impl ProofLimiter {
-    /// So many tokens a second for each address; `None`: any number.
+    /// Creates the limits with `per_second` tokens per address; `None`: no limit.
     pub(super) fn new(per_second: Option<NonZeroU32>) -> Self {
         let quota = |per_second: NonZeroU32| {
             let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(BURST_FACTOR - 1));
@@ -63,17 +62,17 @@ impl ProofLimiter {
         }
     }
 
-    /// Waits until no other request asks about this token.
+    /// Waits until no other request queries this token.
     pub(super) async fn lock_token(&self, token: Fingerprint) -> OwnedMutexGuard<()> {
         let first = self.tokens.get_with(token, async { Arc::default() }).await;
         first.lock_owned().await
     }
 
-    /// Waits for a turn of this network to ask about an unknown token; held for as long as the question is
-    /// open. `None` where nothing is limited.
+    /// Waits for a permit of this network to query an unknown token; the permit is held while the query is in
+    /// flight. Returns `None` where no limit applies.
     ///
     /// # Errors
-    /// [`Error::TooManyProofs`] when the network has no turn for it, or too many tokens.
+    /// [`Error::TooManyProofs`] when the network exceeds its rate or gets no permit in time.
     pub(super) async fn acquire(&self, network: Option<IpAddr>) -> Result<Option<OwnedSemaphorePermit>> {
         self.admit(network)?;
         let Some(network) = network.filter(|ip| self.limiter.is_some() && !ip.is_loopback()) else {
@@ -90,11 +89,10 @@ impl ProofLimiter {
         })
     }
 
-    /// Lets an unknown token of this network through, or says when to come back. The machine itself is not
-    /// limited.
+    /// Checks the rate of unknown tokens of this network. Loopback addresses are not limited.
     ///
     /// # Errors
-    /// [`Error::TooManyProofs`].
+    /// [`Error::TooManyProofs`] with the time until the next permitted query.
     fn admit(&self, network: Option<IpAddr>) -> Result<()> {
         let Some((limiter, network)) = self.limiter.as_ref().zip(network) else {
             return Ok(());

@@ -10,10 +10,10 @@ use super::app_token::ISSUER;
 use crate::azure_devops::Scheme;
 use crate::models::authorization::Authorization;
 
-/// Longest token looked at; Entra's stay below half of it.
+/// Maximum length of a token, in bytes; tokens of Entra stay below half of it.
 const LONGEST: usize = 8 << 10;
 
-/// Base64 of JWTs: URL alphabet; padding is accepted.
+/// Base64 of JWTs: URL alphabet, padding optional.
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -23,18 +23,18 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug, Clone)]
 pub(super) struct UnverifiedToken {
     token: SecretString,
-    /// It came as a password.
+    /// `true` if the token was sent as a password (Basic authentication).
     basic: bool,
     kind: Kind,
 }
 
-/// What a token is, by its form and its header. Proves nothing.
+/// Kind of a token by its form and its header. The kind proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Text without structure: a PAT.
     Opaque,
     /// A JWT, signed (three parts) or encrypted (five): an access token. Microsoft calls its payload "not a
-    /// data contract", so only the header is ever read.
+    /// data contract", so only the header is read.
     Jwt,
     /// A JWT with `alg` HS256 and the extension's `iss`. Access tokens of Azure DevOps have the same `iss`
     /// with RS256.
@@ -44,16 +44,16 @@ enum Kind {
 /// Parsed `Authorization` header.
 #[derive(Debug)]
 pub(super) enum ParsedAuthorization {
-    /// No credential: other schemes and empty ones count as absent.
+    /// No credential: other schemes and empty values count as absent.
     Nothing,
     /// A credential that cannot prove an identity.
     Unusable,
-    /// One that may.
+    /// A credential to verify.
     Token(UnverifiedToken),
 }
 
 impl UnverifiedToken {
-    /// Takes the value of an `Authorization` header apart.
+    /// Parses the value of an `Authorization` header.
     pub(super) fn from_authorization(header: &str) -> ParsedAuthorization {
         let token = match Authorization::parse(header) {
             Authorization::Absent => return ParsedAuthorization::Nothing,
@@ -64,7 +64,7 @@ impl UnverifiedToken {
         token.map_or(ParsedAuthorization::Unusable, ParsedAuthorization::Token)
     }
 
-    /// A bare access token.
+    /// Parses a bare access token. Returns `None` for an unusable token.
     pub(super) fn from_access_token(text: &str) -> Option<Self> {
         Self::new(text.trim(), false)
     }
@@ -80,17 +80,17 @@ impl UnverifiedToken {
         })
     }
 
-    /// The token itself.
+    /// Returns the token.
     pub(super) fn token(&self) -> &SecretString {
         &self.token
     }
 
-    /// Returns `true` if the token must be checked as an app token of the extension, and in no other way.
+    /// Returns `true` if the token must be verified as an app token of the extension, and in no other way.
     pub(super) fn is_app_token(&self) -> bool {
         self.kind == Kind::AppToken
     }
 
-    /// In which forms Azure DevOps should be asked about it, the likeliest first.
+    /// Returns the schemes to try at Azure DevOps, the most likely one first.
     pub(super) fn schemes(&self) -> &'static [Scheme] {
         match (self.basic, self.kind) {
             (true, _) => &[Scheme::Pat],
@@ -101,8 +101,8 @@ impl UnverifiedToken {
 }
 
 impl Kind {
-    /// Returns `None` for a JWT whose header has `crit`: this service knows no extension that a token may
-    /// demand (RFC 7515, 4.1.11).
+    /// Returns the kind of `token`, or `None` for a JWT whose header has `crit`: the service supports no
+    /// extension that a token may require (RFC 7515, 4.1.11).
     fn of(token: &str) -> Option<Self> {
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, ..] = parts.as_slice() else {
@@ -125,7 +125,7 @@ impl Kind {
     }
 }
 
-/// A part of a JWT, unverified.
+/// Decodes one part of a JWT, without verification.
 fn json(part: &str) -> Option<Value> {
     serde_json::from_slice(&BASE64_URL.decode(part).ok()?).ok()
 }

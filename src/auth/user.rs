@@ -1,4 +1,4 @@
-//! The caller, once proved, and where they belong. Knows no HTTP.
+//! The authenticated caller and its memberships. Independent of HTTP.
 
 use std::sync::Arc;
 
@@ -10,34 +10,34 @@ use crate::models::apontamento::Pessoa;
 use crate::models::ids::person_id;
 use crate::models::organizacao::{ChaveOrganizacao, Names, NomeOrganizacao, Scope};
 
-/// A proved caller.
+/// An authenticated caller.
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
     /// Azure DevOps identity GUID (or the mock id).
     pub id: String,
     /// Display name.
     pub nome: String,
-    /// Whether Azure DevOps told the name; else it is made up of the id.
+    /// `true` if Azure DevOps reported the name; otherwise the name is derived from the id.
     pub nome_known: bool,
-    /// E-mail, where Azure DevOps tells it.
+    /// E-mail, if Azure DevOps reports one.
     pub email: Option<String>,
     pub(super) administration: Administration,
-    /// Authentication is off: everything is theirs.
+    /// `true` if authentication is off: the caller has access to everything.
     pub(super) everything: bool,
     pub(super) memberships: Vec<Membership>,
-    /// Organisations that could not say whether they know the caller, and why.
+    /// Organisations that could not decide whether the caller is a member, with the error.
     pub(super) undecided: Vec<(NomeOrganizacao, azure_devops::Error)>,
     /// Those of them that proved the caller within the last hours.
     pub(super) recently_proved: Vec<NomeOrganizacao>,
-    /// The configured default organisation.
+    /// Configured default organisation.
     pub(super) default: Option<ChaveOrganizacao>,
-    /// Its name in the configuration.
+    /// Configured name of the default organisation.
     pub(super) default_nome: Option<NomeOrganizacao>,
-    /// What organisations are called at the moment.
+    /// Present names of the organisations.
     pub(super) names: Arc<Names>,
 }
 
-/// The proof that a caller belongs to an organisation. Only authentication makes one.
+/// Proof that a caller is a member of an organisation. Only authentication creates one.
 #[derive(Debug, Clone)]
 pub struct Membership {
     pub(super) chave: ChaveOrganizacao,
@@ -48,41 +48,42 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// The key that tables hold for the organisation.
+    /// Returns the organisation's key in the tables.
     #[must_use]
     pub fn chave(&self) -> &ChaveOrganizacao {
         &self.chave
     }
 
-    /// The organisation.
+    /// Returns the organisation.
     #[must_use]
     pub fn organizacao(&self) -> &Organizacao {
         &self.organizacao
     }
 
-    /// The caller as this organisation knows them; the mock user is known nowhere.
+    /// Returns the caller's identity in this organisation; `None` for the mock user.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_deref()
     }
 
-    /// What the caller showed and this organisation accepted. App tokens are of no use there.
+    /// Returns the caller's credential that this organisation accepted. An app token is never one, because
+    /// Azure DevOps does not accept app tokens.
     #[must_use]
     pub fn own_credential(&self) -> Option<&Credential> {
         self.credential.as_ref()
     }
 
-    /// The service's PAT there.
+    /// Returns the service's PAT for this organisation.
     #[must_use]
     pub fn pat(&self) -> Option<&Credential> {
         self.pat.as_ref()
     }
 
-    /// What to read Azure DevOps with on the caller's behalf: their own credential, else ours, since they
-    /// belong.
+    /// Returns the credential for reads on the caller's behalf: the caller's own one, else the service's PAT,
+    /// which is permitted because the caller is a member.
     ///
     /// # Errors
-    /// When there is neither.
+    /// [`Error::Unauthenticated`] when neither exists.
     pub fn credential(&self) -> Result<&Credential> {
         let found = self.own_credential().or(self.pat());
         found.ok_or_else(|| {
@@ -90,19 +91,19 @@ impl Membership {
         })
     }
 
-    /// Credential for reads that are the same for every caller: ours, whose scopes are known, else the
-    /// caller's.
+    /// Returns the credential for reads that are the same for every caller: the service's PAT, whose scopes
+    /// are known, else the caller's credential.
     ///
     /// # Errors
-    /// When there is neither.
+    /// [`Error::Unauthenticated`] when neither exists.
     pub fn service_credential(&self) -> Result<&Credential> {
         self.pat().map_or_else(|| self.credential(), Ok)
     }
 }
 
 impl CurrentUser {
-    /// The user of every request while authentication is off: belongs to every organisation, with no
-    /// credential.
+    /// Creates the user of every request while authentication is off: a member of every organisation, without
+    /// a credential.
     #[must_use]
     pub(super) fn mock(memberships: Vec<Membership>, names: Arc<Names>) -> Self {
         Self {
@@ -121,7 +122,7 @@ impl CurrentUser {
         }
     }
 
-    /// What `criado_por` holds: the e-mail, else the name.
+    /// Returns the value for `criado_por`: the e-mail, else the name.
     #[must_use]
     pub fn signature(&self) -> &str {
         self.email.as_deref().unwrap_or(&self.nome)
@@ -162,7 +163,8 @@ impl CurrentUser {
         }
     }
 
-    /// Every id that the caller has: each organisation gives its own, besides the one that they share.
+    /// Returns every id of the caller, sorted: each organisation may have its own one in addition to the
+    /// shared id.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
         let identities = self.memberships.iter().filter_map(Membership::identity);
@@ -174,7 +176,7 @@ impl CurrentUser {
         ids
     }
 
-    /// Every e-mail that an organisation knows the caller by.
+    /// Returns every e-mail of the caller in any organisation.
     #[must_use]
     pub fn emails(&self) -> Vec<String> {
         let identities = self.memberships.iter().filter_map(Membership::identity);
@@ -182,14 +184,14 @@ impl CurrentUser {
         emails.chain(&self.email).cloned().collect()
     }
 
-    /// Returns `true` if authentication is off and every caller is this user.
+    /// Returns `true` if authentication is off and every request has this user.
     #[must_use]
     pub fn is_mock(&self) -> bool {
         self.everything
     }
 
-    /// Returns `true` if this is one of the caller's ids, however it is written: in braces, without hyphens,
-    /// in capitals.
+    /// Returns `true` if `text` is one of the caller's ids, in any notation: in braces, without hyphens, in
+    /// capitals.
     #[must_use]
     pub fn has_id(&self, text: &str) -> bool {
         let guid = person_id(text);
@@ -197,17 +199,18 @@ impl CurrentUser {
         self.id.eq_ignore_ascii_case(text) || guid.is_some_and(|id| identities.any(|known| known.has_id(id)))
     }
 
-    /// Where the caller belongs, the default organisation first.
+    /// Returns the caller's memberships, the default organisation first.
     #[must_use]
     pub fn memberships(&self) -> &[Membership] {
         &self.memberships
     }
 
-    /// The proof that the caller belongs to the organisation that a request calls `nome`: by its present
-    /// name, or by a former one that still works.
+    /// Returns the caller's membership in the organisation that a request names `nome`: its present name or a
+    /// former one that still works.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when they do not, [`Error::Upstream`] when it cannot be told.
+    /// [`Error::Forbidden`] when the caller is not a member, [`Error::Upstream`] when the organisation is
+    /// undecided.
     pub fn member_of(&self, nome: &NomeOrganizacao) -> Result<&Membership> {
         let chave = self.names.chave_of(nome);
         match chave.and_then(|chave| self.membership_in(&chave)) {
@@ -216,13 +219,13 @@ impl CurrentUser {
         }
     }
 
-    /// The caller's membership in the organisation of this key.
+    /// Returns the caller's membership in the organisation with this key.
     #[must_use]
     pub fn membership_in(&self, chave: &ChaveOrganizacao) -> Option<&Membership> {
         self.memberships.iter().find(|m| m.chave == *chave)
     }
 
-    /// Returns the error of an organisation that could not say whether it knows the caller.
+    /// Returns the error that left an organisation undecided about the caller.
     fn undecided_error(&self, nome: &NomeOrganizacao) -> Option<Error> {
         let same = |other: &NomeOrganizacao| {
             other == nome || self.names.find(other).is_some_and(|known| known.claims(nome))
@@ -231,7 +234,8 @@ impl CurrentUser {
         Some(error.clone().into())
     }
 
-    /// The key of the organisation that a request calls `nome`, if its rows may be shown to the caller.
+    /// Returns the key of the organisation that a request names `nome`, if its rows may be shown to the
+    /// caller.
     ///
     /// # Errors
     /// As for [`member_of`](Self::member_of); no caller is refused while authentication is off.
@@ -250,16 +254,16 @@ impl CurrentUser {
         nome.map_or_else(|| chave.to_string(), ToString::to_string)
     }
 
-    /// What an organisation of the caller is called now.
+    /// Returns the present name of the organisation with this key, or the key itself if no name is known.
     #[must_use]
     pub fn nome_of<'a>(&'a self, membership: &'a Membership) -> &'a NomeOrganizacao {
         let present = self.names.nome_of(&membership.chave);
         present.unwrap_or_else(|| membership.organizacao.nome())
     }
 
-    /// Names of the organisations that could not say whether they know the caller, percent-encoded, with
-    /// commas between them. `*` stands for those that never knew the caller; the caller must not learn which
-    /// other organisations are served.
+    /// Returns the names of the undecided organisations, percent-encoded and separated by commas. `*` stands
+    /// for all those in which the caller was not a member recently: the caller must not learn which other
+    /// organisations are served. Returns `None` if every organisation decided.
     #[must_use]
     pub fn undecided_names(&self) -> Option<String> {
         let was_recently_proved = |nome: &NomeOrganizacao| self.recently_proved.contains(nome);
@@ -275,8 +279,8 @@ impl CurrentUser {
         (!names.is_empty()).then(|| names.join(", "))
     }
 
-    /// What to tell of an object that the caller does not see: `error`, unless it may belong to an
-    /// organisation that cannot say at the moment whether it knows them.
+    /// Returns the error for an object that the caller does not see: `error`, or the upstream error if the
+    /// object may belong to an undecided organisation.
     #[must_use]
     pub fn unless_undecided(&self, error: Error) -> Error {
         match self.undecided.first() {
@@ -285,12 +289,12 @@ impl CurrentUser {
         }
     }
 
-    /// The organisation meant when none is named: the configured default one, or where the caller does not
-    /// belong there, their first one.
+    /// Returns the membership for a request that names no organisation: in the configured default one, or in
+    /// the caller's first one if the caller is not a member of the default.
     ///
     /// # Errors
-    /// As for [`member_of`](Self::member_of): when the default organisation cannot tell, no other one is
-    /// taken for it.
+    /// As for [`member_of`](Self::member_of): when the default organisation is undecided, no other one
+    /// replaces it.
     pub fn default_membership(&self) -> Result<&Membership> {
         let default = self.default.as_ref();
         if let Some(found) = default.and_then(|chave| self.membership_in(chave)) {
@@ -307,7 +311,8 @@ impl CurrentUser {
     }
 }
 
-/// Returns the caller's membership in the organisation that a request calls `nome`, which can be asked.
+/// Returns the caller's membership in the organisation that a request names `nome`, for calls to Azure
+/// DevOps.
 ///
 /// # Errors
 /// As for [`CurrentUser::member_of`]; while authentication is off, [`Error::NotConfigured`] for an
@@ -319,7 +324,7 @@ pub fn membership_of<'u>(user: &'u CurrentUser, nome: &NomeOrganizacao) -> Resul
     }
 }
 
-/// Returns the error of a request that needs Azure DevOps where no organisation is configured.
+/// Returns the error of a request that needs Azure DevOps when no organisation is configured.
 #[must_use]
 pub fn not_configured() -> Error {
     Error::NotConfigured(Code::AzureDevopsNaoConfigurado)

@@ -1,4 +1,4 @@
-//! Decides the identity of a caller.
+//! Authentication of callers: combines the answers of the organisations into an identity.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use crate::telemetry::request;
 use crate::tenants::Tenants;
 
-/// How long others are waited for once one organisation has accepted the caller.
+/// Maximum time to wait for further organisations after one has accepted the caller.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Proves callers.
+/// Authenticates callers.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
 
@@ -43,7 +43,7 @@ struct Inner {
 struct Verdicts {
     members: Vec<Member>,
     undecided: Vec<(NomeOrganizacao, AzureError)>,
-    /// Organisations that proved the token within the last hours.
+    /// Organisations of which the token proved a member within the last hours.
     recently_proved: Vec<NomeOrganizacao>,
     /// Status of the last refusal.
     refused: u16,
@@ -52,25 +52,25 @@ struct Verdicts {
 /// Verdict of one organisation, whose `instanceId` is confirmed.
 #[derive(Debug, Clone)]
 enum ConfirmedVerdict {
-    /// The caller is a member of the organisation of this key.
+    /// The caller is a member of the organisation with this key.
     Member(ProvedMember, ChaveOrganizacao),
-    /// Not a member; with the status that said so.
+    /// Not a member, with the status of the refusal.
     Refused(u16),
-    /// It cannot be told at the moment.
+    /// Undecided because of an upstream error.
     Unknown(AzureError),
 }
 
-/// An organisation that vouches.
+/// An organisation that accepted the caller.
 struct Member {
     tenant: Tenant,
     chave: ChaveOrganizacao,
     identity: Arc<Identity>,
-    /// Form in which it took the token, if it was asked about one.
+    /// Scheme in which the token was accepted; `None` for a query by person.
     scheme: Option<Scheme>,
 }
 
 impl Authenticator {
-    /// Works as configured, asking the organisations of `tenants`.
+    /// Creates an authenticator for the organisations of `tenants`.
     #[must_use]
     pub fn new(config: &AuthConfig, tenants: Tenants) -> Self {
         Self(Arc::new(Inner {
@@ -83,11 +83,12 @@ impl Authenticator {
         }))
     }
 
-    /// The caller behind the headers `Authorization` and `x-azure-access-token`, if they prove one.
+    /// Authenticates the headers `Authorization` and `x-azure-access-token`.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when no identity is proved, [`Error::Forbidden`] when the proved person
-    /// belongs to no organisation of ours, [`Error::Upstream`] when it cannot be told; never one for another.
+    /// [`Error::Unauthenticated`] when no identity is proved, [`Error::Forbidden`] when the person is not a
+    /// member of any served organisation, [`Error::Upstream`] when an organisation that would decide did not
+    /// answer. One is never returned in place of another.
     pub async fn authenticate(
         &self,
         authorization: Option<&str>,
@@ -170,8 +171,8 @@ impl Inner {
         Ok(user)
     }
 
-    /// An app token names a person; membership is proved by the organisation's identity service, or by the
-    /// caller's access token beside it.
+    /// Authenticates an app token, which names a person. Membership is proved by the organisation's identity
+    /// service or by the caller's access token in the second header.
     async fn by_app_token(
         &self,
         presented: &UnverifiedToken,
@@ -210,10 +211,10 @@ impl Inner {
         Ok(user)
     }
 
-    /// The access token beside another credential must be accepted, and prove the same person to some
-    /// organisation: one that is `known` there, or the one that the app token names. Where it proves another
-    /// id than `named`, the organisation's PAT reads all ids of that identity; which one is the local id is
-    /// remembered.
+    /// Checks that the access token in the second header is accepted and proves the same person in at least
+    /// one organisation: a member that is `known` there, or the person `named` by the app token. If the token
+    /// proves another id than `named`, the service's PAT reads all ids of that identity, and the local id is
+    /// cached.
     async fn require_same_person(
         &self,
         token_verdicts: &Verdicts,
@@ -246,8 +247,8 @@ impl Inner {
         Err(trouble.map_or_else(wrong_access_token, Error::from))
     }
 
-    /// Adds what the access token beside proves, which must be the same person: the same id where both are
-    /// known, or the id that the app token names.
+    /// Adds the memberships that the access token in the second header proves. The token must prove the same
+    /// person: the same id where both are known, or the id in the app token.
     async fn join(
         &self,
         user: &mut CurrentUser,
@@ -289,11 +290,11 @@ impl Inner {
         Ok(())
     }
 
-    /// Asks every organisation at once. Once one has accepted the caller, the others get a little longer,
-    /// then they count as undecided: an outage of one must not keep the members of another out.
+    /// Queries all organisations concurrently. After the first acceptance the other organisations have
+    /// `GRACE` left and then count as undecided: an outage of one must not lock out members of another.
     ///
     /// # Errors
-    /// [`Error::TooManyProofs`] when the address showed too many unknown tokens.
+    /// [`Error::TooManyProofs`] when the client address presented too many unknown tokens.
     async fn ask(&self, question: MembershipQuery<'_>) -> Result<Verdicts> {
         let tenants = self.tenants.azure().tenants();
         let _permit = match question {
@@ -335,7 +336,7 @@ impl Inner {
             let nome = tenant.organizacao.nome();
             match answer {
                 Some(ConfirmedVerdict::Member(proved, chave)) => {
-                    // Of two names for one organisation the first one counts.
+                    // If two configured names denote one organisation, the first one counts.
                     if verdicts.members.iter().all(|member| member.chave != chave) {
                         verdicts.members.push(Member {
                             tenant: tenant.clone(),
@@ -353,8 +354,9 @@ impl Inner {
                 }
             }
         }
-        // One that is not there has no members; a wrong name in the vault must not turn every 401 into 502.
-        // When it is all there is, the configuration is wrong, and callers are not to blame.
+        // An organisation that does not exist has no members: a wrong name in the vault must not turn every
+        // 401 into 502. If no organisation decided, the configuration is wrong and the caller gets the
+        // upstream error.
         if decided {
             verdicts
                 .undecided
@@ -366,8 +368,8 @@ impl Inner {
         Ok(verdicts)
     }
 
-    /// A permit to ask about a token that some organisation does not know; one for all simultaneous requests
-    /// that show it.
+    /// Waits for a permit to query a token that some organisation does not know yet. Simultaneous requests
+    /// with the same token share one query.
     async fn proof_permit(&self, token: &UnverifiedToken, tenants: &[Tenant]) -> Result<Option<ProofPermit>> {
         let is_new = || {
             tenants
@@ -381,7 +383,7 @@ impl Inner {
             .proof_limiter
             .lock_token(Fingerprint::of(token.token().expose_secret()))
             .await;
-        // Another request may have asked meanwhile.
+        // Another request may have queried the token meanwhile.
         if !is_new() {
             return Ok(None);
         }
@@ -403,7 +405,8 @@ impl Inner {
         proved.map(|tenant| tenant.organizacao.nome().clone()).collect()
     }
 
-    /// Asks one organisation, and makes sure that it is the one that its name stands for here.
+    /// Queries one organisation, and verifies that its name still denotes the organisation with the known
+    /// key.
     async fn ask_one(&self, question: &MembershipQuery<'_>, tenant: &Tenant) -> ConfirmedVerdict {
         let proved = match self.memberships.of(question, tenant).await {
             Verdict::Member(proved) => proved,
@@ -412,7 +415,7 @@ impl Inner {
         };
         let chave = match (proved.instance_id, &tenant.pat) {
             (Some(id), _) => self.tenants.confirm(tenant.organizacao.nome(), id).await,
-            // The identity service does not tell which organisation it speaks for.
+            // The identity service does not report the id of its organisation.
             (None, Some(pat)) => self.tenants.verify(&tenant.organizacao, pat).await,
             (None, None) => Err(AzureError::Replaced),
         };
@@ -421,7 +424,7 @@ impl Inner {
         })
     }
 
-    /// The caller, known to at least one organisation.
+    /// Builds the caller from at least one membership.
     fn current_user(&self, verdicts: &Verdicts, token: Option<&UnverifiedToken>) -> CurrentUser {
         let identity = verdicts.members.first().map(|member| &*member.identity);
         let id = identity
@@ -432,7 +435,7 @@ impl Inner {
         let default = self.tenants.azure().default_organizacao();
         CurrentUser {
             nome_known: nome.is_some(),
-            // As the FastAPI service named people whose name it did not know.
+            // Same fallback name as in the FastAPI service.
             nome: nome.unwrap_or_else(|| format!("Azure User {}", id.get(..8).unwrap_or(&id))),
             id,
             email: identity.and_then(|identity| identity.email.clone()),
@@ -460,13 +463,12 @@ fn membership(member: &Member, credential: Option<Credential>) -> Membership {
     }
 }
 
-/// The token in the form in which this organisation took it.
+/// Returns the token in the scheme that this organisation accepted.
 fn credential(member: &Member, token: &UnverifiedToken) -> Credential {
     Credential::new(member.scheme.unwrap_or(Scheme::Bearer), token.token().clone())
 }
 
-/// Trouble with the service's own PAT, which asks about people; a refusal concerns the PAT and not the
-/// caller.
+/// Maps an error of a query with the service's own PAT; a refusal concerns the PAT and not the caller.
 fn pat_refused(source: AzureError) -> Error {
     match source {
         AzureError::InvalidCredential { .. } | AzureError::Forbidden => Error::Upstream {
@@ -491,7 +493,8 @@ fn wrong_access_token() -> Error {
     rejected("x-azure-access-token não comprova o mesmo usuário")
 }
 
-/// In the words of the FastAPI service, but for the upstream's body, which is not ours to show.
+/// Returns the FastAPI service's text for a refusal, without the upstream's body, which must not be
+/// disclosed.
 fn reason(status: u16) -> String {
     match status {
         300..=399 => format!("Token OAuth inválido ou expirado (redirect {status})"),

@@ -1,4 +1,4 @@
-//! Waits for the database at start, migrates it, and explains in words for an operator why that failed.
+//! Waits for the database at start, migrates it, and explains failures to an operator.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub(super) async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
         .context("cannot migrate the database")
 }
 
-/// Adds what to do where a table stayed locked; any other error stays as it is.
+/// Adds instructions to a lock timeout; any other error is returned unchanged.
 pub(super) fn explain_lock(error: anyhow::Error, config: &DatabaseConfig) -> anyhow::Error {
     if !is_locked_out(error.as_ref()) {
         return error;
@@ -51,8 +51,8 @@ pub(super) fn explain_lock(error: anyhow::Error, config: &DatabaseConfig) -> any
     ))
 }
 
-/// Retries until the database answers, at most for the start-up timeout. A refusal that no waiting mends
-/// (password, unknown database) ends it at once.
+/// Retries until the database answers, at most for the start-up timeout. A permanent refusal (password,
+/// unknown database) fails at once.
 async fn wait(config: &DatabaseConfig) -> anyhow::Result<()> {
     let deadline = Instant::now() + config.startup_timeout;
     loop {
@@ -67,14 +67,14 @@ async fn wait(config: &DatabaseConfig) -> anyhow::Result<()> {
     }
 }
 
-/// Why the database cannot be used yet. Names the address, never the password.
+/// Reason why the database cannot be used yet. Names the address, never the password.
 struct Unreachable {
-    /// `true` if it may help to wait.
+    /// `true` if a retry may succeed.
     may_pass: bool,
     text: String,
 }
 
-/// Connects once, outside any pool, whose own error would only say that it waited.
+/// Connects once, outside any pool, because a pool's error would only report a timeout.
 async fn probe(config: &DatabaseConfig) -> Result<(), Unreachable> {
     let options = connect_options(config, &config.url).map_err(|error| Unreachable {
         may_pass: false,
@@ -105,22 +105,22 @@ fn explain(error: &Error) -> String {
     }
 }
 
-/// Returns `true` if no waiting mends the error: a refused login, an unknown database, a server without TLS
-/// or with a certificate that is not accepted.
+/// Returns `true` if no retry can succeed: a refused login, an unknown database, a server without TLS or with
+/// an untrusted certificate.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::Tls(_) => true,
         Error::Io(error) => is_tls(error),
         other => {
-            // 28: authentication; 3D: no such database.
+            // SQLSTATE classes: 28: authentication; 3D: no such database.
             let code = other.as_database_error().and_then(DatabaseError::code);
             code.is_some_and(|code| code.starts_with("28") || code.starts_with("3D"))
         }
     }
 }
 
-/// Returns `true` if TLS failed: sqlx passes on the error of rustls as one of this kind, and makes no other
-/// of it.
+/// Returns `true` if TLS failed: sqlx wraps errors of rustls in this kind, and uses the kind for nothing
+/// else.
 fn is_tls(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }

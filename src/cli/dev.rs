@@ -1,4 +1,4 @@
-//! The commands of feature `dev`: the development server, and databases for tests.
+//! Commands of the feature `dev`: the development server, and databases for tests.
 
 use std::path::PathBuf;
 

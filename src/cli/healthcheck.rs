@@ -1,4 +1,4 @@
-//! Asks a running server how it is; for containers without curl.
+//! Checks a running server; for containers without curl.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -8,14 +8,14 @@ use anyhow::{Context, bail};
 
 use crate::config::{Config, Env};
 
-/// A server that needs longer is not well.
+/// Timeout; a slower server counts as unhealthy.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// A status line, RFC 9112, 4: `HTTP/1.1 200 OK`.
+/// Length of the start of a status line (RFC 9112, 4): `HTTP/1.1 200`.
 const STATUS_LINE_START: usize = "HTTP/1.1 200".len();
 
-/// Succeeds when the server of this configuration answers 200.
+/// Checks that the server of this configuration responds with 200.
 pub(super) fn run(env: &Env, ready: bool) -> anyhow::Result<()> {
-    // Exit 1 here too: Docker keeps 2 for itself.
+    // Exit code 1 even for an invalid configuration, because Docker reserves 2.
     let config = Config::load_http(env).map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let address = SocketAddr::new(reachable(config.host), config.port);
     let path = if ready { "/ready" } else { "/health" };
@@ -26,7 +26,7 @@ pub(super) fn run(env: &Env, ready: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server that listens everywhere is reached on loopback.
+/// Returns the address to connect to: loopback for a server that listens on all addresses.
 fn reachable(host: IpAddr) -> IpAddr {
     match host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -1,4 +1,4 @@
-//! `aponta import-legacy`: its arguments, and what it prints. What it does is in [`crate::services::legacy`].
+//! `aponta import-legacy`: arguments and output. The import is in [`crate::services::legacy`].
 
 use std::io::Write;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::services::legacy::{self, Mapping, Options};
 use crate::telemetry;
 
-/// Instead of `--from`.
+/// Variable in place of `--from`.
 const FROM: &str = "LEGACY_DATABASE_URL";
-/// Instead of `--legacy-key`.
+/// Variable in place of `--legacy-key`.
 const KEY: &str = "LEGACY_KEY";
-/// One transaction holds all of it; the limits of requests are too short for that.
+/// Statement timeout: the import is one transaction, for which the limits of requests are too short.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
-    // First, because it tells when `LEGACY_DATABASE_URL_FILE` or `LEGACY_KEY_FILE` leads to no secret.
+    // First, because it reports an unusable `LEGACY_DATABASE_URL_FILE` or `LEGACY_KEY_FILE`.
     let mut config = Config::load(env)?;
     let secret = |name| env.get(name).map(SecretString::from);
     let Some(from) = args.from.or_else(|| secret(FROM)) else {
@@ -75,7 +75,7 @@ pub(super) fn run(args: ImportArgs, env: &Env) -> anyhow::Result<()> {
         let db = Db::connect_lazy(&config.database)?;
         database::prepare(&config.database, &db).await?;
         let mut out = std::io::stdout();
-        // The reader may have read enough; the import goes on.
+        // The reader may have closed the pipe; the import continues.
         let mut tell = |finding: &legacy::Finding| drop(writeln!(out, "{finding}"));
         let report = legacy::import(&db, &config.vault, &options, &mut tell).await;
         db.close().await;

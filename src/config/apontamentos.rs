@@ -1,4 +1,4 @@
-//! Rules of time entries, and how their hours get into Azure DevOps.
+//! Rules of time entries and of their write-back to Azure DevOps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,62 +11,64 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::models::outbox::Mode;
 
 const MODES_EXAMPLE: &str = "fabrikam=absolute,tailspin=off";
-/// Longest name of a work item type; Azure DevOps allows 128 characters.
+/// Maximum length of the name of a work item type, in bytes; Azure DevOps allows 128 characters.
 const LONGEST_TYPE: usize = 512;
-/// How long a request waits for Azure DevOps after its entry is stored, where its time allows.
+/// Default time that a request waits for Azure DevOps after its entry is stored, unless half of the request
+/// timeout is shorter.
 const USUAL_BUDGET: Duration = Duration::from_millis(1_500);
-/// Longest that a request may wait so, in seconds.
+/// Maximum of that waiting time, in seconds.
 const LONGEST_BUDGET: f64 = 20.0;
 
-/// What holds for time entries.
+/// Rules of time entries.
 #[derive(Debug, Clone)]
 pub struct ApontamentosConfig {
     /// Time zone of "today" and "this week".
     pub timezone: Tz,
-    /// Most minutes of a person's day in an organisation.
+    /// Maximum number of minutes per person and day in an organisation.
     pub max_minutes_per_day: u16,
-    /// Whether hours may be logged on days to come.
+    /// `true` if hours may be logged on future days.
     pub allow_future: bool,
-    /// Whether members may mend text and activity of their entries on closed work items.
+    /// `true` if members may edit text and activity of their entries on closed work items.
     pub text_on_closed: bool,
-    /// Types of work items that hours may be logged on.
+    /// Types of work items on which hours may be logged.
     pub work_item_types: Vec<String>,
-    /// What becomes of an entry whose work item cannot be read.
+    /// Handling of an entry whose work item cannot be read.
     pub when_upstream_down: WhenUpstreamDown,
-    /// How hours get into Azure DevOps.
+    /// Write-back of hours to Azure DevOps.
     pub outbox: WriteBackConfig,
 }
 
-/// What becomes of an entry whose work item cannot be read.
+/// Handling of an entry whose work item cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenUpstreamDown {
-    /// Refused with the trouble's status; nothing is stored.
+    /// The entry is refused with the status of the upstream error; nothing is stored.
     Refuse,
-    /// Stored unchecked.
+    /// The entry is stored without the check.
     Accept,
 }
 
-/// How hours get into Azure DevOps.
+/// Write-back of hours to Azure DevOps.
 #[derive(Debug, Clone)]
 pub struct WriteBackConfig {
-    /// For organisations that `modes` does not name.
+    /// Mode of organisations without an entry in `modes`.
     pub mode: Mode,
-    /// For those it names.
+    /// Mode by organisation.
     pub modes: BTreeMap<NomeOrganizacao, Mode>,
-    /// How long a request waits for it; after that the worker goes on.
+    /// Maximum time that a request waits for the write-back; afterwards the worker continues.
     pub budget: Duration,
-    /// How long it is tried before it counts as failed.
+    /// Time after which a write-back that never succeeded counts as failed.
     pub give_up: Duration,
 }
 
 impl WriteBackConfig {
-    /// How hours get into this organisation.
+    /// Returns the mode of this organisation.
     #[must_use]
     pub fn mode_of(&self, nome: &NomeOrganizacao) -> Mode {
         self.mode_of_any(std::iter::once(nome))
     }
 
-    /// How hours get into an organisation that is or was called so; the first name that is configured counts.
+    /// Returns the mode of an organisation with these present and former names; the first configured name
+    /// counts.
     #[must_use]
     pub fn mode_of_any<'a>(&self, mut nomes: impl Iterator<Item = &'a NomeOrganizacao>) -> Mode {
         let configured = nomes.find_map(|nome| self.modes.get(nome));

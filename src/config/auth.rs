@@ -1,4 +1,4 @@
-//! Whether callers must prove their identity, and with what.
+//! Settings of authentication and authorization.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,57 +12,57 @@ use crate::models::ids::person_id;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::models::papel::Papel;
 
-/// The extension that existing installations were built for; others set `AZURE_EXTENSION_APP_ID`.
+/// Id of the extension for which existing installations were built; other installations set
+/// `AZURE_EXTENSION_APP_ID`.
 const DEFAULT_APP_ID: Uuid = Uuid::from_u128(0x560d_e67c_a2e8_408a_86ae_be7e_a6bd_0b7a);
 
-/// A secret that is shorter can be guessed (RFC 7518, 3.2 asks for 256 bits).
+/// Minimum length of a secret, in bytes; a shorter one can be guessed (RFC 7518, 3.2 requires 256 bits).
 const SHORTEST_SECRET: usize = 32;
 
-/// How callers are authenticated.
+/// Authentication and authorization of callers.
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
-    /// Whether they are at all.
+    /// Whether authentication is required.
     pub mode: AuthMode,
-    /// How long a proof counts before Azure DevOps is asked again.
+    /// Lifetime of a proof before Azure DevOps is queried again.
     pub cache_ttl: Duration,
-    /// Unknown tokens that one address may show in a second; `None`: any number.
+    /// Maximum number of unknown tokens per address and second; `None`: no limit.
     pub proofs_per_second: Option<NonZeroU32>,
-    /// Keys of the extension's app tokens; several while one replaces the other. None: app tokens are
-    /// refused.
+    /// Keys of the extension's app tokens; several during a rotation. Empty: app tokens are refused.
     pub app_secrets: Vec<SecretString>,
-    /// Audiences of app tokens that are ours.
+    /// Accepted audiences of app tokens.
     pub app_ids: Vec<Uuid>,
     /// Administrators.
     pub admin_users: Vec<AdminEntry>,
-    /// Role that may write activities.
+    /// Role that is required to write activities.
     pub activity_write_role: Papel,
 }
 
 /// An entry of `ADMIN_USERS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminEntry {
-    /// The one organisation that the entry is bound to; `None`: all of them, and the whole vault.
+    /// The only organisation of the entry; `None`: all organisations and the whole vault.
     pub organizacao: Option<NomeOrganizacao>,
-    /// The person that it names.
+    /// Person that the entry names.
     pub name: AdminName,
 }
 
-/// How an entry of `ADMIN_USERS` names a person.
+/// Form in which an entry of `ADMIN_USERS` names a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminName {
-    /// By an id in an organisation.
+    /// Id in an organisation.
     Id(Uuid),
-    /// By an e-mail.
+    /// E-mail.
     Email(String),
-    /// By the account on a server of one's own: `name` or `DOMAIN\name`.
+    /// Account on an Azure DevOps Server: `name` or `DOMAIN\name`.
     Account(String),
 }
 
 impl AdminEntry {
-    /// Reads `name` or `organisation/name`.
+    /// Parses `name` or `organisation/name`.
     ///
     /// # Errors
-    /// A phrase that says what is wrong.
+    /// A phrase that names the fault.
     fn parse(text: &str, own_server: bool) -> Result<Self, String> {
         let (organizacao, name) = match text.split_once('/') {
             Some((organizacao, name)) => {
@@ -92,16 +92,16 @@ impl AdminEntry {
     }
 }
 
-/// `name` or `DOMAIN\name`.
+/// Returns `true` for `name` or `DOMAIN\name`.
 fn is_account(text: &str) -> bool {
     let mut parts = text.split('\\');
     parts.clone().count() <= 2 && parts.all(|part| !part.is_empty())
 }
 
-/// Whether a credential is demanded.
+/// Whether authentication is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
-    /// Every protected route demands a credential.
+    /// Every protected route requires a credential.
     Required,
     /// Every caller is the mock user; development only.
     Off,
@@ -116,7 +116,7 @@ impl AuthConfig {
     ) -> Self {
         let mode = read_mode(reader, environment, http);
         if mode == AuthMode::Required && azure.client.organizacoes.is_empty() {
-            // A malformed one was reported as such.
+            // A malformed variable has already been reported.
             if !reader.is_given("AZURE_DEVOPS_ORG_URL") && !reader.is_given("AZURE_DEVOPS_ORG_PATS") {
                 reader.problem(
                     "AZURE_DEVOPS_ORG_URL",
@@ -136,7 +136,7 @@ impl AuthConfig {
                 Uuid::parse_str(text).map_err(|_| "is not a GUID".to_owned())
             },
         );
-        // Accounts without an e-mail exist on servers of one's own only.
+        // Accounts without an e-mail exist only on an Azure DevOps Server.
         let own_server = azure.default_is_own_server();
         let admin_users = reader.list("ADMIN_USERS", Vec::new(), "ana@contoso.com", |text| {
             AdminEntry::parse(text, own_server)
@@ -181,7 +181,7 @@ fn read_mode(reader: &mut Reader<'_>, environment: Environment, http: &HttpConfi
     AuthMode::Off
 }
 
-/// A comma-separated list of secrets; the problem never quotes one.
+/// Reads a comma-separated list of secrets; the problem never quotes a secret.
 fn secrets(reader: &mut Reader<'_>, name: &str) -> Vec<SecretString> {
     reader.list(
         name,

@@ -1,4 +1,4 @@
-//! Which Azure DevOps organisations this service serves, with which PATs, and how patient it is with them.
+//! Azure DevOps organisations, their PATs, and the timeouts and limits of calls to them.
 
 use std::time::Duration;
 
@@ -10,40 +10,41 @@ use super::env::{Reader, no_blank, no_separator};
 use crate::azure_devops::config::{ClientConfig, Hosts, OrganizacaoConfig};
 use crate::models::organizacao::NomeOrganizacao;
 
-/// Azure DevOps Services; identities have a host of their own.
+/// Base URL of Azure DevOps Services, followed by its host names; identities have a host of their own.
 const SERVICES: &str = "https://dev.azure.com";
 const SERVICES_HOST: &str = "dev.azure.com";
 const SERVICES_IDENTITY: &str = "https://vssps.dev.azure.com";
 const LEGACY_SUFFIX: &str = ".visualstudio.com";
 
-/// Seconds: Azure DevOps delays an identity by up to 30, and the call itself takes its time.
+/// Default timeout of background calls, in seconds: Azure DevOps delays an identity by up to 30 seconds, and
+/// the call itself takes additional time.
 const BACKGROUND_TIMEOUT: u64 = 35;
 
-/// The path below which most servers of one's own have their collections.
+/// Usual path above the collections of an Azure DevOps Server.
 const SERVER_PATH: &str = "tfs";
 
 const URL_EXAMPLE: &str = "https://dev.azure.com/contoso";
 const PATS_EXAMPLE: &str = "contoso=pat-of-contoso,fabrikam=pat-of-fabrikam";
 
-/// Organisations, limits of the client, and how often it is asked in the background.
+/// Organisations, limits of the client, and intervals of background calls.
 #[derive(Debug, Clone)]
 pub struct AzureDevOpsConfig {
     /// Organisations and limits of the client; the organisation of `AZURE_DEVOPS_ORG_URL` is the first.
     pub client: ClientConfig,
-    /// Between two looks at whether the organisations answer, for `/ready`; `None`: never.
+    /// Interval between two probes of the organisations for `/ready`; `None`: never.
     pub probe_interval: Option<Duration>,
-    /// Between two synchronisations of the projects in the background; `None`: never.
+    /// Interval between two background synchronisations of the projects; `None`: never.
     pub sync_interval: Option<Duration>,
-    /// How long what was read is fresh.
+    /// Cache lifetimes of Azure DevOps data.
     pub fresh: FreshTimes,
 }
 
-/// How long what was read of Azure DevOps is fresh. No variable sets it; tests shorten it.
+/// Cache lifetimes of Azure DevOps data. No variable sets them; tests shorten them.
 #[derive(Debug, Clone, Copy)]
 pub struct FreshTimes {
-    /// Types of a project.
+    /// Work item types of a project.
     pub types: Duration,
-    /// Work items and results of queries.
+    /// Work items and query results.
     pub items: Duration,
     /// Areas of a team.
     pub areas: Duration,
@@ -83,14 +84,15 @@ impl AzureDevOpsConfig {
 }
 
 impl AzureDevOpsConfig {
-    /// Returns `true` unless the default organisation is one of Azure DevOps Services.
+    /// Returns `true` if the default organisation is on an Azure DevOps Server and not on Azure DevOps
+    /// Services.
     pub(super) fn default_is_own_server(&self) -> bool {
         let default = self.client.organizacoes.first();
         default.is_some_and(|default| default.base_url.host_str() != Some(SERVICES_HOST))
     }
 }
 
-/// Background work is at least as patient as people.
+/// Reads the timeout of background calls, which is at least as long as that of interactive calls.
 fn read_background_timeout(reader: &mut Reader<'_>, timeout: Duration) -> Duration {
     let name = "AZURE_DEVOPS_BACKGROUND_TIMEOUT_SECONDS";
     let background = reader.seconds(name, BACKGROUND_TIMEOUT, 1, 300);
@@ -101,7 +103,7 @@ fn read_background_timeout(reader: &mut Reader<'_>, timeout: Duration) -> Durati
     background.max(timeout)
 }
 
-/// Seconds up to a week; 0 means never.
+/// Reads a number of seconds up to a week; 0 means never.
 fn optional_seconds(reader: &mut Reader<'_>, name: &str, default: u64) -> Option<Duration> {
     Some(reader.seconds(name, default, 0, 604_800)).filter(|interval| !interval.is_zero())
 }
@@ -149,15 +151,16 @@ fn read_organizacoes(reader: &mut Reader<'_>, environment: Environment) -> (Vec<
     (found, hosts)
 }
 
-/// Azure DevOps Services.
+/// Returns the base URL of Azure DevOps Services.
 #[expect(clippy::expect_used, reason = "a constant, which a test reads")]
 fn services() -> Url {
     Url::parse(SERVICES).expect("a constant address")
 }
 
-/// An address that a credential may be sent to. The problem never quotes it: an address can hold a password.
+/// Parses a URL to which a credential may be sent. The problem never quotes the text, because a URL can
+/// contain a password.
 fn parse_url(text: &str, environment: Environment) -> Result<Url, String> {
-    // Wherever it stands: behind a password with a slash it is no longer where a URL has a user.
+    // Checked in the whole text: after a password with a slash, the `@` is outside the URL's user part.
     if text.contains('@') {
         return Err("holds a user or a password".to_owned());
     }
@@ -182,8 +185,8 @@ fn parse_url(text: &str, environment: Environment) -> Result<Url, String> {
     Ok(url)
 }
 
-/// `https://dev.azure.com/contoso`, `https://contoso.visualstudio.com` or `https://server/tfs/Collection`, as
-/// the address above the organisation and its name.
+/// Splits `https://dev.azure.com/contoso`, `https://contoso.visualstudio.com` or
+/// `https://server/tfs/Collection` into the URL above the organisation and the organisation's name.
 fn split_org_url(url: &Url) -> Result<(Url, NomeOrganizacao), String> {
     let host = url.host_str().unwrap_or_default();
     if let Some(name) = host.strip_suffix(LEGACY_SUFFIX) {
@@ -205,15 +208,15 @@ fn split_org_url(url: &Url) -> Result<(Url, NomeOrganizacao), String> {
     Ok((api, name))
 }
 
-/// A segment of a path as people write it.
+/// Percent-decodes a segment of a path.
 fn decoded(segment: &str) -> String {
-    // Of a form's text only `&` and `+` mean something else in a path.
+    // The form decoder treats only `&` and `+` differently from a path.
     let query = format!("={}", segment.replace('+', "%2B").replace('&', "%26"));
     let decoded = url::form_urlencoded::parse(query.as_bytes()).next();
     decoded.map(|(_, text)| text.into_owned()).unwrap_or_default()
 }
 
-/// The problem never quotes the text.
+/// Parses a PAT; the problem never quotes the text.
 fn parse_pat(text: &str) -> Result<SecretString, String> {
     if text.chars().all(|c| c.is_ascii_graphic()) {
         Ok(SecretString::from(text))
@@ -222,7 +225,7 @@ fn parse_pat(text: &str) -> Result<SecretString, String> {
     }
 }
 
-/// `org1=pat1,org2=pat2`. Problems name the entry by its number, never by its text.
+/// Reads `org1=pat1,org2=pat2`. Problems identify an entry by its number, never by its text.
 fn read_pats(reader: &mut Reader<'_>) -> Vec<(NomeOrganizacao, SecretString)> {
     reader.parse("AZURE_DEVOPS_ORG_PATS", Vec::new(), PATS_EXAMPLE, |text| {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
@@ -391,7 +394,7 @@ mod tests {
         }
     }
 
-    /// The segments of an address, decoded.
+    /// Returns the decoded path segments of a URL.
     fn segments(url: &Url) -> Vec<String> {
         let decode = |segment: &str| {
             let query = format!("={}", segment.replace('+', "%2B").replace('&', "%26"));

@@ -1,4 +1,4 @@
-//! Where the database is and how its pool behaves.
+//! Settings of the database connection and its pool.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,34 +12,34 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use super::Environment;
 use super::env::Reader;
 
-/// Connection and pool settings. Durations are what the pool and the server enforce, not hints.
+/// Connection and pool settings. The pool and the server enforce the durations.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
-    /// Address of the database with its credentials.
+    /// URL of the database with its credentials.
     pub url: SecretString,
-    /// Address of a replica that lists and reports may read from.
+    /// URL of a replica for lists and reports.
     pub read_url: Option<SecretString>,
-    /// Schema that holds every object of ours.
+    /// Schema of all database objects of this service.
     pub schema: Identifier,
     /// Name shown in `pg_stat_activity`.
     pub application_name: String,
-    /// Connections kept open even when idle.
+    /// Minimum number of connections, open even when idle.
     pub pool_min: u32,
-    /// Connections at the most.
+    /// Maximum number of connections.
     pub pool_max: u32,
-    /// How long a request waits for a free connection before it gets 503.
+    /// Maximum time that a request waits for a free connection before the response 503.
     pub acquire_timeout: Duration,
-    /// How long one statement may run.
+    /// Timeout of one statement.
     pub statement_timeout: Duration,
-    /// How long one statement waits for a lock; shorter than the wait for a connection.
+    /// Maximum time that one statement waits for a lock; shorter than `acquire_timeout`.
     pub lock_timeout: Duration,
-    /// A connection idle for longer than this is pinged before use.
+    /// Idle time after which a connection is pinged before use.
     pub idle_ping_after: Duration,
     /// Age at which a connection is replaced.
     pub max_lifetime: Duration,
-    /// How long a starting server waits for the database to answer.
+    /// Maximum time that a starting server waits for the database.
     pub startup_timeout: Duration,
-    /// Whether `serve` migrates at start.
+    /// `true` if `serve` applies migrations at start.
     pub auto_migrate: bool,
 }
 
@@ -47,14 +47,14 @@ impl DatabaseConfig {
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
         let url = read_url(reader, environment);
         let schema = reader.parse("DATABASE_SCHEMA", Identifier::default(), "api_aponta", |text| {
-            // Names of roles are made of it, and PostgreSQL cuts those at 63 bytes.
+            // Role names contain the schema, and PostgreSQL truncates them at 63 bytes.
             let schema = Identifier::parse(text)?;
             (text.len() <= 48)
                 .then_some(schema)
                 .ok_or_else(|| "is longer than 48 characters".into())
         });
         let application_name = reader.parse("DATABASE_APPLICATION_NAME", "aponta".into(), "aponta", |text| {
-            // PostgreSQL cuts longer names silently (NAMEDATALEN).
+            // PostgreSQL silently truncates longer names (NAMEDATALEN).
             if text.len() < 64 {
                 Ok(text.to_owned())
             } else {
@@ -95,9 +95,9 @@ impl DatabaseConfig {
     }
 }
 
-/// Below the wait for a connection: statements that wait for one locked table give their connections back
-/// before requests that need other tables give up. Where that wait was shortened, the default shrinks with
-/// it.
+/// Reads the lock timeout, which is below the acquire timeout: statements that wait for one locked table
+/// release their connections before requests for other tables time out. The default shrinks with a shortened
+/// acquire timeout.
 fn read_lock_timeout(reader: &mut Reader<'_>, acquire_timeout: Duration) -> Duration {
     let usual = LOCK_TIMEOUT.min(acquire_timeout * 2 / 3);
     let usual_millis = u64::try_from(usual.as_millis()).unwrap_or(u64::MAX);
@@ -113,7 +113,8 @@ fn read_lock_timeout(reader: &mut Reader<'_>, acquire_timeout: Duration) -> Dura
 }
 
 impl DatabaseConfig {
-    /// Hosts of databases that are reached over a network although their address does not demand TLS.
+    /// Returns the hosts of databases that are reached over a network although their URL does not require
+    /// TLS.
     #[must_use]
     pub fn hosts_in_clear(&self) -> Vec<String> {
         let urls = std::iter::once(&self.url).chain(&self.read_url);
@@ -123,8 +124,8 @@ impl DatabaseConfig {
     }
 }
 
-/// A name without a dot is this machine or a container on it: the network of `docker-compose.yml` has no way
-/// out.
+/// Returns `true` if the host is on another machine. A name without a dot is this machine or a container on
+/// it: the network of `docker-compose.yml` has no route to the outside.
 fn crosses_a_network(options: &PgConnectOptions) -> bool {
     let host = options.get_host().trim_matches(['[', ']']);
     let elsewhere = match host.parse::<IpAddr>() {
@@ -134,8 +135,8 @@ fn crosses_a_network(options: &PgConnectOptions) -> bool {
     options.get_socket().is_none() && elsewhere
 }
 
-/// The default, `prefer`, goes on in clear with a server that offers no TLS, or with an attacker that says so
-/// in its place.
+/// Returns `true` if the URL requires TLS. The default, `prefer`, falls back to clear text if the server, or
+/// an attacker in its place, offers no TLS.
 fn demands_tls(options: &PgConnectOptions) -> bool {
     use PgSslMode::{Require, VerifyCa, VerifyFull};
     matches!(options.get_ssl_mode(), Require | VerifyCa | VerifyFull)
@@ -146,10 +147,10 @@ fn demands_tls(options: &PgConnectOptions) -> bool {
 pub struct Identifier(String);
 
 impl Identifier {
-    /// Checks `text`.
+    /// Parses an identifier.
     ///
     /// # Errors
-    /// A phrase that says what is wrong.
+    /// A phrase that names the fault.
     pub fn parse(text: &str) -> Result<Self, String> {
         let first_ok = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         let rest_ok = text
@@ -164,7 +165,7 @@ impl Identifier {
         Ok(Self(text.to_owned()))
     }
 
-    /// The identifier; safe to put into SQL as it is.
+    /// Returns the identifier, which can be inserted into SQL without quoting.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -183,7 +184,7 @@ impl fmt::Display for Identifier {
     }
 }
 
-/// Unless the configuration says otherwise.
+/// Default lock timeout.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 const URL_EXAMPLE: &str = "postgres://aponta:secret@localhost:5432/aponta";
@@ -191,9 +192,9 @@ const URL_EXAMPLE: &str = "postgres://aponta:secret@localhost:5432/aponta";
 /// Passwords that scanners try first.
 const WELL_KNOWN_PASSWORDS: [&str; 6] = ["postgres", "password", "admin", "aponta", "changeme", "123456"];
 
-/// `DATABASE_URL`, or one made of `DATABASE_HOST`, `_PORT`, `_NAME`, `_USER`, `_PASSWORD`.
+/// Reads `DATABASE_URL`, or builds a URL from `DATABASE_HOST`, `_PORT`, `_NAME`, `_USER`, `_PASSWORD`.
 fn read_url(reader: &mut Reader<'_>, environment: Environment) -> SecretString {
-    // Looked at even when unused: a wrong value is a mistake wherever it stands.
+    // Validated even if unused, because a wrong value is always a mistake.
     let port: u16 = reader.number("DATABASE_PORT", 5432, 1, u16::MAX);
     let (variable, url) = if let Some(url) = reader.get("DATABASE_URL") {
         ("DATABASE_URL", without_driver(url))
@@ -232,20 +233,20 @@ fn check_url(reader: &mut Reader<'_>, variable: &'static str, url: &str, environ
     }
 }
 
-/// Whether this is an address of a PostgreSQL database.
+/// Returns `true` if the text is the URL of a PostgreSQL database.
 fn is_postgres_url(url: &str) -> bool {
     let scheme_ok = url.starts_with("postgres://") || url.starts_with("postgresql://");
     scheme_ok && PgConnectOptions::from_str(url).is_ok()
 }
 
-/// An address of any origin as sqlx understands it, with or without the driver that `SQLAlchemy` names;
-/// `None` when it is none of a PostgreSQL database.
+/// Normalizes a database URL to the form that sqlx accepts, without the driver that `SQLAlchemy` adds.
+/// Returns `None` if the text is not the URL of a PostgreSQL database.
 #[must_use]
 pub fn postgres_url(url: &str) -> Option<String> {
     Some(without_driver(url)).filter(|url| is_postgres_url(url))
 }
 
-/// Settings written for SQLAlchemy name a driver: `postgresql+psycopg2://`.
+/// Removes the driver from a URL written for SQLAlchemy: `postgresql+psycopg2://`.
 fn without_driver(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) if scheme.starts_with("postgresql+") => format!("postgresql://{rest}"),
@@ -273,8 +274,8 @@ fn url_from_parts(reader: &Reader<'_>, host: &str, port: u16) -> String {
 }
 
 fn has_well_known_password(url: &str) -> bool {
-    // As the driver reads it, percent-encoded or among the parameters; its own address encodes no letter and
-    // no digit. The other parts do not matter, and it cannot write all of them.
+    // The driver also reads percent-encoded passwords and those among the parameters; its `to_url_lossy`
+    // encodes no letter and no digit. The other parts are replaced, because it cannot write all of them.
     let plain = |options: PgConnectOptions| options.host("db").username("x").database("x").to_url_lossy();
     let read = PgConnectOptions::from_str(url).map(plain);
     read.is_ok_and(|url| url.password().is_some_and(|p| WELL_KNOWN_PASSWORDS.contains(&p)))

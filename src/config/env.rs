@@ -1,4 +1,4 @@
-//! The only reader of the environment and of `.env`, and the collector of what is wrong with them.
+//! Reads the environment and `.env`, as the only module, and collects their problems.
 
 mod files;
 
@@ -11,24 +11,25 @@ use std::time::Duration;
 pub use files::SECRETS;
 use files::Unusable;
 
-/// Where variables may stand that the environment lacks.
+/// File with variables that the environment lacks.
 const FILE: &str = ".env";
 
 /// Variables by name: the process environment over `.env`.
 #[derive(Clone, Default)]
 pub struct Env {
     variables: HashMap<String, String>,
-    /// Secrets that `NAME_FILE` led to, by `NAME`. They are not trimmed: a blank may be part of a password.
+    /// Secrets read from `NAME_FILE`, by `NAME`. They are not trimmed, because a blank may be part of a
+    /// password.
     from_files: HashMap<&'static str, String>,
-    /// Secrets whose `NAME_FILE` led to none.
+    /// Secrets whose `NAME_FILE` could not be read.
     unusable: Vec<Unusable>,
-    /// Why `.env` could not be read to its end.
+    /// Reason why `.env` could not be read to its end.
     broken_file: Option<String>,
 }
 
 impl Env {
-    /// The process environment, and for what it lacks the `.env` of the current folder. Then the files that
-    /// both name are read.
+    /// Reads the process environment, then `.env` in the current folder for missing variables, then the files
+    /// that `NAME_FILE` variables of both name.
     #[must_use]
     pub fn from_process() -> Self {
         let mut env = Self::from_file(Path::new(FILE));
@@ -41,7 +42,7 @@ impl Env {
         env
     }
 
-    /// Exactly these variables.
+    /// Creates an environment of exactly these variables.
     #[must_use]
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let variables = pairs
@@ -54,7 +55,7 @@ impl Env {
         }
     }
 
-    /// The same with one variable set.
+    /// Returns the environment with one variable set.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
@@ -62,7 +63,7 @@ impl Env {
         self
     }
 
-    /// The same without variables whose name begins so, and without their files.
+    /// Returns the environment without variables with this prefix, and without their files.
     #[must_use]
     pub fn without_prefix(mut self, prefix: &str) -> Self {
         self.variables.retain(|name, _| !name.starts_with(prefix));
@@ -71,8 +72,8 @@ impl Env {
         self
     }
 
-    /// The value, trimmed unless it stood in a file; `None` when unset or blank (compose files pass `NAME=`
-    /// for unset ones).
+    /// Returns the value, trimmed unless it was read from a file. Returns `None` if the variable is unset or
+    /// blank (compose files pass `NAME=` for unset variables).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let from_file = self.from_files.get(name).map(String::as_str);
@@ -97,7 +98,7 @@ impl Env {
         let mut last = None;
         for entry in entries {
             let Ok((name, value)) = entry else {
-                // The error of dotenvy quotes the line, which may hold a secret.
+                // dotenvy's error quotes the line, which may contain a secret.
                 env.broken_file = Some(match last {
                     Some(name) => format!("the line after {name} is not NAME=value"),
                     None => "the first line is not NAME=value".to_owned(),
@@ -111,23 +112,23 @@ impl Env {
     }
 }
 
-/// One thing that is wrong with the configuration.
+/// A problem of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Name of the variable.
     pub variable: String,
-    /// What is wrong, never quoting a secret.
+    /// The fault, without quoting a secret.
     pub problem: String,
-    /// A value that would do.
+    /// An example of a valid value.
     pub example: String,
 }
 
-/// Everything that is wrong with the configuration; never empty.
+/// All problems of the configuration; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// The names concerned, in the order found.
+    /// Returns the names of the variables, in the order found.
     #[must_use]
     pub fn variables(&self) -> Vec<&str> {
         self.0.iter().map(|p| p.variable.as_str()).collect()
@@ -143,7 +144,7 @@ impl fmt::Display for Problems {
             example,
         } in &self.0
         {
-            // A file has no example of its own.
+            // A problem of the file itself has no example value.
             let example = if variable == FILE {
                 "NAME=value".to_owned()
             } else {
@@ -157,7 +158,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Reads typed values and remembers every problem instead of stopping at the first.
+/// Reads typed values and collects all problems instead of stopping at the first one.
 pub(super) struct Reader<'a> {
     env: &'a Env,
     problems: Vec<Problem>,
@@ -179,13 +180,13 @@ impl<'a> Reader<'a> {
         self.env.get(name)
     }
 
-    /// Whether the variable has a value, or a file that cannot be used. Such a file is reported as such; a
-    /// second problem that calls the variable missing would mislead the operator.
+    /// Returns `true` if the variable has a value or an unusable file. An unusable file is reported on its
+    /// own, and a second problem "is required" would mislead the operator.
     pub(super) fn is_given(&self, name: &str) -> bool {
         self.get(name).is_some() || self.env.unusable.iter().any(|file| file.secret == name)
     }
 
-    /// Remembers what is wrong with the files of the secrets whose name begins with `prefix`.
+    /// Adds the problems of the secret files of variables with this prefix.
     pub(super) fn check_files(&mut self, prefix: &str) {
         let ours = self.env.unusable.iter();
         let ours = ours.filter(|file| file.secret.starts_with(prefix));
@@ -200,7 +201,8 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// The parsed value, or `default` when unset or wrong (a wrong one is remembered).
+    /// Returns the parsed value, or `default` if the variable is unset or invalid (an invalid value is
+    /// recorded as a problem).
     pub(super) fn parse<T>(
         &mut self,
         name: &str,
@@ -218,7 +220,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number from `min` to `max`.
+    /// Reads a whole number from `min` to `max`.
     pub(super) fn number<T>(&mut self, name: &str, default: T, min: T, max: T) -> T
     where
         T: FromStr + PartialOrd + fmt::Display + Copy,
@@ -231,17 +233,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A duration in whole seconds from `min` to `max`.
+    /// Reads a duration in whole seconds from `min` to `max`.
     pub(super) fn seconds(&mut self, name: &str, default: u64, min: u64, max: u64) -> Duration {
         Duration::from_secs(self.number(name, default, min, max))
     }
 
-    /// A duration in whole milliseconds from `min` to `max`.
+    /// Reads a duration in whole milliseconds from `min` to `max`.
     pub(super) fn millis(&mut self, name: &str, default: u64, min: u64, max: u64) -> Duration {
         Duration::from_millis(self.number(name, default, min, max))
     }
 
-    /// The spellings that the FastAPI service took.
+    /// Reads a boolean in the spellings that the FastAPI service accepted.
     pub(super) fn boolean(&mut self, name: &str, default: bool) -> bool {
         self.parse(
             name,
@@ -255,7 +257,7 @@ impl<'a> Reader<'a> {
         )
     }
 
-    /// The parts of a comma-separated list, blank ones left out.
+    /// Reads a comma-separated list; blank parts are skipped.
     pub(super) fn list<T>(
         &mut self,
         name: &str,
@@ -289,9 +291,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Refuses an entry of a list that holds what was meant to separate entries, or to quote them: it would match
-/// nothing. The problem never quotes the entry, which may be a secret. A blank may be part of a name: whether
-/// it is, the entry's own check knows.
+/// Checks that a list entry contains no other separator and no quotation mark, since such an entry would
+/// match nothing. The problem never quotes the entry, which may be a secret. A blank may be part of a name
+/// and is left to the entry's own check.
 pub(super) fn no_separator(entry: &str) -> Result<(), String> {
     let named = |c: char| match c {
         ';' => Some("a semicolon"),
@@ -313,7 +315,7 @@ pub(super) fn no_separator(entry: &str) -> Result<(), String> {
     }
 }
 
-/// Refuses an entry that holds a blank, as [`no_separator`] does, where no name has one.
+/// Checks that an entry contains no blank, for lists whose names never contain one.
 pub(super) fn no_blank(entry: &str) -> Result<(), String> {
     if entry.contains(' ') {
         return Err("holds a blank (only commas separate entries)".to_owned());
@@ -376,7 +378,7 @@ mod tests {
         ];
         for (name, one, other) in lists {
             for (separator, named) in separators {
-                // A type of work items may be of two words.
+                // The name of a work item type may consist of two words.
                 if separator == " " && name == "WORK_ITEM_TYPES" {
                     continue;
                 }
@@ -404,7 +406,7 @@ mod tests {
         let env = Env::from_pairs([("API_PORT", "  ")]);
         assert_eq!(Reader::new(&env).number("API_PORT", 8000_u16, 1, 9000), 8000);
     }
-    /// Lines of `.env`, right ones and broken ones, all with something that must not be told.
+    /// Generates lines of `.env`, valid and broken ones, each with a text that must not be disclosed.
     fn file() -> impl Strategy<Value = String> {
         let around = (arbitrary::text(), arbitrary::text());
         let secret = around.prop_map(|(a, b)| format!("{a}c4n4ry{b}").replace(['\n', '\r'], " "));

@@ -9,56 +9,56 @@ use ipnet::IpNet;
 use super::Environment;
 use super::env::{Reader, no_blank};
 
-/// What the HTTP edge needs.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
     /// Address to listen on.
     pub host: IpAddr,
-    /// Port to listen on; 0 takes a free one.
+    /// Port to listen on; 0 chooses a free one.
     pub port: u16,
-    /// Largest request body in bytes.
+    /// Maximum size of a request body, in bytes.
     pub max_body_bytes: usize,
-    /// Memory in bytes that request bodies above 16 KiB share while they are read; beyond it 503.
+    /// Memory, in bytes, shared by request bodies above 16 KiB while they are read; bodies beyond it get 503.
     pub body_memory_bytes: usize,
-    /// Most connections held open at once; further ones wait in the listener's queue.
+    /// Maximum number of open connections; further ones wait in the listener's queue.
     pub max_connections: usize,
-    /// Most of them from one address (IPv6: from one /64); further ones are closed at once.
+    /// Maximum number of connections per address (IPv6: per /64); further ones are closed at once.
     pub max_connections_per_address: usize,
-    /// How long a request may take in all.
+    /// Timeout of a request.
     pub request_timeout: Duration,
-    /// How long a client may take to send the head of a request; also how long an idle connection is kept.
+    /// Timeout of reading a request's head, and of an idle connection.
     pub header_read_timeout: Duration,
-    /// How long an answer may wait for its client to take more of it.
+    /// Timeout of a write to a client that does not read the response.
     pub write_timeout: Duration,
-    /// How long readiness is red before the listener closes, so that balancers look away first.
+    /// Time between failing readiness and closing the listener, so that load balancers stop routing first.
     pub shutdown_delay: Duration,
-    /// How long running requests may go on after the listener closed.
+    /// Maximum time that in-flight requests may run after the listener closed.
     pub shutdown_timeout: Duration,
-    /// Networks whose `X-Forwarded-For` is believed, and whose connections are not counted by address.
+    /// Networks whose `X-Forwarded-For` is trusted, and whose connections are not counted by address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Origins that browsers may call from.
+    /// Origins that are allowed by CORS.
     pub cors_origins: Vec<OriginPattern>,
-    /// Lines that the requests of one address may write into the log in a second; 0 for no bound.
+    /// Maximum number of log lines per second for the requests of one address; 0: no limit.
     pub log_requests_per_second: u32,
-    /// `None` switches the limit off.
+    /// Rate limit per caller; `None`: off.
     pub rate_limit: Option<RateLimitConfig>,
-    /// Whether `/docs`, `/redoc` and `/openapi.json` are served.
+    /// `true` if `/docs`, `/redoc` and `/openapi.json` are served.
     pub docs_enabled: bool,
 }
 
-/// A token bucket per caller.
+/// Token bucket per caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitConfig {
-    /// Requests a second that a caller may make for ever.
+    /// Sustained requests per second.
     pub per_second: NonZeroU32,
-    /// Requests that a caller may make at once after a pause.
+    /// Maximum burst after an idle period, in requests.
     pub burst: NonZeroU32,
 }
 
-/// Largest rate or burst that the limiter's arithmetic in nanoseconds keeps exact enough.
+/// Maximum rate and burst for which the limiter's arithmetic in nanoseconds is exact enough.
 pub(crate) const RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 
-/// More than the kernel gives a process.
+/// Maximum of `API_MAX_CONNECTIONS`; above the kernel's limit per process.
 const MOST_CONNECTIONS: usize = 1 << 20;
 
 impl HttpConfig {
@@ -105,13 +105,13 @@ impl HttpConfig {
         }
     }
 
-    /// Whether no other machine can connect.
+    /// Returns `true` if no other machine can connect.
     #[must_use]
     pub fn listens_on_loopback_only(&self) -> bool {
         self.host.is_loopback()
     }
 
-    /// Where to listen.
+    /// Returns the socket address to listen on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.host, self.port)
@@ -142,7 +142,7 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| format!("{text} is neither an IP address nor a network"))
 }
 
-/// The origins of the extension, and on a developer's machine those of the usual dev servers.
+/// Returns the origins of the extension and, in development, those of common dev servers.
 fn default_origins(environment: Environment) -> Vec<OriginPattern> {
     let mut origins: Vec<String> = [
         "https://dev.azure.com",
@@ -164,22 +164,22 @@ fn default_origins(environment: Environment) -> Vec<OriginPattern> {
         .collect()
 }
 
-/// An origin (RFC 6454), or one with `*.` in place of any number of sub-domain labels.
+/// An origin (RFC 6454), or a pattern with `*.` in place of any number of sub-domain labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginPattern {
-    /// `https://` or `http://`, and what must stand directly behind it unless `any_subdomain`.
+    /// `https://` or `http://`.
     scheme: String,
-    /// Host and port; for a wildcard the part behind `*`, with its dot.
+    /// Host and port; for a wildcard the part after `*`, including its dot.
     rest: String,
     any_subdomain: bool,
 }
 
 impl OriginPattern {
-    /// Reads `scheme://host[:port]` or `scheme://*.host[:port]`.
+    /// Parses `scheme://host[:port]` or `scheme://*.host[:port]`.
     ///
     /// # Errors
-    /// A phrase that says what is wrong. `*` and `null` are refused: credentials are allowed, so an open list
-    /// would let every web page call with them.
+    /// A phrase that names the fault. `*` and `null` are refused: credentials are allowed, so an open list
+    /// would let every web page send them.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| Err(format!("{text} {why}"));
         no_blank(text)?;
@@ -206,7 +206,7 @@ impl OriginPattern {
         })
     }
 
-    /// Whether a browser's `Origin` header falls under the pattern.
+    /// Returns `true` if a browser's `Origin` header matches the pattern.
     #[must_use]
     pub fn matches(&self, origin: &str) -> bool {
         let Some(host) = origin.strip_prefix(self.scheme.as_str()) else {

@@ -1,4 +1,4 @@
-//! Reads how the log looks and what it holds.
+//! Settings of the log: format and filter.
 
 use crate::telemetry::{LogConfig, LogFormat};
 use tracing_subscriber::EnvFilter;

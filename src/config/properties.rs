@@ -1,4 +1,4 @@
-//! What the configuration promises, whatever stands in the environment.
+//! Properties of the configuration for arbitrary environments.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -13,10 +13,10 @@ use super::http::OriginPattern;
 use super::*;
 use crate::arbitrary;
 
-/// Stands in every secret value.
+/// Part of every secret value.
 const CANARY: &str = "c4n4ry";
 
-/// Variables that hold a secret, and values of the right form; `{}` is the secret.
+/// Variables with a secret, and values of a valid form; `{}` is the secret.
 const SECRETS: [(&str, &str); 14] = [
     ("DATABASE_URL", "postgres://ana:{}@db/aponta"),
     ("DATABASE_URL", "{}"),
@@ -85,7 +85,7 @@ const PLAIN: [&str; 44] = [
     "OTEL_TRACES_SAMPLER_ARG",
 ];
 
-/// Values that some variable takes.
+/// Values that are valid for some variable.
 const USUAL: [&str; 22] = [
     "production",
     "development",
@@ -149,7 +149,7 @@ proptest! {
             }
         };
         prop_assert!(!printed.to_lowercase().contains(CANARY), "{}", printed);
-        // The parts that other commands read agree with the whole.
+        // Reading only a part agrees with reading the whole configuration.
         if Config::load(&env).is_ok() {
             prop_assert!(Config::load_database(&env).is_ok() && Config::load_http(&env).is_ok());
         }
@@ -180,7 +180,7 @@ proptest! {
     ) {
         let [user, password, name] = [user, password, name].map(|text| {
             let text = text.replace('\0', "").trim().to_owned();
-            // Blank is unset; no database has such a name, and no address can hold it.
+            // A blank value counts as unset; no database has the other names, and no URL can contain them.
             if ["", ".", ".."].contains(&text.as_str()) { "x".to_owned() } else { text }
         });
         let port_text = port.to_string();
@@ -221,7 +221,7 @@ proptest! {
         }
     }
 
-    /// However it is written: in the address, percent-encoded, as a parameter, as a part.
+    /// Covers every notation: in the URL, percent-encoded, as a parameter, as a part.
     #[test]
     fn production_refuses_well_known_passwords(
         password in select(&["postgres", "password", "admin", "aponta", "changeme", "123456"][..]), encoded in any::<[bool; 8]>(),

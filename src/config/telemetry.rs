@@ -1,4 +1,4 @@
-//! Settings of telemetry: the address of metrics, and the collector of traces.
+//! Settings of telemetry: the address of the metrics endpoint, and the collector of traces.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,18 +8,17 @@ use url::Url;
 use super::env::Reader;
 use crate::telemetry::TraceConfig;
 
-/// Port that OpenTelemetry gives to Prometheus exporters.
+/// Port that OpenTelemetry assigns to Prometheus exporters.
 const METRICS_PORT: u16 = 9464;
 
 /// Metrics and traces.
 #[derive(Debug, Clone)]
 pub struct TelemetryConfig {
-    /// Where metrics can be read; `None`: nowhere.
+    /// Address of the metrics endpoint; `None`: off.
     pub metrics: Option<SocketAddr>,
-    /// Whether the address was chosen by a person: it not being free is then a mistake, and not just a second
-    /// process.
+    /// `true` if the operator set the address: a port in use is then an error, and not just a second process.
     pub metrics_chosen: bool,
-    /// Where traces go; `None`: nowhere.
+    /// Trace export; `None`: off.
     pub traces: Option<TraceConfig>,
 }
 
@@ -61,7 +60,7 @@ impl TelemetryConfig {
     }
 }
 
-/// The address of traces below the one of the collector, as the OTLP exporter specification has it.
+/// Derives the URL of traces from that of the collector (OTLP exporter specification).
 fn parse_endpoint(text: &str) -> Result<Url, String> {
     let wrong = || "is not the http:// or https:// address of a collector".to_owned();
     let mut url = Url::parse(text).map_err(|_| wrong())?;
@@ -139,7 +138,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2"),
         ]);
         assert!(!format!("{config:?}").contains("hunter2"));
-        // An address is printed.
+        // A URL may be printed, so that a password in it must not be quoted.
         let problems = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://ana:hunter2@otel")]).unwrap_err();
         assert!(!problems.to_string().contains("hunter2"));
     }

@@ -10,12 +10,12 @@ use secrecy::SecretString;
 use super::Environment;
 use super::env::{Reader, no_blank};
 
-/// Bytes of a key.
+/// Length of a key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
 const EXAMPLE: &str = "the output of: head -c 32 /dev/urandom | base64";
 
-/// Both alphabets are in use for keys: `openssl rand -base64 32` and the FastAPI service's generator.
+/// Both base64 alphabets are in use for keys: `openssl rand -base64 32` and the FastAPI service's generator.
 const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
 const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
 
@@ -24,16 +24,16 @@ const fn lenient(alphabet: &alphabet::Alphabet) -> GeneralPurpose {
     GeneralPurpose::new(alphabet, config)
 }
 
-/// Keys of the vault; none: there is no vault.
+/// Keys of the vault; if there are none, the vault is off.
 #[derive(Debug, Clone, Default)]
 pub struct VaultConfig {
-    /// Base64 of 32 bytes each, checked. The first one encrypts, all of them decrypt.
+    /// Keys as validated base64 of 32 bytes. The first key encrypts, all keys decrypt.
     pub keys: Vec<SecretString>,
-    /// Whether `organization_url` may be `http` on this machine; not so in production.
+    /// `true` if `organization_url` may be `http` on this machine; `false` in production.
     pub allow_plain_urls: bool,
 }
 
-/// The text is not a key.
+/// Error: the text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAKey;
 
@@ -46,7 +46,8 @@ impl fmt::Display for NotAKey {
 impl std::error::Error for NotAKey {}
 
 impl VaultConfig {
-    /// `PAT_ENCRYPTION_KEYS`, or the one of `PAT_ENCRYPTION_KEY`. There is no default (D-13).
+    /// Reads `PAT_ENCRYPTION_KEYS`, or else the single key of `PAT_ENCRYPTION_KEY`. There is no default
+    /// (D-13).
     pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
         let parse = |text: &str| {
             no_blank(text)?;
@@ -64,10 +65,10 @@ impl VaultConfig {
     }
 }
 
-/// The bytes of a key.
+/// Decodes a key.
 ///
 /// # Errors
-/// When the text is not base64 of 32 bytes.
+/// [`NotAKey`] when the text is not base64 of 32 bytes.
 pub fn decode(text: &str) -> Result<[u8; KEY_BYTES], NotAKey> {
     let bytes = STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text));
     bytes.ok().and_then(|bytes| bytes.try_into().ok()).ok_or(NotAKey)

@@ -1,5 +1,5 @@
-//! A connection on loan from the pool, with a limit to every wait. A server that the network cut off ends no
-//! statement at its own time limit, and sqlx waits for ever for an answer.
+//! A pooled connection with a timeout for every answer. A server that is cut off by the network enforces no
+//! statement timeout, and sqlx would wait indefinitely.
 
 use std::io;
 use std::task::{Poll, ready};
@@ -12,13 +12,13 @@ use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{AssertSqlSafe, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::time::{sleep, timeout};
 
-/// A connection that returns to its pool when it is dropped, rolled back if need be; one that did not answer
-/// is closed.
+/// A connection that is rolled back if necessary and returned to its pool when dropped. A connection that did
+/// not answer in time is closed.
 #[derive(Debug)]
 pub struct Conn {
-    /// `Some` until it is dropped.
+    /// `Some` until dropped.
     inner: Option<PoolConnection<Postgres>>,
-    /// Longest wait for an answer.
+    /// Timeout of an answer.
     patience: Duration,
     state: State,
 }
@@ -29,7 +29,7 @@ enum State {
     Idle,
     /// In a transaction, or about to begin one.
     Transaction,
-    /// It did not answer in time.
+    /// The server did not answer in time.
     Silent,
 }
 
@@ -43,7 +43,7 @@ impl Conn {
         }
     }
 
-    /// Begins a transaction with these statements, which hold nothing that came from outside as it was.
+    /// Begins a transaction with these statements, which must not contain unvalidated input.
     pub(super) async fn begin(&mut self, statements: String) -> Result<(), Error> {
         self.state = State::Transaction;
         (&mut *self).execute(AssertSqlSafe(statements)).await?;
@@ -70,7 +70,8 @@ impl Drop for Conn {
             let is_idle = state == State::Idle
                 || matches!(timeout(patience, inner.execute("ROLLBACK")).await, Ok(Ok(_)));
             if is_idle {
-                // Dropped, it would wait for its ping for ever and keep its place in the pool (sqlx#4349).
+                // A dropped connection would wait for its ping indefinitely and occupy its place in the pool
+                // (sqlx#4349).
                 let _ = timeout(patience, inner.return_to_pool()).await;
             } else {
                 drop(inner.detach());
@@ -93,7 +94,7 @@ impl<'c> Executor<'c> for &'c mut Conn {
         let state = &mut self.state;
         let mut steps = inner.fetch_many(query);
         let mut patience = Box::pin(sleep(self.patience));
-        // The clock is looked at only while there is nothing to do.
+        // The timer is polled only while there is no result.
         stream::poll_fn(move |cx| match steps.poll_next_unpin(cx) {
             Poll::Pending => {
                 ready!(patience.poll_unpin(cx));
@@ -132,7 +133,7 @@ impl<'c> Executor<'c> for &'c mut Conn {
     }
 }
 
-/// Does `work` on the connection; fails when it does not answer in time.
+/// Runs `work` on the connection; fails if there is no answer in time.
 fn patiently<'e, T: Send + 'e>(
     conn: &'e mut Conn,
     work: impl FnOnce(&'e mut PgConnection) -> BoxFuture<'e, Result<T, Error>>,

@@ -1,4 +1,4 @@
-//! One pool of connections: sqlx's, with a limit to every wait for a connection's answer, and its figures.
+//! A pool of connections: sqlx's pool with a timeout for every answer, and its metrics.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::conn::{Conn, no_answer};
 use crate::telemetry::metrics::{self, PoolState};
 
-/// What sets the pools of one process apart.
+/// Settings that differ between the pools of a process.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     /// Name in metrics and log.
@@ -19,9 +19,9 @@ pub(super) struct Settings {
     pub(super) min: u32,
     /// Maximum number of connections.
     pub(super) max: u32,
-    /// Longest wait for a connection.
+    /// Maximum time to wait for a connection.
     pub(super) acquire_timeout: Duration,
-    /// Longest wait for an answer.
+    /// Timeout of an answer.
     pub(super) patience: Duration,
     /// Idle time after which a connection is pinged before use.
     pub(super) ping_after: Duration,
@@ -30,9 +30,9 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Returns the settings for sqlx. It pings without a time limit, so that the test before use is ours;
-    /// `Conn` limits the one afterwards. Its minimum is not used: it may wait five minutes for a login, and
-    /// holds a place meanwhile.
+    /// Returns the settings for sqlx, whose own pings have no timeout: the ping before use is made here, and
+    /// `Conn` limits the one on return. sqlx's minimum is not used, because it may wait five minutes for a
+    /// login and occupies a place meanwhile.
     pub(super) fn options(self) -> PgPoolOptions {
         PgPoolOptions::new()
             .max_connections(self.max)
@@ -63,7 +63,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Returns a pool whose first connections are opened in the background; the server may still be away.
+    /// Creates a pool whose first connections are opened in the background; the server may still be down.
     pub(super) fn open(settings: Settings, pool: PgPoolOptions, server: PgConnectOptions) -> Self {
         let inner = pool.connect_lazy_with(server);
         let opened = inner.clone();
@@ -80,7 +80,7 @@ impl Pool {
     /// Returns a connection outside any transaction.
     ///
     /// # Errors
-    /// [`sqlx::Error::PoolTimedOut`] when there is none within the acquire timeout.
+    /// [`sqlx::Error::PoolTimedOut`] when none becomes available within the acquire timeout.
     pub(super) async fn acquire(&self) -> Result<Conn, sqlx::Error> {
         let wait = metrics::pool_wait(self.name);
         let acquired = self.inner.acquire().await;
@@ -106,7 +106,7 @@ impl Pool {
         }
     }
 
-    /// Closes idle connections now and busy ones when they are returned.
+    /// Closes idle connections now, and connections in use when they are returned.
     pub(super) async fn close(&self) {
         self.inner.close().await;
     }

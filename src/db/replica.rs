@@ -1,5 +1,5 @@
-//! A second server that lists and reports may read from: used while it is a standby that answers and lags
-//! behind by no more than one interval of the watch, otherwise the primary is read.
+//! Read replica for lists and reports: used while it is a standby that answers with a lag of at most one
+//! check interval; otherwise the primary is read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,19 +13,19 @@ use crate::config::DatabaseConfig;
 use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::metrics;
 
-/// Interval between two checks of the replica; its rows may be older than the primary's by up to twice that.
+/// Interval between two checks of the replica; its rows may be stale by up to twice that.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Longest wait of a request for a connection to the replica: the primary would have answered.
+/// Maximum time that a request waits for a connection to the replica, before it uses the primary.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Why the replica is not read.
+/// Reason why the replica is not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
     #[error("replication lag not measured yet")]
     NotCompared,
     #[error("replication lag")]
     Behind,
-    /// It is a server of its own: its rows may be of any day and of any installation.
+    /// The server is not a standby: its rows may be of any age and of any installation.
     #[error("server is not a standby")]
     NoStandby,
     #[error("timed out")]
@@ -39,13 +39,13 @@ pub(super) enum Unusable {
 pub(super) struct Replica {
     pub(super) pool: Pool,
     usable: Arc<AtomicBool>,
-    /// `true` while the last new connection was refused because its server is no standby.
+    /// `true` while the last new connection was refused because its server is not a standby.
     refused: Arc<AtomicBool>,
     background: Supervisor,
 }
 
 impl Replica {
-    /// Returns the replica at `DATABASE_READ_URL`, if that is set, and begins to compare it with `primary`.
+    /// Creates the replica at `DATABASE_READ_URL`, if that is set, and starts the comparison with `primary`.
     pub(super) fn connect_lazy(
         config: &DatabaseConfig,
         primary: &Pool,
@@ -58,13 +58,14 @@ impl Replica {
             name: "replica",
             min: config.pool_min.min(1),
             acquire_timeout: PATIENCE.min(config.acquire_timeout),
-            // A replica may go at any time without harm, as long as no request is sent to it any more.
+            // A replica may disappear at any time without harm, provided that no more requests are sent to
+            // it.
             ping_after: Duration::ZERO,
             ..like
         };
         let refused = Arc::<AtomicBool>::default();
         let noted = Arc::clone(&refused);
-        // The address may lead to another server with each connection, and to one that was promoted.
+        // Each new connection may reach another server, or one that was promoted.
         let options = settings.options().after_connect(move |conn, _| {
             let noted = Arc::clone(&noted);
             Box::pin(async move {
@@ -77,7 +78,7 @@ impl Replica {
         });
         let replica = Self {
             pool: Pool::open(settings, options, connect_options(config, url)?),
-            // Until it was compared with the primary it may be any server.
+            // Until the first comparison with the primary it may be any server.
             usable: Arc::default(),
             refused,
             background: Supervisor::default(),
@@ -112,8 +113,8 @@ impl Replica {
         }
     }
 
-    /// Checks that the server is a standby, and shows what the primary held at `position`. A standby that was
-    /// promoted keeps its connections, so each check asks again.
+    /// Checks that the server is a standby and has replayed the primary's log up to `position`. A promoted
+    /// standby retains its connections, so each check queries the role again.
     async fn check(&self, position: Option<&str>) -> Result<(), Unusable> {
         let (is_standby, has_reached): (bool, bool) = sqlx::query_as(
             "SELECT pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, true)",
@@ -143,19 +144,19 @@ impl Drop for DisableOnDrop {
 /// Compares the replica with the primary until the replica is closed.
 async fn watch(replica: Replica, primary: Pool) {
     let _disable_on_drop = DisableOnDrop(replica.clone());
-    // Where the primary stood an interval ago, which the replica must have reached by now.
+    // Log position of the primary one interval ago, which the replica must have replayed by now.
     let mut reached = None;
     let mut warned = false;
     loop {
         let found = timeout(INTERVAL, replica.check(reached.as_deref())).await;
         let found = match found.unwrap_or(Err(Unusable::Silent)) {
-            // sqlx retries a refused connection until the time is up.
+            // sqlx retries a refused connection until the timeout.
             Err(Unusable::Failed(_) | Unusable::Silent) if replica.refused.load(Ordering::Relaxed) => {
                 Err(Unusable::NoStandby)
             }
             found => found,
         };
-        // Such a replica was never used, so that `set_usable` has no change to log.
+        // A server that is not a standby was never used, so that `set_usable` has no change to log.
         if matches!(found, Err(Unusable::NoStandby)) {
             if !std::mem::replace(&mut warned, true) {
                 tracing::warn!("DATABASE_READ_URL is not a standby: reading from the primary");
@@ -164,7 +165,7 @@ async fn watch(replica: Replica, primary: Pool) {
             warned = false;
         }
         replica.set_usable(&found);
-        // With the primary away, what the replica had reached is all there is.
+        // While the primary is down, the last known position remains the reference.
         if let Ok(Ok(position)) = timeout(INTERVAL, position(&primary)).await {
             reached = Some(position);
         }
@@ -172,7 +173,7 @@ async fn watch(replica: Replica, primary: Pool) {
     }
 }
 
-/// Returns where the primary's write-ahead log ends.
+/// Returns the end of the primary's write-ahead log.
 async fn position(primary: &Pool) -> Result<String, sqlx::Error> {
     sqlx::query_scalar("SELECT pg_current_wal_lsn()::text")
         .fetch_one(&mut primary.acquire().await?)

@@ -1,4 +1,4 @@
-//! The only kind of transaction there is: one that says whose rows it sees.
+//! The only type of transaction, always with a scope of visible rows.
 
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use super::roles::Roles;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::telemetry::metrics;
 
-/// A transaction under a role that row-level security binds; rolled back unless committed. Repositories take
-/// nothing else, so no statement can be sent without a scope.
+/// A transaction under a role with row-level security; rolled back unless committed. Repositories accept only
+/// this type, so no statement is executed without a scope.
 #[derive(Debug)]
 pub struct Tx {
     conn: Conn,
@@ -23,7 +23,7 @@ impl Tx {
         Self::begin_with("BEGIN", pool, roles, scope).await
     }
 
-    /// Begins a transaction in which the server refuses every change.
+    /// Begins a transaction in which the server refuses changes.
     pub(super) async fn begin_read(pool: &Pool, roles: &Roles, scope: &Scope) -> Result<Self, sqlx::Error> {
         Self::begin_with("BEGIN READ ONLY", pool, roles, scope).await
     }
@@ -40,21 +40,21 @@ impl Tx {
         Ok(tx)
     }
 
-    /// Returns the connection, and the organisations that the statement should name (`''` for rows without
-    /// one): the first wall, before row-level security. `None`: all of them.
+    /// Returns the connection, and the organisations for the statement's filter (`''` for rows without one):
+    /// the first check, before row-level security. `None` means all organisations.
     pub fn parts(&mut self) -> (&mut Conn, Option<&[String]>) {
         (&mut self.conn, self.organizacoes.as_deref())
     }
 
-    /// Returns the connection, for statements on tables that belong to no tenant.
+    /// Returns the connection, for statements on tables without a tenant.
     pub fn conn(&mut self) -> &mut Conn {
         &mut self.conn
     }
 
-    /// Makes the changes stay.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// When the database goes away or a deferred constraint fails.
+    /// When the database goes down or a deferred constraint fails.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
         self.conn.commit().await
     }
@@ -66,8 +66,8 @@ impl Drop for Tx {
     }
 }
 
-/// Returns the statements that begin a transaction, as one message, and the organisations that it sees. Roles
-/// and keys are validated: none can hold a quote.
+/// Returns the statements that begin a transaction, as one message, and its visible organisations. Roles and
+/// keys are validated and contain no quotes.
 fn beginning(begin: &str, roles: &Roles, scope: &Scope) -> (String, Option<Vec<String>>) {
     let keys = |chaves: &[ChaveOrganizacao]| chaves.iter().map(ChaveOrganizacao::to_string).collect();
     let (role, visible, organizacoes) = match scope {
@@ -76,12 +76,12 @@ fn beginning(begin: &str, roles: &Roles, scope: &Scope) -> (String, Option<Vec<S
             and_unassigned,
         } => {
             let mut list: Vec<String> = keys(chaves);
-            // An empty name stands for no organisation; the migration that made the policies reads it so.
+            // An empty name denotes rows without an organisation, as in the policies of the migration.
             list.extend(and_unassigned.then(String::new));
             (&roles.app, list.join(","), Some(list))
         }
         Scope::Everything => (&roles.app, "*".to_owned(), None),
-        // A list that is empty must not read like none: no organisation has this name.
+        // An empty list must differ from no list; no organisation has this name.
         Scope::Vault(chaves) if chaves.is_empty() => (&roles.maintenance, "-".to_owned(), Some(Vec::new())),
         Scope::Vault(chaves) => {
             let list = keys(chaves);

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::config::Identifier;
 
-/// Creates the database `name`, as a copy of `template` if given. An existing database stays as it is.
+/// Creates the database `name`, as a copy of `template` if given. An existing database is not changed.
 pub(super) async fn create(
     server: &SecretString,
     name: &Identifier,
@@ -14,7 +14,7 @@ pub(super) async fn create(
 ) -> Result<(), sqlx::Error> {
     let template = template.map(|t| format!(" TEMPLATE {t}")).unwrap_or_default();
     match execute(server, format!("CREATE DATABASE {name}{template}")).await {
-        // duplicate_database
+        // SQLSTATE of duplicate_database.
         Err(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code == "42P04") => Ok(()),
         other => other,
     }
@@ -25,7 +25,7 @@ pub(super) async fn drop(server: &SecretString, name: &Identifier) -> Result<(),
     execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
 }
 
-/// Executes a statement on a connection of its own. DDL takes no parameters; the names in it are validated
+/// Executes a statement on a separate connection. DDL takes no parameters; the names in it are validated
 /// identifiers.
 async fn execute(server: &SecretString, statement: String) -> Result<(), sqlx::Error> {
     let options: PgConnectOptions = server.expose_secret().parse()?;

@@ -1,4 +1,4 @@
-//! The folders of the development database, out of the environment.
+//! Folders of the development database, derived from the environment.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use dev_postgres::ProgramFolders;
 
 use crate::config::Env;
 
-/// Returns the folder of the data unless the command line names one: `aponta/dev` below `home`.
+/// Returns the default data folder: `APONTA_DATA_DIR`, else `dev` below `home`.
 ///
 /// # Errors
 /// When there is no home folder.
@@ -18,7 +18,8 @@ pub(super) fn data_folder(env: &Env) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Returns the folders of PostgreSQL's programs. Downloaded ones serve every data folder of this user.
+/// Returns the folders of PostgreSQL's programs. Downloaded programs are shared by all data folders of this
+/// user.
 #[must_use]
 pub fn program_folders(env: &Env) -> ProgramFolders {
     ProgramFolders {
@@ -28,8 +29,8 @@ pub fn program_folders(env: &Env) -> ProgramFolders {
     }
 }
 
-/// Returns `/var/lib/aponta` for root, whose home no other user can enter, else `$XDG_DATA_HOME/aponta`, by
-/// default `~/.local/share/aponta`.
+/// Returns `/var/lib/aponta` for root, whose home is inaccessible for other users, else
+/// `$XDG_DATA_HOME/aponta`, by default `~/.local/share/aponta`.
 fn home(env: &Env) -> anyhow::Result<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib/aponta"));

@@ -1,4 +1,4 @@
-//! A small believable data set for newcomers, planted once.
+//! Sample data for new developers, inserted once.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -40,7 +40,7 @@ const PROJETOS: [(Uuid, &str, &str); 2] = [
     ),
 ];
 
-/// Name, description, whether active, projects.
+/// Columns: name, description, whether active, projects.
 const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
     (
         "Codificação",
@@ -95,7 +95,7 @@ const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
 /// Id, name and e-mail of an author.
 type Author = (&'static str, &'static str, Option<&'static str>);
 
-/// Authors of the sample hours: the mock user, and two colleagues.
+/// Authors of the sample hours: the mock user and two colleagues.
 const DEV_USER: Author = ("dev-user-001", "Dev User", Some("dev@localhost"));
 const ANA: Author = (
     "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
@@ -108,10 +108,10 @@ const BRUNO: Author = (
     Some("bruno@contoso.com"),
 );
 
-/// Days before today, author, work item, project, activity, minutes, comment.
+/// Columns: days before today, author, work item, project, activity, minutes, comment.
 type Entry = (u64, Author, i32, Uuid, &'static str, i64, Option<&'static str>);
 
-/// A week of work.
+/// Time entries of one week.
 const APONTAMENTOS: [Entry; 14] = [
     (
         0,
@@ -185,8 +185,8 @@ const APONTAMENTOS: [Entry; 14] = [
     ),
 ];
 
-/// Plants the data, all or none, unless there are projects already; those cannot be deleted, so data that a
-/// person removed do not come back. The week ends with `today`. Returns whether it planted.
+/// Inserts the data atomically, unless there are projects; since projects cannot be deleted, deleted sample
+/// data are not inserted again. The week ends with `today`. Returns `true` if data were inserted.
 ///
 /// # Errors
 /// When the database refuses.

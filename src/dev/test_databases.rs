@@ -1,9 +1,8 @@
-//! Lends empty, migrated databases to tests: one server for a whole test run, however many processes it has.
+//! Lends empty, migrated databases to tests: one server for a whole test run with any number of processes.
 //!
-//! A test process connects to a Unix socket, reads the address of a database of its own and keeps the
-//! connection for as long as it needs it; when the connection closes, because the test ended or its process
-//! died, the database is dropped. Without a connection for `IDLE`, the server stops and its folder is
-//! removed.
+//! A test process connects to a Unix socket, reads the URL of its own database and holds the connection while
+//! it needs the database. When the connection closes, because the test ended or its process died, the
+//! database is dropped. Without a connection for `IDLE`, the server stops and its folder is removed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,9 +21,9 @@ use super::{databases, folders};
 use crate::config::{Config, Env, Identifier};
 use crate::schema::migrate;
 
-/// How long the server outlives its last user; the next test process may be a moment away.
+/// Time for which the idle server waits for the next test process.
 const IDLE: Duration = Duration::from_secs(5);
-/// Databases copied at the same time; more only queue for the disk.
+/// Maximum number of concurrent database copies; further ones would only queue for the disk.
 const PARALLEL_COPIES: usize = 4;
 
 struct Lender {
@@ -35,10 +34,10 @@ struct Lender {
     copies: Semaphore,
 }
 
-/// Serves at `socket` until no test needs it any more.
+/// Serves at `socket` until no test needs the server.
 ///
 /// # Errors
-/// When the server does not start or the socket cannot be made.
+/// When the server does not start or the socket cannot be created.
 pub async fn lend(socket: &Path, env: &Env) -> anyhow::Result<()> {
     let folder = DataDir::ephemeral()?;
     let programs = folders::program_folders(env);
@@ -83,16 +82,16 @@ async fn lend_from(postgres: &EmbeddedPostgres, socket: &Path) -> anyhow::Result
             () = tokio::time::sleep(IDLE), if loans.is_empty() => break,
         }
     }
-    // From here a new process finds no socket and starts a lender of its own.
+    // From now on a new process finds no socket and starts a server of its own.
     std::fs::remove_file(socket)?;
     Ok(())
 }
 
 impl Lender {
-    /// One loan, from the copy to the drop.
+    /// Serves one loan, from the copy to the drop.
     async fn serve(self: Arc<Self>, mut stream: UnixStream) {
         if let Err(error) = self.lend_one(&mut stream).await {
-            // The borrower sees the connection end without an address.
+            // The borrower detects a connection that ends without a URL.
             tracing::warn!("cannot create a test database: {error:#}");
         }
     }
@@ -107,7 +106,7 @@ impl Lender {
         stream
             .write_all(format!("{}\n", url.expose_secret()).as_bytes())
             .await?;
-        // Nothing is ever sent; this waits for the end.
+        // The borrower never sends; this waits for the connection to close.
         let mut nothing = [0];
         let _ = stream.read(&mut nothing).await;
         databases::drop(&self.server, &database).await?;

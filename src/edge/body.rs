@@ -1,7 +1,7 @@
-//! Reading of request bodies in bounded memory (issue 21, field report 7.1).
+//! Reads request bodies in bounded memory (issue 21, field report 7.1).
 //!
-//! A body is refused while it is read: it may not be longer than `API_MAX_BODY_BYTES`, and all large bodies
-//! that are being read share `API_BODY_MEMORY_BYTES`. What its JSON becomes is in `body/pruned.rs`.
+//! A body is refused while it is read: its length is limited by `API_MAX_BODY_BYTES`, and all large bodies in
+//! flight share `API_BODY_MEMORY_BYTES`. `body/pruned.rs` bounds the memory of the parsed JSON.
 
 mod pruned;
 
@@ -19,17 +19,17 @@ use super::problem::Problem;
 use crate::error::{Code, FieldError};
 use crate::telemetry::metrics;
 
-/// A body up to this many bytes takes nothing from the budget: an entry of hours has 300, an activity with
-/// 400 projects 16,000. So large bodies never keep small ones out.
+/// Maximum size of a body that takes nothing from the budget, in bytes: a time entry has 300, an activity
+/// with 400 projects 16,000. Large bodies therefore never block small ones.
 const SMALL: usize = 16 * 1_024;
 
-/// What a large body takes from the budget at a time.
+/// Unit in which a large body takes memory from the budget, in bytes.
 const STEP: usize = 64 * 1_024;
 
-/// When a refused client may try again. A body that arrives at once is read within milliseconds.
+/// `Retry-After` of a refused request. A body that arrives without delay is read within milliseconds.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The memory that large bodies share while they are read and parsed. Cheap to clone.
+/// Memory budget of large bodies while they are read and parsed. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct BodyMemory {
     free: Arc<Semaphore>,
@@ -37,7 +37,7 @@ pub struct BodyMemory {
 }
 
 impl BodyMemory {
-    /// A budget of `bytes`.
+    /// Creates a budget of `bytes`.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let total = bytes.min(Semaphore::MAX_PERMITS);
@@ -47,7 +47,7 @@ impl BodyMemory {
         }
     }
 
-    /// Makes `held` cover a body that has `length` bytes so far; at the most the whole budget.
+    /// Extends `held` to cover a body with `length` bytes so far, at most to the whole budget.
     fn cover(&self, held: &mut Option<OwnedSemaphorePermit>, length: usize) -> Result<(), Problem> {
         let covered = held.as_ref().map_or(SMALL, OwnedSemaphorePermit::num_permits);
         if length <= covered.min(self.total) {
@@ -69,25 +69,26 @@ impl BodyMemory {
     }
 }
 
-/// A body in memory.
+/// A request body in memory.
 #[derive(Debug)]
 pub(super) struct ReadBody {
     pub(super) bytes: Vec<u8>,
-    /// Holds the body's part of the budget.
+    /// The body's share of the budget.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a body to its end.
 ///
 /// # Errors
-/// 413 when it is longer than a body may be, 503 when the budget is used up, 400 when it ends early.
+/// 413 when the body exceeds the maximum length, 503 when the budget is exhausted, 400 when the body ends
+/// early.
 pub(super) async fn read(mut body: Body, memory: &BodyMemory) -> Result<ReadBody, Problem> {
     let mut held = None;
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| unreadable(&error))?;
         let data = frame.into_data().unwrap_or_else(|_| Bytes::new());
-        // By what has come, not by what is declared: a client that sends slowly holds little.
+        // Counts received bytes, not the declared length: a client that sends slowly holds little.
         memory.cover(&mut held, bytes.len() + data.len())?;
         bytes.extend_from_slice(&data);
     }
@@ -105,10 +106,10 @@ fn unreadable(error: &axum::Error) -> Problem {
     Problem::of_status(StatusCode::BAD_REQUEST)
 }
 
-/// The values of the `known` keys of a JSON object; see `body/pruned.rs`.
+/// Returns the values of the `known` keys of a JSON object; see `body/pruned.rs`.
 ///
 /// # Errors
-/// `missing` for an empty body, else `json_invalid` with the place; the body is not quoted.
+/// `missing` for an empty body, else `json_invalid` with line and column; the body is not quoted.
 pub(super) fn parse_json(bytes: &[u8], known: &'static [&'static str]) -> Result<Value, FieldError> {
     // RFC 8259, 8.1: a byte order mark may be ignored.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

@@ -1,12 +1,12 @@
-//! Which address a request really comes from.
+//! Address of the client of a request.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
-/// The client's address: the peer's, or behind trusted proxies the last one in `X-Forwarded-For` that is not
-/// a trusted proxy itself. What stands further left was written by the client and proves nothing.
+/// Returns the client's address: the peer's, or behind trusted proxies the last one in `X-Forwarded-For` that
+/// is not a trusted proxy. Entries further left were written by the client and prove nothing.
 #[must_use]
 pub fn client_ip(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
@@ -15,7 +15,8 @@ pub fn client_ip(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -> Ip
         return client;
     }
     let lines: Vec<&HeaderValue> = headers.get_all("x-forwarded-for").iter().collect();
-    // Bytes, not text: what a client wrote must not hide what the proxy added to the same line.
+    // Split as bytes, not as text: invalid text from the client must not hide the proxy's entry in the same
+    // line.
     let entries = lines
         .iter()
         .rev()
@@ -35,7 +36,7 @@ pub fn client_ip(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpNet]) -> Ip
     client
 }
 
-/// An address, perhaps in brackets or with a port.
+/// Parses an address, optionally in brackets or with a port.
 fn parse(entry: &str) -> Option<IpAddr> {
     let bare = entry.trim_start_matches('[').trim_end_matches(']');
     bare.parse()
@@ -44,12 +45,12 @@ fn parse(entry: &str) -> Option<IpAddr> {
         .map(canonical)
 }
 
-/// `::ffff:192.0.2.1` is 192.0.2.1.
+/// Converts an IPv4-mapped address: `::ffff:192.0.2.1` becomes 192.0.2.1.
 fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-/// What a limit per client counts: the address, or the /64 that a single IPv6 subscriber owns.
+/// Returns the key of a limit per client: the IPv4 address, or the /64 of a single IPv6 subscriber.
 #[must_use]
 pub fn network_of(ip: IpAddr) -> IpAddr {
     match ip {
@@ -61,7 +62,7 @@ pub fn network_of(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// What a limit per site counts: the address, or the /48 that an IPv6 site owns.
+/// Returns the key of a limit per site: the IPv4 address, or the /48 of an IPv6 site.
 #[must_use]
 pub fn site_of(ip: IpAddr) -> IpAddr {
     match ip {
@@ -158,7 +159,7 @@ mod tests {
             prop_assert_eq!(client_ip(&headers, SocketAddr::new(peer, 1), &trusted), peer);
         }
 
-        /// A proxy adds the address that it sees to the last line, or in a line of its own.
+        /// Appends the client's address as a proxy does: to the last line, or in a line of its own.
         #[test]
         fn whatever_a_client_writes_the_address_that_the_proxy_saw_counts(
             client in address(), lines in prop::collection::vec(arbitrary::header_bytes(), 0..3), own_line: bool,

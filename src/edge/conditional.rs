@@ -1,9 +1,10 @@
 //! Conditional requests (RFC 9110, 13): `ETag` on single objects, `If-None-Match` for reads, `If-Match` for
 //! changes.
 //!
-//! A tag has two parts: the object's version, and a hash of the answer. A read compares the whole, so a
-//! browser sees every change of the answer. A change compares the version alone: what the service itself
-//! notes about an object (how far its hours are on their way) is no edit that a person could overwrite.
+//! A tag has two parts: the object's version and a hash of the response. A read compares the whole tag, so
+//! that a browser sees every change of the response. A change compares only the version, because the
+//! service's own notes on an object (the state of its write-back) are not an edit that a person could
+//! overwrite.
 
 use std::convert::Infallible;
 
@@ -20,12 +21,12 @@ use utoipa::IntoParams;
 use crate::error::Error;
 use crate::models::precondition::Precondition;
 
-/// Kept by the caller alone, and asked about before it is used again.
+/// Cacheable only by the client, with revalidation before each use.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
-/// Bytes of the hash that go into a tag.
+/// Number of hash bytes in a tag.
 const HASH_BYTES: usize = 8;
 
-/// For changes: only if the object was not changed meanwhile.
+/// Header of changes: precondition that the object was not changed meanwhile.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header that IfMatch reads")]
@@ -35,7 +36,7 @@ pub struct IfMatchParam {
     if_match: Option<String>,
 }
 
-/// For reads: only if the answer is another one.
+/// Header of reads: precondition that the response differs.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header that IfNoneMatch reads")]
@@ -45,7 +46,7 @@ pub struct IfNoneMatchParam {
     if_none_match: Option<String>,
 }
 
-/// What `If-Match` demands.
+/// Precondition of the `If-Match` header.
 #[derive(Debug)]
 pub struct IfMatch(pub Precondition);
 
@@ -56,14 +57,14 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         let Some(tags) = tags(&parts.headers, &IF_MATCH) else {
             return Ok(Self(Precondition::None));
         };
-        // Any version will do; whether there is an object, the change itself finds out.
+        // Any version matches; whether the object exists is checked by the change itself.
         if tags.iter().any(|tag| tag == "*") {
             return Ok(Self(Precondition::None));
         }
-        // A weak tag matches nothing here (RFC 9110, 13.1.1).
+        // A weak tag never matches here (RFC 9110, 13.1.1).
         let version = |tag: &String| {
             let (version, _) = tag.strip_prefix('"')?.split_once('-')?;
-            // As a tag writes it: in two's complement before 1970.
+            // Same notation as in a tag: two's complement before 1970.
             u64::from_str_radix(version, 16).ok().map(u64::cast_signed)
         };
         Ok(Self(Precondition::Version(
@@ -72,7 +73,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// What `If-None-Match` names.
+/// Tags of the `If-None-Match` header.
 #[derive(Debug)]
 pub struct IfNoneMatch(Option<Vec<String>>);
 
@@ -85,7 +86,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
 }
 
 impl IfNoneMatch {
-    /// Whether the client has this answer (weak comparison: a proxy may have compressed it).
+    /// Returns `true` if the client has this response (weak comparison, because a proxy may have compressed
+    /// it).
     #[must_use]
     pub fn has(&self, etag: &str) -> bool {
         let same = |tag: &String| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
@@ -93,17 +95,17 @@ impl IfNoneMatch {
     }
 }
 
-/// The tags of a header, quotes included; `None` without it.
+/// Returns the tags of a header, including their quotes. Returns `None` if the header is absent.
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
     let mut values = headers.get_all(name).iter().peekable();
     values.peek()?;
     let texts = values.filter_map(|value| value.to_str().ok());
-    // Our tags hold no commas.
+    // Tags of this service contain no commas.
     let tags = texts.flat_map(|text| text.split(',')).map(str::trim);
     Some(tags.filter(|tag| !tag.is_empty()).map(str::to_owned).collect())
 }
 
-/// An answer with a tag: a single object with its version, or something that only is what it is.
+/// A response with a tag: a single object with its version, or a view without one.
 #[derive(Debug)]
 pub struct Tagged<T> {
     body: T,
@@ -111,7 +113,7 @@ pub struct Tagged<T> {
 }
 
 impl<T: Serialize> Tagged<T> {
-    /// `body`, whose object last changed at `version`.
+    /// Tags `body`, whose object last changed at `version`.
     pub fn new(body: T, version: DateTime<Utc>) -> Self {
         Self {
             body,
@@ -119,12 +121,12 @@ impl<T: Serialize> Tagged<T> {
         }
     }
 
-    /// Tags `body`, which has no version because it is never changed.
+    /// Tags `body`, which has no version because it is never changed by requests.
     pub fn view(body: T) -> Self {
         Self { body, version: None }
     }
 
-    /// The answer to a read: 304 when the client has it.
+    /// Returns the response to a read: 304 if the client has the present response.
     pub fn unless(self, known: &IfNoneMatch) -> Response {
         match self.write() {
             Ok((bytes, etag)) if !known.has(&etag) => with_tag(bytes, &etag),
@@ -157,7 +159,7 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
     }
 }
 
-/// The strong tag of an answer that has no version: the same bytes have the same tag in every process.
+/// Returns the strong tag of a response without a version: equal bytes have the same tag in every process.
 #[must_use]
 pub fn etag_of(bytes: &[u8]) -> String {
     format!("\"{:016x}\"", hash(bytes))
@@ -210,7 +212,7 @@ mod tests {
         read.now_or_never().unwrap().unwrap()
     }
 
-    /// Years 1 to 9999.
+    /// Generates moments in the years 1 to 9999.
     fn moment() -> impl Strategy<Value = DateTime<Utc>> {
         let micros = -62_135_596_800_000_000_i64..253_402_300_800_000_000;
         micros.prop_map(|micros| DateTime::from_timestamp_micros(micros).unwrap())
@@ -229,7 +231,7 @@ mod tests {
                 prop_assert!(other == at || !precondition.allows(other) || before.contains('-'));
                 prop_assert!(if_none_match(header).has(&etag));
             }
-            // Weak: good enough for a read, not for a change (RFC 9110, 13.1.1).
+            // A weak tag is sufficient for a read, but not for a change (RFC 9110, 13.1.1).
             let weak = format!("W/{etag}");
             prop_assert!(!if_match(&[weak.as_bytes()]).allows(at));
             prop_assert!(if_none_match(&[weak.as_bytes()]).has(&etag));

@@ -1,4 +1,4 @@
-//! Which web pages may call: the extension's frontends run on other origins.
+//! CORS: the extension's frontends run on other origins.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use super::partial::PARTIAL;
 use super::stale::STALE;
 use crate::config::http::OriginPattern;
 
-/// How long a browser may remember a preflight; what the FastAPI service said.
+/// Maximum time that a browser may cache a preflight; the FastAPI service's value.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// Returns the layer that lets pages of `origins` call: it answers preflights itself and puts its headers on
-/// every other answer, errors included (D-10).
+/// Returns the layer that permits calls from pages of `origins`. It answers preflights itself and adds its
+/// headers to all other responses, including errors (D-10).
 pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
     let origins = origins.to_vec();
     let allow_origin = AllowOrigin::predicate(move |origin, _| {
@@ -57,7 +57,7 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("x-request-id"),
         ])
-        // What is kept by a cache was an answer to this origin only (RFC 9110, 12.5.5).
+        // A cached response was made for this origin only (RFC 9110, 12.5.5).
         .vary([ORIGIN])
         .max_age(MAX_AGE)
 }

@@ -1,4 +1,4 @@
-//! Extractors whose rejections are the service's own errors. Handlers use these, never axum's.
+//! Extractors whose rejections are the service's own errors. Handlers use these extractors instead of axum's.
 #![expect(clippy::disallowed_types, reason = "this is where axum's Path is wrapped")]
 
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Request};
@@ -16,11 +16,11 @@ use super::problem::Problem;
 use crate::error::{Error, FieldError, Segment};
 
 /// A JSON body. As an argument: a missing `Content-Type` counts as JSON, any other type is 415, and all
-/// failures come at once. As an answer: written in one go.
+/// failures are reported together. As a response: serialized into one buffer.
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
 
-/// Room that most answers fit in; larger ones double it.
+/// Initial buffer size of a response, in bytes; most responses fit, larger ones double it.
 const ANSWER_BYTES: usize = 8 * 1024;
 
 impl<T: Serialize> IntoResponse for ApiJson<T> {
@@ -56,8 +56,8 @@ where
     }
 }
 
-/// `application/json`, `application/*+json`, or nothing at all; and not compressed, which the service does
-/// not undo.
+/// Returns `true` for `application/json`, `application/*+json`, or no type. A compressed body is refused,
+/// because the service does not decompress.
 fn is_json(request: &Request) -> bool {
     let encoding = request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
@@ -75,12 +75,12 @@ fn is_json(request: &Request) -> bool {
     kind.eq_ignore_ascii_case("application") && (subtype == "json" || subtype.ends_with("+json"))
 }
 
-/// The query, as one or two request structs that share it. Unknown keys are ignored, a repeated known one is
+/// The query, as one or two request structs that share it. Unknown keys are ignored, a repeated known key is
 /// refused.
 #[derive(Debug)]
 pub struct ApiQuery<A, B = NoFields>(pub A, pub B);
 
-/// The second half of an [`ApiQuery`] that has only one.
+/// The empty second struct of an [`ApiQuery`] with only one.
 #[derive(Debug)]
 pub struct NoFields;
 
@@ -115,7 +115,7 @@ where
     }
 }
 
-/// The known keys of a query, each of which may be there once.
+/// Returns the known keys of a query; a repeated key is a failure.
 fn parse_query(query: &str, known: &[&str]) -> Result<Value, Vec<FieldError>> {
     let mut object = Map::new();
     let mut repeated: Vec<String> = Vec::new();
@@ -141,7 +141,7 @@ fn parse_query(query: &str, known: &[&str]) -> Result<Value, Vec<FieldError>> {
     Err(repeated.into_iter().map(failure).collect())
 }
 
-/// The only path parameter, a UUID in any of its spellings.
+/// The only path parameter: a UUID in any notation.
 #[derive(Debug)]
 pub struct ApiPath(pub Uuid);
 
@@ -149,7 +149,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        // Percent-encoded bytes that are no text reach no handler as text, but they are no UUID either.
+        // Percent-encoded bytes that are not UTF-8 cannot be extracted as text; they are not a UUID either.
         let Ok(Path(entries)) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await else {
             return Err(not_a_uuid(vec!["path".into()]));
         };
@@ -162,7 +162,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiPath {
     }
 }
 
-/// The only path parameter, the id of a work item.
+/// The only path parameter: the id of a work item.
 #[derive(Debug)]
 pub struct ApiWorkItemPath(pub i32);
 
@@ -248,7 +248,7 @@ mod tests {
                 Some(subtype) => subtype == "json" || subtype.ends_with("+json"),
                 None => essence.is_empty(),
             };
-            // Bytes beyond ASCII stand in no media type.
+            // A media type contains only ASCII.
             prop_assert_eq!(is_json(&request), expected && content_type.is_ascii());
         }
     }

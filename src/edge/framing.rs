@@ -1,9 +1,8 @@
-//! Refuses requests whose `Transfer-Encoding` two servers could read differently.
+//! Refuses requests whose `Transfer-Encoding` two servers could interpret differently.
 //!
-//! hyper looks at the last coding only, so `gzip, chunked` and `chunked, chunked` would get through, and a
-//! proxy in front that reads them otherwise would see another end of the request (RFC 9112, 6.1 and 11.2).
-//! The only coding that is understood here is `chunked`, once. The connection closes, because its framing
-//! cannot be trusted.
+//! hyper checks only the last coding, so `gzip, chunked` and `chunked, chunked` would be accepted, and a
+//! proxy in front could see another end of the request (RFC 9112, 6.1 and 11.2). The only accepted coding is
+//! a single `chunked`. The connection is closed, because its framing cannot be trusted.
 
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -13,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 
-/// Answers 400 and closes the connection when the length of the request is in doubt.
+/// Responds with 400 and closes the connection if the length of the request is ambiguous.
 pub async fn refuse_ambiguous(request: Request, next: Next) -> Response {
     if !is_ambiguous(request.headers()) {
         return next.run(request).await;

@@ -1,4 +1,4 @@
-//! Headers that every answer has.
+//! Headers of every response.
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -6,12 +6,12 @@ use axum::http::header::{
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// Policy of answers that no browser shows as a page.
+/// Content security policy of responses that are not a page.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 
 type Set = SetResponseHeaderLayer<HeaderValue>;
 
-/// Returns the layers that set them. A handler may choose how its answer is cached and what its page loads.
+/// Returns the layers that set the headers. A handler may override caching and the content security policy.
 #[must_use]
 pub fn layers() -> (Set, Set, Set, Set, Set) {
     let always = |name: HeaderName, value| Set::overriding(name, HeaderValue::from_static(value));

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a request that may be sent again (draft-ietf-httpapi-idempotency-key-header).
+//! `Idempotency-Key` header: makes requests safe to retry (draft-ietf-httpapi-idempotency-key-header).
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderName;
@@ -8,12 +8,12 @@ use utoipa::IntoParams;
 use crate::error::{Error, FieldError};
 use crate::models::idempotencia::Chave;
 
-/// The request header.
+/// Name of the request header.
 const NAME: &str = "Idempotency-Key";
-/// Says that an answer is that of an earlier request.
+/// Response header of a replayed response to an earlier request.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// For requests that make something.
+/// Header of requests that create something.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header that IdempotencyKey reads")]
@@ -29,7 +29,7 @@ pub struct IdempotencyKeyParam {
     idempotency_key: Option<String>,
 }
 
-/// The key of a request, if it has one.
+/// The idempotency key of a request, if present.
 #[derive(Debug)]
 pub struct IdempotencyKey(pub Option<Chave>);
 
@@ -75,7 +75,8 @@ mod tests {
     }
 
     proptest! {
-        /// Taken for absent it would make a request that is sent again a second one.
+        /// Checks that an invalid key is refused: counted as absent, it would turn a retry into a second
+        /// request.
         #[test]
         fn a_key_that_is_there_counts_or_is_refused(header in arbitrary::header_bytes(), key in "[a-z0-9-]{1,40}") {
             match read(&[&header]) {

@@ -1,11 +1,11 @@
-//! How instants look on the wire: RFC 3339 in UTC with `Z` and always six digits of a second, so that text
+//! Notation of instants on the wire: RFC 3339 in UTC with `Z` and always six fractional digits, so that text
 //! order is time order.
 
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// RFC 3339 in UTC, with six digits of a second.
+/// An instant in RFC 3339 notation in UTC, with six fractional digits of the second.
 #[derive(Debug, Clone, Copy, ToSchema)]
 #[schema(value_type = DateTime<Utc>, example = "2026-01-12T16:00:00.123456Z")]
 pub struct Instant(pub DateTime<Utc>);
@@ -18,7 +18,8 @@ impl From<DateTime<Utc>> for Instant {
 
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // A leap second counts on beyond a billion; PostgreSQL and most clients know none.
+        // During a leap second chrono counts more than a billion nanoseconds; PostgreSQL and most clients
+        // know no leap seconds.
         let nanos = self.0.nanosecond().min(999_999_999);
         let at = self.0.with_nanosecond(nanos).unwrap_or(self.0);
         let text = at.to_rfc3339_opts(SecondsFormat::Micros, true);

@@ -1,5 +1,5 @@
-//! `/metrics` for Prometheus, at a listener of its own: it needs no credential, so it must not be where
-//! clients call.
+//! `/metrics` for Prometheus, on a listener of its own: it needs no credential and must not be reachable for
+//! clients of the API.
 
 use crate::telemetry::metrics::PrometheusHandle;
 use axum::Router;
@@ -9,17 +9,17 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_process::Collector;
 
-/// What a scrape reads.
+/// State of the metrics endpoint.
 #[derive(Clone)]
 pub struct Scrape {
     handle: PrometheusHandle,
     process: Collector,
-    /// Brings gauges up to date that are cheap to look at.
+    /// Updates gauges that are cheap to read.
     refresh: std::sync::Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Scrape {
-    /// Reads `handle`, after `refresh` and after a look at the process.
+    /// Creates the state; every scrape first runs `refresh` and collects the process metrics.
     pub fn new(handle: PrometheusHandle, refresh: impl Fn() + Send + Sync + 'static) -> Self {
         let process = Collector::default();
         process.describe();
@@ -31,7 +31,7 @@ impl Scrape {
     }
 }
 
-/// The only page of the listener.
+/// Returns the router of the listener, with its only route.
 pub fn router(scrape: Scrape) -> Router {
     Router::new()
         .route("/metrics", get(get_metrics))

@@ -1,5 +1,5 @@
-//! Runs every request in its context, completes its answer, logs and measures it. `answer` writes the body
-//! and the line.
+//! Runs every request in its context, completes its response, logs and measures it. `answer` writes the body
+//! and the log line.
 
 mod answer;
 mod line_budget;
@@ -31,7 +31,7 @@ use crate::telemetry::metrics::{self, ActiveRequests};
 use crate::telemetry::request::{self, RequestContext};
 use crate::telemetry::trace;
 
-/// Address that a request comes from, as far as trusted proxies tell.
+/// Address of the client, as reported by trusted proxies.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientIp(pub IpAddr);
 
@@ -51,8 +51,8 @@ struct ObserverState {
 }
 
 impl Observer {
-    /// Trusts the configured proxies; closes connections once `draining`. Successful answers of the routes in
-    /// `probes`, which monitors request every few seconds, are logged at `debug`.
+    /// Creates the state with the configured proxies; connections are closed while `draining`. Successful
+    /// responses of the routes in `probes`, which monitors request every few seconds, are logged at `debug`.
     #[must_use]
     pub fn new(config: &HttpConfig, draining: Draining, probes: Vec<&'static str>) -> Self {
         Self(Arc::new(ObserverState {
@@ -67,7 +67,7 @@ impl Observer {
     }
 }
 
-/// Runs a request in its context and span, and completes its answer. Needs the request id as a header.
+/// Runs a request in its context and span, and completes its response. Requires the request id as a header.
 pub async fn observe(State(Observer(state)): State<Observer>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let client = state.client_ip(&request);
@@ -123,7 +123,7 @@ struct RequestInfo {
 impl ObserverState {
     fn client_ip(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        // Without a peer address (a test that calls the router directly) all requests are one client.
+        // Without a peer address (in tests that call the router directly) all requests count as one client.
         let peer = peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.0);
         let ip = client_ip(request.headers(), peer, &self.trusted_proxies);
         let is_untrusted = ip == peer.ip() && request.headers().contains_key("x-forwarded-for");
@@ -136,7 +136,7 @@ impl ObserverState {
         ip
     }
 
-    /// Writes the body of a problem and the headers of this answer; logs and measures it.
+    /// Writes the body of a problem and the response headers; logs and measures the response.
     fn complete(&self, mut response: Response, info: &RequestInfo) -> Response {
         let RequestContext {
             id,
@@ -152,14 +152,14 @@ impl ObserverState {
         let status = response.status().as_u16();
         let headers = response.headers_mut();
         if self.draining.is_set() {
-            // A client that keeps the connection would meet a closed one with its next request.
+            // A client that reused the connection would find it closed at its next request.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let undecided = caller.get().and_then(|caller| caller.undecided.as_deref());
         if let Some(undecided) = undecided.filter(|_| !info.is_about_one_organization) {
             partial::mark(headers, undecided);
         }
-        // An error holds no data.
+        // An error response contains no data that could be stale.
         if let Some(names) = stale.names().filter(|_| status < 400) {
             stale::mark(headers, &names);
         }
@@ -182,7 +182,7 @@ impl ObserverState {
     }
 }
 
-/// Logs a request whose client went away: hyper then drops the work in the middle, without an answer.
+/// Logs a request whose client disconnected: hyper then drops the future without a response.
 struct DisconnectGuard<'a> {
     lines: &'a LineBudget,
     network: IpAddr,
@@ -201,7 +201,7 @@ impl Drop for DisconnectGuard<'_> {
     }
 }
 
-/// For [`tower_http::catch_panic`]: the panic hook has logged what happened.
+/// Returns the response of [`tower_http::catch_panic`]; the panic hook has already logged the panic.
 #[must_use]
 pub fn panic_response(_payload: Box<dyn std::any::Any + Send>) -> Response {
     Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()

@@ -1,4 +1,4 @@
-//! The base of the OpenAPI document: what is true of the API as a whole. Operations describe themselves.
+//! Base of the OpenAPI document: properties of the whole API. Operations are described at their handlers.
 
 pub mod problems;
 mod shared;
@@ -11,7 +11,7 @@ use super::problem::{FieldErrorBody, ProblemBody};
 
 /// Name of the security scheme for PATs, access tokens and app tokens.
 pub const BEARER: &str = "bearer";
-/// Name of the security scheme for PATs as password.
+/// Name of the security scheme for a PAT as password.
 pub const BASIC: &str = "basic";
 
 /// Tag of time entries.
@@ -20,7 +20,7 @@ pub const APONTAMENTOS: &str = "Apontamentos";
 pub const ATIVIDADES: &str = "Atividades";
 /// Tag of projects.
 pub const PROJETOS: &str = "Projetos";
-/// Tag of what is exchanged with Azure DevOps.
+/// Tag of the exchange with Azure DevOps.
 pub const INTEGRACAO: &str = "Integração";
 /// Tag of the vault.
 pub const ORGANIZATION_PATS: &str = "Organization PATs";
@@ -82,17 +82,17 @@ impl Modify for SecuritySchemes {
     }
 }
 
-/// Makes the document whole once all operations are in it: components that operations refer to.
+/// Adds the components that operations refer to; called once all operations are added.
 pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     problems::add_components(document);
     shared::share_parameters(document);
 }
 
-/// Returns the document as it stands in `docs/openapi.json`: a line for each member, so that changes show,
-/// and no indentation, since people read it in `/docs`.
+/// Returns the document in the format of `docs/openapi.json`: one line per member, so that diffs are
+/// readable, and no indentation, since people read the document in `/docs`.
 ///
 /// # Errors
-/// When the document cannot be written as JSON, which is a defect.
+/// When the document cannot be serialized, which is a defect.
 pub fn to_text(document: &utoipa::openapi::OpenApi) -> serde_json::Result<String> {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"");

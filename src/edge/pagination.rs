@@ -33,7 +33,7 @@ fields! {
 }
 
 impl OptionalPageParams {
-    /// The page asked for, if one was.
+    /// Returns the requested page. Returns `None` if the request has neither parameter.
     #[must_use]
     pub fn page(self) -> Option<Page> {
         match (self.skip, self.limit) {

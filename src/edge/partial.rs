@@ -1,41 +1,43 @@
-//! `Aponta-Parcial`: which organisations an answer lacks, because they could not say whether they know the
-//! caller. Without it lists and totals would be too small and look whole.
+//! `Aponta-Parcial`: organisations that are missing from a response, because they could not decide whether
+//! the caller is a member. Without the header, incomplete lists and totals would look complete.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{Header, ObjectBuilder, OpenApi, Ref, RefOr, Type};
 
-/// The header.
+/// Name of the header.
 pub const PARTIAL: HeaderName = HeaderName::from_static("aponta-parcial");
 
 /// Name of the header in the OpenAPI document.
 const DOCUMENTED_NAME: &str = "Aponta-Parcial";
 
-/// Parameter by which a request says that it is about one organisation.
+/// Parameter that restricts a request to one organisation.
 const ORGANIZATION: &str = "organization_name";
 
 const DESCRIPTION: &str = "Organisations that the answer lacks, because they cannot say at the moment whether they know \
                            the caller; `*` stands for those that never said so. Absent from whole answers";
 
-/// Returns `true` if the query is about one organisation. Such an answer is whole or an error.
+/// Returns `true` if the query is restricted to one organisation. The response to such a request is complete
+/// or an error.
 pub(super) fn is_about_one_organization(query: Option<&str>) -> bool {
     let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs.any(|(name, value)| name == ORGANIZATION && !value.trim().is_empty())
 }
 
-/// Says in an answer which organisations it lacks.
+/// Sets the header with the organisations that are missing from the response.
 pub(super) fn mark(headers: &mut HeaderMap, undecided: &str) {
     if let Ok(value) = HeaderValue::from_str(undecided) {
         headers.insert(PARTIAL, value);
     }
 }
 
-/// Shows the header on every answer that depends on the caller.
+/// Adds the header to the description of every response that depends on the caller.
 pub fn describe(document: &mut OpenApi) {
     describe_header(document, DOCUMENTED_NAME, DESCRIPTION, |_| true);
 }
 
-/// Shows a header on every answer that depends on the caller, of the paths that are `wanted`.
+/// Adds a header to the description of every response that depends on the caller, for paths that satisfy
+/// `wanted`.
 pub(super) fn describe_header(
     document: &mut OpenApi,
     documented: &str,
@@ -49,7 +51,7 @@ pub(super) fn describe_header(
     components.headers.insert(documented.to_owned(), RefOr::T(header));
     let paths = document.paths.paths.iter_mut().filter(|(path, _)| wanted(path));
     for operation in paths.flat_map(|(_, path)| operations(path)) {
-        // Only open operations say themselves what security they have.
+        // Only operations without authentication declare their own security.
         if operation.security.is_some() {
             continue;
         }

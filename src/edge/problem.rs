@@ -1,7 +1,7 @@
-//! The one shape of every error: RFC 9457 problem details.
+//! The only format of errors: RFC 9457 problem details.
 //!
-//! A handler's [`Error`] becomes a [`Problem`] that rides in the response's extensions;
-//! [`crate::edge::observe`] writes the body, because only it knows the request id, and logs the cause once.
+//! A handler's [`Error`] becomes a [`Problem`] in the response's extensions. [`crate::edge::observe`] writes
+//! the body, because only there the request id is known, and logs the cause once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,21 +18,21 @@ use crate::error::{Code, Error, FieldError, Segment};
 /// Content type of problem documents.
 pub const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
 
-/// An error on its way to the client.
+/// An error response.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
-    /// Its code.
+    /// Problem code.
     pub code: Code,
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
-    /// For the log only.
+    /// Cause, only for the log.
     pub cause: Option<Arc<Error>>,
 }
 
 impl Problem {
-    /// Returns the problem with this code, which has nothing more exact to say.
+    /// Returns the problem with this code and its standard text.
     #[must_use]
     pub fn of(code: Code) -> Self {
         Self::new(code, code.sentence())
@@ -49,7 +49,7 @@ impl Problem {
         }
     }
 
-    /// Returns what a bare status means, for answers of layers that know nothing of problems.
+    /// Returns the problem of a bare status, for responses of layers that do not create problems.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         let code = match status {
@@ -74,20 +74,20 @@ impl Problem {
         }
     }
 
-    /// The same, to be tried again after `wait` (told in whole seconds, at least one).
+    /// Adds `Retry-After` (in whole seconds, at least one).
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The body, once the request id is known.
+    /// Returns the serialized body with this request id.
     #[must_use]
     pub fn body(&self, request_id: &str) -> Vec<u8> {
         serde_json::to_vec(&self.document(request_id)).unwrap_or_default()
     }
 
-    /// Returns an answer with this code, for the OpenAPI document.
+    /// Returns an example body with this code, for the OpenAPI document.
     #[must_use]
     pub fn example(code: Code) -> serde_json::Value {
         let problem = Self {
@@ -172,7 +172,7 @@ impl Problem {
     }
 }
 
-/// Returns a failure of the input that fits the sentence of `code`.
+/// Returns an example of an input failure for `code`.
 fn example_failure(code: Code) -> FieldError {
     match code {
         Code::DadosInvalidos => FieldError {
@@ -211,15 +211,16 @@ impl IntoResponse for Error {
     }
 }
 
-/// Rounded up, at least one: `Retry-After: 0` invites a client to hammer.
+/// Returns the seconds, rounded up and at least one: `Retry-After: 0` would make a client retry in a tight
+/// loop.
 fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-/// Most failures that a sentence can hold; `errors` has the rest.
+/// Maximum number of failures in `detail`; `errors` contains all of them.
 const SUMMARY_MOST: usize = 10;
 
-/// All failures in one sentence, because one of the clients shows nothing but `detail`.
+/// Joins the failures into one sentence, because one of the clients displays only `detail`.
 fn summary(errors: &[FieldError]) -> String {
     let parts = errors.iter().take(SUMMARY_MOST).map(|error| {
         let place: Vec<String> = error.loc.iter().skip(1).map(ToString::to_string).collect();

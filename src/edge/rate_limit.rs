@@ -1,9 +1,12 @@
-//! A token bucket per caller, a larger one per address, and one per IPv6 site above its addresses.
+//! Rate limits: a token bucket per caller, a larger one per address, and one per IPv6 site above its
+//! addresses.
 //!
-//! The caller is the credential, unproved at this point, else the address. Because made-up credentials would
-//! each have a bucket of their own, all requests of one address share a second one, twenty times as large: an
-//! office behind one address fits in, a flood does not. A site (/48) that owns 65,536 networks has one bucket
-//! of sixteen addresses. Documents and probes have budgets of addresses and sites of their own. Headers:
+//! The caller is the credential, unverified at this point, else the address. Because each invented credential
+//! would have a bucket of its own, all requests of one address share a second bucket, twenty times as large:
+//! sufficient for an office behind one address, but not for a flood. A site (/48) of 65,536 networks has one
+//! bucket of sixteen addresses.
+//!
+//! Documents and probes have separate budgets per address and site. Headers:
 //! draft-ietf-httpapi-ratelimit-headers-10.
 
 mod addresses;
@@ -34,22 +37,22 @@ use crate::telemetry::metrics;
 pub use addresses::AddressBudgets;
 use addresses::ByAddress;
 
-/// How often buckets that are full again are forgotten, which bounds the memory.
+/// Interval at which full buckets are removed, which bounds the memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Owner of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// Hash of the token or password, under a key of this process, whatever scheme and user it came with: the
-    /// credential itself is not kept.
+    /// Hash of the token or password under a key of this process, independent of scheme and user name. The
+    /// credential itself is not stored.
     Credential(u64),
-    /// Address, or IPv6 network, of a request without credential.
+    /// Address, or IPv6 network, of a request without a credential.
     Address(IpAddr),
 }
 
 static HASH_KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// Finds the caller of a request.
+/// Extracts the caller of a request.
 #[derive(Debug, Clone, Copy)]
 struct ByCaller;
 
@@ -69,17 +72,17 @@ impl KeyExtractor for ByCaller {
     }
 }
 
-/// Puts the limits of callers, addresses and sites around the routes of `router`.
+/// Applies the limits of callers, addresses and sites to the routes of `router`.
 pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLimitConfig) -> Router<S> {
     let (Some(addresses), Some(by_caller)) = (AddressBudgets::new(config), caller_buckets(config)) else {
-        // All numbers are positive, so the builders have nothing to refuse.
+        // All numbers are positive, so the builders never refuse them.
         return router;
     };
     let by_caller = Arc::new(by_caller);
     sweep(by_caller.limiter(), governor::RateLimiter::retain_recent);
     let refuse = move |error| refusal(&error, Some(config));
     let (site, address) = addresses.layers();
-    // One stack: a router copies all that is below each layer that it is given, with every request.
+    // One stack: a router clones everything below each of its layers with every request.
     let limits = ServiceBuilder::new()
         .layer(site.error_handler(refuse))
         .layer(address.error_handler(refuse))
@@ -88,7 +91,7 @@ pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, config: RateLi
     router.layer(limits)
 }
 
-/// Puts the limits of addresses and sites around routes that need no credential: documents and probes.
+/// Applies the limits of addresses and sites to routes without authentication: documents and probes.
 pub fn apply_to_open<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     budgets: &AddressBudgets,
@@ -110,12 +113,13 @@ fn caller_buckets(config: RateLimitConfig) -> Option<GovernorConfig<ByCaller, St
         .finish()
 }
 
-/// Time in which one token comes back. (The builder's `per_second(n)` means one token every n seconds.)
+/// Returns the time in which one token is refilled. (The builder's `per_second(n)` means one token every n
+/// seconds.)
 fn period(config: RateLimitConfig) -> Duration {
     Duration::from_secs(1) / config.per_second.get()
 }
 
-/// Forgets full buckets now and then, for as long as the limiter lives.
+/// Removes full buckets periodically, until the limiter is dropped.
 fn sweep<L: Send + Sync + 'static>(limiter: &Arc<L>, forget: impl Fn(&L) + Copy + Send + 'static) {
     let limiter = Arc::downgrade(limiter);
     Supervisor::default().spawn(Job::RateLimitSweep, move || {
@@ -132,7 +136,7 @@ fn sweep<L: Send + Sync + 'static>(limiter: &Arc<L>, forget: impl Fn(&L) + Copy 
     });
 }
 
-/// The answer to a request beyond a budget; `config` where the answer tells the caller's own budget.
+/// Returns the response to a request beyond a limit; `config` adds the headers with the caller's own budget.
 fn refusal(error: &GovernorError, config: Option<RateLimitConfig>) -> Response<Body> {
     let GovernorError::TooManyRequests { wait_time, .. } = error else {
         return Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response();
@@ -167,7 +171,7 @@ fn with_standard_headers(mut response: Response<Body>, config: RateLimitConfig) 
     response
 }
 
-/// `remaining` requests are left now; all are back in `reset` seconds.
+/// Sets the headers: `remaining` requests are left, and the quota is full again in `reset` seconds.
 fn set_headers(headers: &mut HeaderMap, config: RateLimitConfig, remaining: u32, reset: u64) {
     let (burst, window) = (config.burst, config.burst.get().div_ceil(config.per_second.get()));
     let policy = format!("\"default\";q={burst};w={window}");

@@ -1,4 +1,5 @@
-//! The id of a request: the caller's if it is fit for log lines, else a new one. The answer bears it, too.
+//! Request ids: the caller's id if it is safe for log lines, else a new one. The response contains the id,
+//! too.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
@@ -6,7 +7,7 @@ use tower::util::MapRequestLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use uuid::Uuid;
 
-/// Name of the header that carries the request id both ways.
+/// Name of the header with the request id, in requests and responses.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 type Layers = (
@@ -15,7 +16,7 @@ type Layers = (
     PropagateRequestIdLayer,
 );
 
-/// Returns the layers that give every request and its answer an id.
+/// Returns the layers that assign an id to every request and copy it to the response.
 #[must_use]
 pub fn layers() -> Layers {
     (
@@ -35,7 +36,7 @@ fn drop_malformed(mut request: Request) -> Request {
     request
 }
 
-/// Makes ids of requests that brought none.
+/// Creates ids for requests without one.
 #[derive(Debug, Clone, Copy)]
 pub struct NewId;
 

@@ -1,11 +1,11 @@
-//! The catalogue of problems: each has a stable code, a status, a description for developers and a sentence
-//! for people. Answers, the OpenAPI document and the table in `docs/api-conventions.md` are made of it or
-//! compared with it.
+//! Catalogue of problems: each has a stable code, a status, a description for developers and a sentence for
+//! people. Responses and the OpenAPI document are built from it, and the table in `docs/api-conventions.md`
+//! is compared with it.
 
-/// Declares [`Code`]: the text of a variant's documentation is its description in the OpenAPI document.
+/// Declares [`Code`]: the doc comment of a variant is its description in the OpenAPI document.
 macro_rules! catalogue {
     ($($(#[doc = $description:literal])+ $name:ident = $status:literal, $code:literal, $sentence:literal;)+) => {
-        /// Stable code of a problem (`code` of an answer), which has one status.
+        /// Stable code of a problem (`code` in a response), with exactly one status.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
             $($(#[doc = $description])+ $name,)+
@@ -15,13 +15,13 @@ macro_rules! catalogue {
             /// All codes, by status.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// Returns the code as it stands in answers.
+            /// Returns the code as used in responses.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)+ }
             }
 
-            /// Returns the name of the variant, which names the response in the OpenAPI document.
+            /// Returns the name of the variant, which is the response's name in the OpenAPI document.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)+ }
@@ -39,8 +39,7 @@ macro_rules! catalogue {
                 match self { $(Self::$name => concat!($($description),+).trim_ascii(),)+ }
             }
 
-            /// Returns a sentence for people, in Portuguese: the `detail` of an answer that has nothing more
-            /// exact to say.
+            /// Returns a sentence for people, in Portuguese: the default `detail` of a response.
             #[must_use]
             pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$name => $sentence,)+ }

@@ -1,5 +1,5 @@
-//! Turns a violated constraint into an error of the application, by the constraint's name, and recognises a
-//! lock timeout.
+//! Maps a violated constraint to an error of the application, by the constraint's name, and detects a lock
+//! timeout.
 
 use std::error::Error as StdError;
 
@@ -7,19 +7,19 @@ use sqlx::error::DatabaseError;
 
 use super::Error;
 
-/// Code of a lock timeout (PostgreSQL manual, appendix A).
+/// SQLSTATE of a lock timeout (PostgreSQL manual, appendix A).
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// Adds constraint mapping to results of repositories.
+/// Mapping of constraint violations in results of repositories.
 pub trait OnConstraint<T> {
-    /// Replaces a violation of the constraint `name` by `f()`; other errors pass through.
+    /// Replaces a violation of the constraint `name` by `f()`; other errors are passed on.
     ///
     /// # Errors
     /// As described.
     fn on_constraint(self, name: &str, f: impl FnOnce() -> Error) -> Result<T, Error>;
 
-    /// Replaces a violation of any foreign key by `f()`: for deletes, where it does not matter which row
-    /// still refers to the deleted one.
+    /// Replaces a violation of any foreign key by `f()`: for deletes, where it is irrelevant which row refers
+    /// to the deleted one.
     ///
     /// # Errors
     /// As described.
@@ -42,7 +42,7 @@ impl<T> OnConstraint<T> for Result<T, sqlx::Error> {
     }
 }
 
-/// Returns `true` if a statement timed out while it waited for a lock of another transaction.
+/// Returns `true` if a statement timed out waiting for a lock of another transaction.
 #[must_use]
 pub fn is_locked_out(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);

@@ -1,5 +1,5 @@
 //! Tables: `apontamentos`, `minutos_do_dia`; joined with names from `atividades` and `projetos` and the state
-//! of `write_back`. One entry at a time; lists and sums are in [`lists`].
+//! of `write_back`. Single entries; lists and sums are in [`lists`].
 
 #[macro_use]
 mod row;
@@ -13,10 +13,10 @@ use crate::models::duracao::Total;
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use crate::models::organizacao::ChaveOrganizacao;
 
-/// An entry names an activity that does not exist (any more).
+/// Violated when an entry names an activity that does not exist (any more).
 pub const ATIVIDADE_FK: &str = "apontamentos_id_atividade_fkey";
 
-/// One entry.
+/// Returns one entry of the scope.
 pub async fn find(tx: &mut Tx, id: ApontamentoId) -> Result<Option<Apontamento>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let row = select_entries!(
@@ -33,7 +33,8 @@ pub async fn find(tx: &mut Tx, id: ApontamentoId) -> Result<Option<Apontamento>,
     row.map(Apontamento::try_from).transpose()
 }
 
-/// A person as their latest entry in an organisation names them; `None` when they have none.
+/// Returns a person as named in their latest entry in an organisation. Returns `None` if the person has no
+/// entry.
 pub async fn person_of(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -53,16 +54,17 @@ pub async fn person_of(
     .await
 }
 
-/// What is known of an entry that other writers are kept off.
+/// Attributes of a locked entry.
 #[derive(Debug)]
 pub struct Locked {
-    /// Its project.
+    /// Project of the entry.
     pub projeto: ProjetoId,
-    /// Its version.
+    /// Version of the entry.
     pub atualizado_em: DateTime<Utc>,
 }
 
-/// Keeps other writers off an entry until the transaction ends. `None` when the scope has no such entry.
+/// Locks an entry against other writers until the transaction ends. Returns `None` if the scope has no such
+/// entry.
 pub async fn lock(tx: &mut Tx, id: ApontamentoId) -> Result<Option<Locked>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
@@ -78,7 +80,7 @@ pub async fn lock(tx: &mut Tx, id: ApontamentoId) -> Result<Option<Locked>, sqlx
     .await
 }
 
-/// Minutes of a person's day in an organisation, as this transaction leaves them.
+/// Returns the minutes of a person's day in an organisation, including the changes of this transaction.
 pub async fn minutes_of_day(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -96,7 +98,7 @@ pub async fn minutes_of_day(
     Ok(Total(minutos.unwrap_or_default().into()))
 }
 
-/// Stores an entry and returns it with the names that go with it. May fail on [`ATIVIDADE_FK`].
+/// Inserts an entry and returns it with the related names. May fail on [`ATIVIDADE_FK`].
 pub async fn insert(tx: &mut Tx, row: &ApontamentoRow<'_>) -> Result<Apontamento, sqlx::Error> {
     select_entries!(
         "WITH a AS (
@@ -129,8 +131,8 @@ pub async fn insert(tx: &mut Tx, row: &ApontamentoRow<'_>) -> Result<Apontamento
     .try_into()
 }
 
-/// Changes an entry and returns it as it is now; if its length changes, its hours now belong to
-/// `versao_escrita`, or are not written back. `None` when there is no such entry. May fail on
+/// Updates an entry and returns the new state, or `None` if there is no such entry. If the duration changes,
+/// the entry's hours belong to `versao_escrita` from now on (`None`: they are not written back). May fail on
 /// [`ATIVIDADE_FK`].
 pub async fn update(
     tx: &mut Tx,
@@ -165,7 +167,7 @@ pub async fn update(
     row.map(Apontamento::try_from).transpose()
 }
 
-/// Removes an entry.
+/// Deletes an entry.
 pub async fn delete(tx: &mut Tx, id: ApontamentoId) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM apontamentos WHERE id = $1", id as ApontamentoId)
         .execute(tx.conn())
@@ -173,7 +175,8 @@ pub async fn delete(tx: &mut Tx, id: ApontamentoId) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Work items of a project that have or had entries to be written back, from `after` on.
+/// Returns the work items of a project that have entries or a row in the outbox, in order of their ids, after
+/// `after`.
 pub async fn work_items_of_projeto(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,

@@ -10,10 +10,10 @@ use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;
 
-/// A link names a project that does not exist.
+/// Violated when a link names a project that does not exist.
 pub const PROJETO_FK: &str = "atividade_projeto_id_projeto_fkey";
 
-/// An activity with its projects in two parallel arrays; `None` for none.
+/// An activity with its projects in two parallel arrays; `None` if it has no projects.
 struct Row {
     id: AtividadeId,
     nome: String,
@@ -50,11 +50,11 @@ impl From<Row> for Atividade {
     }
 }
 
-/// A page of activities by name without regard to case and accents, then by id, and the count of all that
-/// match. A scope of all organisations includes every activity, and PostgreSQL does not look for its links.
-/// In other scopes, links that row-level security hides are counted only for activities of which it shows
-/// none. Their projects are left empty: [`projetos_of`] finds those of a whole page at once, which PostgreSQL
-/// does an order of magnitude faster than aggregating them row by row.
+/// Returns a page of activities by name, without regard to case and accents, then by id, and the number of
+/// all matching ones. A scope of all organisations includes every activity without reading its links; in
+/// other scopes, links hidden by row-level security are counted only for activities without visible links.
+/// The projects are left empty: [`projetos_of`] reads those of a whole page, which PostgreSQL does an order
+/// of magnitude faster than an aggregate per row.
 pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let rows = sqlx::query!(
@@ -82,7 +82,7 @@ pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Pa
     )
     .fetch_all(conn)
     .await?;
-    // An empty page tells no total.
+    // An empty page has no row with the total.
     let total = rows.first().map_or(0, |row| row.total);
     let items = rows.into_iter().map(|row| Atividade {
         id: row.id,
@@ -100,8 +100,8 @@ pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Pa
     })
 }
 
-/// The projects of several activities: which activity, which project. Those of one activity come in their
-/// order.
+/// Returns the projects of several activities as pairs of activity and project. The projects of one activity
+/// are in their stored order.
 pub async fn projetos_of(
     tx: &mut Tx,
     ids: &[AtividadeId],
@@ -134,12 +134,12 @@ pub async fn projetos_of(
         .collect())
 }
 
-/// One activity, with those of its projects that the scope covers; `None` also when it has projects and none
-/// of them is.
+/// Returns one activity with those of its projects that are in the scope. Returns `None` also if the activity
+/// has projects and none of them is in the scope.
 pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // OFFSET 0 keeps PostgreSQL from beginning with the projects: it takes row-level security to leave one of
-    // them, and would read all links once for each that the caller sees.
+    // OFFSET 0 prevents PostgreSQL from starting with the projects: it assumes that row-level security leaves
+    // one of them, and would read all links once per visible project.
     let row = sqlx::query_as!(
         Row,
         r#"SELECT a.id AS "id: AtividadeId", a.nome, a.descricao, a.ativo, a.criado_por, a.criado_em, a.atualizado_em,
@@ -164,25 +164,25 @@ pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sql
     Ok(row.map(Atividade::from))
 }
 
-/// Whether an activity may be used for hours on a project.
+/// Usability of an activity for hours on a project.
 #[derive(Debug)]
 pub struct Usability {
-    /// Whether it is active.
+    /// `true` if the activity is active.
     pub ativo: bool,
-    /// Whether it may be used in this project: it has this one, or none at all.
+    /// `true` if the activity may be used in this project: it is linked to this project or to none.
     pub fits: bool,
 }
 
-/// Whether an activity of the scope may be used for hours on a project of the scope; `None` when the scope
-/// has no such activity.
+/// Returns the usability of an activity of the scope for hours on a project of the scope. Returns `None` if
+/// the scope has no such activity.
 pub async fn usability(
     tx: &mut Tx,
     id: AtividadeId,
     projeto: ProjetoId,
 ) -> Result<Option<Usability>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // The first two answers come from the activity's own links. Only where they are no is the scope asked;
-    // together with them, PostgreSQL would read all links and projects for a single activity.
+    // The first two conditions read only the activity's own links. The scope is read only if both are false;
+    // in one condition with them, PostgreSQL would read all links and projects for a single activity.
     sqlx::query_as!(
         Usability,
         r#"SELECT a.ativo, (own.linked OR own.free) AS "fits!"
@@ -206,7 +206,8 @@ pub async fn usability(
     .await
 }
 
-/// Keeps other writers off an activity until the transaction ends. `false` when there is none.
+/// Locks an activity against other writers until the transaction ends. Returns `false` if there is no such
+/// activity.
 pub async fn lock(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     let row = sqlx::query!(
         "SELECT FROM atividades WHERE id = $1 FOR NO KEY UPDATE",
@@ -217,8 +218,8 @@ pub async fn lock(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     Ok(row.is_some())
 }
 
-/// Returns `true` if an activity has a project that the scope does not cover; row-level security hides such a
-/// link, but not that it counts.
+/// Returns `true` if an activity is linked to a project outside the scope. Row-level security hides such a
+/// link, but a function still counts it.
 pub async fn has_foreign_projetos(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_scalar!(
@@ -234,7 +235,7 @@ pub async fn has_foreign_projetos(tx: &mut Tx, id: AtividadeId) -> Result<bool, 
     .await
 }
 
-/// The projects of an activity that the scope covers, with their organisations.
+/// Returns the projects of an activity that are in the scope, with their organisations.
 pub async fn organizacoes_of(
     tx: &mut Tx,
     id: AtividadeId,
@@ -254,7 +255,7 @@ pub async fn organizacoes_of(
     Ok(rows.into_iter().map(|row| (row.id, row.organizacao)).collect())
 }
 
-/// Creates an activity without its projects.
+/// Inserts an activity without its projects.
 pub async fn insert(tx: &mut Tx, id: AtividadeId, new: &NewAtividade) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO atividades (id, nome, descricao, ativo, criado_por) VALUES ($1, $2, $3, $4, left($5, 255))",
@@ -269,7 +270,7 @@ pub async fn insert(tx: &mut Tx, id: AtividadeId, new: &NewAtividade) -> Result<
     Ok(())
 }
 
-/// Changes columns of an activity. `atualizado_em` moves only when a value differs.
+/// Updates columns of an activity. `atualizado_em` changes only if a value differs.
 pub async fn update(tx: &mut Tx, id: AtividadeId, changes: &AtividadeChanges) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE atividades
@@ -291,7 +292,7 @@ pub async fn update(tx: &mut Tx, id: AtividadeId, changes: &AtividadeChanges) ->
     Ok(())
 }
 
-/// Moves `atualizado_em` although no column changed: the set of projects did.
+/// Updates `atualizado_em` after a change of the activity's projects, which changes no column.
 pub async fn touch(tx: &mut Tx, id: AtividadeId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE atividades SET atualizado_em = clock_timestamp() WHERE id = $1",
@@ -302,7 +303,7 @@ pub async fn touch(tx: &mut Tx, id: AtividadeId) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// The projects of an activity, in their order.
+/// Returns the projects of an activity, in their order.
 pub async fn linked_projetos(tx: &mut Tx, id: AtividadeId) -> Result<Vec<ProjetoId>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT id_projeto AS "id: ProjetoId" FROM atividade_projeto
@@ -313,7 +314,7 @@ pub async fn linked_projetos(tx: &mut Tx, id: AtividadeId) -> Result<Vec<Projeto
     .await
 }
 
-/// Removes all links of an activity.
+/// Deletes all links of an activity.
 pub async fn unlink_projetos(tx: &mut Tx, id: AtividadeId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "DELETE FROM atividade_projeto WHERE id_atividade = $1",
@@ -339,7 +340,8 @@ pub async fn link_projetos(tx: &mut Tx, id: AtividadeId, projetos: &[ProjetoId])
     Ok(())
 }
 
-/// Removes an activity and its links. `false` when there is none. Fails on a foreign key when it is in use.
+/// Deletes an activity and its links. Returns `false` if there is no such activity. Fails on a foreign key if
+/// the activity is in use.
 pub async fn delete(tx: &mut Tx, id: AtividadeId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("DELETE FROM atividades WHERE id = $1", id as AtividadeId)
         .execute(tx.conn())

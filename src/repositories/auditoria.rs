@@ -1,10 +1,10 @@
-//! Table: `auditoria`. Rows are added, never changed.
+//! Table: `auditoria`. Rows are inserted and never changed.
 
 use crate::db::Tx;
 use crate::models::auditoria::{AuditoriaFilter, NewRegistro, Registro};
 use crate::models::organizacao::ChaveOrganizacao;
 
-/// Adds an entry; it stands or falls with the change that it tells of.
+/// Inserts an entry in the transaction of the audited change.
 pub async fn insert(tx: &mut Tx, new: &NewRegistro<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO auditoria (usuario_id, usuario_nome, organizacao, acao, objeto_tipo, objeto_id, antes, depois,
@@ -25,8 +25,8 @@ pub async fn insert(tx: &mut Tx, new: &NewRegistro<'_>) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// Entries of the scope that match, the newest first.
-/// `organizacao`: the key of the one that the filter names.
+/// Returns the matching entries of the scope, the newest first. `organizacao`: the key of the organisation in
+/// the filter.
 pub async fn list(
     tx: &mut Tx,
     filter: &AuditoriaFilter,

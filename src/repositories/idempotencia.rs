@@ -7,31 +7,30 @@ use crate::models::idempotencia::{Chave, UsedKey};
 use crate::models::ids::ApontamentoId;
 use crate::models::organizacao::ChaveOrganizacao;
 
-/// Owner of a key: it counts only for its sender, in one organisation.
+/// Owner of an idempotency key, which is valid only for its sender in one organisation.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyOwner<'a> {
     /// Organisation.
     pub organizacao: &'a ChaveOrganizacao,
     /// Caller.
     pub usuario: &'a str,
-    /// Their key.
+    /// Idempotency key of the caller.
     pub chave: &'a Chave,
 }
 
-/// State of a key at the beginning of a request.
+/// State of an idempotency key at the beginning of a request.
 #[derive(Debug)]
 pub struct KeyUse {
-    /// The earlier use of the key.
+    /// Earlier use of the key.
     pub used: Option<UsedKey>,
-    /// Whether this transaction holds the key's lock; another request with the key that is in flight keeps
-    /// it.
+    /// `true` if this transaction holds the key's lock; otherwise another request with the key is in flight.
     pub locked: bool,
 }
 
-/// Takes the lock of a key until the transaction ends, and returns its use within `ttl`. A use that is stored
-/// between the two is not seen; [`insert`] meets it.
+/// Locks a key until the transaction ends, and returns its use within `ttl`. A use that is stored between the
+/// two steps is not seen; [`insert`] detects it.
 pub async fn acquire(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<KeyUse, sqlx::Error> {
-    // Releases before this one stored the entry as text.
+    // Earlier releases stored the entry as JSON text.
     let row = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(
                       hashtextextended(concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!",
@@ -75,8 +74,8 @@ pub async fn find(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<Opt
     .await
 }
 
-/// Remembers the entry that a request made; a use that is older than `ttl` gives way. Returns `false` when
-/// there is a younger one, which stays.
+/// Stores the entry that a request created, and replaces a use older than `ttl`. Returns `false` if there is
+/// a newer use, which remains.
 pub async fn insert(
     tx: &mut Tx,
     owner: KeyOwner<'_>,
@@ -102,7 +101,7 @@ pub async fn insert(
     Ok(done.rows_affected() > 0)
 }
 
-/// Deletes keys older than `ttl`, at the most `most`. Returns how many.
+/// Deletes at most `most` keys older than `ttl`. Returns the number of deleted keys.
 pub async fn delete_older(tx: &mut Tx, ttl: Duration, most: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "DELETE FROM idempotencia WHERE ctid = ANY (ARRAY(

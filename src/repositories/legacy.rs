@@ -1,5 +1,5 @@
-//! Rows of the FastAPI service as they get into our tables ([`target`], [`entries`]). The package
-//! `import-legacy` reads them.
+//! Import of rows of the FastAPI service into the tables ([`target`], [`entries`]). The package
+//! `import-legacy` reads these rows.
 
 pub mod entries;
 pub mod target;

@@ -1,5 +1,5 @@
-//! Table: `organizacoes`. Written under
-//! [`Scope::Maintenance`](crate::models::organizacao::Scope::Maintenance) only.
+//! Table: `organizacoes`. Written only under
+//! [`Scope::Maintenance`](crate::models::organizacao::Scope::Maintenance).
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::models::organizacao::{
     ChaveOrganizacao, FORMER_NAME_TTL, NAME_UNSEEN, NomeAnterior, NomeOrganizacao, OrganizacaoRegistrada,
 };
 
-/// All organisations, by key.
+/// Returns all organisations, by key.
 pub async fn list(tx: &mut Tx) -> Result<Vec<OrganizacaoRegistrada>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT chave AS "chave: ChaveOrganizacao", nome, instance_id,
@@ -45,7 +45,7 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<OrganizacaoRegistrada>, sqlx::Error
         .collect()
 }
 
-/// Keeps other processes from recording organisations until the transaction ends.
+/// Locks the recording of organisations against other processes until the transaction ends.
 pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "SELECT pg_advisory_xact_lock(hashtextextended(current_schema()::text || '.organizacoes', 0))"
@@ -55,7 +55,7 @@ pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Records an organisation under its present name.
+/// Inserts an organisation under its present name.
 pub async fn insert(
     tx: &mut Tx,
     chave: &ChaveOrganizacao,
@@ -73,7 +73,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Pins the `instanceId` of an organisation that has none yet.
+/// Stores the `instanceId` of an organisation without one.
 pub async fn pin(tx: &mut Tx, chave: &ChaveOrganizacao, instance_id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE organizacoes SET instance_id = $2, visto_em = now() WHERE chave = $1 AND instance_id IS NULL",
@@ -85,7 +85,7 @@ pub async fn pin(tx: &mut Tx, chave: &ChaveOrganizacao, instance_id: Uuid) -> Re
     Ok(())
 }
 
-/// Notes that the present name of an organisation was proved.
+/// Records that the present name of an organisation was verified now.
 pub async fn mark_seen(
     tx: &mut Tx,
     chave: &ChaveOrganizacao,
@@ -101,7 +101,7 @@ pub async fn mark_seen(
     Ok(())
 }
 
-/// Gives an organisation another name; the one it had becomes a former one.
+/// Changes the name of an organisation; the previous name becomes a former one.
 pub async fn rename(
     tx: &mut Tx,
     chave: &ChaveOrganizacao,
@@ -119,7 +119,7 @@ pub async fn rename(
     Ok(())
 }
 
-/// Takes the name from an organisation; it becomes a former one.
+/// Removes the name of an organisation; it becomes a former one.
 pub async fn free_name(
     tx: &mut Tx,
     chave: &ChaveOrganizacao,

@@ -1,4 +1,4 @@
-//! Table: `organization_pats`. What is encrypted stays so here.
+//! Table: `organization_pats`. PATs are encrypted and decrypted elsewhere.
 
 use chrono::{DateTime, Utc};
 
@@ -8,10 +8,11 @@ use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::organization_pat::OrganizationPat;
 use crate::models::page::Page;
 
-/// There is one PAT an organisation.
+/// Violated by a second PAT of an organisation.
 pub const ORGANIZACAO_KEY: &str = "organization_pats_organizacao_key";
 
-/// A statement whose rows are PATs: what follows its FROM, and its parameters.
+/// A statement that returns PATs. Parameters of the macro: the text after FROM, and the statement's
+/// parameters.
 macro_rules! select_pats {
     ($after:literal, $($parameters:tt)*) => {
         sqlx::query_as!(
@@ -30,7 +31,7 @@ macro_rules! select_pats {
     };
 }
 
-/// A page of rows by organisation.
+/// Returns a page of rows by organisation.
 pub async fn list(tx: &mut Tx, only_active: bool, page: Page) -> Result<Vec<OrganizationPat>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     select_pats!(
@@ -46,7 +47,7 @@ pub async fn list(tx: &mut Tx, only_active: bool, page: Page) -> Result<Vec<Orga
     .await
 }
 
-/// How many rows match.
+/// Returns the number of matching rows.
 pub async fn count(tx: &mut Tx, only_active: bool) -> Result<i64, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_scalar!(
@@ -59,7 +60,8 @@ pub async fn count(tx: &mut Tx, only_active: bool) -> Result<i64, sqlx::Error> {
     .await
 }
 
-/// Seconds until the first active PAT expires, negative behind it; `None`: none expires.
+/// Returns the seconds until the first active PAT expires, negative if it has expired. Returns `None` if no
+/// PAT has an expiry.
 pub async fn first_expiry(tx: &mut Tx) -> Result<Option<f64>, sqlx::Error> {
     sqlx::query_scalar!(
         "SELECT extract(epoch FROM min(expira_em) - now())::double precision FROM organization_pats WHERE ativo"
@@ -68,7 +70,7 @@ pub async fn first_expiry(tx: &mut Tx) -> Result<Option<f64>, sqlx::Error> {
     .await
 }
 
-/// One row.
+/// Returns one row of the scope.
 pub async fn find(tx: &mut Tx, id: OrganizationPatId) -> Result<Option<OrganizationPat>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     select_pats!(
@@ -80,7 +82,7 @@ pub async fn find(tx: &mut Tx, id: OrganizationPatId) -> Result<Option<Organizat
     .await
 }
 
-/// One row, kept from other writers until the transaction ends.
+/// Returns one row of the scope and locks it against other writers until the transaction ends.
 pub async fn lock(tx: &mut Tx, id: OrganizationPatId) -> Result<Option<OrganizationPat>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     select_pats!(
@@ -93,32 +95,32 @@ pub async fn lock(tx: &mut Tx, id: OrganizationPatId) -> Result<Option<Organizat
     .await
 }
 
-/// A row to be added; the times come from the database.
+/// A row to insert; the database sets the times.
 #[derive(Debug)]
 pub struct NewRow<'a> {
     /// Key.
     pub id: OrganizationPatId,
     /// Key of the organisation.
     pub organizacao: &'a ChaveOrganizacao,
-    /// Address for people.
+    /// URL for display.
     pub organization_url: &'a str,
     /// Nonce, ciphertext and tag.
     pub pat_cifrado: &'a [u8],
-    /// Key that it is encrypted with.
+    /// Id of the encryption key.
     pub chave_id: &'a str,
     /// Notes.
     pub descricao: Option<&'a str>,
-    /// When it stops being used.
+    /// Time of expiry, after which the PAT is not used.
     pub expira_em: Option<DateTime<Utc>>,
-    /// Whether it is used.
+    /// `true` if the PAT is used.
     pub ativo: bool,
-    /// Whether Azure DevOps accepted it just now.
+    /// `true` if Azure DevOps accepted the PAT just now.
     pub validated: bool,
-    /// Person that entered it.
+    /// Person that entered the PAT.
     pub criado_por: &'a str,
 }
 
-/// Adds a row. May fail on [`ORGANIZACAO_KEY`].
+/// Inserts a row. May fail on [`ORGANIZACAO_KEY`].
 pub async fn insert(tx: &mut Tx, row: &NewRow<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO organization_pats (id, organizacao, organization_url, pat_cifrado, chave_id, descricao, expira_em,
@@ -140,7 +142,7 @@ pub async fn insert(tx: &mut Tx, row: &NewRow<'_>) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Writes what may change of a row.
+/// Updates the mutable columns of a row.
 pub async fn update(tx: &mut Tx, row: &OrganizationPat) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE organization_pats
@@ -161,7 +163,8 @@ pub async fn update(tx: &mut Tx, row: &OrganizationPat) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// Notes whether Azure DevOps accepts the PAT, unless it is another one by now. `false`: it is.
+/// Records whether Azure DevOps accepts the PAT. Returns `false` without a change if the PAT was replaced
+/// meanwhile.
 pub async fn mark_validated(
     tx: &mut Tx,
     id: OrganizationPatId,
@@ -180,7 +183,7 @@ pub async fn mark_validated(
     Ok(done.rows_affected() > 0)
 }
 
-/// Removes a row.
+/// Deletes a row.
 pub async fn delete(tx: &mut Tx, id: OrganizationPatId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "DELETE FROM organization_pats WHERE id = $1",
@@ -191,7 +194,7 @@ pub async fn delete(tx: &mut Tx, id: OrganizationPatId) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// Ids of the rows that are encrypted with another key than this.
+/// Returns the ids of the rows that are encrypted with another key.
 pub async fn ids_not_under(tx: &mut Tx, chave_id: &str) -> Result<Vec<OrganizationPatId>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT id AS "id: OrganizationPatId" FROM organization_pats WHERE chave_id <> $1 ORDER BY organizacao"#,

@@ -1,5 +1,5 @@
-//! Table: `write_back`, one row for each work item with hours. Entries mark it here; an attempt leases and
-//! settles it in [`claims`]; people look at it and repair it through [`overview`].
+//! Table: `write_back`, the outbox with one row per work item with hours. Changes of entries mark the row
+//! here; an attempt leases and settles it in [`claims`]; views and repairs are in [`overview`].
 
 pub mod claims;
 pub mod overview;
@@ -18,13 +18,13 @@ use crate::models::outbox::Target;
 pub enum ProjectSource {
     /// Project in which Azure DevOps has the work item now.
     Present(ProjetoId),
-    /// Project in which an entry was logged.
+    /// Project at the time when an entry was logged.
     AtLogging(ProjetoId),
 }
 
-/// Notes that a work item's entries change in this transaction and returns the state that they reach. The
-/// background leaves it to the request for `head_start`. Waits for other changes of entries of the same work
-/// item.
+/// Marks a work item as pending because its entries change in this transaction, and returns the new version.
+/// The background worker leaves the row to the request for `head_start`. Waits for concurrent changes of the
+/// same work item.
 pub async fn mark(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -33,7 +33,8 @@ pub async fn mark(
     head_start: Duration,
 ) -> Result<i64, sqlx::Error> {
     let (ProjectSource::Present(projeto) | ProjectSource::AtLogging(projeto)) = source;
-    // One that waits after a failure goes on waiting: its organisation is known to be in trouble.
+    // A row that waits after a failure retains its later time, because its organisation is known to have
+    // problems.
     sqlx::query_scalar!(
         "INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, proxima_em)
          VALUES ($1, $2, $3, now() + make_interval(secs => $4))
@@ -56,14 +57,14 @@ pub async fn mark(
     .await
 }
 
-/// Stores the current project of a work item, under which its hours are found.
+/// Records the present project of a work item, under which its hours are found.
 pub async fn set_projeto(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
     work_item_id: i32,
     projeto: ProjetoId,
 ) -> Result<(), sqlx::Error> {
-    // A row that is new has nothing to be written until an entry changes.
+    // A new row has nothing to write until an entry changes.
     sqlx::query!(
         "INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, versao, estado)
          VALUES ($1, $2, $3, 0, 'sincronizado')
@@ -78,7 +79,7 @@ pub async fn set_projeto(
     Ok(())
 }
 
-/// Notes the project that a work item is in now, by its GUID, if it is mirrored.
+/// Records the present project of a work item by its GUID, if the project is mirrored.
 pub async fn set_projeto_by_guid(tx: &mut Tx, target: &Target, guid: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE write_back w SET id_projeto = p.id
@@ -94,7 +95,7 @@ pub async fn set_projeto_by_guid(tx: &mut Tx, target: &Target, guid: Uuid) -> Re
     Ok(())
 }
 
-/// Whether something is still to be written, by any process.
+/// Returns `true` if the work item has hours to be written, by any process.
 pub async fn is_pending(tx: &mut Tx, target: &Target) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM write_back

@@ -9,7 +9,7 @@ use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::page::Page;
 use crate::models::projeto::{DELETED, Projeto, ProjetoUpstream};
 
-/// All projects of the scope, or a page of them, by name without regard to case and accents, then by id.
+/// Returns the projects of the scope, all or a page, by name without regard to case and accents, then by id.
 pub async fn list(tx: &mut Tx, page: Option<Page>) -> Result<Vec<Projeto>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
@@ -29,26 +29,26 @@ pub async fn list(tx: &mut Tx, page: Option<Page>) -> Result<Vec<Projeto>, sqlx:
     .await
 }
 
-/// Whether there is no project at all.
+/// Returns `true` if there are no projects.
 pub async fn is_empty(tx: &mut Tx) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT NOT EXISTS (SELECT FROM projetos) AS "empty!""#)
         .fetch_one(tx.conn())
         .await
 }
 
-/// An id as a caller gave it, and the project that it names.
+/// An id from a request and its project.
 #[derive(Debug)]
 pub struct Resolved {
-    /// Our key or the Azure DevOps GUID, as asked.
+    /// Key or Azure DevOps GUID, as in the request.
     pub asked: Uuid,
-    /// The project's key; `None` when nothing has that id.
+    /// Key of the project; `None` if no project has that id.
     pub projeto: Option<ProjetoId>,
 }
 
-/// What each of `ids` (our keys or Azure DevOps GUIDs, mixed) names within the scope, in the order asked.
+/// Resolves `ids` (keys or Azure DevOps GUIDs, mixed) within the scope, in the given order.
 pub async fn resolve(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Resolved>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // An id that is one row's key and another row's GUID means the key.
+    // An id that is one row's key and another row's GUID denotes the key.
     sqlx::query_as!(
         Resolved,
         r#"SELECT asked.id AS "asked!", coalesce(own.id, upstream.id) AS "projeto?: ProjetoId"
@@ -65,21 +65,21 @@ pub async fn resolve(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Resolved>, sqlx::E
     .await
 }
 
-/// A project as a time entry needs it.
+/// Attributes of a project that a time entry needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
-    /// Our key.
+    /// Key.
     pub id: ProjetoId,
     /// Azure DevOps GUID.
     pub external_id: Uuid,
-    /// Name when it was last synchronised.
+    /// Name at the last synchronisation.
     pub nome: String,
-    /// Whether no organisation is known of it yet; see [`claim`].
+    /// `true` if the project's organisation is not known yet; see [`claim`].
     pub unassigned: bool,
 }
 
-/// A project of an organisation by our key or by its GUID; `and_unassigned`: also one that no organisation is
-/// known of.
+/// Returns a project of an organisation by its key or GUID; `and_unassigned` includes projects without a
+/// known organisation.
 pub async fn locate_by_id(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -87,7 +87,7 @@ pub async fn locate_by_id(
     id: Uuid,
 ) -> Result<Option<Located>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // An id that is one row's key and another row's GUID means the key.
+    // An id that is one row's key and another row's GUID denotes the key.
     sqlx::query_as!(
         Located,
         r#"SELECT id AS "id: ProjetoId", external_id, nome, organizacao IS NULL AS "unassigned!"
@@ -104,8 +104,9 @@ pub async fn locate_by_id(
     .await
 }
 
-/// A project of an organisation by its name without regard to case; two names that differ by an accent are
-/// two. The very name wins, then a project that still exists, then the one that was seen last.
+/// Returns a project of an organisation by its name without regard to case; names with different accents are
+/// different. An exact match takes precedence, then a project that still exists, then the most recently seen
+/// one.
 pub async fn locate_by_name(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -113,7 +114,7 @@ pub async fn locate_by_name(
     nome: &str,
 ) -> Result<Option<Located>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // The index knows names without accents; what differs by more than case is left out behind it.
+    // The index compares without accents; rows that differ by more than case are filtered afterwards.
     let candidates = sqlx::query!(
         r#"SELECT id AS "id: ProjetoId", external_id, nome, organizacao IS NULL AS "unassigned!",
                   normalize(nome, NFC) AS "composed!", normalize($3::text, NFC) AS "asked!"
@@ -141,7 +142,7 @@ pub async fn locate_by_name(
     }))
 }
 
-/// Keys of the projects of the scope that bear a name, without regard to case.
+/// Returns the keys of the projects of the scope with this name, without regard to case.
 pub async fn ids_by_name(tx: &mut Tx, nome: &str) -> Result<Vec<Uuid>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let candidates = sqlx::query!(
@@ -158,12 +159,12 @@ pub async fn ids_by_name(tx: &mut Tx, nome: &str) -> Result<Vec<Uuid>, sqlx::Err
     Ok(same.map(|row| row.id).collect())
 }
 
-/// Compares two composed names as Azure DevOps does.
+/// Compares two composed names as Azure DevOps does, without regard to case.
 fn same_but_for_case(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 
-/// GUIDs of other projects of an organisation that are called so here, at most ten.
+/// Returns the GUIDs of other projects of an organisation with the same name in the mirror, at most ten.
 pub async fn namesakes(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -183,22 +184,22 @@ pub async fn namesakes(
     .await
 }
 
-/// What an [`upsert`] did.
+/// Result of an [`upsert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Upserted {
-    /// Rows that were not there before.
+    /// Number of inserted rows.
     pub created: i64,
-    /// Rows that were.
+    /// Number of updated rows.
     pub updated: i64,
-    /// Projects whose GUID is that of another organisation's row, which stays as it is.
+    /// Number of projects with the GUID of another organisation's row, which is not changed.
     pub foreign: i64,
 }
 
-/// Creates (with `id = external_id`) or updates projects by their Azure DevOps GUID, in one statement.
+/// Inserts (with `id = external_id`) or updates projects by their Azure DevOps GUID, in one statement.
 ///
-/// A row that was seen later than `seen_at` stays as it is: of two synchronisations the one that asked first
-/// may write last. So does a row of another organisation: a project never changes its organisation. A GUID
-/// may stand in `projetos` only once, else PostgreSQL refuses the statement.
+/// A row that was seen later than `seen_at` is not changed, because the earlier of two synchronisations may
+/// write last. Nor is a row of another organisation, because a project never changes its organisation. A GUID
+/// may occur in `projetos` only once, otherwise PostgreSQL refuses the statement.
 pub async fn upsert(
     tx: &mut Tx,
     projetos: &[ProjetoUpstream],
@@ -210,7 +211,7 @@ pub async fn upsert(
     let urls: Vec<Option<&str>> = projetos.iter().map(|p| p.url.as_deref()).collect();
     let estados: Vec<Option<&str>> = projetos.iter().map(|p| p.estado.as_deref()).collect();
     let organizacoes: Vec<&str> = projetos.iter().map(|p| p.organizacao.as_str()).collect();
-    // xmax is 0 in a row version that no other one precedes.
+    // xmax is 0 in a row version without a predecessor.
     sqlx::query_as!(
         Upserted,
         r#"WITH written AS (
@@ -242,8 +243,8 @@ pub async fn upsert(
     .await
 }
 
-/// Flags the projects of an organisation that are not among `seen` any more, unless a later run saw them.
-/// Returns how many were flagged now.
+/// Flags the projects of an organisation that are not in `seen`, unless a later synchronisation saw them.
+/// Returns the number of newly flagged projects.
 pub async fn flag_vanished(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -264,8 +265,7 @@ pub async fn flag_vanished(
     Ok(done.rows_affected())
 }
 
-/// Makes synchronisations write one after the other, until the transaction ends; of this schema, by all
-/// replicas.
+/// Serializes synchronisations of this schema across all replicas until the transaction ends.
 pub async fn lock_synchronisation(tx: &mut Tx) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended(current_schema()::text || '.projetos', 0))")
         .execute(tx.conn())
@@ -273,8 +273,8 @@ pub async fn lock_synchronisation(tx: &mut Tx) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Gives a project that has no organisation the one that its first entry names: entries and their project are
-/// of one organisation.
+/// Assigns an organisation to a project without one, when its first entry is logged: entries and their
+/// project belong to the same organisation.
 pub async fn claim(tx: &mut Tx, organizacao: &ChaveOrganizacao, id: ProjetoId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE projetos SET organizacao = $1 WHERE id = $2 AND organizacao IS NULL",

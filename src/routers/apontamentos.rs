@@ -1,4 +1,4 @@
-//! `/apontamentos`: any caller logs their own hours and reads those of their organisations' work items.
+//! `/apontamentos`: callers log their own hours and read those of their organisations' work items.
 
 mod examples;
 mod request;
@@ -30,7 +30,7 @@ use crate::models::ids::ApontamentoId;
 use crate::services::apontamentos::ApontamentoService;
 use crate::state::{API_PREFIX, AppState};
 
-/// Routes of time entries.
+/// Returns the routes of time entries.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -1,4 +1,4 @@
-//! `/atividades`: any caller may read and write activities.
+//! `/atividades`: all callers may read activities; the role in `ACTIVITY_WRITE_ROLE` may write them.
 
 mod dto;
 mod examples;
@@ -27,7 +27,7 @@ use crate::models::ids::AtividadeId;
 use crate::services::atividades::AtividadeService;
 use crate::state::AppState;
 
-/// Routes of activities.
+/// Returns the routes of activities.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -20,7 +20,7 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::services::auditoria::AuditoriaService;
 use crate::state::AppState;
 
-/// Routes of the audit trail.
+/// Returns the routes of the audit trail.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_auditoria))

@@ -1,4 +1,5 @@
-//! `/openapi.json`, Swagger UI at `/docs`, ReDoc at `/redoc`: everything from the binary, nothing from a CDN.
+//! `/openapi.json`, Swagger UI at `/docs`, ReDoc at `/redoc`: all files are embedded in the binary, none is
+//! loaded from a CDN.
 
 mod stored;
 
@@ -19,15 +20,15 @@ use crate::edge::problem::Problem;
 use crate::state::AppState;
 use stored::{About, Stored};
 
-/// Scripts only from here, nothing from elsewhere; both tools write styles inline, ReDoc searches in a
-/// worker.
+/// Content security policy: scripts only from this origin. Both tools use inline styles, and ReDoc searches
+/// in a worker.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The pages and the document change with the binary.
+/// Cache policy of the pages and the document, which change with the binary.
 const FRESH: &str = "no-cache";
-/// The vendored files change only when a release vendors others.
+/// Cache policy of the vendored files, which change only with a release that vendors other versions.
 const VENDORED: &str = "public, max-age=3600";
 
 const PAGE: About<'_> = About {
@@ -46,7 +47,7 @@ const DOCUMENT: About<'_> = About {
     policy: None,
 };
 
-/// The files of `utoipa-swagger-ui`, which tells no list of its own.
+/// Files of `utoipa-swagger-ui`, which does not export a list.
 const SWAGGER_FILES: [&str; 13] = [
     "favicon-16x16.png",
     "favicon-32x32.png",
@@ -63,10 +64,10 @@ const SWAGGER_FILES: [&str; 13] = [
     "swagger-ui.js",
 ];
 
-/// Routes that show `document`. All that they answer is compressed here, once.
+/// Returns the routes of the documentation of `document`. All responses are compressed here, once.
 ///
 /// # Errors
-/// When the document cannot be written as JSON, or a file cannot be compressed.
+/// When the document cannot be serialized, or a file cannot be compressed.
 pub fn router(document: &OpenApi) -> io::Result<Router<AppState>> {
     let json = serde_json::to_vec(document)?;
     let bundle = include_bytes!("docs/redoc.standalone.js.gz");
@@ -113,7 +114,7 @@ fn files(stored: HashMap<&'static str, Stored>) -> MethodRouter<AppState> {
     })
 }
 
-/// Swagger UI's files by name, as they stand in the binary.
+/// Returns Swagger UI's files by name, as embedded in the binary.
 fn swagger_files() -> io::Result<HashMap<&'static str, Stored>> {
     let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"));
     let mut stored = HashMap::new();

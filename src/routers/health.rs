@@ -1,4 +1,5 @@
-//! `/`, `/health`, `/healthz`, `/ready` for probes and `/api/v1` for the curious. No credential needed.
+//! `/`, `/health`, `/healthz`, `/ready` for probes, and `/api/v1` with information on the API. None needs a
+//! credential.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,12 +14,12 @@ use crate::edge::openapi::problems::{Limited, Problems};
 use crate::services::health::{Check, HealthService, Readiness};
 use crate::state::{AppState, ServiceInfo};
 
-/// Where it is told that the process lives.
+/// Paths of the liveness probes.
 pub const ALIVE: [&str; 3] = ["/", "/health", "/healthz"];
-/// Where it is told whether to send traffic.
+/// Path of the readiness probe.
 pub const READY: &str = "/ready";
 
-/// Whether the process lives, and whether it can work.
+/// Returns the routes of liveness and readiness.
 #[must_use]
 pub fn probe_router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -28,7 +29,7 @@ pub fn probe_router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_ready))
 }
 
-/// What the API is.
+/// Returns the route of the API's information.
 #[must_use]
 pub fn info_router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get_api_info))
@@ -65,7 +66,7 @@ fn health(info: ServiceInfo) -> ApiJson<HealthResponse> {
     ApiJson(alive(info))
 }
 
-/// That the process lives.
+/// Returns the response of a running process.
 #[must_use]
 pub fn alive(info: ServiceInfo) -> HealthResponse {
     HealthResponse {
@@ -160,7 +161,7 @@ struct ReadyChecks {
     motivo: Option<&'static str>,
 }
 
-/// Why a server of Azure DevOps is not served.
+/// Reason for `unsupported`: the version of an Azure DevOps server.
 const OUTDATED: &str = "Um servidor Azure DevOps é anterior à versão 2019.1 (API 5.1) e não é suportado";
 
 impl From<Readiness> for ReadyResponse {

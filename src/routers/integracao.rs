@@ -1,4 +1,4 @@
-//! `/integracao`: projects as Azure DevOps has them, and their mirror here.
+//! `/integracao`: projects in Azure DevOps, and their mirror in this service.
 
 mod dto;
 
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::services::integracao::IntegracaoService;
 use crate::state::AppState;
 
-/// Routes of the exchange with Azure DevOps.
+/// Returns the routes of the exchange with Azure DevOps.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -1,4 +1,4 @@
-//! `/iterations`: of a team, and what is planned for them.
+//! `/iterations`: iterations of a team, and their work items.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::services::iterations::IterationService;
 use crate::state::AppState;
 
-/// Routes of iterations.
+/// Returns the routes of iterations.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

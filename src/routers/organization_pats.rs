@@ -24,7 +24,7 @@ use crate::models::ids::OrganizationPatId;
 use crate::services::organization_pats::OrganizationPatService;
 use crate::state::AppState;
 
-/// Routes of the vault.
+/// Returns the routes of the vault.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

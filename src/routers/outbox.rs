@@ -1,4 +1,4 @@
-//! `/integracao/sincronizacao` and `/integracao/reconciliar`: how logged hours get into Azure DevOps.
+//! `/integracao/sincronizacao` and `/integracao/reconciliar`: write-back of logged hours to Azure DevOps.
 
 mod dto;
 
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::services::outbox::OutboxService;
 use crate::state::AppState;
 
-/// Routes of the write-back.
+/// Returns the routes of the write-back.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

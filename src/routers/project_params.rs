@@ -34,7 +34,7 @@ pub(super) struct WorkItemIdParam {
     work_item_id: i32,
 }
 
-/// The parts of a comma-separated list, blank ones left out.
+/// Returns the parts of a comma-separated list; blank parts are skipped.
 pub(super) fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }

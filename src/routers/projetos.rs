@@ -1,4 +1,4 @@
-//! `/projetos`: read-only for callers; a sync with Azure DevOps writes them.
+//! `/projetos`: read-only for callers; the synchronisation with Azure DevOps writes projects.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::models::projeto::Projeto;
 use crate::services::projetos::ProjetoService;
 use crate::state::AppState;
 
-/// Routes of projects.
+/// Returns the routes of projects.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_projetos))

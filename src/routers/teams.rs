@@ -1,4 +1,4 @@
-//! `/teams`: of a project.
+//! `/teams`: teams of a project.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::services::teams::TeamService;
 use crate::state::AppState;
 
-/// Routes of teams.
+/// Returns the routes of teams.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_teams))

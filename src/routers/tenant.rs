@@ -1,4 +1,4 @@
-//! The organisation that a request names: proved to be the caller's before a handler runs.
+//! Extractor of the organisation that a request names, with a check of the caller's membership.
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
@@ -17,7 +17,7 @@ fields! {
     }
 }
 
-/// As an argument: the membership in the organisation of `organization_name`. Other callers get 403.
+/// Extractor of the membership in the organisation of `organization_name`. Other callers get 403.
 #[derive(Debug)]
 pub(super) struct Tenant(pub(super) Membership);
 

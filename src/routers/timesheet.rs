@@ -1,4 +1,4 @@
-//! `/timesheet`: the week of the caller on the work items of a project, and what states allow.
+//! `/timesheet`: the caller's week on the work items of a project, and permissions by state.
 
 mod response;
 mod states;
@@ -30,10 +30,10 @@ use crate::error::{Error, Result};
 use crate::services::timesheet::{FolhaPedida, TimesheetService};
 use crate::state::AppState;
 
-/// Ids that one request may ask for.
+/// Maximum number of ids per request.
 const MOST_IDS: usize = 2_000;
 
-/// Routes of the timesheet.
+/// Returns the routes of the timesheet.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -178,7 +178,7 @@ fields! {
     }
 }
 
-/// Ids as one text; [`read_ids`] takes it apart.
+/// Ids as one text, which [`read_ids`] parses.
 #[derive(Debug)]
 struct Ids;
 
@@ -218,7 +218,7 @@ async fn get_current_state(
     Ok(ApiJson(CurrentStateResponse::from(found)))
 }
 
-/// Ids of Azure DevOps; anything else is refused as the FastAPI service did (400).
+/// Parses ids of Azure DevOps; other texts are refused with 400, as in the FastAPI service.
 fn read_ids(text: &str) -> Result<Vec<i32>> {
     let refuse = |detail: &str| Error::InvalidReference(detail.to_owned());
     let numbers = "work_item_ids deve conter apenas números separados por vírgula";

@@ -1,4 +1,4 @@
-//! `/user`: the caller, as the frontends show them.
+//! `/user`: the caller, for display.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -18,10 +18,10 @@ use crate::error::Result;
 use crate::services::user::UserService;
 use crate::state::AppState;
 
-/// What the frontend knows of the user; base64 of a JSON object.
+/// Header with the frontend's data of the user: base64 of a JSON object.
 const HINTS: &str = "x-custom-header";
 
-/// Routes of the caller.
+/// Returns the routes of the caller.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get_user))
@@ -55,13 +55,13 @@ async fn get_user(
     }))
 }
 
-/// The header's object. Anything else, however broken, is nothing (D-08).
+/// Returns the header's object. Any other content counts as absent (D-08).
 fn hints(headers: &HeaderMap) -> Option<Value> {
     let decoded = STANDARD.decode(headers.get(HINTS)?.as_bytes()).ok()?;
     serde_json::from_slice(&decoded).ok()
 }
 
-/// What the object says under a key, if it says anything.
+/// Returns the text under a key. Returns `None` if it is blank or missing.
 fn hint(hints: &Value, key: &str) -> Option<String> {
     let text = hints.get(key)?.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -109,7 +109,7 @@ mod tests {
     proptest! {
         #[test]
         fn d_08_no_header_is_an_error(header in arbitrary::header_bytes()) {
-            // Base64 of an object: hardly ever by chance.
+            // Arbitrary bytes are hardly ever base64 of an object.
             prop_assert!(name(&header).is_none_or(|name| !name.is_empty()));
         }
 

@@ -1,4 +1,4 @@
-//! `/work-items`: search by id or title, to pick a work item to log hours on.
+//! `/work-items`: search by id or title, to choose a work item for a time entry.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -24,7 +24,7 @@ use crate::services::projetos::ProjetoService;
 use crate::services::work_items::{Found, Search, WorkItemService};
 use crate::state::AppState;
 
-/// Routes of work items.
+/// Returns the routes of work items.
 #[must_use]
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(search_work_items))

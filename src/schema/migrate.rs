@@ -1,4 +1,4 @@
-//! Brings the schema up to date. Safe when several replicas start together: one migrates, the others wait.
+//! Applies migrations. Safe when several replicas start together: one migrates, the others wait.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use super::roles;
 use crate::config::{DatabaseConfig, Identifier};
 use crate::db::{Roles, connect_options};
 
-/// All migrations, built into the binary.
+/// All migrations, embedded in the binary.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!("./migrations");
-    // Our own lock also covers the creation of the schema.
+    // The lock of this module also covers the creation of the schema.
     migrator.set_locking(false);
-    // While a newer release rolls out, a replica of this one may restart: migrations only expand.
+    // During a rollout of a newer release, a replica of this one may restart: migrations only expand.
     migrator.set_ignore_missing(true);
     migrator
 });
@@ -23,27 +23,27 @@ pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
 /// Interval between two attempts to take the lock while another replica migrates.
 const LOCK_RETRY: Duration = Duration::from_millis(100);
 
-/// Returns the version that the code of this binary expects.
+/// Returns the schema version that this binary expects.
 #[must_use]
 pub fn expected_version() -> Option<i64> {
     MIGRATOR.iter().map(|m| m.version).max()
 }
 
-/// Creates the schema if need be and applies what is missing.
+/// Creates the schema if necessary and applies missing migrations.
 ///
 /// # Errors
-/// When the database is away or a migration fails; what was applied before stays applied.
+/// When the database is down or a migration fails; completed migrations remain applied.
 pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
-    // A migration may run for long; the pool's statement timeout would kill it.
+    // A migration may run longer than the pool's statement timeout.
     let mut options = connect_options(config, &config.url)?.options([
         ("statement_timeout", "0"),
-        // "already exists, skipping" is no news.
+        // Hides notices such as "already exists, skipping".
         ("client_min_messages", "warning"),
     ]);
     options = options.application_name(&format!("{}-migrate", config.application_name));
     let mut conn = options.connect().await?;
     let outcome = migrate_locked(&mut conn, config).await;
-    // Closing releases the lock, whatever happened; the server would notice a connection that just ends, too.
+    // Closing the connection releases the lock in any case; the server would also detect a broken connection.
     let closed = conn.close().await;
     outcome?;
     Ok(closed?)
@@ -52,12 +52,12 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
 async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), MigrateError> {
     lock(conn, config).await?;
     create_schema(conn, &config.schema).await?;
-    // Policies name the roles; the grants need the tables.
+    // Policies refer to the roles, and grants need the tables.
     let names = Roles::of(&config.schema);
     roles::create(conn, &names).await?;
     MIGRATOR.run_direct(None, conn, false).await?;
-    // A newer release has said what its code may do; while it rolls out, a replica of this one that restarts
-    // must not take that back.
+    // A newer release has granted the privileges for its own code; a restarted replica of this release must
+    // not revoke them during the rollout.
     let applied: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
         .fetch_one(&mut *conn)
         .await?;
@@ -67,8 +67,8 @@ async fn migrate_locked(conn: &mut PgConnection, config: &DatabaseConfig) -> Res
     Ok(roles::grant(conn, &names).await?)
 }
 
-/// Creates the schema unless it is there. `IF NOT EXISTS` demands the right to create schemas even when there
-/// is nothing to create.
+/// Creates the schema unless it exists. `IF NOT EXISTS` would require the privilege to create schemas even
+/// for an existing schema.
 async fn create_schema(conn: &mut PgConnection, schema: &Identifier) -> Result<(), sqlx::Error> {
     // The name is a validated identifier; DDL takes no parameters.
     let create = format!(
@@ -81,7 +81,7 @@ async fn create_schema(conn: &mut PgConnection, schema: &Identifier) -> Result<(
 }
 
 /// Takes the session lock of this schema. Retries instead of waiting inside the database: a waiting session
-/// holds a snapshot, which blocks `CREATE INDEX CONCURRENTLY` of the replica that has the lock.
+/// holds a snapshot, which blocks `CREATE INDEX CONCURRENTLY` of the replica that holds the lock.
 async fn lock(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<(), sqlx::Error> {
     let key = format!("aponta.migrate.{}", config.schema);
     let mut announced = false;

@@ -1,13 +1,13 @@
-//! Creates the roles of [`crate::db::Roles`] and grants them their rights, which `grants.sql` lists.
+//! Creates the roles of [`crate::db::Roles`] and grants them the privileges in `grants.sql`.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::db::{Db, DbError, Roles};
 
-/// Tables whose rows belong to no tenant: they need no row-level security.
+/// Tables without a tenant, which need no row-level security.
 const TENANTLESS: &[&str] = &["_sqlx_migrations", "atividades_versao"];
 
-/// Creates the roles unless they are there, and lets the login set them.
+/// Creates the roles unless they exist, and permits the login to set them.
 pub(super) async fn create(conn: &mut PgConnection, roles: &Roles) -> Result<(), DbError> {
     for role in [&roles.app, &roles.maintenance] {
         let statement = include_str!("create_role.sql").replace("{role}", role);
@@ -16,13 +16,13 @@ pub(super) async fn create(conn: &mut PgConnection, roles: &Roles) -> Result<(),
     run(conn, named(include_str!("stop_inheriting.sql"), roles)).await
 }
 
-/// Grants the roles what `grants.sql` says, and takes away whatever else they had.
+/// Grants the roles the privileges in `grants.sql`, and revokes all others.
 pub(super) async fn grant(conn: &mut PgConnection, roles: &Roles) -> Result<(), DbError> {
     run(conn, named(include_str!("grants.sql"), roles)).await
 }
 
-/// Returns why row-level security would not hold against the roles of this database, each reason in words for
-/// an operator; empty if it holds.
+/// Returns the reasons why row-level security is not effective for the roles of this database, as texts for
+/// an operator; empty if it is effective.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -37,7 +37,7 @@ pub async fn security_gaps(db: &Db) -> Result<Vec<String>, DbError> {
         .await
 }
 
-/// Fills in the names, which are validated identifiers; DDL takes no parameters.
+/// Inserts the names, which are validated identifiers; DDL takes no parameters.
 fn named(statement: &str, roles: &Roles) -> String {
     statement
         .replace("{schema}", roles.schema.as_str())
@@ -54,7 +54,8 @@ async fn run(conn: &mut PgConnection, statements: String) -> Result<(), DbError>
 mod tests {
     use crate::schema::migrate::MIGRATOR;
 
-    /// A table that is not named would be closed to the application's role by oversight.
+    /// Checks that `grants.sql` names every table: an omitted table would be inaccessible for the
+    /// application's role.
     #[test]
     fn every_table_of_the_migrations_is_named() {
         let made = MIGRATOR.iter().flat_map(|migration| {

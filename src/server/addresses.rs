@@ -1,4 +1,4 @@
-//! Limits the connections of each address, so that one client cannot take the slots of all others.
+//! Limits the connections per address, so that one client cannot occupy all of them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,11 +13,11 @@ use crate::telemetry::metrics;
 /// Interval between two log lines about refused connections.
 const LOG_PAUSE: Duration = Duration::from_mins(1);
 
-/// Counts connections by address.
+/// Number of connections by address.
 #[derive(Debug)]
 pub(super) struct Addresses {
     most: usize,
-    /// A proxy connects for all its clients, so its connections are not counted.
+    /// Networks of proxies, whose connections are not counted, because a proxy connects for all its clients.
     exempt: Box<[IpNet]>,
     counts: Mutex<Counts>,
 }
@@ -28,15 +28,15 @@ struct Counts {
     refused: Refused,
 }
 
-/// What the log knows of refused connections.
+/// Log state of refused connections.
 #[derive(Debug, Default)]
 struct Refused {
     logged: Option<Instant>,
-    /// Refused since then, without a line of their own.
+    /// Number of refusals since the last log line.
     left_out: u64,
 }
 
-/// Slot of a connection among those of its address; dropping it frees the slot.
+/// Permit of a connection of its address; released when dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot(Option<Counted>);
 
@@ -47,7 +47,7 @@ struct Counted {
 }
 
 impl Addresses {
-    /// Allows each address so many connections, except the `exempt` ones.
+    /// Allows `most` connections per address, except for `exempt` networks.
     pub(super) fn new(most: usize, exempt: &[IpNet]) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -93,7 +93,7 @@ impl Addresses {
             return;
         };
         *open -= 1;
-        // An address without connections must not stay in the map, which would grow with every client.
+        // Removes addresses without connections; otherwise the map would grow with every client.
         if *open == 0 {
             counts.open.remove(&network);
         }
@@ -113,7 +113,8 @@ impl Drop for ConnectionSlot {
 }
 
 impl Refused {
-    /// Notes a refusal. The result is how many were left out before this one, if this one is to be logged.
+    /// Records a refusal. Returns the number of unlogged refusals before it if it is to be logged, else
+    /// `None`.
     fn line_at(&mut self, now: Instant) -> Option<u64> {
         let quiet = |logged| now.saturating_duration_since(logged) < LOG_PAUSE;
         if self.logged.is_some_and(quiet) {

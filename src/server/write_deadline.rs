@@ -1,7 +1,7 @@
-//! Ends a connection whose client does not read its answer.
+//! Ends a connection whose client does not read its response.
 //!
-//! Such a client costs a connection and buffers of the kernel for as long as it likes, because no other
-//! deadline runs while an answer is being written.
+//! Without this timeout such a client would occupy a connection and kernel buffers indefinitely, because no
+//! other timeout runs while a response is being written.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -14,18 +14,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// Bytes that the kernel takes ahead of what it has sent. It asks for more when half of them are gone.
+/// Maximum number of unsent bytes in the kernel's buffer. The kernel becomes writable again when half of them
+/// are sent.
 ///
-/// Without this bound the kernel asks when a third of its buffer is free, and that buffer grows to 4 MB. A
-/// slow client would then read for minutes before its progress could be seen.
+/// Without this limit the kernel becomes writable only when a third of its buffer is free, and the buffer
+/// grows to 4 MB. A slow client would then read for minutes before its progress could be detected.
 const UNSENT_BYTES: u32 = 32 << 10;
 
-/// A connection on which each write must make progress within the patience.
+/// A connection on which each write must make progress within `patience`.
 #[derive(Debug)]
 pub(super) struct WriteDeadline {
     stream: TcpStream,
     patience: Duration,
-    /// Runs while the kernel takes no byte.
+    /// Timer that runs while the kernel accepts no bytes.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -41,7 +42,8 @@ impl WriteDeadline {
         }
     }
 
-    /// Passes on what a write came to, or ends the connection when the write has waited for too long.
+    /// Returns the result of a write, or ends the connection if the write has made no progress for
+    /// `patience`.
     fn within_patience(
         &mut self,
         cx: &mut Context<'_>,
@@ -54,7 +56,7 @@ impl WriteDeadline {
         let patience = self.patience;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(stalled.as_mut().poll(cx));
-        // With a reset the kernel forgets the bytes that wait; an orderly end would keep them for minutes.
+        // A reset discards the kernel's pending bytes; an orderly close would hold them for minutes.
         self.stream.set_zero_linger()?;
         let message = "the client did not read its answer";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))

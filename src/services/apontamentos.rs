@@ -1,9 +1,9 @@
-//! Time entries: a person's hours of one day on one work item, with an activity.
+//! Time entries: the hours of a person on one day and one work item, with an activity.
 //!
-//! Rules that need no call are checked first, then Azure DevOps is asked (no connection is held meanwhile),
-//! then one transaction checks what only it can know and stores the entry with its mark in the outbox, its
-//! audit record and, if asked for, its answer. After the commit the hours are written to Azure DevOps, for as
-//! long as the request may wait.
+//! Rules that need no call are checked first, then Azure DevOps is called without holding a connection. One
+//! transaction then checks the remaining rules and stores the entry with its mark in the outbox, its audit
+//! record and, if requested, its idempotency key. After the commit the hours are written to Azure DevOps
+//! within the time that the request may wait.
 
 mod create;
 mod idempotency;
@@ -36,7 +36,7 @@ use rules::{Change, Rules, check_atividade};
 pub use create::Created;
 pub use idempotency::in_flight;
 
-/// Keys deleted in one statement.
+/// Maximum number of idempotency keys deleted in one statement.
 const DELETE_BATCH: i64 = 5_000;
 
 /// Use cases of `apontamentos`.
@@ -50,7 +50,7 @@ pub struct ApontamentoService {
 }
 
 impl ApontamentoService {
-    /// Works on `db`, under these rules.
+    /// Creates the service on `db` with the rules of `config`.
     #[must_use]
     pub fn new(
         db: Db,
@@ -68,15 +68,15 @@ impl ApontamentoService {
         }
     }
 
-    /// One entry of the caller's organisations.
+    /// Returns one entry of the caller's organisations.
     pub async fn get(&self, user: &CurrentUser, id: ApontamentoId) -> Result<Apontamento> {
         let mut tx = self.db.begin_read(&user.scope()).await?;
         let found = repo::find(&mut tx, id).await?;
         found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
-    /// Changes an entry. An activity that stays may be inactive meanwhile (D-35). `expected`: fails with
-    /// [`Error::Stale`] unless the entry has that version.
+    /// Changes an entry. An activity that stays the same may have become inactive (D-35). Fails with
+    /// [`Error::Stale`] unless the entry has the version `expected`.
     pub async fn update(
         &self,
         user: &CurrentUser,
@@ -93,7 +93,7 @@ impl ApontamentoService {
             let checked = change(&read);
             let mut tx = self.db.begin(&user.scope()).await?;
             let (before, projeto) = lock(&mut tx, user, read, expected).await?;
-            // Changed meanwhile, it may be another kind of change, which was not checked.
+            // A concurrent change may have turned this into another kind of change, which was not checked.
             if change(&before) == checked {
                 break (tx, before, projeto, seen);
             }
@@ -139,7 +139,7 @@ impl ApontamentoService {
         }
     }
 
-    /// Deletes an entry; its hours go from Azure DevOps, too. `expected`: as for [`update`](Self::update).
+    /// Deletes an entry and removes its hours from Azure DevOps. `expected`: as for [`update`](Self::update).
     pub async fn delete(&self, user: &CurrentUser, id: ApontamentoId, expected: &Precondition) -> Result<()> {
         let (before, seen) = self.before_change(user, id, expected, |_| Change::Delete).await?;
         let mut tx = self.db.begin(&user.scope()).await?;
@@ -164,7 +164,8 @@ impl ApontamentoService {
         Ok(())
     }
 
-    /// What must hold before an entry is changed, and can be found out without holding a connection.
+    /// Checks the conditions of a change that can be checked without holding a connection. Returns the entry
+    /// and its work item, if Azure DevOps returned one.
     async fn before_change(
         &self,
         user: &CurrentUser,
@@ -181,8 +182,8 @@ impl ApontamentoService {
         Ok((before, seen))
     }
 
-    /// Writes the hours of an entry that was stored, and returns the entry with how far they got. `versao`:
-    /// the version that a write must reach to cover the entry.
+    /// Writes the hours of a stored entry to Azure DevOps and returns the entry with its write-back state.
+    /// `versao`: version that a write must reach to cover the entry.
     async fn write_hours(
         &self,
         user: &CurrentUser,
@@ -192,7 +193,7 @@ impl ApontamentoService {
     ) -> Apontamento {
         let organizacao = apontamento.organizacao.clone();
         let present = seen.as_ref().and_then(|item| item.project_id);
-        // The write notes a work item that moved; the entry then shows another project.
+        // The write records the new project of a work item that moved, so that the entry must be read again.
         let moved = present.is_some_and(|project| project != apontamento.projeto_atual);
         let written = self
             .write(user, organizacao, apontamento.work_item_id, seen)
@@ -208,8 +209,8 @@ impl ApontamentoService {
             let found = repo::find(&mut tx, apontamento.id).await?;
             Ok::<_, Error>(found)
         };
-        // The entry is stored, whatever happens now: another request's delete, or a database that has gone
-        // away.
+        // The entry counts as stored even if another request has deleted it since or the database does not
+        // answer.
         reread.await.ok().flatten().unwrap_or(apontamento)
     }
 
@@ -229,7 +230,7 @@ impl ApontamentoService {
         self.outbox.write_now(target, seen, own).await
     }
 
-    /// Deletes Idempotency-Keys that are older than a day. Returns how many.
+    /// Deletes idempotency keys that are older than a day. Returns the number of deleted keys.
     pub async fn delete_expired_keys(&self) -> Result<u64> {
         let mut deleted = 0;
         loop {
@@ -244,8 +245,8 @@ impl ApontamentoService {
     }
 }
 
-/// Keeps other writers off an entry that is the caller's to change, and returns it as it stands: it may have
-/// changed since it was read.
+/// Locks an entry against other writers. Returns its current state, which may differ from `read`, and its
+/// project.
 async fn lock(
     tx: &mut Tx,
     user: &CurrentUser,
@@ -265,7 +266,7 @@ async fn lock(
     Ok((found, locked.projeto))
 }
 
-/// Writes a change into the audit trail.
+/// Writes a change to the audit trail.
 async fn record(
     tx: &mut Tx,
     user: &CurrentUser,
@@ -296,7 +297,7 @@ fn snapshot(entry: &Apontamento) -> String {
     .to_string()
 }
 
-/// What a caller learns about an entry that is not there.
+/// Returns the error for an entry that does not exist or is hidden from the caller.
 #[must_use]
 pub fn not_found(id: ApontamentoId) -> Error {
     Error::NotFound(format!("Apontamento com ID {id} não encontrado"))

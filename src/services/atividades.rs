@@ -1,8 +1,9 @@
-//! Activities: created, changed and removed by people; linked to at least one project.
+//! Activities: created, changed and deleted by callers; linked to at least one project.
 //!
 //! Rules: projects are named by our key or by the Azure DevOps GUID and must exist; a change of the set of
-//! projects counts as a change of the activity; an activity in use cannot be removed. Callers see activities
-//! of which they see a project, and those without any; they change only what no other organisation shares.
+//! projects counts as a change of the activity; an activity in use cannot be deleted. Callers see activities
+//! that have a visible project, and activities without any project. They change only activities that no other
+//! organisation shares.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -27,20 +28,20 @@ use crate::services::auditoria::actor;
 #[derive(Debug, Clone)]
 pub struct AtividadeService {
     db: Db,
-    /// Role that may write.
+    /// Role required for writing.
     write_role: Papel,
 }
 
-/// Projects, each with the activity that has it.
+/// Projects, each with the id of its activity.
 type Links = Vec<(AtividadeId, ProjetoRef)>;
 impl AtividadeService {
-    /// Works on `db`; callers need `write_role` to write.
+    /// Creates the service on `db`; writing requires `write_role`.
     #[must_use]
     pub fn new(db: Db, write_role: Papel) -> Self {
         Self { db, write_role }
     }
 
-    /// A page of the caller's activities that match, in name order.
+    /// Returns a page of the matching activities that the caller may see, in name order.
     pub async fn list(
         &self,
         user: &CurrentUser,
@@ -50,12 +51,12 @@ impl AtividadeService {
         let mut tx = self.db.begin_list(&user.scope()).await?;
         let (mut found, links) = read(&mut tx, filter, page).await?;
         drop(tx);
-        // The connection is free for others while the page is put together.
+        // The connection is released before the page is assembled.
         attach(&mut found.items, links);
         Ok(found)
     }
 
-    /// Creates an activity. [`Error::InvalidReference`] when a project does not exist.
+    /// Creates an activity. Returns [`Error::InvalidReference`] if a project does not exist.
     pub async fn create(&self, user: &CurrentUser, new: NewAtividade) -> Result<Atividade> {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
@@ -78,7 +79,7 @@ impl AtividadeService {
         found.ok_or_else(|| user.unless_undecided(not_found(id)))
     }
 
-    /// Applies changes to the version that is expected. A missing activity wins over missing projects.
+    /// Applies changes to the expected version. A missing activity is reported before missing projects.
     pub async fn update(
         &self,
         user: &CurrentUser,
@@ -112,7 +113,7 @@ impl AtividadeService {
         Ok(after.atividade)
     }
 
-    /// Removes an activity. [`Error::Conflict`] while something refers to it (D-23).
+    /// Deletes an activity. Returns [`Error::Conflict`] while another row refers to the activity (D-23).
     pub async fn delete(&self, user: &CurrentUser, id: AtividadeId, expected: &Precondition) -> Result<()> {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
@@ -127,7 +128,9 @@ impl AtividadeService {
 }
 
 impl AtividadeService {
-    /// Where administrators write, one of some organisations writes what belongs to these alone.
+    /// Checks that the caller may write the activity. Where writing is reserved for administrators, an
+    /// administrator of some organisations may write only activities whose projects all belong to these
+    /// organisations.
     fn check_writer(&self, user: &CurrentUser, audited: &AuditedAtividade) -> Result<()> {
         let administered =
             |of: &Option<ChaveOrganizacao>| of.as_ref().is_some_and(|chave| user.administers(chave));
@@ -140,8 +143,8 @@ impl AtividadeService {
     }
 }
 
-/// Keeps other writers off an activity that is the caller's alone to change, and returns it as it stands: in
-/// the version that is expected.
+/// Locks an activity against other writers and returns its current state. Fails if another organisation
+/// shares the activity, or if it does not have the version that is expected.
 async fn lock_own(
     tx: &mut Tx,
     user: &CurrentUser,
@@ -149,7 +152,7 @@ async fn lock_own(
     expected: &Precondition,
 ) -> Result<Atividade> {
     let hidden = || user.unless_undecided(not_found(id));
-    // The lock makes concurrent replacements of the set of projects come one after the other.
+    // The lock serialises concurrent replacements of the set of projects.
     if !repo::lock(tx, id).await? {
         return Err(hidden());
     }
@@ -176,7 +179,7 @@ impl AuditedAtividade {
         Ok(Self { atividade, projetos })
     }
 
-    /// As one organisation may see it: with its own projects.
+    /// Returns the snapshot for one organisation, which contains only the projects of that organisation.
     fn snapshot(&self, organizacao: Option<&ChaveOrganizacao>) -> String {
         let own = self.projetos.iter().filter(|(_, of)| of.as_ref() == organizacao);
         let projetos: Vec<ProjetoId> = own.map(|(id, _)| *id).collect();
@@ -188,7 +191,8 @@ impl AuditedAtividade {
     }
 }
 
-/// Writes a change into the audit trail: an entry for each organisation concerned, or one for none.
+/// Writes a change to the audit trail: one entry per organisation concerned, or one without an organisation
+/// if none is concerned.
 async fn record(
     tx: &mut Tx,
     user: &CurrentUser,
@@ -222,7 +226,7 @@ async fn record(
     Ok(())
 }
 
-/// Sentence for a caller that would remove an activity that something refers to.
+/// Returns the error for the deletion of an activity that is in use.
 #[must_use]
 pub fn in_use(id: AtividadeId) -> Error {
     Error::Conflict {
@@ -231,13 +235,13 @@ pub fn in_use(id: AtividadeId) -> Error {
     }
 }
 
-/// What a caller learns about an activity that is not there.
+/// Returns the error for an activity that does not exist or is hidden from the caller.
 #[must_use]
 pub fn not_found(id: AtividadeId) -> Error {
     Error::NotFound(format!("Atividade com ID {id} não encontrada"))
 }
 
-/// A page of activities without their projects, and those.
+/// Reads a page of activities without their projects, and the links to these projects.
 async fn read(
     tx: &mut Tx,
     filter: AtividadeFilter,
@@ -245,7 +249,8 @@ async fn read(
 ) -> std::result::Result<(Paged<Atividade>, Links), DbError> {
     let mut found = repo::list(tx, filter, page).await?;
     if found.items.is_empty() {
-        // Beyond the last page no row tells the total; the first one does, if there is any.
+        // A page beyond the last one has no row that carries the total; the first page has one, if any
+        // activity matches.
         if page.skip > 0 {
             let first = Page { skip: 0, limit: 1 };
             found.total = repo::list(tx, filter, first).await?.total;
@@ -257,7 +262,7 @@ async fn read(
     Ok((found, links))
 }
 
-/// Gives each activity its projects, which come in their order.
+/// Adds its projects to each activity, in the order of `links`.
 fn attach(atividades: &mut [Atividade], links: Links) {
     let places: HashMap<AtividadeId, usize> = atividades.iter().enumerate().map(|(n, a)| (a.id, n)).collect();
     for (id, projeto) in links {
@@ -267,7 +272,8 @@ fn attach(atividades: &mut [Atividade], links: Links) {
     }
 }
 
-/// The projects that `asked` names, each once, in the order asked.
+/// Returns the projects that `asked` names, each once, in the order of `asked`. Fails if one of them is
+/// missing.
 async fn existing_projetos(tx: &mut Tx, user: &CurrentUser, asked: &[Uuid]) -> Result<Vec<ProjetoId>> {
     let resolved = projetos::resolve(tx, asked).await?;
     let missing: Vec<Uuid> = resolved
@@ -287,14 +293,14 @@ async fn existing_projetos(tx: &mut Tx, user: &CurrentUser, asked: &[Uuid]) -> R
     Ok(found)
 }
 
-/// Links; a project that vanished since it was looked up is an unknown one.
+/// Links an activity to projects. A project that was deleted since it was resolved is reported as unknown.
 async fn link(tx: &mut Tx, id: AtividadeId, projetos: &[ProjetoId], asked: &[Uuid]) -> Result<()> {
     repo::link_projetos(tx, id, projetos)
         .await
         .on_constraint(repo::PROJETO_FK, || unknown_projetos(asked))
 }
 
-/// What a caller learns about projects that are not there.
+/// Returns the error for projects that do not exist or are hidden from the caller.
 #[must_use]
 pub fn unknown_projetos(ids: &[Uuid]) -> Error {
     let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();

@@ -1,5 +1,5 @@
-//! The audit trail: written by every use case that changes something, in its own transaction; read by
-//! administrators.
+//! The audit trail. Every use case that changes data writes its entry in the same transaction; administrators
+//! read the trail.
 
 use crate::auth::{Admin, CurrentUser};
 use crate::db::Db;
@@ -15,15 +15,16 @@ pub struct AuditoriaService {
 }
 
 impl AuditoriaService {
-    /// Reads `db`.
+    /// Creates the service on `db`.
     #[must_use]
     pub fn new(db: Db) -> Self {
         Self { db }
     }
 
-    /// Entries of the organisations that the caller belongs to and administers, the newest first. Those of no
-    /// organisation are for administrators of all organisations that belong to the default one.
-    /// [`Error::Forbidden`](crate::error::Error::Forbidden) when the filter names another organisation.
+    /// Returns the entries of the organisations that the caller belongs to and administers, the newest first.
+    /// Entries without an organisation are returned only to administrators of all organisations that belong
+    /// to the default one. Returns [`Error::Forbidden`](crate::error::Error::Forbidden) if the filter names
+    /// another organisation.
     pub async fn list(&self, admin: &Admin, filter: &AuditoriaFilter) -> Result<Vec<Registro>> {
         let nome = filter.organizacao.as_ref();
         let organizacao = nome.map(|nome| admin.user().may_see(nome)).transpose()?;
@@ -36,7 +37,7 @@ impl AuditoriaService {
     }
 }
 
-/// The caller, as the trail names them.
+/// Returns the caller as the actor of an audit entry.
 pub(super) fn actor(user: &CurrentUser) -> Actor {
     Actor {
         id: user.id.clone(),

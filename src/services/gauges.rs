@@ -9,7 +9,8 @@ use crate::repositories::organization_pats;
 use crate::repositories::outbox::overview::{self, Depth};
 use crate::telemetry::metrics;
 
-/// Polls gauges. Every process sees the same database: their gauges are to be compared, not added.
+/// Updates the gauges. Every process reads the same database, so that gauges of several processes must be
+/// compared and not added.
 #[derive(Debug, Clone)]
 pub struct GaugeService {
     db: Db,

@@ -1,4 +1,4 @@
-//! Whether this process should get traffic.
+//! Readiness of this process to receive traffic.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,73 +11,74 @@ use crate::lifecycle::Draining;
 use crate::repositories::migrations;
 use crate::schema::migrate;
 
-/// Longest wait for the database; a slower one is as good as none.
+/// Timeout of the database query. A slower database counts as unavailable.
 const DEADLINE: Duration = Duration::from_secs(1);
 
-/// How long what was seen stays true enough.
+/// Lifetime of a cached result of the database check.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// State of one thing that the service depends on.
+/// State of one dependency of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
-    /// Works.
+    /// The dependency works.
     Ok,
-    /// Does not answer.
+    /// The dependency does not answer.
     Unavailable,
-    /// Does not answer, or only in part; the service goes on without.
+    /// The dependency does not answer, or only in part; the service works without it.
     Degraded,
     /// The schema is older than this binary.
     Pending,
-    /// Could not be looked at.
+    /// The dependency could not be checked.
     Unknown,
-    /// A server is too old to be served.
+    /// A server is older than the oldest supported version.
     Unsupported,
-    /// Not part of this configuration.
+    /// The dependency is not part of this configuration.
     NotConfigured,
 }
 
-/// What `/ready` reports.
+/// Report of `/ready`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readiness {
-    /// The database answers.
+    /// Database: `Ok` if the database answers.
     pub database: Check,
-    /// The schema is at least as new as this binary.
+    /// Schema: `Ok` if the schema is at least as new as this binary.
     pub migrations: Check,
-    /// Azure DevOps; never decides readiness, or an outage there would take every replica away.
+    /// Azure DevOps. Never decides readiness: an outage of Azure DevOps would take every replica out of
+    /// service.
     pub azure_devops: Check,
-    /// Lowest API version of the servers of Azure DevOps; `None`: none has told it.
+    /// Lowest API version of the Azure DevOps servers; `None` if no server has reported a version.
     pub azure_devops_version: Option<ApiVersion>,
-    /// The process is about to stop.
+    /// `true` if the process is about to stop.
     pub draining: bool,
 }
 
 impl Readiness {
-    /// Whether a balancer should send requests.
+    /// Returns `true` if a load balancer should send requests to this process.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.draining && self.database == Check::Ok && self.migrations == Check::Ok
     }
 }
 
-/// Looks at the dependencies.
+/// Checks the dependencies of the service.
 #[derive(Debug, Clone)]
 pub struct HealthService {
     db: Db,
     azure: AzureDevOps,
     draining: Draining,
-    /// What was seen last, and when. Requests in between get the same answer, so that probes, which no rate
-    /// limit holds back, ask the database twice a second at the most.
+    /// Time and result of the last database check. Requests within `FRESH` share this result: no rate limit
+    /// applies to probes, so that the database gets at most two queries per second.
     last: Arc<Mutex<Option<(Instant, DatabaseCheck)>>>,
 }
 
-/// What one look at the database found.
+/// Result of one database check.
 #[derive(Debug, Clone, Copy)]
 struct DatabaseCheck {
     database: Check,
     migrations: Check,
 }
 
-/// What calls and probes have seen; no organisation is asked here.
+/// Returns the state of Azure DevOps that calls and probes have recorded. No organisation is called here.
 fn azure_devops(tenants: &[Tenant]) -> Check {
     if tenants.is_empty() {
         Check::NotConfigured
@@ -91,7 +92,7 @@ fn azure_devops(tenants: &[Tenant]) -> Check {
 }
 
 impl HealthService {
-    /// Looks at `db` and at what `azure` knows; `draining` is shared with the server.
+    /// Creates the service for `db` and the organisations of `azure`; `draining` is shared with the server.
     #[must_use]
     pub fn new(db: Db, azure: AzureDevOps, draining: Draining) -> Self {
         Self {
@@ -102,7 +103,8 @@ impl HealthService {
         }
     }
 
-    /// One cheap query with a short deadline, at most one in `FRESH`.
+    /// Returns the readiness. The database gets one cheap query with a timeout of one second, at most once
+    /// per `FRESH`.
     pub async fn readiness(&self) -> Readiness {
         let mut last = self.last.lock().await;
         let checked = match *last {

@@ -1,4 +1,4 @@
-//! Projects: fetched from Azure DevOps and mirrored into the database.
+//! Synchronisation of projects: fetched from Azure DevOps and mirrored into the database.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,12 +26,13 @@ use crate::services::projetos::ProjetoService;
 use crate::telemetry::request;
 use crate::tenants::Tenants;
 
-/// Longest time for all pages of one organisation while a person waits for it.
+/// Timeout of reading all pages of one organisation while a person waits for the response.
 const LIST_BUDGET: Duration = Duration::from_secs(20);
-/// The same in the background, where Azure DevOps may delay each page.
+/// Timeout of reading all pages of one organisation in the background, where Azure DevOps may delay each
+/// page.
 const BACKGROUND_LIST_BUDGET: Duration = Duration::from_mins(3);
 
-/// Rows a statement.
+/// Maximum number of rows per statement.
 const BATCH: usize = 1_000;
 
 /// Use cases of `integracao`.
@@ -40,14 +41,14 @@ pub struct IntegracaoService {
     db: Db,
     tenants: Tenants,
     projetos: ProjetoService,
-    /// Runs under way, one for each organisation; requests for the organisation get the outcome of its run.
+    /// Runs in progress, one per key. Concurrent requests for an organisation share the outcome of its run.
     running: Cache<RunKey, Arc<Run>>,
-    /// Held while a run writes: runs that wait for the lock of the database hold one connection, not one
-    /// each.
+    /// Held while a run writes: runs that wait for the lock of the database hold one connection together
+    /// instead of one each.
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// An organisation to be listed, and how.
+/// An organisation to list, and the credential for listing it.
 #[derive(Debug)]
 struct Source {
     organizacao: Organizacao,
@@ -55,42 +56,42 @@ struct Source {
     origem: Origem,
 }
 
-/// A source and what it gave.
+/// A source and the result of listing its projects.
 struct Listing {
     source: Source,
     projects: Result<Listed, azure_devops::Error>,
 }
 
-/// What an organisation listed, once it is known which one it is.
+/// Projects of an organisation whose key is confirmed.
 struct Listed {
     chave: ChaveOrganizacao,
     projects: AzureProjects,
 }
 
-/// What requests join: the run of an organisation, apart for each caller whose own credential is used.
+/// Cache key of a run: organisation, caller if the caller's own credential is used, and patience.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct RunKey {
     organizacao: NomeOrganizacao,
     caller: Option<String>,
-    /// A person does not wait as long as the background.
+    /// `true` for the background, which waits longer than a person does.
     is_patient: bool,
 }
 
-/// The outcome of a run over one organisation.
+/// Outcome of a run over one organisation.
 #[derive(Debug)]
 struct Run {
     at: DateTime<Utc>,
-    /// Key of the organisation; `None` when it was not listed.
+    /// Key of the organisation; `None` if listing it failed.
     chave: Option<ChaveOrganizacao>,
     organizacao: OrganizacaoSincronizada,
-    /// When to come back, where a failed organisation told it.
+    /// Time until a retry, if the failed organisation reported one.
     retry_after: Option<Duration>,
-    /// Ids of the people whose row in the trail exists.
+    /// Ids of the people that have an audit entry for this run.
     recorded: Mutex<HashSet<String>>,
 }
 
 impl IntegracaoService {
-    /// Mirrors the organisations of `tenants` into `db`.
+    /// Creates the service, which mirrors the organisations of `tenants` into `db`.
     #[must_use]
     pub fn new(db: Db, tenants: Tenants, projetos: ProjetoService) -> Self {
         let running = Cache::builder().max_capacity(1_000).build();
@@ -103,11 +104,11 @@ impl IntegracaoService {
         }
     }
 
-    /// Mirrors the caller's organisations for which the service has a PAT, for an administrator every such
-    /// one; without any, the caller's default one with the caller's credential.
+    /// Mirrors the organisations with a PAT of the service that the caller belongs to or administers. If
+    /// there is none, mirrors the caller's default organisation with the caller's credential.
     ///
     /// # Errors
-    /// When every organisation failed. A single failure is part of the outcome.
+    /// When every organisation failed. The failure of a single organisation is part of the outcome.
     pub async fn sincronizar(&self, user: &CurrentUser) -> Result<Sincronizacao> {
         let sources = self.sources(|chave| may_synchronise(user, chave));
         if !sources.is_empty() || self.tenants.azure().tenants().is_empty() {
@@ -122,7 +123,7 @@ impl IntegracaoService {
         self.synchronise(vec![source], Some(&user.id), actor(user)).await
     }
 
-    /// Mirrors what the service's own PATs see; for the background.
+    /// Mirrors every organisation with a PAT of the service; for the background.
     ///
     /// # Errors
     /// As for [`sincronizar`](Self::sincronizar).
@@ -134,8 +135,8 @@ impl IntegracaoService {
         self.synchronise(sources, None, Actor::sistema()).await
     }
 
-    /// All projects of one organisation as Azure DevOps tells them now: with the caller's credential if there
-    /// is one, else with ours, since the caller is a member.
+    /// Returns all projects of one organisation as Azure DevOps lists them now. Uses the caller's credential
+    /// if there is one, otherwise the service's PAT, since the caller is a member.
     ///
     /// # Errors
     /// [`Error::Upstream`] when Azure DevOps gives no usable answer.
@@ -149,7 +150,7 @@ impl IntegracaoService {
         Ok(found.projects)
     }
 
-    /// The served organisations that have a PAT and are wanted.
+    /// Returns the served organisations that have a PAT and that `wanted` accepts.
     fn sources(&self, wanted: impl Fn(&ChaveOrganizacao) -> bool) -> Vec<Source> {
         let with_pat = |(chave, tenant): (ChaveOrganizacao, azure_devops::Tenant)| {
             wanted(&chave).then_some(())?;
@@ -162,7 +163,7 @@ impl IntegracaoService {
         self.tenants.served().into_iter().filter_map(with_pat).collect()
     }
 
-    /// Runs over `sources` at once, in a task of its own, which goes on when the caller goes away.
+    /// Runs over `sources` concurrently, in a separate task that continues if the caller disconnects.
     async fn synchronise(
         &self,
         sources: Vec<Source>,
@@ -190,7 +191,8 @@ impl IntegracaoService {
         })
     }
 
-    /// Returns the outcome of the run under way, else of a new one. The caller has a row in the trail then.
+    /// Returns the outcome of the run in progress, or else of a new one. Writes the caller's audit entry if
+    /// it is missing.
     async fn join_or_run(&self, source: Source, caller: Option<String>, actor: &Actor) -> Result<Arc<Run>> {
         let key = RunKey {
             organizacao: source.organizacao.nome().clone(),
@@ -199,7 +201,7 @@ impl IntegracaoService {
         };
         let run = async { Ok::<_, Error>(Arc::new(self.run(source, actor).await?)) };
         let outcome = self.running.entry(key.clone()).or_try_insert_with(run).await;
-        // What is over is not joined any more.
+        // A finished run is not joined any more.
         self.running.invalidate(&key).await;
         let run = outcome.map_err(Error::Shared)?.into_value();
         self.record_joined(&run, actor).await?;
@@ -207,7 +209,7 @@ impl IntegracaoService {
     }
 
     async fn run(&self, source: Source, actor: &Actor) -> Result<Run> {
-        // The connection goes back before Azure DevOps is asked.
+        // The connection is released before Azure DevOps is called.
         let at = self.now().await?;
         let listing = self.list(source).await;
         log_trouble(&listing);
@@ -232,8 +234,8 @@ impl IntegracaoService {
         Ok(at)
     }
 
-    /// Proves the credential first: an organisation with public projects lists those to every caller, also to
-    /// an expired PAT.
+    /// Lists the projects of an organisation after proving the credential: an organisation with public
+    /// projects returns these to every caller, even with an expired PAT.
     async fn list(&self, source: Source) -> Listing {
         let budget = if source.organizacao.is_patient() {
             BACKGROUND_LIST_BUDGET
@@ -258,7 +260,7 @@ impl IntegracaoService {
         Listing { source, projects }
     }
 
-    /// One transaction for the organisation, so that no reader sees half of it.
+    /// Stores the listed projects in one transaction, so that no reader sees a partial result.
     async fn store(&self, run: &mut Run, listed: &Listed, actor: &Actor) -> Result<()> {
         let Listed { chave, projects } = listed;
         let (at, done) = (run.at, &mut run.organizacao);
@@ -281,14 +283,14 @@ impl IntegracaoService {
             done.created += usize::try_from(upserted.created).unwrap_or_default();
         }
         done.synced = rows.len();
-        // A caller may not see every project; what they do not see has not vanished. Nor has what we could
-        // not read.
+        // Missing projects are flagged only if the listing is complete: a project that the caller may not
+        // see, or that could not be read, has not vanished.
         if done.origem != Origem::Caller && projects.unreadable == 0 {
             let ids: Vec<_> = projects.projects.iter().map(|project| project.id).collect();
             let flagged = repo::flag_vanished(&mut tx, chave, &ids, at).await?;
             done.deleted = usize::try_from(flagged).unwrap_or_default();
         }
-        // The background leaves a row only if it changed the set of projects.
+        // The background writes an audit entry only if it changed the set of projects.
         if actor.request_id.is_some() || done.created + done.deleted > 0 {
             record(&mut tx, actor, chave, done).await?;
         }
@@ -305,8 +307,8 @@ impl IntegracaoService {
         Ok(())
     }
 
-    /// Returns the row of a person that joined a run of another person or of the background, or none if it
-    /// exists.
+    /// Writes the audit entry of a person that joined a run of another person or of the background, unless
+    /// that entry exists.
     async fn record_joined(&self, run: &Run, actor: &Actor) -> Result<()> {
         let Some(chave) = run.chave.as_ref().filter(|_| actor.request_id.is_some()) else {
             return Ok(());
@@ -321,19 +323,19 @@ impl IntegracaoService {
 }
 
 impl Run {
-    /// Returns `true` the first time that the person is named.
+    /// Records the person. Returns `true` if the person was not recorded for this run before.
     fn is_new_person(&self, actor: &Actor) -> bool {
         let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         recorded.insert(actor.id.clone())
     }
 }
 
-/// Returns `true` for members of the organisation and for its administrators.
+/// Returns `true` if the caller belongs to the organisation or administers it.
 fn may_synchronise(user: &CurrentUser, chave: &ChaveOrganizacao) -> bool {
     user.administers(chave) || user.membership_in(chave).is_some()
 }
 
-/// Writes a synchronisation into the trail of its organisation.
+/// Writes a synchronisation to the audit trail of its organisation.
 async fn record(
     tx: &mut Tx,
     actor: &Actor,
@@ -368,7 +370,8 @@ fn row(project: &AzureProject, organizacao: &ChaveOrganizacao) -> Option<Projeto
     })
 }
 
-/// The answer tells people as much as they need; this tells the operator the rest.
+/// Logs the details of a failed or incomplete listing for the operator. The response holds only a short
+/// description.
 fn log_trouble(listing: &Listing) {
     let organizacao = listing.source.organizacao.nome();
     match &listing.projects {
@@ -381,7 +384,7 @@ fn log_trouble(listing: &Listing) {
     }
 }
 
-/// What was listed; nothing is stored yet.
+/// Returns the summary of a listing before anything is stored.
 fn summary(listing: &Listing) -> OrganizacaoSincronizada {
     let listados = match &listing.projects {
         Ok(Listed { projects, .. }) => Ok(projects.projects.len() + projects.unreadable),
@@ -412,7 +415,7 @@ fn fail_if_all_failed(runs: &[Arc<Run>]) -> Result<()> {
     })
 }
 
-/// Result as a sentence for the caller.
+/// Returns the error as a sentence for the caller.
 fn describe(error: &azure_devops::Error) -> String {
     use azure_devops::{Error as E, Unavailability};
     match error {

@@ -1,5 +1,5 @@
-//! Iterations of a team, or of a project's default team, and what is planned for them. At the most five
-//! minutes old, for each credential its own.
+//! Iterations of a team, or of a project's default team, and the work items planned for them. Iterations are
+//! cached for up to five minutes, separately for each credential.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,17 +29,17 @@ pub struct IterationService {
     known: Cache<Key, Arc<Vec<Iteration>>>,
 }
 
-/// What is planned for an iteration.
+/// Work items planned for an iteration.
 #[derive(Debug)]
 pub struct Planned {
-    /// Name of the iteration; empty when the team does not list it.
+    /// Name of the iteration; empty if the team does not list the iteration.
     pub name: String,
-    /// Work items, by id.
+    /// Ids of the work items, in ascending order.
     pub ids: Vec<i32>,
 }
 
 impl IterationService {
-    /// Remembers nothing yet.
+    /// Creates the service with an empty cache.
     #[must_use]
     pub fn new(projetos: ProjetoService, work_items: WorkItemService) -> Self {
         let known = Cache::builder().max_capacity(MOST).time_to_live(TTL);
@@ -50,10 +50,10 @@ impl IterationService {
         }
     }
 
-    /// Iterations, in the order of Azure DevOps.
+    /// Returns the iterations in the order of Azure DevOps.
     ///
     /// # Errors
-    /// When Azure DevOps gives no usable answer; never an empty list instead (D-27).
+    /// When Azure DevOps gives no usable answer; an empty list is never returned instead (D-27).
     pub async fn list(
         &self,
         user: &CurrentUser,
@@ -65,10 +65,10 @@ impl IterationService {
         self.of_project(membership, &project, team).await
     }
 
-    /// What is planned for an iteration.
+    /// Returns the work items planned for an iteration.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none of this id.
+    /// [`Error::NotFound`] when there is no iteration with this id.
     pub async fn work_items(
         &self,
         user: &CurrentUser,

@@ -1,9 +1,10 @@
-//! Takes over the database of the FastAPI service: projects, activities, time entries and the vault, each row
-//! under its own key, all or nothing. `docs/import-legacy.md` tells operators what becomes of what.
+//! Imports the database of the FastAPI service: projects, activities, time entries and the vault, each row
+//! under its own key, all or nothing. `docs/import-legacy.md` describes for operators how each kind of row is
+//! imported.
 //!
 //! The package `import-legacy` reads and maps the rows; this module stores them in one transaction. A row
-//! that is here already stays as it is, and one that was deleted here does not come back; so an import may be
-//! repeated.
+//! that exists here stays unchanged, and a row that was deleted here is not restored, so that an import may
+//! be repeated.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -28,26 +29,26 @@ use crate::repositories::{auditoria, organizacoes};
 use crate::services::organization_pats::cipher::Cipher;
 use crate::services::organization_pats::context;
 
-/// What to import, and how.
+/// Source and settings of an import.
 #[derive(Debug)]
 pub struct Options {
     /// Address of the FastAPI service's database.
     pub from: SecretString,
-    /// Its schema.
+    /// Schema of that database.
     pub schema: Identifier,
-    /// Zone of that database's sessions: expiry of PATs is stored in it.
+    /// Time zone of the sessions of that database, in which the expiry of PATs is stored.
     pub timezone: Tz,
-    /// How rows are mapped.
+    /// Settings for mapping the rows.
     pub mapping: Mapping,
-    /// Do everything, keep nothing.
+    /// `true` if the import is carried out and then rolled back.
     pub dry_run: bool,
 }
 
-/// Imports what `options` say, under the keys of `vault`; tells `found` of each row that did not come along
-/// as it was.
+/// Imports the rows that `options` describe and encrypts PATs with the keys of `vault`. Calls `found` for
+/// each row that was not imported unchanged.
 ///
 /// # Errors
-/// As [`ImportError`] says; then nothing has changed.
+/// Any [`ImportError`]; the database is then unchanged.
 pub async fn import(
     db: &Db,
     vault: &VaultConfig,
@@ -67,21 +68,22 @@ pub async fn import(
         record(&mut tx, options, &report).await?;
     }
     if options.dry_run {
-        // Dropped, a transaction is rolled back.
+        // Dropping the transaction rolls it back.
         return Ok(report);
     }
     tx.commit().await?;
     Ok(report)
 }
 
-/// Our tables, in one transaction.
+/// Our tables, written in one transaction.
 struct Tables {
     tx: Tx,
     cipher: Option<Cipher>,
 }
 
 impl Tables {
-    /// Returns the key of a project whose entries come: from now on it is of their organisation.
+    /// Returns the key of a project that imported entries name. A project without an organisation is assigned
+    /// to `organizacao`.
     async fn claimed(
         &mut self,
         organizacao: &ChaveOrganizacao,
@@ -110,7 +112,7 @@ impl Target for Tables {
         target::vinculos(&mut self.tx, rows).await
     }
 
-    // Rows without an organisation come from before there were several.
+    // Projects without an organisation are included: they date from before there were several organisations.
     async fn projeto_by_name(
         &mut self,
         organizacao: &ChaveOrganizacao,
@@ -174,7 +176,7 @@ impl Target for Tables {
     }
 }
 
-/// Leaves one row in the audit trail: what an import brought is too much for a row each.
+/// Writes one row to the audit trail: one row per imported row would be too many.
 async fn record(tx: &mut Tx, options: &Options, report: &Report) -> Result<(), DbError> {
     let inserted: serde_json::Map<String, serde_json::Value> = report
         .tables

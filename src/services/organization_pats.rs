@@ -1,8 +1,8 @@
-//! The vault of organisations' PATs: encrypted, masked, for administrators.
+//! The vault of the organisations' PATs: encrypted, masked, and reserved for administrators.
 //!
-//! Administrators of all organisations keep the PATs of all, also of those they are no members of: an
-//! organisation whose PAT has expired can vouch for no app token, and an administrator must be able to enter
-//! a new one. To an administrator of one organisation only its row exists.
+//! Administrators of all organisations manage the PATs of all organisations, including those that they do not
+//! belong to: an organisation whose PAT has expired cannot confirm any app token, and an administrator must
+//! be able to enter a new PAT. An administrator of one organisation sees only the row of that organisation.
 
 pub(super) mod cipher;
 mod upkeep;
@@ -40,14 +40,14 @@ pub struct OrganizationPatService {
     tenants: Tenants,
     cipher: Option<Arc<Cipher>>,
     allow_plain_urls: bool,
-    /// Held while the vault is read for use.
+    /// Held while the vault is read and passed to the Azure DevOps client.
     refreshing: Arc<tokio::sync::Mutex<()>>,
-    /// When an operator was last told about a PAT.
+    /// Time of the last warning about each PAT.
     warned: Arc<Mutex<HashMap<OrganizationPatId, Instant>>>,
 }
 
 impl OrganizationPatService {
-    /// A vault in `db`, under the keys of `config`, for the use of `tenants`.
+    /// Creates a vault in `db` with the keys of `config`; `tenants` use its PATs.
     #[must_use]
     pub fn new(db: Db, tenants: Tenants, config: &VaultConfig) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl OrganizationPatService {
         }
     }
 
-    /// A page of PATs by organisation, masked.
+    /// Returns a page of masked PATs, ordered by organisation.
     pub async fn list(&self, admin: &Admin, only_active: bool, page: Page) -> Result<Paged<MaskedPat>> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
@@ -70,7 +70,7 @@ impl OrganizationPatService {
         Ok(Paged { items, total })
     }
 
-    /// One PAT, masked.
+    /// Returns one masked PAT.
     pub async fn get(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin_read(&admin.user().vault_scope()).await?;
@@ -78,7 +78,7 @@ impl OrganizationPatService {
         Ok(masked(cipher, row))
     }
 
-    /// Stores a PAT; if asked for, only one that works.
+    /// Stores a PAT. With `validate_first`, only a PAT that Azure DevOps accepts is stored.
     pub async fn create(
         &self,
         admin: &Admin,
@@ -92,7 +92,7 @@ impl OrganizationPatService {
             self.require_valid(&new.organizacao, &new.pat).await?;
         }
         let id = OrganizationPatId::generate();
-        // The proof, if there was one, has recorded the name.
+        // The validation, if there was one, has recorded the name.
         let chave = self.tenants.names().chave_of(&new.organizacao);
         let organizacao = &chave.ok_or_else(|| Error::from(AzureError::Replaced))?;
         let sealed = cipher
@@ -137,7 +137,7 @@ impl OrganizationPatService {
         Ok(masked(cipher, created))
     }
 
-    /// Applies changes; if asked for, a new PAT only if it works.
+    /// Applies changes. With `validate_first`, a new PAT is stored only if Azure DevOps accepts it.
     pub async fn update(
         &self,
         admin: &Admin,
@@ -153,7 +153,7 @@ impl OrganizationPatService {
         };
         let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
         let before = locked(&mut tx, admin, id).await?;
-        // Azure DevOps was asked without a transaction: the row may be that of another organisation by now.
+        // Azure DevOps was called outside a transaction: the row may belong to another organisation by now.
         if proved.as_ref().is_some_and(|chave| *chave != before.organizacao) {
             return Err(not_found());
         }
@@ -179,7 +179,7 @@ impl OrganizationPatService {
             .await
     }
 
-    /// Uses an unused PAT again, or stops using it.
+    /// Switches the use of a PAT on or off.
     pub async fn toggle_active(&self, admin: &Admin, id: OrganizationPatId) -> Result<MaskedPat> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
@@ -192,7 +192,7 @@ impl OrganizationPatService {
         self.store(tx, cipher, admin, acao, before, row, false).await
     }
 
-    /// Forgets a PAT.
+    /// Deletes a PAT.
     pub async fn delete(&self, admin: &Admin, id: OrganizationPatId) -> Result<()> {
         self.cipher()?;
         let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
@@ -212,7 +212,7 @@ impl OrganizationPatService {
         Ok(())
     }
 
-    /// Refuses an address in clear where the installation does not allow one.
+    /// Refuses an address without HTTPS unless the installation allows such addresses.
     fn check_url(&self, url: Option<&OrganizationUrl>) -> Result<()> {
         match url {
             Some(url) if !url.is_https() && !self.allow_plain_urls => Err(Error::Invalid(vec![FieldError {
@@ -261,8 +261,8 @@ async fn locked(tx: &mut Tx, admin: &Admin, id: OrganizationPatId) -> Result<Org
     require_found(repo::lock(tx, id).await?).map_err(|error| not_visible(admin, error))
 }
 
-/// Returns the error for a row that the caller does not see: `error`, unless it cannot be told whether the
-/// caller administers more.
+/// Returns the error for a row that the caller does not see: `error`, unless the extent of the caller's
+/// administrator role cannot be determined at the moment.
 fn not_visible(admin: &Admin, error: Error) -> Error {
     admin.user().unless_administrator(None, error)
 }
@@ -283,7 +283,8 @@ fn open(cipher: &Cipher, row: &OrganizationPat) -> Result<SecretString, cipher::
     cipher.open(&sealed, &context(&row.organizacao, row.id))
 }
 
-/// What a ciphertext is bound to: moved to another row, it is worth nothing.
+/// Returns the context that binds a ciphertext to its row: moved to another row, the ciphertext cannot be
+/// decrypted.
 pub(super) fn context(organizacao: &ChaveOrganizacao, id: OrganizationPatId) -> String {
     format!("{organizacao}:{id}")
 }
@@ -293,7 +294,7 @@ fn masked(cipher: &Cipher, row: OrganizationPat) -> MaskedPat {
     MaskedPat { row, pat_masked }
 }
 
-/// Up to 10 characters all hidden, else all but the first and the last four.
+/// Masks a PAT: up to 10 characters are all hidden, otherwise all but the first four and the last four.
 fn mask(pat: &str) -> String {
     let length = pat.chars().count();
     let visible = if length <= 10 { 0 } else { 4 };
@@ -327,7 +328,7 @@ async fn record(
     Ok(auditoria::insert(tx, &new).await?)
 }
 
-/// Without the PAT, in whatever form.
+/// Returns the audit snapshot of a row, without the PAT in any form.
 fn snapshot(row: &OrganizationPat, new_pat: bool) -> String {
     json!({
         "organization_name": row.organizacao_nome, "organization_url": row.organization_url, "descricao": row.descricao,
@@ -340,7 +341,7 @@ fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error
     Error::Internal(error.into())
 }
 
-/// What an administrator learns where there is no key.
+/// Returns the error for a vault without an encryption key.
 #[must_use]
 pub fn no_vault() -> Error {
     Error::NotConfigured(Code::CofreNaoConfigurado)

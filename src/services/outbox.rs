@@ -1,9 +1,9 @@
-//! The write-back of hours: what people log here gets into `CompletedWork` and `RemainingWork` of their work
-//! items.
+//! The write-back of hours: hours logged here are written to `CompletedWork` and `RemainingWork` of their
+//! work items.
 //!
 //! A row of the outbox is written in the transaction of the entry. After the commit the request itself tries
-//! to write until its budget is used up; a worker writes the rest. Each attempt holds a lease, so that only
-//! one process writes a work item. `docs/write-back.md` has the details.
+//! to write until its budget is used up; a background worker writes the rest. Each attempt holds a lease, so
+//! that only one process writes a work item; `docs/write-back.md` has the details.
 
 mod attempt;
 mod credentials;
@@ -52,20 +52,20 @@ use write::LEASE;
 pub use reconcile::{Diferenca, Reconciliacao, Selecao, SelectedWorkItems, switched_off};
 pub use verify::pause_restored;
 
-/// The background leaves a fresh change to the request that made it for so much longer than the request's
-/// budget.
+/// Time beyond the request's budget during which the background leaves a fresh change to the request that
+/// made it.
 const HEAD_START: Duration = Duration::from_millis(500);
-/// What a request keeps of its time for its answer, once its entry is committed.
+/// Time that a request reserves for its response once its entry is committed.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
-/// Attempts that requests may have under way in one organisation; further changes are left to the background
-/// at once.
+/// Maximum number of attempts that requests may have in flight in one organisation. Further changes are left
+/// to the background immediately.
 const MOST_IN_REQUESTS: usize = 32;
-/// How long the author that a credential writes as is remembered.
+/// Lifetime of the cached author that a credential writes as.
 const AUTHOR_TTL: Duration = Duration::from_hours(1);
-/// Failures listed at the most.
+/// Maximum number of failures listed.
 const MOST_FAILURES: i64 = 200;
 
-/// Use cases of the write-back. Clones share what is under way.
+/// Use cases of the write-back. Clones share their state.
 #[derive(Clone)]
 pub struct OutboxService(Arc<Inner>);
 
@@ -75,30 +75,31 @@ struct Inner {
     work_items: WorkItemService,
     projetos: ProjetoService,
     config: WriteBackConfig,
-    /// The author that revisions name for changes of a credential; learned from the answers to such changes.
+    /// Authors that revisions name for changes of a credential, learned from the responses to such changes.
     authors: Cache<(NomeOrganizacao, Fingerprint), Uuid>,
-    /// Requests of this process that change one work item wait for each other instead of for the lease.
+    /// Locks of work items: requests of this process that change the same work item wait for each other
+    /// instead of for the lease.
     turns: Cache<Target, Arc<tokio::sync::Mutex<()>>>,
-    /// An organisation that hangs keeps the requests of others from nothing.
+    /// Permits for attempts in requests: an organisation that hangs does not block the requests of others.
     in_requests: Cache<ChaveOrganizacao, Arc<Semaphore>>,
     tasks: TaskTracker,
     holds: Holds,
     seen_credentials: SeenCredentials,
 }
 
-/// How the write-back stands.
+/// State of the write-back.
 #[derive(Debug)]
 pub struct Andamento {
-    /// When this was so.
+    /// Time of the report.
     pub em: DateTime<Utc>,
-    /// Each organisation of the caller that has something unwritten.
+    /// Organisations of the caller that have unwritten hours.
     pub organizacoes: Vec<Resumo>,
-    /// What failed, at the most 200.
+    /// Failures, at most 200.
     pub falhas: Vec<Falha>,
 }
 
 impl OutboxService {
-    /// Writes what `db` holds into the organisations of `tenants`.
+    /// Creates the service, which writes the outbox in `db` to the organisations of `tenants`.
     #[must_use]
     pub fn new(
         db: Db,
@@ -125,8 +126,9 @@ impl OutboxService {
         }))
     }
 
-    /// Notes in the transaction of an entry that its work item's hours change. `None` when nothing is written
-    /// to this organisation: switched off, or not served.
+    /// Marks in the transaction of an entry that the hours of its work item change, and returns the new
+    /// version. Returns `None` if nothing is written to this organisation: the write-back is switched off, or
+    /// the organisation is not served.
     pub(super) async fn mark(
         &self,
         tx: &mut Tx,
@@ -143,10 +145,10 @@ impl OutboxService {
             .map(Some)
     }
 
-    /// Writes at once what was marked and committed, and waits for it as long as the budget lasts; the
-    /// attempt goes on after that. `seen`: the work item, if it was just read. `own`: the caller's
-    /// credential, for organisations without a PAT of ours. Returns what this attempt wrote, if it ended in
-    /// time.
+    /// Writes a marked and committed change immediately and waits within the budget; the attempt continues
+    /// after that. `seen`: the work item, if it was just read; `own`: the caller's credential, for
+    /// organisations without a PAT of the service. Returns the coverage of this attempt, if the attempt ended
+    /// in time.
     pub(super) async fn write_now(
         &self,
         target: Target,
@@ -162,7 +164,7 @@ impl OutboxService {
         let Ok(slot) = slots.try_acquire_owned() else {
             return None;
         };
-        // The entry is committed: a request that has no time left answers without waiting.
+        // The entry is committed: a request that has no time left responds without waiting.
         let left = request::time_left().map(|left| left.saturating_sub(ANSWER_TIME));
         let budget = left.map_or(inner.config.budget, |left| left.min(inner.config.budget));
         let deadline = Instant::now() + budget;
@@ -171,7 +173,7 @@ impl OutboxService {
                 .turns
                 .get_with(target.clone(), async { Arc::default() })
                 .await;
-            // A request that gets no turn in time leaves the work item to the background.
+            // A request that does not get the lock in time leaves the work item to the background.
             let written = match timeout_at(deadline.into(), turn.lock()).await {
                 Ok(_turn) => inner.write(&target, seen, own, deadline).await,
                 Err(_) => None,
@@ -179,11 +181,11 @@ impl OutboxService {
             drop(slot);
             written
         });
-        // A request that waits longer than this answers `pendente`.
+        // After the deadline the request responds with `pendente`.
         timeout_at(deadline.into(), attempt).await.ok()?.ok()?
     }
 
-    /// How the write-back stands in the caller's organisations.
+    /// Returns the state of the write-back in the caller's organisations.
     pub async fn status(&self, user: &CurrentUser) -> Result<Andamento> {
         let mut tx = self.0.db.begin_read(&user.scope()).await?;
         let em = clock::now(&mut tx).await?;
@@ -196,8 +198,8 @@ impl OutboxService {
         })
     }
 
-    /// Brings failures back to life; returns how many. All organisations that the caller belongs to and
-    /// administers, or one, or one work item.
+    /// Schedules failed work items for another attempt and returns their number. Covers all organisations
+    /// that the caller belongs to and administers, or one organisation, or one work item.
     pub async fn retry(
         &self,
         admin: &Admin,
@@ -229,8 +231,7 @@ impl OutboxService {
         Ok(revived.len())
     }
 
-    /// Waits for attempts that are under way, but not for long: their leases and intentions outlive the
-    /// process.
+    /// Waits at most `patience` for attempts in flight. Their leases and stored patches outlive the process.
     pub async fn finish(&self, patience: Duration) {
         self.0.tasks.close();
         if timeout(patience, self.0.tasks.wait()).await.is_err() {
@@ -244,8 +245,8 @@ impl Inner {
         self.tenants.tenant(chave)
     }
 
-    /// How hours are written to an organisation; not at all to one that is not served. It is configured by
-    /// any name that the organisation has or had.
+    /// Returns the write-back mode of an organisation; `Off` if the organisation is not served. The mode is
+    /// configured under any name that the organisation has or had.
     fn mode_in(&self, chave: &ChaveOrganizacao) -> Mode {
         let Some(tenant) = self.tenant(chave) else {
             return Mode::Off;
@@ -259,13 +260,13 @@ impl Inner {
         self.config.mode_of_any(called)
     }
 
-    /// Keys of the organisations that hours are written to.
+    /// Returns the keys of the organisations that hours are written to.
     fn written(&self) -> Vec<String> {
         let written = self.served().filter(|chave| self.mode_in(chave) != Mode::Off);
         written.map(|chave| chave.to_string()).collect()
     }
 
-    /// Keys of the organisations that are served.
+    /// Returns the keys of the organisations that are served.
     fn served(&self) -> impl Iterator<Item = ChaveOrganizacao> {
         self.tenants.served().into_iter().map(|(chave, _)| chave)
     }

@@ -1,8 +1,8 @@
-//! Projects: listed as mirrored from Azure DevOps, found by whatever a caller calls them.
+//! Projects: listed as mirrored from Azure DevOps, and found by any identifier that a caller uses.
 //!
-//! Name, GUID in any spelling and our own key are one project (D-31). One that is not synchronised yet is
-//! fetched when it is needed; what a name or GUID stood for is remembered for seconds, since every list and
-//! every entry names a project.
+//! Name, GUID in any spelling and our own key identify the same project (D-31). A project that is not
+//! synchronised yet is fetched on demand. Lookups of names and GUIDs are cached for seconds, since every list
+//! and every entry names a project.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::repositories::projetos::Located;
 use crate::repositories::{clock, projetos as repo};
 use crate::tenants::Tenants;
 
-/// How long a project that was renamed or moved still answers to what it was called.
+/// Lifetime of a cached lookup, during which a renamed or moved project is still found by its previous name.
 const LOCATED_TTL: Duration = Duration::from_secs(10);
 const MOST_LOCATED: u64 = 10_000;
 
@@ -41,14 +41,14 @@ struct CacheKey {
 pub struct ProjetoService {
     db: Db,
     tenants: Tenants,
-    /// Only what was found: one that is missing may be mirrored at any moment.
+    /// Projects that were found. A missing project is not cached: it may be mirrored at any moment.
     located: Cache<CacheKey, Located>,
-    /// GUIDs that Azure DevOps told for names, by organisation and name in lower case.
+    /// GUIDs that Azure DevOps returned for names, by organisation and name in lower case.
     guids: Cache<(ChaveOrganizacao, String), Uuid>,
 }
 
 impl ProjetoService {
-    /// Works on `db`; what it lacks, Azure DevOps may have.
+    /// Creates the service on `db`; projects that are missing there are fetched from Azure DevOps.
     #[must_use]
     pub fn new(db: Db, tenants: Tenants) -> Self {
         let located = Cache::builder()
@@ -65,13 +65,13 @@ impl ProjetoService {
         }
     }
 
-    /// All projects of the caller's organisations, or a page of them, in name order.
+    /// Returns all projects of the caller's organisations, or a page of them, in name order.
     pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Vec<Projeto>> {
         let mut tx = self.db.begin_list(&user.scope()).await?;
         Ok(repo::list(&mut tx, page).await?)
     }
 
-    /// The project of an organisation that a caller names, if it is mirrored here.
+    /// Returns the project of an organisation that a caller names, if it is mirrored here.
     pub(super) async fn find_mirrored(
         &self,
         user: &CurrentUser,
@@ -86,7 +86,7 @@ impl ProjetoService {
         Ok(found)
     }
 
-    /// Does the same within the caller's transaction.
+    /// Does the same as `find_mirrored` within the caller's transaction.
     pub(super) async fn locate(
         &self,
         tx: &mut Tx,
@@ -98,7 +98,7 @@ impl ProjetoService {
         if let Some(found) = self.located.get(&cache_key).await {
             return Ok(Some(found));
         }
-        // Rows of older databases, which had only one organisation, are the default one's.
+        // Rows of older databases, which had only one organisation, belong to the default organisation.
         let default = self.tenants.default_chave();
         let and_unassigned = default.is_none_or(|default| default == *organizacao);
         let found = match projeto {
@@ -111,7 +111,8 @@ impl ProjetoService {
         Ok(found)
     }
 
-    /// The same; one that is not mirrored yet is fetched from Azure DevOps.
+    /// Returns the project that a caller names. A project that is not mirrored yet is fetched from Azure
+    /// DevOps.
     ///
     /// # Errors
     /// [`Error::InvalidReference`] when there is no such project.
@@ -127,7 +128,7 @@ impl ProjetoService {
         self.fetch_missing(user, organizacao, projeto).await
     }
 
-    /// One that was found not to be mirrored: fetched from Azure DevOps.
+    /// Fetches a project that is not mirrored from Azure DevOps, mirrors it and returns it.
     ///
     /// # Errors
     /// [`Error::InvalidReference`] when there is no such project.
@@ -146,8 +147,8 @@ impl ProjetoService {
         found.ok_or_else(|| unknown_projeto(projeto))
     }
 
-    /// Gives a project of an older database, of which no organisation is known, the one that an entry is
-    /// about to name.
+    /// Assigns a project of an older database, whose organisation is unknown, to the organisation of the
+    /// entry that is about to name the project.
     pub(super) async fn claim(&self, organizacao: &ChaveOrganizacao, projeto: &Located) -> Result<()> {
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         repo::claim(&mut tx, organizacao, projeto.id).await?;
@@ -156,7 +157,7 @@ impl ProjetoService {
         Ok(())
     }
 
-    /// Returns `true` if a work item is in the project. The GUID decides; a name may have gone to another
+    /// Returns `true` if a work item is in the project. The GUID decides: a name may have passed to another
     /// project since the mirror was last synchronised.
     pub(super) async fn is_in_project(
         &self,
@@ -173,8 +174,8 @@ impl ProjetoService {
         Ok(true)
     }
 
-    /// The project that a work item is in now, which is the one that a caller names: by its GUID, or by the
-    /// name that it has now or had when it was last synchronised. `None` when the caller means another
+    /// Returns the present project of a work item if the caller names that project: by its GUID, or by the
+    /// name that it has now or had when it was last synchronised. Returns `None` if the caller means another
     /// project.
     pub(super) async fn of_item(
         &self,
@@ -190,7 +191,7 @@ impl ProjetoService {
         let same_name = |nome: &String| nome.to_lowercase() == item.project.to_lowercase();
         match (named, self.guid_of(membership, item).await?) {
             (ProjetoNomeado::Nome(nome), Some(guid)) if same_name(nome) => {
-                // The name went from one project to another; the mirror learns of both.
+                // The name passed from one project to another; both are mirrored anew.
                 self.refresh(membership, guid).await?;
                 let present = ProjetoNomeado::Id(guid);
                 Ok(Some(
@@ -201,8 +202,9 @@ impl ProjetoService {
         }
     }
 
-    /// GUID of the project that a work item is in: as its address tells it, else as Azure DevOps tells it for
-    /// the name. `None` when there is no such project, or no credential to ask with.
+    /// Returns the GUID of the project of a work item: from the work item's address, or else from Azure
+    /// DevOps by the name of the project. Returns `None` if there is no such project, or no credential for
+    /// the call.
     pub(super) async fn guid_of(&self, membership: &Membership, item: &WorkItem) -> Result<Option<Uuid>> {
         if let Some(guid) = item.project_id {
             return Ok(Some(guid));
@@ -219,7 +221,7 @@ impl ProjetoService {
         Ok(guid)
     }
 
-    /// Mirrors what Azure DevOps says of a project now, and of others that are called so here.
+    /// Mirrors the present state of a project, and of other projects that have the same name here.
     async fn refresh(&self, membership: &Membership, guid: Uuid) -> Result<()> {
         let Some(found) = fetch(membership, &ProjetoNomeado::Id(guid)).await? else {
             return Ok(());
@@ -255,7 +257,7 @@ impl ProjetoService {
         Ok(())
     }
 
-    /// The mirror has changed: what projects are called is looked up again.
+    /// Clears the cached lookups after a change of the mirror.
     pub(super) fn invalidate(&self) {
         self.located.invalidate_all();
         self.guids.invalidate_all();
@@ -270,7 +272,8 @@ fn cache_key(user: &CurrentUser, organizacao: &ChaveOrganizacao, projeto: &Proje
     }
 }
 
-/// A project as Azure DevOps tells it to the caller; `None` when there is none, or no credential to ask with.
+/// Returns a project as Azure DevOps returns it to the caller; `None` if there is none, or no credential for
+/// the call.
 async fn fetch(membership: &Membership, projeto: &ProjetoNomeado) -> Result<Option<AzureProject>> {
     let Ok(credential) = membership.credential() else {
         return Ok(None);
@@ -281,7 +284,7 @@ async fn fetch(membership: &Membership, projeto: &ProjetoNomeado) -> Result<Opti
     };
     let organizacao = membership.organizacao();
     let mut answer = organizacao.project(credential, &text).await;
-    // Theirs, but without the scope for projects.
+    // The credential is the caller's, but lacks the scope for projects.
     if let (Err(AzureError::InvalidCredential { .. }), Some(pat)) = (&answer, membership.pat()) {
         answer = organizacao.project(pat, &text).await;
     }
@@ -292,7 +295,7 @@ async fn fetch(membership: &Membership, projeto: &ProjetoNomeado) -> Result<Opti
     }
 }
 
-/// What a caller learns about a project that is not there.
+/// Returns the error for a project that does not exist or is hidden from the caller.
 #[must_use]
 pub fn unknown_projeto(projeto: &ProjetoNomeado) -> Error {
     let text = match projeto {

@@ -1,5 +1,5 @@
-//! Teams of a project: all of them for administrators, else the caller's own. At the most five minutes old,
-//! for each caller their own.
+//! Teams of a project: administrators get all teams, other callers only their own. Answers are cached for up
+//! to five minutes, separately for each caller.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +19,16 @@ use crate::services::upstream::{for_caller, forbidden, no_project};
 
 const TTL: Duration = Duration::from_mins(5);
 const MOST: u64 = 10_000;
-/// Lifetime of team memberships, which change seldom and cost a call a team.
+/// Lifetime of cached team memberships, which change seldom and cost one call per team.
 const ROSTERS_TTL: Duration = Duration::from_mins(15);
 const MOST_ROSTERS: u64 = 500;
-/// Teams whose members are asked for at once, for callers whose own credential is of no use.
+/// Number of teams whose members are read concurrently, for callers whose own credential cannot be used.
 const AT_ONCE: usize = 6;
 
-/// Organisation, caller, project, whether the caller administers the organisation.
+/// Cache key: organisation, id of the caller, GUID of the project, `true` if the caller administers the
+/// organisation.
 type Key = (NomeOrganizacao, String, String, bool);
-/// Teams and their members.
+/// Teams of a project, each with the ids of its members.
 type Rosters = Vec<(Team, Vec<Uuid>)>;
 
 /// Use cases of `teams`.
@@ -35,23 +36,24 @@ type Rosters = Vec<(Team, Vec<Uuid>)>;
 pub struct TeamService {
     projetos: ProjetoService,
     known: Cache<Key, Arc<Teams>>,
-    /// For callers whose own credential is of no use: asked once for all of them.
+    /// Teams with their members, for callers whose own credential cannot be used. One read serves all of
+    /// these callers.
     rosters: Cache<(NomeOrganizacao, Fingerprint, String), Arc<Rosters>>,
 }
 
-/// Teams that a caller sees.
+/// Teams that a caller may see.
 #[derive(Debug)]
 pub struct Teams {
-    /// The teams, by name.
+    /// Teams, ordered by name.
     pub teams: Vec<Team>,
-    /// Whether these are all of them.
+    /// `true` if `teams` holds every team of the project.
     pub all: bool,
-    /// The project's default team, if it is among them.
+    /// Id of the project's default team, if `teams` contains that team.
     pub default: Option<String>,
 }
 
 impl TeamService {
-    /// Remembers nothing yet.
+    /// Creates the service with empty caches.
     #[must_use]
     pub fn new(projetos: ProjetoService) -> Self {
         Self {
@@ -64,7 +66,7 @@ impl TeamService {
         }
     }
 
-    /// Teams of a project.
+    /// Returns the teams of a project that the caller may see.
     ///
     /// # Errors
     /// When Azure DevOps gives no usable answer.
@@ -77,8 +79,8 @@ impl TeamService {
         let chave = membership.chave();
         let located = self.projetos.find_or_fetch(user, chave, projeto).await?;
         let project = located.external_id.to_string();
-        // While another organisation cannot tell whether the caller is an administrator, they see their own
-        // teams.
+        // While another organisation cannot report whether the caller is an administrator, the caller gets
+        // only their own teams.
         let all = user.administers(chave);
         let nome = membership.organizacao().nome();
         let key = (nome.clone(), user.pessoa_in(chave).id, project.clone(), all);
@@ -96,7 +98,7 @@ impl TeamService {
             let default = settings.default_team.filter(listed);
             Ok::<_, Error>(Arc::new(Teams { teams, all, default }))
         };
-        // On the heap: three calls at once make a large future.
+        // Boxed, because three concurrent calls make a large future.
         let found = self.known.try_get_with(key, Box::pin(ask)).await;
         found.map_err(|error: Arc<Error>| match &*error {
             Error::Upstream {
@@ -107,7 +109,8 @@ impl TeamService {
         })
     }
 
-    /// Returns all teams, or those of the caller: by their own credential, else by the members of each team.
+    /// Returns all teams, or only the caller's teams. The latter are read with the caller's own credential,
+    /// or else found by the members of each team.
     async fn visible(&self, membership: &Membership, project: &str, all: bool) -> Result<Vec<Team>> {
         let organizacao = membership.organizacao();
         if all {

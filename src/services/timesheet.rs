@@ -1,7 +1,7 @@
 //! The weekly timesheet: the caller's own hours on the work items of a project (D-05).
 //!
-//! Which work items: those of an iteration, or what a query finds; and those with entries in the week,
-//! whatever the query brought. Categories come from the process, never from names of states.
+//! A sheet shows the work items of an iteration or of a query, and in any case those with entries in the
+//! week. Categories come from the process, never from the names of states.
 
 pub mod assemble;
 mod avisos;
@@ -31,7 +31,7 @@ use crate::services::upstream::too_many;
 use crate::services::work_items::WorkItemService;
 use categorias::{CategoriaLookup, Categorias, ProjectMatcher};
 
-/// Maximum number of work items of a sheet.
+/// Maximum number of work items on a sheet.
 const MOST_ITEMS: usize = 4_000;
 
 /// Use cases of `timesheet`.
@@ -44,40 +44,40 @@ pub struct TimesheetService {
     work_items: WorkItemService,
 }
 
-/// Which sheet.
+/// Parameters of a sheet.
 #[derive(Debug, Clone)]
 pub struct FolhaPedida {
     /// Organisation.
     pub organizacao: NomeOrganizacao,
     /// Project.
     pub projeto: ProjetoNomeado,
-    /// Any day of the week; today when absent.
+    /// Any day of the week; today if absent.
     pub day: Option<chrono::NaiveDate>,
     /// Only work items of this iteration.
     pub iteration: Option<Uuid>,
-    /// Only those of this team.
+    /// Only work items of this team.
     pub team: Option<String>,
-    /// Only those that are the caller's.
+    /// `true` if only the caller's work items are shown.
     pub only_mine: bool,
 }
 
-/// A state and what it allows.
+/// State of a work item, and the changes that it allows.
 #[derive(Debug)]
 pub struct Estado {
-    /// Work item.
+    /// Id of the work item.
     pub work_item_id: i32,
-    /// Name of its state.
+    /// Name of the state.
     pub state: String,
-    /// Category of its state.
+    /// Category of the state.
     pub categoria: Categoria,
-    /// Whether hours can be logged.
+    /// `true` if hours can be logged.
     pub pode_editar: bool,
-    /// Whether entries can be deleted.
+    /// `true` if entries can be deleted.
     pub pode_excluir: bool,
 }
 
 impl TimesheetService {
-    /// Reads `db` and Azure DevOps.
+    /// Creates the service on `db` and Azure DevOps.
     #[must_use]
     pub fn new(
         db: Db,
@@ -94,10 +94,10 @@ impl TimesheetService {
         }
     }
 
-    /// The sheet of a week.
+    /// Returns the sheet of a week.
     ///
     /// # Errors
-    /// When Azure DevOps gives no usable answer: half a sheet looks like a whole one (D-27).
+    /// When Azure DevOps gives no usable answer: an incomplete sheet would look complete (D-27).
     pub async fn folha(&self, user: &CurrentUser, pedida: &FolhaPedida) -> Result<Folha> {
         let organizacao = &user.may_see(&pedida.organizacao)?;
         let hoje = self.clock.today();
@@ -158,7 +158,7 @@ impl TimesheetService {
 
     fn item(&self, item: WorkItem, lookup: CategoriaLookup, here: bool, icon: Arc<str>) -> Item {
         Item {
-            // Hours are logged on work items of the project that is named.
+            // Hours can be logged only on work items of the project that is named.
             pode_editar: here && self.may_log(lookup, &item.tipo),
             pode_excluir: lookup.may_delete(),
             id: item.id,
@@ -173,12 +173,12 @@ impl TimesheetService {
         }
     }
 
-    /// Agrees with what `POST /apontamentos` allows (D-36).
+    /// Returns `true` if hours can be logged, in agreement with `POST /apontamentos` (D-36).
     fn may_log(&self, lookup: CategoriaLookup, tipo: &str) -> bool {
         self.types.has(tipo) && matches!(lookup, CategoriaLookup::Known(categoria) if categoria.is_open())
     }
 
-    /// What may be done on a work item of a project.
+    /// Returns the changes that are allowed on a work item of a project.
     pub async fn estado(
         &self,
         user: &CurrentUser,
@@ -207,7 +207,7 @@ impl TimesheetService {
         })
     }
 
-    /// The revisions of a work item of a project, as many as are read.
+    /// Returns the first 12,000 revisions of a work item of a project, the oldest first.
     pub async fn revisions(
         &self,
         user: &CurrentUser,
@@ -222,7 +222,7 @@ impl TimesheetService {
         self.work_items.revisions(membership, id).await
     }
 
-    /// Work items of a project as they are; those that are not there are left out.
+    /// Returns those of `ids` that are work items of the project: at most 20 s old, or stale.
     pub async fn current(
         &self,
         user: &CurrentUser,

@@ -1,14 +1,14 @@
-//! Calls to Azure DevOps on a caller's behalf, and the errors that a caller gets from them.
+//! Calls to Azure DevOps on behalf of a caller, and the errors that the caller gets from these calls.
 
 use crate::auth::Membership;
 use crate::azure_devops::{Credential, Error as AzureError};
 use crate::error::{Code, Error, Result};
 
-/// Asks with the caller's own credential, or with the service's PAT where the caller's lacks the scope or
-/// cannot be used.
+/// Calls Azure DevOps with the caller's own credential, or with the service's PAT if that credential lacks
+/// the scope or cannot be used.
 ///
 /// # Errors
-/// [`Error::Forbidden`] when the caller may not, else the error of Azure DevOps.
+/// [`Error::Forbidden`] when Azure DevOps refuses the call to the caller, else the error of Azure DevOps.
 pub(super) async fn for_caller<T, F>(membership: &Membership, ask: impl Fn(Credential) -> F) -> Result<T>
 where
     F: Future<Output = Result<T, AzureError>>,
@@ -24,7 +24,7 @@ where
     Ok(answer?)
 }
 
-/// Replaces a 404 of Azure DevOps by `missing`; any other error stays as it is.
+/// Replaces a 404 of Azure DevOps by `missing` and returns any other error unchanged.
 pub(super) fn missing_is(error: Error, missing: impl FnOnce() -> Error) -> Error {
     match error {
         Error::Upstream {
@@ -40,7 +40,8 @@ pub(super) fn forbidden() -> Error {
     Error::Forbidden("O Azure DevOps não permite que este usuário leia isto".to_owned())
 }
 
-/// Returns the error for a project that is mirrored here, but gone or hidden from the caller in Azure DevOps.
+/// Returns the error for a project that is mirrored here, but missing in Azure DevOps or hidden from the
+/// caller.
 pub(super) fn no_project() -> Error {
     Error::NotFound("Projeto não encontrado no Azure DevOps".to_owned())
 }

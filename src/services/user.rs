@@ -1,4 +1,4 @@
-//! The caller as others should see them: name, e-mail, picture.
+//! Profile of the caller as shown to other people: name, e-mail, picture.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,17 +11,18 @@ use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::Error;
 use crate::models::organizacao::NomeOrganizacao;
 
-/// Maximum wait for a picture, which is decoration.
+/// Maximum wait for a picture, which is only decoration.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Pictures change rarely.
+/// Lifetime of a cached picture. Pictures change rarely.
 const KNOWN_TTL: Duration = Duration::from_mins(10);
-/// A PAT without the scope for pictures, and a person without one, stay so for longer.
+/// Lifetime of the cached result that there is no picture. A PAT without the scope for pictures and a person
+/// without a picture stay so for longer.
 const NONE_TTL: Duration = Duration::from_hours(1);
-/// After trouble, until the next try.
+/// Interval between a failed attempt and the next one.
 const UNKNOWN_TTL: Duration = Duration::from_mins(1);
-/// Bytes of pictures kept.
+/// Capacity of the cache of pictures, in bytes.
 const CAPACITY: u64 = 16 << 20;
-/// Bytes counted for an entry besides its picture.
+/// Number of bytes that an entry counts besides its picture.
 const ENTRY_BYTES: usize = 256;
 
 /// Use cases of `user`.
@@ -36,17 +37,17 @@ impl Default for UserService {
     }
 }
 
-/// What is known of a person's picture.
+/// Cached result of reading a person's picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Avatar {
     Known(Arc<str>),
-    /// There is none, or every credential was refused.
+    /// The person has no picture, or every credential was refused.
     None,
     Unknown,
 }
 
 impl UserService {
-    /// Remembers pictures.
+    /// Creates the service with an empty cache of pictures.
     #[must_use]
     pub fn new() -> Self {
         let avatars = Cache::builder()
@@ -63,7 +64,8 @@ impl UserService {
         Self { avatars }
     }
 
-    /// The caller's picture as a `data:` URI. A failure to get it is not the caller's problem: none.
+    /// Returns the caller's picture as a `data:` URI. Returns `None` also if reading it fails: the caller
+    /// gets no error.
     pub async fn avatar(&self, user: &CurrentUser) -> Option<Arc<str>> {
         let membership = user.memberships().first()?;
         let subject = membership.identity()?.subject_descriptor.clone()?;
@@ -76,7 +78,8 @@ impl UserService {
     }
 }
 
-/// With our PAT, which may read pictures, else with the caller's credential, whose scopes seldom allow it.
+/// Reads the picture with the service's PAT, which may read pictures, or else with the caller's credential,
+/// whose scopes seldom allow it.
 async fn fetch(membership: &Membership, subject: &str) -> Avatar {
     let credentials = [membership.pat(), membership.own_credential()];
     let ask = async {
@@ -97,7 +100,7 @@ async fn fetch(membership: &Membership, subject: &str) -> Avatar {
     timeout(PATIENCE, ask).await.unwrap_or(Avatar::Unknown)
 }
 
-/// Whether the answer will be the same for a while.
+/// Returns `true` if the error is a refusal, which stays the same for a while.
 fn is_refusal(error: &Error) -> bool {
     matches!(
         error,

@@ -1,8 +1,8 @@
-//! Work items as rules need them: read for a caller, their state by category, their type's fields, found by
-//! text.
+//! Work items for the rules: read for a caller, the category of their state, the fields of their type, and
+//! search by text.
 //!
-//! What is remembered, and how long, stands in `work_items/cache.rs`. Nothing that depends on the caller is
-//! shared between credentials. What people look at may be stale while Azure DevOps gives no answer; what
+//! `work_items/cache.rs` lists the cached data and its lifetimes. Data that depends on the caller is never
+//! shared between credentials. Data for display may be stale while Azure DevOps gives no answer; data that
 //! rules decide on never is.
 
 mod cache;
@@ -39,7 +39,7 @@ pub struct WorkItemService {
 }
 
 impl WorkItemService {
-    /// Makes a service that remembers nothing yet.
+    /// Creates the service with empty caches.
     #[must_use]
     pub fn new(fresh: FreshTimes) -> Self {
         Self {
@@ -47,11 +47,11 @@ impl WorkItemService {
         }
     }
 
-    /// A work item for a caller, as it is now.
+    /// Returns the current state of a work item for a caller.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it does not exist, or not for them; [`Error::Upstream`] when it cannot be
-    /// told.
+    /// [`Error::NotFound`] when the work item does not exist or is hidden from the caller;
+    /// [`Error::Upstream`] when this cannot be determined.
     pub async fn read(&self, membership: &Membership, id: i32) -> Result<WorkItem> {
         let organizacao = membership.organizacao();
         let found = for_caller(membership, |credential| async move {
@@ -59,24 +59,24 @@ impl WorkItemService {
             organizacao.work_item(credential, id).await
         });
         found.await.map_err(|error| match error {
-            // Whether it is there is not for them to know.
+            // The caller must not learn whether the work item exists.
             Error::Forbidden(_) => not_found(id),
             other => missing_is(other, || not_found(id)),
         })
     }
 
-    /// Returns those of `ids` that exist for a caller, in the order asked: at the most 20 s old, or stale.
+    /// Returns those of `ids` that exist for a caller, in the requested order: at most 20 s old, or stale.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the work items cannot be read.
     pub async fn read_many(&self, membership: &Membership, ids: &[i32]) -> Result<Vec<WorkItem>> {
         self.items(membership, ids, Freshness::Preferred).await
     }
 
-    /// Returns the same, never stale: for reads whose answer is stored.
+    /// Returns the same as `read_many`, but never stale: for reads whose answer is stored.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the work items cannot be read.
     pub async fn read_many_fresh(&self, membership: &Membership, ids: &[i32]) -> Result<Vec<WorkItem>> {
         self.items(membership, ids, Freshness::Required).await
     }
@@ -94,10 +94,10 @@ impl WorkItemService {
         .await
     }
 
-    /// Returns one work item of a project: at the most 20 s old, or stale.
+    /// Returns one work item of a project: at most 20 s old, or stale.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none, or in another project.
+    /// [`Error::NotFound`] when the work item does not exist or is in another project.
     pub async fn in_project(
         &self,
         user: &CurrentUser,
@@ -116,10 +116,10 @@ impl WorkItemService {
         }
     }
 
-    /// Returns the ids that a query selects for a caller: at the most 20 s old, or stale.
+    /// Returns the ids that a query selects for a caller: at most 20 s old, or stale.
     ///
     /// # Errors
-    /// [`Error::Rule`] when it is too long, or selects more than Azure DevOps tells.
+    /// [`Error::Rule`] when the query is too long, or selects more work items than Azure DevOps returns.
     pub async fn query(
         &self,
         membership: &Membership,
@@ -143,7 +143,7 @@ impl WorkItemService {
         })
     }
 
-    /// Returns the ids of the work items of an iteration: at the most 20 s old, or stale.
+    /// Returns the ids of the work items of an iteration: at most 20 s old, or stale.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such iteration.
@@ -165,7 +165,7 @@ impl WorkItemService {
         found.await.map_err(|error| missing_is(error, missing))
     }
 
-    /// The revisions of a work item, as many as are read.
+    /// Returns the first 12,000 revisions of a work item, the oldest first.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -175,17 +175,17 @@ impl WorkItemService {
             membership.organizacao().revisions(credential, id).await
         });
         found.await.map_err(|error| match error {
-            // Whether it is there is not for them to know.
+            // The caller must not learn whether the work item exists.
             Error::Forbidden(_) => not_found(id),
             other => missing_is(other, || not_found(id)),
         })
     }
 
-    /// Returns the types of a project for people to look at: at the most an hour old, or stale. The service's
-    /// PAT sees every type; a caller's credential may lack the scope.
+    /// Returns the types of a project for display: at most one hour old, or stale. The service's PAT sees
+    /// every type; a caller's credential may lack the scope.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the types cannot be read.
     pub async fn types(&self, membership: &Membership, project: &str) -> Result<Arc<Types>> {
         let credential = membership.service_credential()?;
         let reading = Reading::lenient(membership.organizacao(), credential);
@@ -193,7 +193,7 @@ impl WorkItemService {
         types.map_err(|error| missing_is(error.into(), no_project))
     }
 
-    /// Returns the areas of a team: at the most five minutes old, or stale.
+    /// Returns the areas of a team: at most five minutes old, or stale.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such team.
@@ -211,10 +211,10 @@ impl WorkItemService {
         found.await.map_err(|error| missing_is(error, missing))
     }
 
-    /// The category of a work item's state, as [`known_categoria`](Self::known_categoria) tells it.
+    /// Returns the category of a work item's state, as [`known_categoria`](Self::known_categoria) does.
     ///
     /// # Errors
-    /// Also when the process does not know the state.
+    /// As for `known_categoria`, and when the process does not know the state.
     pub async fn categoria(
         &self,
         organizacao: &Organizacao,
@@ -230,11 +230,11 @@ impl WorkItemService {
         ))
     }
 
-    /// The category of a work item's state; `None` when the process does not know the state. `project`: its
-    /// project, by the name or id under which the types are remembered.
+    /// Returns the category of a work item's state; `None` if the process does not know the state. `project`:
+    /// name or id of the work item's project, under which the types are cached.
     ///
     /// # Errors
-    /// When Azure DevOps does not tell its types.
+    /// When Azure DevOps does not return the types of the project.
     pub async fn known_categoria(
         &self,
         organizacao: &Organizacao,
@@ -247,14 +247,14 @@ impl WorkItemService {
         if let Some(categoria) = types.categoria(&item.tipo, &item.state) {
             return Ok(Some(categoria));
         }
-        // A state that is newer than what is remembered.
+        // The state may be newer than the cached types.
         self.caches.forget_types(organizacao, project).await;
         let types = self.caches.types(reading, project).await?;
         Ok(types.categoria(&item.tipo, &item.state))
     }
 
-    /// Returns the category of a work item's state for people to look at, as stale as the types of its
-    /// project may be; `None` when the process does not know the state.
+    /// Returns the category of a work item's state for display, as stale as the types of its project may be;
+    /// `None` if the process does not know the state.
     ///
     /// # Errors
     /// As for [`known_categoria`](Self::known_categoria).
@@ -273,10 +273,10 @@ impl WorkItemService {
         }
     }
 
-    /// What is known of a work item's type.
+    /// Returns the type of a work item.
     ///
     /// # Errors
-    /// When Azure DevOps does not tell it, or not its fields: a field that is not told may be there.
+    /// When Azure DevOps does not return the type or its fields: a field that is not returned may exist.
     pub async fn work_item_type(
         &self,
         organizacao: &Organizacao,
@@ -294,13 +294,13 @@ impl WorkItemService {
         Ok(Arc::clone(tipo))
     }
 
-    /// Returns the hours of a work item that were just written, for the next reads.
+    /// Caches the hours of a work item that were just written, for the next reads.
     pub(super) async fn note_written(&self, nome: &NomeOrganizacao, item: &WorkItem) {
         self.caches.note_written(nome, item).await;
     }
 }
 
-/// What a caller learns about a work item that is not there.
+/// Returns the error for a work item that does not exist or is hidden from the caller.
 #[must_use]
 pub fn not_found(id: i32) -> Error {
     Error::NotFound(format!("Work Item {id} não encontrado"))

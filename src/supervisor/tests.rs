@@ -1,11 +1,11 @@
-//! Panics of jobs, on a clock that stands still unless all tasks sleep.
+//! Panics of jobs, on a paused clock that advances only while all tasks sleep.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::*;
 
-/// When each beginning of a job was, in seconds since the first one.
+/// Time of each start of a job, in seconds since the first one.
 #[derive(Clone, Default)]
 struct Beginnings(Arc<Mutex<Vec<Instant>>>);
 
@@ -70,7 +70,7 @@ async fn a_panic_after_a_while_of_health_counts_as_the_first() {
         }
     });
     sleep(Duration::from_secs(312)).await;
-    // The fourth ran from second 7 to 307; the pause before the fifth is a second again, not eight.
+    // The fourth run lasted from second 7 to 307; the pause before the fifth is a second again, not eight.
     assert_eq!(begun.seconds(), [0, 1, 3, 7, 308, 310]);
 }
 

@@ -1,33 +1,33 @@
-//! What it means that an organisation answered under a name: decided from the table alone, without a call.
+//! Decides the meaning of an organisation's answer under a name, from the table alone, without a call.
 
 use uuid::Uuid;
 
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, OrganizacaoRegistrada};
 
-/// What an answer means.
+/// Meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// The organisation is known, and so is the name.
+    /// The organisation is known under this name.
     Seen(ChaveOrganizacao),
-    /// The organisation has rows from before it was proved; this is its first proof.
+    /// The organisation has rows from before its first proof, which is this one.
     Pin(ChaveOrganizacao),
     /// The organisation is new. `from` loses the name.
     Insert {
         chave: ChaveOrganizacao,
         from: Option<ChaveOrganizacao>,
     },
-    /// The organisation is known under another name. `from` loses the new one.
+    /// The organisation is known under another name. `from` loses the new name.
     Rename {
         chave: ChaveOrganizacao,
         before: Option<NomeOrganizacao>,
         from: Option<ChaveOrganizacao>,
     },
-    /// The name is or was another organisation's.
+    /// The name belongs or belonged to another organisation.
     Replaced,
 }
 
-/// Decides what it means that `instance_id` answered under `nome`. `adopt`: an operator says that the name is
-/// its own.
+/// Decides the meaning of an answer of `instance_id` under `nome`. `adopt`: an operator confirms that the
+/// organisation owns the name.
 pub(super) fn decide(
     known: &[OrganizacaoRegistrada],
     nome: &NomeOrganizacao,
@@ -37,7 +37,7 @@ pub(super) fn decide(
     let own = known.iter().find(|row| row.instance_id == Some(instance_id));
     let holder = known.iter().find(|row| row.nome.as_ref() == Some(nome));
     let is_other = |row: &&OrganizacaoRegistrada| row.instance_id != Some(instance_id);
-    // Rows that were never proved may be those of the organisation that answers.
+    // Rows without a proof may belong to the organisation that answers.
     let claimed = known.iter().filter(is_other).any(|row| {
         let may_be_own = own.is_none() && row.instance_id.is_none() && row.nome.as_ref() == Some(nome);
         row.claims(nome) && !may_be_own && (row.instance_id.is_some() || own.is_none())
@@ -46,7 +46,7 @@ pub(super) fn decide(
     match own {
         Some(row) if row.nome.as_ref() == Some(nome) => Decision::Seen(row.chave.clone()),
         _ if claimed && !adopt => Decision::Replaced,
-        // Both names may answer for a while; the one that is proved stays.
+        // Both names may answer for a while; the proved name remains.
         Some(row) if !adopt && row.was_called(nome) && row.nome.is_some() && !row.unseen => {
             Decision::Seen(row.chave.clone())
         }
@@ -65,7 +65,7 @@ pub(super) fn decide(
     }
 }
 
-/// The name itself, or the first of `name~2`, `name~3`, ... that no organisation has.
+/// Returns the name itself, or the first of `name~2`, `name~3`, ... that is not a key yet.
 fn free_key(known: &[OrganizacaoRegistrada], nome: &NomeOrganizacao) -> ChaveOrganizacao {
     let is_free = |chave: &ChaveOrganizacao| known.iter().all(|row| row.chave != *chave);
     let first = ChaveOrganizacao::first_of(nome);
@@ -137,14 +137,14 @@ mod tests {
         };
         assert_eq!(decided(&pinned, "novo", OURS), rename("contoso", None));
         let mut renamed = [row("contoso", "novo", Some(OURS), &["contoso"])];
-        // Both names answer: the present one stays, until it is not proved any more.
+        // Both names answer: the present one remains until it is no longer proved.
         assert_eq!(
             decided(&renamed, "contoso", OURS),
             Decision::Seen(chave("contoso"))
         );
         renamed[0].unseen = true;
         assert_eq!(decided(&renamed, "contoso", OURS), rename("novo", None));
-        // Rows that were stored under the new name before anything was proved there do not stand in the way.
+        // Rows that were stored under the new name before its first proof do not prevent the rename.
         let twice = [
             row("contoso", "contoso", Some(OURS), &[]),
             row("novo", "novo", None, &[]),

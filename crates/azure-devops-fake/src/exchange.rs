@@ -1,4 +1,4 @@
-//! The way of one request: record it, carry it out with the fault that it meets, deliver the outcome.
+//! Processing of one request: records it, executes it with its fault, and delivers the outcome.
 
 use std::io;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::responses::{self, Call};
 use crate::versions::{self, LIST_VERSIONS};
 use crate::world::{Org, Person, Seen, World};
 
-/// Counts a request as long as it is being answered.
+/// Counts a request as being handled until dropped.
 struct Busy(Arc<Shared>);
 
 impl Drop for Busy {
@@ -31,7 +31,7 @@ impl Drop for Busy {
     }
 }
 
-/// Answers one request. An error resets the connection.
+/// Handles one request. An error resets the connection.
 pub(crate) async fn handle(
     shared: Arc<Shared>,
     request: Request<Incoming>,
@@ -66,7 +66,7 @@ pub(crate) async fn handle(
         }
     };
     if let Some(mut held) = held {
-        // Ends with an error when the sender is dropped.
+        // The loop ends with an error when the sender is dropped.
         while held.changed().await.is_ok() {}
     }
     if let Some(delay) = delay {
@@ -77,7 +77,7 @@ pub(crate) async fn handle(
     answered
 }
 
-/// Answers as the outcome says, and no sooner.
+/// Delivers the outcome as a response, after its delay.
 async fn deliver(
     shared: Arc<Shared>,
     request: Request<Bytes>,
@@ -86,7 +86,7 @@ async fn deliver(
     match outcome {
         Outcome::Respond(response) => Ok(response),
         Outcome::Right | Outcome::Changed(..) => unreachable!("carry_out() has applied it"),
-        // Ends when the client goes away and hyper drops this.
+        // Ends when the client disconnects and hyper drops this future.
         Outcome::NoAnswer => std::future::pending().await,
         Outcome::Broken => Err(io::Error::other("reset")),
         Outcome::After(wait, outcome) => {
@@ -94,7 +94,7 @@ async fn deliver(
             Box::pin(deliver(shared, request, *outcome)).await
         }
         Outcome::Late(wait, fault) => {
-            // A client that goes away meanwhile does not take its request back.
+            // A disconnected client does not cancel its request.
             let late = tokio::spawn(carry_out_late(Arc::clone(&shared), request.clone(), wait, fault));
             let outcome = late.await.unwrap_or(Outcome::Broken);
             Box::pin(deliver(shared, request, outcome)).await
@@ -123,7 +123,7 @@ async fn carry_out_late(
     outcome
 }
 
-/// Returns the organisation whose versions the request asks for.
+/// Returns the organisation if the request lists the API versions. Returns `None` for any other request.
 fn version_question(request: &Request<Bytes>) -> Option<String> {
     let path = request.uri().path().trim_matches('/');
     let path = path.strip_prefix("vssps/").unwrap_or(path);
@@ -131,7 +131,7 @@ fn version_question(request: &Request<Bytes>) -> Option<String> {
     (request.method() == Method::OPTIONS).then(|| percent_decode(name))
 }
 
-/// Changes the work item that a request is about to write, as people do in the web portal.
+/// Changes the work item that a request is about to write, as a person in the web portal does.
 fn people_are_faster(org: &mut Org, fault: &Fault, segments: &[&str]) {
     let id = segments.last().and_then(|id| id.parse().ok());
     let Some(id) = id.filter(|id| org.work_items.contains(*id)) else {
@@ -148,7 +148,7 @@ fn people_are_faster(org: &mut Org, fault: &Fault, segments: &[&str]) {
     }
 }
 
-/// Records a request and carries it out, with the fault that it meets.
+/// Records a request and executes it with its fault.
 fn answer(world: &mut World, request: &Request<Bytes>) -> Outcome {
     let path = RequestPath::of(request);
     if path.org.is_empty() {
@@ -184,7 +184,7 @@ fn record(world: &mut World, path: &RequestPath, request: &Request<Bytes>) {
     });
 }
 
-/// Carries out the request, unless the fault prevents it.
+/// Executes the request, unless the fault prevents it.
 fn carry_out(
     world: &mut World,
     path: &RequestPath,
@@ -217,7 +217,7 @@ fn carry_out(
     }
 }
 
-/// Returns the outcome of a request that was carried out, as the fault changes it.
+/// Returns the outcome of an executed request, as changed by the fault.
 fn apply_fault(fault: &Fault, mut response: Response<Body>) -> Outcome {
     match fault.outcome() {
         Outcome::Right => Outcome::Respond(response),
@@ -231,7 +231,7 @@ fn apply_fault(fault: &Fault, mut response: Response<Body>) -> Outcome {
     }
 }
 
-/// Returns the active member of an organisation behind a token.
+/// Returns the active member of an organisation to whom a token belongs. Returns `None` if there is none.
 pub(crate) fn person(world: &World, org: &str, token: Option<&(bool, String)>) -> Option<Person> {
     let ids = match token? {
         (true, token) => vec![world.pats.get(token), world.aliases.get(token)],
@@ -243,7 +243,7 @@ pub(crate) fn person(world: &World, org: &str, token: Option<&(bool, String)>) -
         .cloned()
 }
 
-/// Takes one use of the fault that an operation meets.
+/// Consumes one use of the fault of an operation. Returns `None` if the operation has no fault.
 pub(crate) fn take_fault(org: &mut Org, operation: &str) -> Option<Fault> {
     let key = if org.faults.contains_key(operation) {
         operation
@@ -259,7 +259,7 @@ pub(crate) fn take_fault(org: &mut Org, operation: &str) -> Option<Fault> {
     Some(fault)
 }
 
-/// Returns the token of a request, with `true` if it came as a PAT.
+/// Returns the token of a request, with `true` if it was sent as a PAT.
 pub(crate) fn token(headers: &HeaderMap) -> Option<(bool, String)> {
     let (scheme, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if scheme == "Bearer" {

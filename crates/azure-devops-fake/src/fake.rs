@@ -1,4 +1,4 @@
-//! The running fake: its address, its connections, and the record of requests.
+//! The running fake: its address, its connections, and its record of requests.
 
 pub(crate) mod faults;
 mod people;
@@ -22,16 +22,16 @@ use crate::exchange;
 use crate::versions::Server;
 use crate::world::{Org, Seen, World};
 
-/// Maximum time for which [`FakeAzure::late_requests_end`] waits.
+/// Timeout of [`FakeAzure::late_requests_end`].
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Pause after a connection that could not be accepted.
+/// Pause after a failure to accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs a fake of Azure DevOps until it is dropped.
+/// Fake of Azure DevOps that runs until it is dropped.
 ///
 /// # Panics
 /// Methods that name an organisation, a member, a project, a team, a work item or a type panic if it does not
-/// exist: the mistake is the caller's.
+/// exist, because the caller made a mistake.
 #[derive(Debug)]
 pub struct FakeAzure {
     address: SocketAddr,
@@ -39,18 +39,19 @@ pub struct FakeAzure {
     task: JoinHandle<Infallible>,
 }
 
-/// Holds the state that all connections share.
+/// State shared by all connections.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     world: Mutex<World>,
-    /// Number of requests that are being answered.
+    /// Number of requests in flight.
     pub(crate) busy: AtomicUsize,
-    /// Number of requests that wait before they are carried out; their clients may be gone.
+    /// Number of requests that wait before they are executed; their clients may have disconnected.
     pub(crate) late: AtomicUsize,
 }
 
 impl Shared {
-    /// Locks the state. A panic of another thread leaves it usable: no change of it is done by halves.
+    /// Locks the state. A panic of another thread leaves the state usable, because no change is left
+    /// half-done.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,7 +61,7 @@ impl FakeAzure {
     /// Starts a fake without organisations on this address.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// Returns an error if the address cannot be bound.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -76,7 +77,7 @@ impl FakeAzure {
     /// Starts a fake without organisations on a free port of loopback.
     ///
     /// # Panics
-    /// When loopback has no free port.
+    /// Panics if loopback has no free port.
     pub async fn start() -> Self {
         match Self::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await {
             Ok(fake) => fake,
@@ -87,20 +88,20 @@ impl FakeAzure {
     /// Starts a fake with one organisation, `contoso`.
     ///
     /// # Panics
-    /// When loopback has no free port.
+    /// Panics if loopback has no free port.
     pub async fn contoso() -> Self {
         let fake = Self::start().await;
         fake.organization("contoso");
         fake
     }
 
-    /// Returns the address of the fake; organisations are the first segment of paths.
+    /// Returns the address of the fake; the first segment of a path is the organisation.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the environment variables with which the service asks this fake, `default` being the default
+    /// Returns the environment variables with which the service uses this fake; `default` is the default
     /// organisation.
     #[must_use]
     pub fn variables(&self, default: &str) -> HashMap<&'static str, String> {
@@ -116,7 +117,7 @@ impl FakeAzure {
         variables
     }
 
-    /// Returns every request so far, in order.
+    /// Returns all requests so far, in order.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.world().seen.clone()
@@ -130,33 +131,33 @@ impl FakeAzure {
         seen.filter(|seen| seen.operation == operation).count()
     }
 
-    /// Returns every request so far, in order, and forgets them.
+    /// Returns and clears all requests so far, in order.
     #[must_use]
     pub fn take_requests(&self) -> Vec<Seen> {
         std::mem::take(&mut self.shared.world().seen)
     }
 
-    /// Forgets the requests so far.
+    /// Clears the recorded requests.
     pub fn forget_requests(&self) {
         self.shared.world().seen.clear();
     }
 
-    /// Returns the token of each question for the versions so far, in order; `None` stands for no token.
+    /// Returns the token of each request for the API versions so far, in order; `None` stands for no token.
     #[must_use]
     pub fn version_questions(&self) -> Vec<Option<String>> {
         self.shared.world().version_questions.clone()
     }
 
-    /// Returns the number of requests that are being answered.
+    /// Returns the number of requests in flight.
     #[must_use]
     pub fn busy(&self) -> usize {
         self.shared.busy.load(Ordering::SeqCst)
     }
 
-    /// Waits until no request waits before it is carried out ([`Fault::Late`](crate::Fault::Late)).
+    /// Waits until no delayed request is pending ([`Fault::Late`](crate::Fault::Late)).
     ///
     /// # Panics
-    /// After half a minute.
+    /// Panics after half a minute.
     pub async fn late_requests_end(&self) {
         let deadline = Instant::now() + LONGEST_WAIT;
         while self.shared.late.load(Ordering::SeqCst) > 0 {

@@ -1,4 +1,4 @@
-//! Ways in which an answer goes wrong.
+//! Faults of the fake: errors in the handling of a request or in its response.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -13,14 +13,14 @@ use futures_util::stream;
 use crate::reply::{bare, plain};
 use crate::work_items::update::rule_violation;
 
-/// Lists what happens instead of an answer.
+/// Fault that replaces or changes the handling of a request.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// 401 as JSON, TF400813.
     Unauthorized,
-    /// 401 with a page that says that the PAT has expired.
+    /// 401 with a page that reports an expired PAT.
     ExpiredPat,
-    /// 401 with nothing in it: the scope is missing.
+    /// 401 with an empty body, for a missing scope.
     MissingScope,
     /// 203 with a sign-in page.
     SignIn,
@@ -28,83 +28,83 @@ pub enum Fault {
     Redirect,
     /// 200 with an HTML page.
     Html,
-    /// 404 with a page of some gateway.
+    /// 404 with the page of a gateway.
     GatewayPage,
-    /// This status (100 to 999) with an error body, and `Retry-After` if given.
+    /// This status (100 to 999) with an error body, and with `Retry-After` if given.
     Status(u16, Option<&'static str>),
     /// Success with `Retry-After`.
     RetryAfterOnSuccess(&'static str),
-    /// The page names itself as the next page.
+    /// The continuation token of the page refers to the page itself.
     SameContinuation,
-    /// No answer at all.
+    /// No response; the connection stays open.
     Hang,
-    /// The connection goes away instead of an answer.
+    /// The connection is reset instead of a response.
     Reset,
-    /// A complete body with half a JSON document.
+    /// A complete body with a truncated JSON document.
     HalfJson,
-    /// The connection goes away in the middle of the body.
+    /// The connection is closed in the middle of the body.
     CutOff,
     /// This many bytes of valid JSON, without `Content-Length`.
     Huge(usize),
-    /// A few kilobytes that become so many bytes of valid JSON when they are decompressed.
+    /// A few kilobytes that decompress to this many bytes of valid JSON.
     Bomb(usize),
     /// JSON with a string that is not UTF-8.
     InvalidUtf8,
-    /// One byte each 20 ms, without end.
+    /// One byte every 20 ms, without end.
     Trickle,
-    /// JSON of another shape.
+    /// JSON of an unexpected shape.
     WrongShape,
-    /// The right JSON under the wrong type.
+    /// The correct JSON with the wrong content type.
     WrongContentType,
     /// 204 without a body.
     NoContent,
-    /// The request is carried out, but the answer goes wrong.
+    /// The request is executed, but its response has this fault.
     Applied(Box<Fault>),
-    /// The request waits for this time, even after its client has gone, and then meets this fault. Within
-    /// [`Fault::Applied`] only the answer waits.
+    /// The request waits for this time, even if its client disconnects, and then gets this fault. Within
+    /// [`Fault::Applied`] only the response waits.
     Late(Duration, Box<Fault>),
-    /// No fault: the end of a [`Fault::Late`] that succeeds.
+    /// No fault; for a [`Fault::Late`] that succeeds.
     Nothing,
-    /// Just before, a person sets `CompletedWork` of the work item to this value in the web portal.
+    /// Before the request, a person sets `CompletedWork` of the work item to this value in the web portal.
     HumanEdit(f64),
-    /// Just before, a person adds this value to `CompletedWork`.
+    /// Before the request, a person adds this value to `CompletedWork`.
     HumanAdds(f64),
-    /// Just before, a person closes the work item.
+    /// Before the request, a person closes the work item.
     HumanCloses,
-    /// 400: the query selects more than 20,000.
+    /// 400: the query selects more than 20,000 work items.
     TooManyResults,
-    /// 400: the collection lacks a field, whatever the request asks for.
+    /// 400: the collection lacks a field, whichever fields the request names.
     NoSuchField,
-    /// 400: a rule of the process wants this field filled in.
+    /// 400: a rule of the process requires this field.
     RuleViolation(&'static str),
 }
 
-/// Lists the ways in which a request ends.
+/// Outcome of a request.
 pub(crate) enum Outcome {
-    /// This answer.
+    /// This response.
     Respond(Response<Body>),
-    /// The real answer.
+    /// The regular response.
     Right,
-    /// The real answer with this header changed.
+    /// The regular response with this header changed.
     Changed(&'static str, &'static str),
-    /// No answer; the connection stays open.
+    /// No response; the connection stays open.
     NoAnswer,
     /// The connection is reset.
     Broken,
-    /// The request is carried out after this time, with this fault.
+    /// The request is executed after this time, with this fault.
     Late(Duration, Fault),
-    /// The request was carried out; this outcome follows after this time.
+    /// The request was executed; this outcome follows after this time.
     After(Duration, Box<Outcome>),
 }
 
 impl Fault {
-    /// Returns a fault of the answer to a request that is carried out.
+    /// Creates a fault in the response to a request that is executed.
     #[must_use]
     pub fn applied(then: Self) -> Self {
         Self::Applied(Box::new(then))
     }
 
-    /// Returns a fault that a request meets after this time.
+    /// Creates a fault after a delay of the request.
     #[must_use]
     pub fn late(wait: Duration, then: Self) -> Self {
         Self::Late(wait, Box::new(then))
@@ -124,7 +124,7 @@ impl Fault {
         }
     }
 
-    /// Returns the answer of a fault that has one, else 204.
+    /// Returns the response of a fault that has one, else 204.
     fn answer(&self) -> Response<Body> {
         let sign_in = "<html><title>Azure DevOps Services | Sign In</title></html>";
         match self {
@@ -182,7 +182,7 @@ fn json(status: u16, body: impl Into<Body>) -> Response<Body> {
     plain(status, "application/json", body)
 }
 
-/// Returns an answer whose connection breaks within the body.
+/// Returns a response whose connection breaks within the body.
 fn cut_off() -> Response<Body> {
     let chunks = [
         Ok(Bytes::from_static(b"{\"count\":")),
@@ -194,7 +194,7 @@ fn cut_off() -> Response<Body> {
     response
 }
 
-/// Returns an answer of blanks that does not end.
+/// Returns an endless response of blanks.
 fn trickle() -> Response<Body> {
     let blanks = stream::unfold((), async |()| {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -203,7 +203,7 @@ fn trickle() -> Response<Body> {
     json(200, Body::from_stream(blanks))
 }
 
-/// Returns a small compressed answer that decompresses to this many bytes.
+/// Returns a small compressed response that decompresses to this many bytes.
 #[expect(clippy::expect_used, reason = "a Vec takes every byte")]
 fn bomb(bytes: usize) -> Response<Body> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
@@ -215,7 +215,7 @@ fn bomb(bytes: usize) -> Response<Body> {
     response
 }
 
-/// Returns a JSON text in which white space makes up the size.
+/// Returns JSON that white space enlarges to this size.
 fn huge(bytes: usize) -> Response<Body> {
     const CHUNK: usize = 64 << 10;
     let blanks = Bytes::from(vec![b' '; CHUNK]);

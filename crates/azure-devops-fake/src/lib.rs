@@ -1,8 +1,8 @@
-//! Stand-in for Azure DevOps on loopback: stateful, with faults on demand and a record of every request.
+//! Fake of Azure DevOps on loopback: stateful, with faults on demand and a record of all requests.
 //!
-//! [`FakeAzure`] holds organisations with people, tokens, projects, teams, iterations and work items. It
-//! answers the part of the REST API that the service uses, as Microsoft documents it; to all else it answers
-//! 404, and to a request that it cannot read 400. [`Fault`] lists the ways in which an answer goes wrong.
+//! [`FakeAzure`] holds organisations with people, tokens, projects, teams, iterations and work items. The
+//! fake implements the part of the REST API that the service uses, as documented by Microsoft; it responds
+//! with 404 to other requests and with 400 to malformed ones. [`Fault`] lists the available faults.
 
 #![expect(
     clippy::must_use_candidate,

@@ -1,4 +1,4 @@
-//! Runs the stand-in by hand: the organisation `contoso` with one person, until Ctrl-C.
+//! Runs the fake from the command line: the organisation `contoso` with one person, until Ctrl-C.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,7 +37,8 @@ async fn run(options: &Options) -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Prints the address, the person with the PAT, and the variables with which the service uses the stand-in.
+/// Prints the address, the person with the PAT, and the environment variables with which the service uses the
+/// fake.
 fn print(fake: &FakeAzure, name: &str, pat: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Address  http://{}/contoso", fake.address())?;

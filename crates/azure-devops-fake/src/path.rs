@@ -1,9 +1,9 @@
-//! Reads the target of a request to the fake.
+//! Target of a request to the fake.
 
 use axum::body::Bytes;
 use axum::http::{Method, Request};
 
-/// Holds the organisation and the operation of a request.
+/// Organisation and operation of a request.
 pub(crate) struct RequestPath {
     pub(crate) org: String,
     pub(crate) operation: &'static str,
@@ -64,7 +64,7 @@ fn operation(identity_host: bool, segments: &[&str], method: &Method, query: &st
     }
 }
 
-/// Decodes a path. A plus sign becomes a blank: no name in the fake has one.
+/// Decodes a path. A plus sign becomes a blank, because no name in the fake contains one.
 pub(crate) fn percent_decode(path: &str) -> String {
     let pair = format!("p={path}");
     let mut pairs = form_urlencoded::parse(pair.as_bytes());

@@ -8,19 +8,19 @@ use uuid::Uuid;
 use crate::reply::{error, list, no_project, with_status};
 use crate::world::{Org, Project};
 
-/// Maximum number of teams in a page, whatever `$top` asks for.
+/// Maximum number of teams in a page, regardless of `$top`.
 const PAGE: usize = 200;
 
-/// Describes a team of a project.
+/// Team of a project.
 #[derive(Debug, Clone)]
 pub(crate) struct Team {
     pub(crate) id: Uuid,
     pub(crate) name: String,
     pub(crate) project: Uuid,
     pub(crate) members: Vec<Uuid>,
-    /// Reference name of the field that tells the team's work items.
+    /// Reference name of the field that assigns work items to the team.
     pub(crate) field: String,
-    /// Values of the field, each with `true` if the values below it count.
+    /// Values of the field, each with `true` if descendants of the value are included.
     pub(crate) areas: Vec<(String, bool)>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Iteration {
     pub(crate) items: Vec<i32>,
 }
 
-/// Finds a project by id or name.
+/// Finds a project by id or name, without regard to case. Returns `None` if it does not exist.
 pub(crate) fn project_of<'a>(org: &'a Org, id_or_name: &str) -> Option<&'a Project> {
     org.projects.iter().find(|project| {
         project.name().eq_ignore_ascii_case(id_or_name) || project.id.to_string() == id_or_name.to_lowercase()
@@ -50,7 +50,7 @@ fn team_of<'a>(org: &'a Org, text: &str) -> Option<&'a Team> {
         .find(|team| team.name == text || team.id.to_string() == text.to_lowercase())
 }
 
-/// Answers with a project and its capabilities.
+/// Responds with a project and its capabilities.
 pub(crate) fn project_settings(org: &Org, project: &str) -> Response<Body> {
     let Some(project) = project_of(org, project) else {
         return no_project();
@@ -65,12 +65,12 @@ pub(crate) fn project_settings(org: &Org, project: &str) -> Response<Body> {
     with_status(200, &json)
 }
 
-/// Answers with one project.
+/// Responds with one project.
 pub(crate) fn project(org: &Org, project: &str) -> Response<Body> {
     project_of(org, project).map_or_else(no_project, |project| with_status(200, &with_team(org, project)))
 }
 
-/// Returns a project with its default team and its links, as the list of projects does not have them.
+/// Returns a project with its default team and its links, which the list of projects lacks.
 fn with_team(org: &Org, project: &Project) -> Value {
     let mut json = project.json.clone();
     let url = json["url"].clone();
@@ -83,7 +83,7 @@ fn with_team(org: &Org, project: &Project) -> Value {
     json
 }
 
-/// Answers with a page of teams.
+/// Responds with a page of teams.
 pub(crate) fn teams(org: &Org, by: Uuid, project: &str, mine: bool, skip: usize) -> Response<Body> {
     let Some(project) = project_of(org, project) else {
         return no_project();
@@ -104,7 +104,7 @@ pub(crate) fn teams(org: &Org, by: Uuid, project: &str, mine: bool, skip: usize)
     list(&value)
 }
 
-/// Answers with the members of a team.
+/// Responds with the members of a team.
 pub(crate) fn members(org: &Org, team: &str) -> Response<Body> {
     let Some(team) = team_of(org, team) else {
         return no_project();
@@ -133,10 +133,10 @@ fn knows_place(org: &Org, place: &[&str]) -> bool {
         && place.get(1).is_none_or(|team| team_of(org, team).is_some())
 }
 
-/// Answers with the area paths of a team.
+/// Responds with the area paths of a team.
 pub(crate) fn areas(org: &Org, place: &[&str]) -> Response<Body> {
     match place.get(1).and_then(|team| team_of(org, team)) {
-        // The one list that is called `values`.
+        // The only list with the key `values`.
         Some(team) => {
             let value = |(value, below): &(String, bool)| json!({ "value": value, "includeChildren": below });
             let values: Vec<Value> = team.areas.iter().map(value).collect();
@@ -157,7 +157,7 @@ pub(crate) fn areas(org: &Org, place: &[&str]) -> Response<Body> {
     }
 }
 
-/// Answers with all iterations.
+/// Responds with all iterations.
 pub(crate) fn iterations(org: &Org, place: &[&str]) -> Response<Body> {
     let project = place.first().and_then(|project| project_of(org, project));
     let Some(project) = project.filter(|_| knows_place(org, place)) else {
@@ -182,7 +182,7 @@ pub(crate) fn iterations(org: &Org, place: &[&str]) -> Response<Body> {
     list(&value)
 }
 
-/// Answers with the work items of an iteration.
+/// Responds with the work items of an iteration.
 pub(crate) fn iteration_items(org: &Org, place: &[&str], id: &str) -> Response<Body> {
     let found = org
         .iterations

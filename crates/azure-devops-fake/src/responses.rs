@@ -1,4 +1,4 @@
-//! The answers of each operation to a request that meets no fault.
+//! Responses of each operation to requests without a fault.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -15,14 +15,14 @@ use crate::work_items::{query, reads, types, update};
 use crate::world::{Org, Person};
 use crate::{fault, planning};
 
-/// Maximum number of projects in a page, whatever `$top` asks for.
+/// Maximum number of projects in a page, regardless of `$top`.
 const PAGE: usize = 100;
 const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
-/// Holds the parts of a request that answers depend on.
+/// Parts of a request that determine its response.
 pub(crate) struct Call<'a> {
     pub(crate) server: Server,
-    /// Member behind the token.
+    /// Member to whom the token belongs.
     pub(crate) person: Option<&'a Person>,
     pub(crate) operation: &'a str,
     /// Path below the organisation.
@@ -38,12 +38,12 @@ impl Call<'_> {
             .map(|(_, value)| value.into_owned())
     }
 
-    /// Returns a number of the query, 0 if the query lacks it.
+    /// Returns a number of the query, or 0 if the query lacks it.
     fn number(&self, name: &str) -> Result<usize, Malformed> {
         self.parameter(name).map_or(Ok(0), |text| parsed(&text))
     }
 
-    /// Returns the segments before the last `count`.
+    /// Returns the path segments without the last `count`.
     fn place(&self, count: usize) -> &[&str] {
         &self.segments[..self.segments.len() - count]
     }
@@ -53,7 +53,7 @@ impl Call<'_> {
     }
 }
 
-/// Answers a request of a member, or of anyone to a public organisation.
+/// Responds to a request of a member, or to any request to a public organisation.
 pub(crate) fn respond(org: &mut Org, call: &Call<'_>) -> Response<Body> {
     let open = org.public && matches!(call.operation, "connection_data" | "list_projects");
     if call.person.is_none() && !open {
@@ -169,7 +169,7 @@ fn list_projects(org: &Org, call: &Call<'_>) -> FakeResponse {
     Ok(response)
 }
 
-/// Finds a person by the id in the organisation, or by the id that organisations share.
+/// Responds with the person who has this id in the organisation, or as the id shared by organisations.
 fn read_identity(org: &Org, call: &Call<'_>) -> Response<Body> {
     let id = call.parameter("identityIds");
     let id = id.and_then(|id| Uuid::parse_str(&id).ok());

@@ -1,4 +1,4 @@
-//! API versions: the server that the fake plays, the versions that it lists and those that it refuses.
+//! API versions: the simulated server, the versions that it lists and those that it rejects.
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
@@ -9,10 +9,10 @@ use crate::fault::{Fault, Outcome};
 use crate::reply::{error, list, no_organization};
 use crate::world::World;
 
-/// Name of the question for the versions among faults.
+/// Name of the operation that lists the versions, for faults.
 pub(crate) const LIST_VERSIONS: &str = "list_versions";
 
-/// Lists the servers that the fake plays.
+/// Server versions that the fake can simulate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Server {
     /// Team Foundation Server 2018: API 4.1.
@@ -30,10 +30,10 @@ pub enum Server {
     Hosted,
 }
 
-/// `(7, 1)` is 7.1.
+/// Major and minor version; `(7, 1)` is 7.1.
 type Version = (u32, u32);
 
-/// Area, name and id of the resource behind each operation.
+/// Operations with the area, name and id of their resource.
 const PLACES: [(&[&str], &str, &str, &str); 17] = [
     (
         &["connection_data"],
@@ -158,7 +158,7 @@ impl Server {
         }
     }
 
-    /// Returns the highest released version of an operation, `None` if all its versions are previews.
+    /// Returns the highest released version of an operation. Returns `None` if all its versions are previews.
     fn released_of(self, operation: &str) -> Option<Version> {
         let always_preview = matches!(operation, "connection_data" | "read_avatar");
         let preview_below_7 = matches!(
@@ -170,7 +170,7 @@ impl Server {
         (!preview).then_some(released)
     }
 
-    /// Returns `true` if the server is not hosted: it has no Graph, and lists its versions to members only.
+    /// Returns `true` for Azure DevOps Server, which has no Graph and lists its versions only to members.
     fn is_own(self) -> bool {
         self != Self::Hosted
     }
@@ -179,7 +179,8 @@ impl Server {
         !(self.is_own() && operation == "read_avatar")
     }
 
-    /// Returns the refusal of a request's version, `None` if the server takes it.
+    /// Returns the error response for the version of a request. Returns `None` if the server accepts the
+    /// version.
     pub(crate) fn objection(self, operation: &str, version: &str) -> Option<Response<Body>> {
         if !self.has(operation) {
             return Some(no_resource());
@@ -189,7 +190,7 @@ impl Server {
             None => (version, false),
         };
         let Some(requested) = parse(number) else {
-            // Azure DevOps serves a read without a version; the fake demands one of every call.
+            // Azure DevOps accepts a read without a version; the fake requires one in every call.
             return Some(refusal("VssVersionNotSpecifiedException", version, self));
         };
         if requested > self.highest() {
@@ -201,7 +202,7 @@ impl Server {
         (released == preview).then(|| refusal("VssInvalidPreviewVersionException", version, self))
     }
 
-    /// Returns the answer to `OPTIONS _apis`.
+    /// Returns the response to `OPTIONS _apis`.
     fn locations(self) -> Response<Body> {
         let known = PLACES.iter().filter(|(operations, ..)| self.has(operations[0]));
         let value: Vec<Value> = known
@@ -213,7 +214,7 @@ impl Server {
                     "releasedVersion": text(self.released_of(operations[0]).unwrap_or_default())
                 })
             })
-            // Another resource of the same area and name, which is older.
+            // Another, older resource with the same area and name.
             .chain([json!({
                 "id": "62d3d110-0047-428c-ad3c-4fe872c91c74", "area": "wit", "resourceName": "workItems",
                 "routeTemplate": "{project}/_apis/{area}/{resource}/${type}", "resourceVersion": 3,
@@ -224,7 +225,7 @@ impl Server {
     }
 }
 
-/// Answers the question for the versions. It is not among the requests seen.
+/// Responds with the list of API versions. The request is not recorded with the other requests.
 pub(crate) fn answer_versions(world: &mut World, org: &str, request: &Request<Bytes>) -> Outcome {
     let token = token(request.headers());
     world
@@ -247,7 +248,7 @@ pub(crate) fn answer_versions(world: &mut World, org: &str, request: &Request<By
     Outcome::Respond(server.locations())
 }
 
-/// Returns the answer about a resource that the server does not have.
+/// Returns the response for a resource that the server does not have.
 pub(crate) fn no_resource() -> Response<Body> {
     error(404, "VssResourceNotFoundException", "The resource does not exist")
 }

@@ -1,10 +1,10 @@
-//! The part of WIQL that the service uses, read strictly: wrong syntax is an error.
+//! Strict parser of the part of WIQL that the service uses; wrong syntax is an error.
 
 use serde_json::{Map, Value};
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
-    /// `Source`, `Target` or nothing, and the field's name.
+    /// `Source`, `Target` or nothing, and the name of the field.
     Field(String, String),
     Text(String),
     Number(i64),
@@ -13,18 +13,18 @@ enum Token {
     Compare(String),
 }
 
-/// Holds the subject of a condition: a work item, and the project of the address.
+/// Subject of a condition: a work item, and the project in the address of the request.
 pub(crate) struct Subject<'a> {
     pub(crate) id: i32,
     pub(crate) fields: &'a Map<String, Value>,
     pub(crate) project: Option<&'a str>,
 }
 
-/// Holds a query that was parsed.
+/// Parsed query.
 #[derive(Debug)]
 pub(crate) struct Query {
     tokens: Vec<Token>,
-    /// States that the query asks for links, with all parents of each match.
+    /// `true` if the query selects links, with all parents of each match.
     pub(crate) tree: bool,
 }
 
@@ -111,7 +111,7 @@ impl Query {
             tokens: all[start..end].to_vec(),
             tree,
         };
-        // Each field names its side if, and only if, the query asks for links.
+        // Each field names its side if, and only if, the query selects links.
         for token in &query.tokens {
             if let Token::Field(side, name) = token
                 && name != "System.Links.LinkType"
@@ -129,12 +129,12 @@ impl Query {
         Ok(query)
     }
 
-    /// Returns `true` if the work item matches. `parse` has tried the conditions.
+    /// Returns `true` if the work item matches. The parser has already tried the conditions.
     pub(crate) fn matches(&self, subject: &Subject<'_>) -> bool {
         self.try_matches(subject).unwrap_or(false)
     }
 
-    /// Returns the area paths that the query compares with.
+    /// Returns the area paths with which the query compares.
     pub(crate) fn areas(&self) -> impl Iterator<Item = &str> {
         self.tokens.windows(3).filter_map(|three| match three {
             [Token::Field(_, field), _, Token::Text(path)] if field == "System.AreaPath" => {
@@ -226,7 +226,7 @@ impl Reader<'_> {
             }
             Token::Compare(sign) => {
                 let text = self.literal()?;
-                // A link's type is no field of a work item.
+                // The type of a link is not a field of a work item.
                 if field == "System.Links.LinkType" || side == "Source" {
                     return Ok(true);
                 }

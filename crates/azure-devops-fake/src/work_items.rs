@@ -1,4 +1,4 @@
-//! Work items of an organisation: their revisions, and the types that they have.
+//! Work items of an organisation with their revisions and types.
 
 pub(crate) mod new;
 pub(crate) mod query;
@@ -23,10 +23,11 @@ const SCHEDULING: &str = "Microsoft.VSTS.Scheduling.";
 /// Fields of one revision.
 pub(crate) type Fields = Map<String, Value>;
 
-/// Holds the work items and the types of an organisation.
+/// Work items and types of an organisation.
 ///
 /// # Panics
-/// Methods that name a work item or a type panic if the organisation lacks it: the mistake is the caller's.
+/// Methods that name a work item or a type panic if the organisation lacks it, because the caller made a
+/// mistake.
 #[derive(Debug)]
 pub struct WorkItems {
     items: BTreeMap<i32, Item>,
@@ -35,18 +36,18 @@ pub struct WorkItems {
     /// Project to its own types.
     own_types: HashMap<String, HashMap<String, Type>>,
     next_id: i32,
-    /// Reference names of fields that the collection does not have.
+    /// Reference names of fields that the collection lacks.
     absent_fields: Vec<String>,
-    /// Gives people as a text, `Name <account>`, as old servers do.
+    /// `true` if people are sent as text, `Name <account>`, as by old servers.
     pub people_as_text: bool,
 }
 
-/// Holds one work item.
+/// Work item with its revisions.
 #[derive(Debug)]
 struct Item {
-    /// Fields of each revision; the first one has number 1, and is never removed.
+    /// Fields of each revision; the first revision has number 1 and is never removed.
     revisions: Vec<Fields>,
-    /// Number of revisions that reads do not show yet.
+    /// Number of the last revisions that reads do not return yet.
     lag: usize,
     deleted: bool,
     hidden_from: Vec<Uuid>,
@@ -57,7 +58,7 @@ impl Item {
         self.revisions.len()
     }
 
-    /// Returns the revision that reads show, and its fields.
+    /// Returns the number and the fields of the revision that reads return.
     fn visible_revision(&self) -> (usize, &Fields) {
         let rev = self.revisions.len() - self.lag;
         (rev, &self.revisions[rev - 1])
@@ -88,7 +89,7 @@ impl Default for WorkItems {
     }
 }
 
-/// Returns a person outside of every test.
+/// Returns a person who occurs in no test.
 fn stranger() -> Value {
     json!({
         "id": Uuid::from_u128(0xabc), "displayName": "Somebody Else", "uniqueName": "else@contoso.example",
@@ -147,7 +148,7 @@ impl WorkItems {
         self.own_types.get(project).unwrap_or(&self.types)
     }
 
-    /// Returns `true` if the organisation has a work item of this id, deleted or not.
+    /// Returns `true` if the organisation has a work item with this id, deleted or not.
     #[must_use]
     pub fn contains(&self, id: i32) -> bool {
         self.items.contains_key(&id)
@@ -195,10 +196,10 @@ impl WorkItems {
         self.item_mut(id).deleted = false;
     }
 
-    /// Restores a work item from a backup: its last `count` revisions are lost.
+    /// Restores a work item from a backup, without its last `count` revisions.
     ///
     /// # Panics
-    /// When no revision would be left.
+    /// Panics if no revision would remain.
     pub fn roll_back(&mut self, id: i32, count: usize) {
         let revisions = &mut self.item_mut(id).revisions;
         assert!(count < revisions.len(), "a work item keeps its first revision");
@@ -211,7 +212,7 @@ impl WorkItems {
         self.item(id).revisions.len()
     }
 
-    /// Makes reads stale: they do not show the last `count` revisions of a work item.
+    /// Makes reads stale: they omit the last `count` revisions of a work item.
     pub fn lag(&mut self, id: i32, count: usize) {
         self.item_mut(id).lag = count;
     }
@@ -228,7 +229,7 @@ impl WorkItems {
         item.revisions.extend(std::iter::repeat_n(last, count));
     }
 
-    /// Renames a project on all work items, without a new revision.
+    /// Renames a project in all work items, without a new revision.
     pub fn rename_project(&mut self, old: &str, new: &str) {
         if let Some(types) = self.own_types.remove(old) {
             self.own_types.insert(new.to_owned(), types);
@@ -246,13 +247,13 @@ impl WorkItems {
         states.push((name.to_owned(), category.to_owned()));
     }
 
-    /// Removes a state from a type; work items stay in it.
+    /// Removes a state from a type; work items in the state are not changed.
     pub fn remove_state(&mut self, type_name: &str, name: &str) {
         let states = &mut self.type_mut(type_name).states;
         states.retain(|(state, _)| state != name);
     }
 
-    /// Leaves parts out of the answers about a type.
+    /// Omits parts of the responses about a type.
     pub fn leave_out(&mut self, type_name: &str, gaps: Gaps) {
         self.type_mut(type_name).gaps = gaps;
     }
@@ -283,14 +284,14 @@ impl WorkItems {
         found.unwrap_or_else(|| panic!("no type is called {name}"))
     }
 
-    /// Returns the type of a work item, `None` if the collection lacks it.
+    /// Returns the type of a work item. Returns `None` if the collection lacks it.
     fn type_of(&self, fields: &Fields) -> Option<&Type> {
         let project = fields.get("System.TeamProject")?.as_str()?;
         self.types_of(project)
             .get(fields.get("System.WorkItemType")?.as_str()?)
     }
 
-    /// Returns TF51535 if a wanted field is absent.
+    /// Returns the error TF51535 if a wanted field is absent, else `None`.
     fn absent(&self, wanted: &[&str]) -> Option<Response<Body>> {
         let absent = wanted
             .iter()

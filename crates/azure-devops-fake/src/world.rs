@@ -1,4 +1,4 @@
-//! The state of the fake.
+//! State of the fake.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,45 +13,45 @@ use crate::planning::{Iteration, Team};
 use crate::versions::Server;
 use crate::work_items::WorkItems;
 
-/// Holds all organisations, and the tokens that they share.
+/// All organisations, and the tokens that they share.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) orgs: HashMap<String, Org>,
-    /// PAT to person.
+    /// Id of the person by PAT.
     pub(crate) pats: HashMap<String, Uuid>,
-    /// PAT to another id of the same person: organisations give ids of their own.
+    /// Further id of the same person by PAT, because each organisation assigns its own ids.
     pub(crate) aliases: HashMap<String, Uuid>,
-    /// Access token to person.
+    /// Id of the person by access token.
     pub(crate) access_tokens: HashMap<String, Uuid>,
-    /// Token to the delay of its answers.
+    /// Delay of the responses by token.
     pub(crate) token_delays: HashMap<String, Duration>,
-    /// Token and operation (or `*`) to its fault.
+    /// Fault by token and operation (or `*`).
     pub(crate) token_faults: HashMap<(String, String), Fault>,
     /// Requests so far, in order.
     pub(crate) seen: Vec<Seen>,
-    /// Server of the organisations.
+    /// Server that all organisations run on.
     pub(crate) server: Server,
-    /// Tokens of the questions for the versions.
+    /// Tokens of the requests for the API versions, in order.
     pub(crate) version_questions: Vec<Option<String>>,
 }
 
-/// Holds one organisation.
+/// Organisation with its people and objects.
 #[derive(Debug)]
 pub(crate) struct Org {
-    /// `instanceId` of `connectionData`; a rename does not change it.
+    /// `instanceId` of `connectionData`, which a rename does not change.
     pub(crate) instance_id: Uuid,
     pub(crate) people: Vec<Person>,
     pub(crate) projects: Vec<Project>,
     pub(crate) work_items: WorkItems,
     pub(crate) teams: Vec<Team>,
     pub(crate) iterations: Vec<Iteration>,
-    /// Answers requests without a member's token, as the anonymous identity.
+    /// `true` if requests without a member's token get responses, as the anonymous identity.
     pub(crate) public: bool,
-    /// Operation (or `*`) to its fault, and how many requests will still meet it.
+    /// Fault by operation (or `*`), and the number of requests that it still affects.
     pub(crate) faults: HashMap<String, (Fault, usize)>,
-    /// Operation (or `*`) to a sender; answers wait until it is dropped.
+    /// Receiver by operation (or `*`); responses wait until its sender is dropped.
     pub(crate) held: HashMap<String, watch::Receiver<()>>,
-    /// Number of restores of its work items from a backup.
+    /// Number of restores of work items from a backup.
     pub(crate) restores: usize,
     /// File that outlives the process with the changes of its work items.
     pub(crate) store: Option<PathBuf>,
@@ -75,7 +75,7 @@ impl Default for Org {
     }
 }
 
-/// Describes a person with an account.
+/// Person with an account.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// Id in the organisation.
@@ -84,26 +84,26 @@ pub struct Person {
     pub name: String,
     /// Account, in the form of an e-mail address.
     pub email: String,
-    /// States that the account is in use; an inactive one is no member.
+    /// `true` if the account is in use; an inactive person is no member.
     pub active: bool,
-    /// Id that the organisations share; the identity service finds the person by it, too.
+    /// Id shared by organisations; the identity service also finds the person by it.
     pub master_id: Option<Uuid>,
-    /// Id in Entra; nothing is found by it.
+    /// Id in Entra; no lookup uses it.
     pub object_id: Option<Uuid>,
-    /// Mailbox, where it is not the account; the identity service has it.
+    /// Mailbox, if it differs from the account; returned by the identity service.
     pub mail: Option<String>,
-    /// States that `connectionData` has the mailbox, too.
+    /// `true` if `connectionData` also returns the mailbox.
     pub mail_at_sign_in: bool,
-    /// Id that revisions name for changes of this person, where it is not `id`.
+    /// Id in revisions that this person creates, if it differs from `id`.
     pub changes_as: Option<Uuid>,
-    /// Domain of the account, on a server that is not hosted.
+    /// Domain of the account, on Azure DevOps Server.
     pub domain: Option<String>,
     /// Bytes of the picture.
     pub avatar: Option<Vec<u8>>,
 }
 
 impl Person {
-    /// Returns an active person whose account is the first name at `contoso.example`.
+    /// Creates an active person whose account is the first name at `contoso.example`.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let first = name.split(' ').next().unwrap_or(name).to_lowercase();
@@ -128,7 +128,7 @@ impl Person {
         format!("aad.{}", self.id.simple())
     }
 
-    /// Returns the identity that the identity service gives.
+    /// Returns the identity in the form of the identity service.
     pub(crate) fn full_identity(&self) -> Value {
         let mut identity = self.identity();
         for list in ["members", "memberOf", "memberIds"] {
@@ -157,7 +157,7 @@ impl Person {
         identity
     }
 
-    /// Returns the reference that work items have of the person, with this id.
+    /// Returns the reference to the person in work items, with this id.
     pub(crate) fn reference(&self, id: Uuid) -> Value {
         let (name, account) = (&self.name, &self.email);
         json!({
@@ -166,7 +166,7 @@ impl Person {
         })
     }
 
-    /// Returns the identity that `connectionData` gives.
+    /// Returns the identity in the form of `connectionData`.
     pub(crate) fn identity(&self) -> Value {
         let text = |value: &str| json!({ "$type": "System.String", "$value": value });
         let mut properties = json!({ "Account": text(&self.email) });
@@ -198,23 +198,23 @@ pub struct Process {
     pub name: &'static str,
 }
 
-/// Describes a project.
+/// Project of an organisation.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// Id of the project.
     pub id: Uuid,
-    /// Answer of the list of projects.
+    /// Element of the list of projects.
     pub json: Value,
     /// Process of the project.
     pub process: Process,
-    /// States that requests without a member's token see the project.
+    /// `true` if requests without a member's token can see the project.
     pub public: bool,
-    /// States that addresses of work items lack the project, as on a server that is not hosted.
+    /// `true` if addresses of work items lack the project, as on Azure DevOps Server.
     pub on_own_server: bool,
 }
 
 impl Project {
-    /// Returns a private project.
+    /// Creates a private project.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let id = Uuid::new_v4();
@@ -239,29 +239,29 @@ impl Project {
         }
     }
 
-    /// Returns the name in the project's answer.
+    /// Returns the name in the JSON of the project.
     #[must_use]
     pub fn name(&self) -> &str {
         self.json["name"].as_str().unwrap_or_default()
     }
 }
 
-/// Describes a request that the fake received.
+/// Request that the fake received.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Organisation of the path.
+    /// Organisation in the path.
     pub org: String,
-    /// Name of the operation, `unknown` if the fake does not have it.
+    /// Name of the operation; `unknown` if the fake does not implement it.
     pub operation: &'static str,
-    /// Path, as it was sent.
+    /// Path, as received.
     pub path: String,
-    /// Query, as it was sent.
+    /// Query, as received.
     pub query: String,
     /// Header `Authorization`.
     pub authorization: Option<String>,
     /// Header `User-Agent`.
     pub user_agent: String,
-    /// States that `X-TFS-FedAuthRedirect` is `Suppress`.
+    /// `true` if `X-TFS-FedAuthRedirect` is `Suppress`.
     pub suppress: bool,
     /// Header `traceparent`.
     pub traceparent: Option<String>,

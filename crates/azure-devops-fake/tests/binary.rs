@@ -1,11 +1,11 @@
-//! The binary, as a person runs it.
+//! Test of the binary, run as a user would run it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// Ends the process with the value.
+/// Process that is killed when the value is dropped.
 struct Running(Child);
 
 impl Drop for Running {

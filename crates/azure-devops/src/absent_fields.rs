@@ -1,5 +1,5 @@
-//! Fields that a collection does not have. A read that names one of them is refused as a whole (TF51535), so
-//! they are left out of reads.
+//! Fields that a collection does not have. Azure DevOps rejects the whole read if it names an absent field
+//! (TF51535), so reads leave such fields out.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,18 @@ use super::organizacao::Organizacao;
 use super::response::ApiResponse;
 use super::work_items::{COMPLETED_WORK, FIELDS, ORIGINAL_ESTIMATE, PARENT, REMAINING_WORK};
 
-/// An administrator may add a field; then reads should soon bring it.
+/// Time for which a field counts as absent; short, because an administrator may add the field.
 const TTL: Duration = Duration::from_hours(1);
 
-/// Fields that a work item can do without, and that old servers and small processes lack.
+/// Fields without which a work item can be used, and which old servers and small processes lack.
 const OPTIONAL: [&str; 4] = [PARENT, ORIGINAL_ESTIMATE, REMAINING_WORK, COMPLETED_WORK];
 
-/// What is known of the fields of a collection.
+/// Cache of the absent fields of a collection.
 #[derive(Debug, Default)]
 pub(super) struct AbsentFields {
-    /// When each absent field was found to be absent.
+    /// Time when each absent field was found to be absent.
     found: Mutex<HashMap<&'static str, Instant>>,
-    /// One read at a time finds out which fields are absent; the others wait for what it finds.
+    /// Lets one read at a time find the absent fields; other reads wait for its result.
     finding: tokio::sync::Mutex<()>,
 }
 
@@ -41,7 +41,7 @@ impl AbsentFields {
 }
 
 impl Organizacao {
-    /// Reference names of the fields that reads leave out, because the collection does not have them.
+    /// Returns the reference names of the fields that reads leave out because the collection lacks them.
     #[must_use]
     pub fn absent_fields(&self) -> Vec<&'static str> {
         let absent = self.known_fields();
@@ -53,11 +53,11 @@ impl Organizacao {
         FIELDS.into_iter().filter(|field| !absent.has(field)).collect()
     }
 
-    /// The answer to `ask` for the fields that the collection has. The refusal does not say in a form that is
-    /// fit for programs which field is absent, so each optional field is asked for alone, once an hour.
+    /// Calls `ask` with the fields that the collection has and returns its response. The error does not name
+    /// the absent field in a machine-readable form, so each optional field is requested alone, once an hour.
     ///
     /// # Errors
-    /// Those of `ask`.
+    /// Returns the errors of `ask`.
     pub(super) async fn with_present_fields<F>(
         &self,
         ask: impl Fn(Vec<&'static str>) -> F,
@@ -88,7 +88,7 @@ impl Organizacao {
             return Err(refusal);
         }
         let rest = present.into_iter().filter(|field| !absent.contains(field));
-        // Only an answer shows that the absent fields were the trouble.
+        // Only a successful response proves that the absent fields were the cause.
         let answer = ask(rest.collect()).await?;
         for field in absent {
             self.leave_out(field);
@@ -103,8 +103,8 @@ impl Organizacao {
     }
 }
 
-/// Returns `true` if a read may have been refused because of a field that it names. Not every server tells
-/// which kind of refusal it is.
+/// Returns `true` if a read may have been rejected because of a field that it names. An empty `type_key`
+/// counts, too, because not every server reports the kind of the error.
 fn is_about_a_field(error: &Error) -> bool {
     let names_a_field = |type_key: &str| type_key.is_empty() || type_key.contains("Field");
     matches!(error, Error::Rejected { status: 400, type_key, .. } if names_a_field(type_key))

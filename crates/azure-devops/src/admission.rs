@@ -1,5 +1,5 @@
-//! Which calls may go out: turns and circuit breakers of an organisation. `docs/azure-devops.md` says which
-//! failure counts against the host and which against one identity.
+//! Admission of calls: permits and circuit breakers of an organisation. `docs/azure-devops.md` states which
+//! failures count against the host and which against one identity.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,51 +15,52 @@ use super::operation::Host;
 use super::organizacao::Patience;
 use super::transport::Call;
 
-/// `Retry-After` of a call that got no turn in time.
+/// `Retry-After` of a call that got no permit in time.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
-/// Number of lanes whose turns may all be taken at once; more calls than those wait.
+/// Number of lanes that can use all their permits at once; further calls wait.
 const FULL_LANES: usize = 4;
 
-/// Turns and circuits of an organisation.
+/// Permits and circuit breakers of an organisation.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// The two hosts of an organisation fail each on its own.
+    /// Circuit breakers of the two hosts of the organisation, which fail independently.
     hosts: [HostCircuit; 2],
     lanes: Lanes,
-    /// Turns of all lanes together, of people and of background work: neither uses up those of the other.
+    /// Permits of all lanes together, one pool for foreground and one for background calls, so that neither
+    /// exhausts the other.
     permits: [Arc<Semaphore>; 2],
-    /// Turns of calls that prove callers, so that made-up tokens do not keep the proved ones waiting.
+    /// Permits of calls that prove callers, so that made-up tokens do not delay proved callers.
     proof_permits: Arc<Semaphore>,
-    /// That of calls that prove callers: made-up tokens may fail as they like without closing the way to
-    /// others.
+    /// Circuit breaker of calls that prove callers; failures of made-up tokens do not open the circuit of
+    /// other calls.
     proof_breaker: Arc<Breaker>,
 }
 
-/// What is known of a host.
+/// Circuit breaker of a host.
 #[derive(Debug)]
 struct HostCircuit {
-    /// Counts failures that no identity is the cause of.
+    /// Counts failures that no single identity causes.
     breaker: Arc<Breaker>,
     hang_detector: HangDetector,
 }
 
-/// Permission for one attempt, with the turn that it takes.
+/// Permission for one attempt; holds its permits until it is dropped.
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
     circuit: &'a HostCircuit,
     identity: Option<Fingerprint>,
     tickets: Tickets,
     _permits: [Option<OwnedSemaphorePermit>; 2],
-    /// Kept by the call: a lane without calls may be dropped.
+    /// Holds the lane for the time of the call, because a lane without calls may be dropped.
     _lane: Option<Arc<Lane>>,
 }
 
 #[derive(Debug)]
 enum Tickets {
-    /// The outcome counts for nothing.
+    /// The outcome is not counted.
     None,
     Proof(Ticket),
-    /// A call without identity has no ticket of a lane.
+    /// A call without an identity has no ticket of a lane.
     Proved {
         host: Ticket,
         lane: Option<Ticket>,
@@ -67,7 +68,8 @@ enum Tickets {
 }
 
 impl Admission {
-    /// Makes an admission for `concurrency` calls at once of one identity.
+    /// Creates the admission for `concurrency` concurrent calls per identity; breakers stay open for
+    /// `open_for`.
     pub(super) fn new(organizacao: &str, concurrency: usize, open_for: Duration) -> Self {
         let circuit = |name: String| HostCircuit {
             breaker: Breaker::new(name, open_for),
@@ -86,7 +88,8 @@ impl Admission {
         }
     }
 
-    /// Waits for a turn of the call until `latest`, and lets it through unless a circuit is open.
+    /// Waits for the permits of the call until `latest`, and returns an error if none is free by then or a
+    /// circuit breaker is open.
     pub(super) async fn admit(&self, call: &Call<'_>, latest: Instant) -> Result<Pass<'_>, Error> {
         if call.operation.unproved {
             self.admit_proof(call, latest).await
@@ -119,7 +122,7 @@ impl Admission {
         };
         let lane = self.lanes.of(key, Instant::now());
         if call.operation.vital {
-            // A call that will be refused anyway does not wait for its turn first.
+            // A call that would be rejected anyway does not wait for a permit first.
             closed(&lane.breaker)?;
             closed(&circuit.breaker)?;
         }
@@ -146,18 +149,18 @@ impl Admission {
         })
     }
 
-    /// Returns `true` if the circuit of a host lets calls through without reserve.
+    /// Returns `true` if the circuit breaker of the host is closed.
     pub(super) fn is_closed(&self, host: Host) -> bool {
         self.circuit(host).breaker.is_closed()
     }
 
-    /// Returns the number of hosts whose circuit is open.
+    /// Returns the number of hosts whose circuit breaker is not closed.
     pub(super) fn open_hosts(&self) -> usize {
         let open = self.hosts.iter().filter(|circuit| !circuit.breaker.is_closed());
         open.count()
     }
 
-    /// Returns the number of lanes whose circuit is open.
+    /// Returns the number of lanes whose circuit breaker is not closed.
     pub(super) fn open_lanes(&self) -> usize {
         self.lanes.open()
     }
@@ -180,15 +183,14 @@ impl Admission {
 }
 
 impl Pass<'_> {
-    /// Notes how the attempt went: `error` is what it failed with.
+    /// Records the outcome of the attempt; `error` is the error with which it failed.
     pub(super) fn settle(self, error: Option<&Error>, now: Instant) {
         let timed_out = matches!(error, Some(Error::Timeout));
         let failed = error.is_some_and(Error::is_outage);
         match self.tickets {
             Tickets::None => {}
             Tickets::Proof(ticket) => {
-                // Azure DevOps may be slow or fail for one token; that it cannot be reached is no token's
-                // doing.
+                // Azure DevOps may be slow or fail for one token, but no token causes an unreachable host.
                 let unreachable = error.is_some_and(Error::is_unreachable);
                 ticket.settle(
                     if unreachable {
@@ -206,8 +208,8 @@ impl Pass<'_> {
                 if let Some(lane) = lane {
                     lane.settle(of_lane(timed_out, failed), now);
                 }
-                // Azure DevOps delays an identity that asks too much: a signed call that is slow says nothing
-                // of the host.
+                // Azure DevOps delays an identity that sends too many requests, so a timeout of a signed call
+                // says nothing about the host.
                 match self.identity.filter(|_| timed_out) {
                     Some(identity) => {
                         host.settle(Outcome::Unclear, now);

@@ -1,22 +1,22 @@
-//! The person that a work item is assigned to. Most answers tell an object; old servers, and some answers of
-//! new ones, tell text: `Name <account>`.
+//! The person to whom a work item is assigned. Most responses contain an object; old servers, and some
+//! responses of new ones, contain text: `Name <account>`.
 
 use serde_json::Value;
 use uuid::Uuid;
 
-/// The person that a work item is assigned to.
+/// Person to whom a work item is assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignee {
-    /// Identity, where told.
+    /// Identity, if the response contains it.
     pub id: Option<Uuid>,
     /// Display name.
     pub nome: String,
-    /// E-mail or account, where told.
+    /// E-mail or account, if the response contains it.
     pub unique_name: Option<String>,
 }
 
 impl Assignee {
-    /// Reads the value of an identity field.
+    /// Parses the value of an identity field. Returns `None` if the value names no person.
     pub(super) fn read(field: &Value) -> Option<Self> {
         let text = |name: &str| Some(field.get(name)?.as_str()?.to_owned());
         match field {

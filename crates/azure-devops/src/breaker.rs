@@ -1,16 +1,16 @@
-//! A circuit breaker: opens after several failures in a row, then lets one call at a time find out whether
-//! the way is good again.
+//! Circuit breaker: opens after several consecutive failures, then lets one probe at a time through until a
+//! probe succeeds.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failed attempts in a row that open it.
+/// Number of consecutive failures that open the circuit.
 pub(super) const THRESHOLD: u32 = 5;
 
-/// Shared by all calls to a host, or to a host for one identity.
+/// Circuit breaker shared by all calls to a host, or to a host for one identity.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    /// Name for the log.
+    /// Name of the host or lane in the log.
     name: String,
     open_for: Duration,
     state: Mutex<State>,
@@ -24,7 +24,7 @@ enum State {
     Open {
         until: Instant,
     },
-    /// One call is out to see. A call that takes longer than this leaves the next one to another call.
+    /// One probe is in flight. After `until` the next call becomes the probe.
     Probing {
         until: Instant,
     },
@@ -33,11 +33,12 @@ enum State {
 /// Outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is good.
+    /// The attempt succeeded.
     Works,
-    /// It is not.
+    /// The attempt failed.
     Failed,
-    /// Nothing: the cause lies elsewhere. A probe that ends so leaves the circuit open.
+    /// The attempt is not counted, because its cause lies elsewhere; a probe with this outcome leaves the
+    /// circuit open.
     Unclear,
 }
 
@@ -50,7 +51,7 @@ impl Breaker {
         })
     }
 
-    /// Lets a call through, or says how long to stay away.
+    /// Admits a call. Returns the remaining time as the error if the circuit is open.
     pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Ticket, Duration> {
         let mut state = self.lock();
         let probe = match *state {
@@ -70,7 +71,7 @@ impl Breaker {
         })
     }
 
-    /// Returns for how long no call is let through yet, if it is open.
+    /// Returns the remaining time for which the circuit rejects calls. Returns `None` if it is not open.
     pub(super) fn open_for(&self, now: Instant) -> Option<Duration> {
         match *self.lock() {
             State::Open { until } if now < until => Some(until - now),
@@ -78,12 +79,12 @@ impl Breaker {
         }
     }
 
-    /// Returns `true` if calls are let through without reserve.
+    /// Returns `true` if the circuit is closed.
     pub(super) fn is_closed(&self) -> bool {
         matches!(*self.lock(), State::Closed { .. })
     }
 
-    /// Opens a closed circuit at once.
+    /// Opens a closed circuit immediately.
     pub(super) fn trip(&self, now: Instant) {
         let mut state = self.lock();
         if matches!(*state, State::Closed { .. }) {
@@ -113,7 +114,7 @@ impl Breaker {
 
     fn fail(&self, now: Instant) {
         let mut state = self.lock();
-        // A call from before it opened tells nothing new.
+        // The failure of a call from before the opening is not counted.
         if let State::Closed { failures } = *state {
             let failures = failures + 1;
             if failures < THRESHOLD {
@@ -124,7 +125,7 @@ impl Breaker {
         }
     }
 
-    /// Leaves the circuit open until then, unless another call has closed it meanwhile.
+    /// Leaves the circuit open until `until`, unless another call has closed it in the meantime.
     fn reopen(&self, until: Instant) {
         let mut state = self.lock();
         if !matches!(*state, State::Closed { .. }) {
@@ -133,8 +134,8 @@ impl Breaker {
     }
 }
 
-/// Permission for one attempt; must be told how it went. Dropped untold (the caller went away), it counts as
-/// nothing, and the next call probes instead.
+/// Permission for one attempt, to be settled with its outcome. A ticket that is dropped unsettled (a
+/// cancelled call) is not counted, and the next call becomes the probe.
 #[derive(Debug)]
 pub(super) struct Ticket {
     breaker: Arc<Breaker>,
@@ -200,7 +201,7 @@ mod tests {
         assert!(breaker.admit(now).is_err(), "a failed probe opens it again");
 
         let now = now + OPEN_FOR;
-        // A probe that went away is no reason to wait.
+        // A cancelled probe does not cause another wait.
         drop(breaker.admit(now));
         let probe = admit(&breaker, Instant::now() + OPEN_FOR * 3);
         probe.settle(Outcome::Works, now);

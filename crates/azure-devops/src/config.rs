@@ -1,4 +1,4 @@
-//! Organisations that the client knows, and its limits.
+//! Organisations and limits of the client.
 
 use std::time::Duration;
 
@@ -6,52 +6,54 @@ use aponta_domain::organizacao::NomeOrganizacao;
 use reqwest::Url;
 use secrecy::SecretString;
 
-/// Organisations and limits of the client.
+/// Configuration of the client.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// Every configured organisation once; the first one is the default.
+    /// Configured organisations, each once; the first one is the default.
     pub organizacoes: Vec<OrganizacaoConfig>,
-    /// Where others are, that the vault names.
+    /// Addresses of the organisations that only the vault names.
     pub hosts: Hosts,
-    /// Longest wait for a TCP and TLS connection.
+    /// Timeout of a TCP and TLS connection.
     pub connect_timeout: Duration,
-    /// Longest call, with all its retries and the wait for its turn.
+    /// Timeout of a call, with all its retries and the wait for its permit.
     pub timeout: Duration,
-    /// Longest call of background work. Azure DevOps delays an identity that asks too much by up to 30 s.
+    /// Timeout of a background call. Azure DevOps delays an identity that sends too many requests by up to 30
+    /// s.
     pub background_timeout: Duration,
-    /// Largest answer, decompressed.
+    /// Maximum number of bytes of a decompressed response.
     pub max_answer_bytes: usize,
-    /// Calls at once of one identity to one organisation; those of all identities together are four times as
-    /// many.
+    /// Maximum number of concurrent calls of one identity to one organisation; the maximum for all identities
+    /// together is four times as high.
     pub concurrency: usize,
-    /// How long a circuit breaker stays open after several failures in a row.
+    /// Time for which a circuit breaker stays open.
     pub breaker_open: Duration,
 }
 
-/// One organisation.
+/// Organisation with its addresses.
 #[derive(Debug, Clone)]
 pub struct OrganizacaoConfig {
-    /// Its name.
+    /// Name of the organisation.
     pub nome: NomeOrganizacao,
-    /// Base of its REST API, without a slash at the end.
+    /// Base address of the REST API, without a trailing slash.
     pub base_url: Url,
-    /// Base of its identity service, likewise.
+    /// Base address of the identity service, without a trailing slash.
     pub identity_url: Url,
-    /// The PAT that the service itself uses there.
+    /// PAT of the service for the organisation.
     pub pat: Option<SecretString>,
 }
 
-/// Where organisations are found by name.
+/// Addresses from which those of an organisation are derived.
 #[derive(Debug, Clone)]
 pub struct Hosts {
-    /// Address above the organisations.
+    /// Parent address of the organisations.
     pub api: Url,
-    /// The same for their identities; `None`: a collection on a server of one's own serves them itself.
+    /// Parent address of the identity services; `None` for Azure DevOps Server, whose collections serve
+    /// identities themselves.
     pub identity: Option<Url>,
 }
 
 impl Hosts {
-    /// Returns the organisation of this name.
+    /// Returns the configuration of the organisation with this name.
     #[must_use]
     pub fn organizacao(&self, nome: NomeOrganizacao, pat: Option<SecretString>) -> OrganizacaoConfig {
         let base_url = child(&self.api, nome.as_str());

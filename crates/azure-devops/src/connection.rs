@@ -10,38 +10,39 @@ use super::operation::{CONNECTION_DATA, Host, KNOWN_USER, Operation};
 use super::organizacao::{Organizacao, text_at};
 use aponta_domain::ids::person_id;
 
-/// Asks for nothing but the identity.
+/// Parameters that restrict the response to the identity.
 const QUERY: [(&str, &str); 3] = [
     ("connectOptions", "none"),
     ("lastChangeId", "-1"),
     ("lastChangeId64", "-1"),
 ];
 
-/// How descriptors of the anonymous identity begin.
+/// Prefix of the descriptor of the anonymous identity.
 const ANONYMOUS_DESCRIPTOR: &str = "system:publicaccess";
 
-/// The member that a credential proves, and the organisation that told it.
+/// Member that a credential proves, and the organisation that responded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// The member.
+    /// Member.
     pub identity: Identity,
     /// Id of the organisation, which a rename does not change.
     pub instance_id: Uuid,
 }
 
 impl Organizacao {
-    /// The member of this organisation that `credential` proves.
+    /// Returns the member of this organisation that `credential` proves.
     ///
     /// # Errors
-    /// [`Error::InvalidCredential`] when it proves no identity: organisations with public projects answer
-    /// even made-up credentials with 200, as the anonymous identity.
+    /// [`Error::InvalidCredential`] if the credential proves no identity. Organisations with public projects
+    /// respond with 200 even to made-up credentials, as the anonymous identity.
     pub async fn authenticated_user(&self, credential: &Credential) -> Result<Proof, Error> {
         self.connection_data(&CONNECTION_DATA, credential).await
     }
 
-    /// The same for a credential that was proved before: it need not wait behind those that were not.
+    /// Returns the member for a credential that was proved before. The call does not wait behind unproved
+    /// credentials.
     ///
-    /// # Errors
+    /// Returns the errors of [`authenticated_user`](Self::authenticated_user).
     /// As for [`authenticated_user`](Self::authenticated_user).
     pub async fn known_user(&self, credential: &Credential) -> Result<Proof, Error> {
         self.connection_data(&KNOWN_USER, credential).await
@@ -79,7 +80,7 @@ fn identity(data: &Value) -> Result<Identity, Error> {
     if is_placeholder_id(authenticated) || descriptor.to_ascii_lowercase().starts_with(ANONYMOUS_DESCRIPTOR) {
         return Err(refused);
     }
-    // They differ when one identity speaks for another, which no caller should do here.
+    // The ids differ if one identity acts for another, which no caller may do here.
     if data.get("authorizedUser").is_some_and(|user| !user.is_null())
         && id("authorizedUser") != Some(authenticated)
     {

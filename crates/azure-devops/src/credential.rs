@@ -1,4 +1,4 @@
-//! What a call is signed with.
+//! Credentials that sign calls.
 
 use std::sync::LazyLock;
 
@@ -9,14 +9,14 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-/// A secret and the form in which it goes over the wire.
+/// Secret and the scheme with which it is sent.
 #[derive(Debug, Clone)]
 pub struct Credential {
     scheme: Scheme,
     secret: SecretString,
 }
 
-/// How a secret is sent.
+/// Scheme with which a secret is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// A PAT: `Basic base64(":" + pat)`.
@@ -25,18 +25,18 @@ pub enum Scheme {
     Bearer,
 }
 
-/// A keyed hash of a secret, good for this process only: tells secrets apart without keeping them.
+/// Keyed hash of a secret, valid in this process only: distinguishes secrets without storing them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
-/// New in each process, so that a hash tells nothing outside of it.
+/// Generated in each process, so that a hash is useless outside of the process.
 static KEY: LazyLock<hmac::Key> = LazyLock::new(|| {
     let halves = [Uuid::new_v4(), Uuid::new_v4()];
     hmac::Key::new(hmac::HMAC_SHA256, &halves.map(Uuid::into_bytes).concat())
 });
 
 impl Fingerprint {
-    /// The hash of `secret`.
+    /// Returns the hash of `secret`.
     #[must_use]
     pub fn of(secret: &str) -> Self {
         let tag = hmac::sign(&KEY, secret.as_bytes());
@@ -47,25 +47,26 @@ impl Fingerprint {
 }
 
 impl Credential {
-    /// `secret`, sent as `scheme`.
+    /// Creates a credential that sends `secret` with `scheme`.
     #[must_use]
     pub fn new(scheme: Scheme, secret: SecretString) -> Self {
         Self { scheme, secret }
     }
 
-    /// A personal access token.
+    /// Creates the credential of a personal access token.
     #[must_use]
     pub fn pat(secret: SecretString) -> Self {
         Self::new(Scheme::Pat, secret)
     }
 
-    /// Which identity is asking, as far as we can tell: the same secret is the same identity.
+    /// Returns the hash that stands for the identity of the caller: equal secrets count as one identity.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.secret.expose_secret())
     }
 
-    /// The header, marked so that no log prints it; `None` when the secret cannot stand in one.
+    /// Returns the header value, marked as sensitive so that no log prints it. Returns `None` if the secret
+    /// contains characters that a header must not contain.
     pub(super) fn header(&self) -> Option<HeaderValue> {
         let secret = self.secret.expose_secret();
         let text = match self.scheme {

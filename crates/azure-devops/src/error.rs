@@ -1,77 +1,76 @@
-//! What can go wrong between us and Azure DevOps, told apart by what the caller should do about it.
+//! Errors of calls to Azure DevOps, distinguished by the reaction that the caller needs.
 
 use std::time::Duration;
 
-/// Why a call brought no usable answer. Holds nothing that must not be logged.
+/// Reason why a call got no usable response. Contains nothing that must not be logged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The credential proves no identity there: 401, 203, a redirect or a sign-in page, or the anonymous
-    /// identity.
+    /// The credential proves no identity: 401, 203, a redirect, a sign-in page or the anonymous identity.
     #[error("credential not accepted (status {status})")]
     InvalidCredential {
-        /// Status of the answer.
+        /// Status of the response.
         status: u16,
     },
-    /// The identity is known and may not do this (403).
+    /// The identity is known and lacks the permission (403).
     #[error("forbidden (status 403)")]
     Forbidden,
-    /// Another organisation answers under this name: its `instanceId` is not the one that was pinned.
+    /// Another organisation responds under this name: its `instanceId` is not the pinned one.
     #[error("another organisation answers under this name")]
     Replaced,
-    /// The server is older than the oldest that is served.
+    /// The server is older than the oldest supported version.
     #[error("the server is older than Azure DevOps Server 2019.1")]
     OutdatedServer,
-    /// The server lacks the resource of the call; newer servers have it.
+    /// The server lacks the resource of the call, which newer servers have.
     #[error("the server does not have this resource")]
     NotOffered,
     /// The object does not exist, or is hidden from this identity (404).
     #[error("not found (status 404)")]
     NotFound,
-    /// This identity asked too much.
+    /// This identity sent too many requests.
     #[error("throttled")]
     Throttled {
-        /// When to come back, where the answer told it.
+        /// Time to wait before the next call, if the response contains it.
         retry_after: Option<Duration>,
     },
-    /// It cannot be used at the moment.
+    /// The service is temporarily unavailable.
     #[error("unavailable: {reason}")]
     Unavailable {
-        /// What was seen.
+        /// Reason.
         reason: Unavailability,
-        /// When to come back, where known.
+        /// Time to wait before the next call, if known.
         retry_after: Option<Duration>,
     },
-    /// No answer within the time allowed.
+    /// No response within the timeout.
     #[error("no answer in time")]
     Timeout,
-    /// An answer that means nothing to us; says which rule it broke.
+    /// A response that cannot be interpreted; contains the rule that it breaks.
     #[error("malformed response: {0}")]
     Nonsense(&'static str),
-    /// The request was understood and refused (400, 409, 412, ...).
+    /// The request was understood and rejected (400, 409, 412, ...).
     #[error("rejected (status {status}, {type_key})")]
     Rejected {
-        /// Status of the answer.
+        /// Status of the response.
         status: u16,
-        /// `typeKey` of the error body, or nothing. The prose is localised and may name people; it is not
-        /// kept.
+        /// `typeKey` of the error body, or empty. The message is dropped, because it is localised and may
+        /// name people.
         type_key: String,
-        /// Fields that a rule of the process objects to, and how: `Custom.Area [required]`.
+        /// Fields that a rule of the process rejects, with the reason: `Custom.Area [required]`.
         fields: Vec<String>,
     },
 }
 
-/// What an unavailable service looked like.
+/// Reason why the service is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unavailability {
-    /// It answered so.
+    /// The service responded with this status.
     Status(u16),
-    /// No connection, or one that broke.
+    /// The connection failed or was lost.
     Connection(String),
-    /// It failed so often that it is left alone for a while.
+    /// The circuit breaker is open.
     BreakerOpen,
-    /// Too many calls of ours wait for their turn.
+    /// Too many of our calls wait for a permit.
     Busy,
-    /// It answered, but the database that knows the owner of this name did not.
+    /// The service responded, but the owner of the name could not be read from the database.
     Unrecorded,
 }
 
@@ -88,7 +87,7 @@ impl std::fmt::Display for Unavailability {
 }
 
 impl Error {
-    /// When a caller should come back, where that is known.
+    /// Returns the time to wait before the next call. Returns `None` if it is not known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -97,7 +96,7 @@ impl Error {
         }
     }
 
-    /// A word for logs and metrics, one of a dozen.
+    /// Returns the name of the error for logs and metrics, one of about a dozen.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -121,7 +120,7 @@ impl Error {
         }
     }
 
-    /// The database did not tell the owner of this name.
+    /// Returns the error for an owner of a name that could not be read from the database.
     #[must_use]
     pub fn unrecorded() -> Self {
         Self::unavailable(Unavailability::Unrecorded, None)
@@ -131,7 +130,7 @@ impl Error {
         Self::Unavailable { reason, retry_after }
     }
 
-    /// Whether Azure DevOps was asked at all.
+    /// Returns `true` if the request was sent to Azure DevOps.
     #[must_use]
     pub fn was_sent(&self) -> bool {
         !matches!(
@@ -143,7 +142,7 @@ impl Error {
         )
     }
 
-    /// Whether the server refused the `api-version`, and so did nothing of what was asked.
+    /// Returns `true` if the server rejected the `api-version`, and so did not execute the request.
     pub(super) fn is_version_refused(&self) -> bool {
         let Self::Rejected {
             status: 400,
@@ -158,8 +157,8 @@ impl Error {
             .any(|refusal| type_key.contains(refusal))
     }
 
-    /// Whether the object was changed in the meantime: the revision asked for is not there any more. Two
-    /// writers that pass the test at once are told with 409.
+    /// Returns `true` if the object was changed in the meantime, so that the requested revision is no longer
+    /// current. Azure DevOps responds with 409 if two writers pass the revision test at once.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(
@@ -171,8 +170,9 @@ impl Error {
         )
     }
 
-    /// Whether a rule of the process refused a change. It stays refused until people change something; any
-    /// other 400 may pass by itself, as VS402625 does when two changes of a work item meet.
+    /// Returns `true` if a rule of the process rejected a change. Such a change stays rejected until the data
+    /// or the rule changes; any other 400 may be temporary, such as VS402625 for two concurrent changes of a
+    /// work item.
     #[must_use]
     pub fn is_broken_rule(&self) -> bool {
         match self {
@@ -183,11 +183,11 @@ impl Error {
         }
     }
 
-    /// Whether a change that ended so was certainly not applied: Azure DevOps said so, or was never asked.
+    /// Returns `true` if a failed change was certainly not applied: it was rejected, or never sent.
     #[must_use]
     pub fn was_not_applied(&self) -> bool {
         match self {
-            // With any other status it is a page of some proxy, which may have swallowed the answer.
+            // Any other status comes from a proxy's page, and the proxy may have lost the real response.
             Self::InvalidCredential { status } => *status == 401,
             Self::Forbidden
             | Self::NotFound
@@ -201,13 +201,13 @@ impl Error {
         }
     }
 
-    /// Whether the service could not be used, as opposed to having answered something.
+    /// Returns `true` if the service was unavailable, timed out or throttled the call.
     #[must_use]
     pub fn is_away(&self) -> bool {
         self.is_outage() || matches!(self, Self::Throttled { .. })
     }
 
-    /// Whether there was no connection, or one that broke.
+    /// Returns `true` if the connection failed or was lost.
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(
             self,
@@ -218,16 +218,17 @@ impl Error {
         )
     }
 
-    /// Whether the service itself failed, as opposed to having answered something.
+    /// Returns `true` if the service was unavailable or timed out.
     pub(super) fn is_outage(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Timeout)
     }
 }
 
-/// Classifies a failure below HTTP. Addresses are left out: they hold names of people's projects.
+/// Classifies a failure below HTTP. Addresses are left out, because they contain project names.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn connection_error(error: reqwest::Error) -> Error {
-    // Without a connection no identity was asked for: the host is the cause.
+    // A timeout while connecting is caused by the host, not by an identity, so it counts as a connection
+    // error.
     if error.is_timeout() && !error.is_connect() {
         return Error::Timeout;
     }

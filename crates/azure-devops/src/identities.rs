@@ -1,4 +1,4 @@
-//! People: by id, and their pictures.
+//! People: lookup by id, and their pictures.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use super::operation::{Host, READ_AVATAR, READ_IDENTITY};
 use super::organizacao::{Organizacao, text_at};
 use aponta_domain::ids::person_id;
 
-/// Larger pictures are not worth carrying in every answer; base64 characters.
+/// Maximum length of a picture in base64 characters; larger ones are too large for every response.
 const LARGEST_AVATAR: usize = 256 << 10;
 
 /// Property with the id in Entra.
@@ -27,34 +27,34 @@ pub fn is_placeholder_id(id: Uuid) -> bool {
     id.is_nil() || id == ANONYMOUS
 }
 
-/// A member of an organisation.
+/// Member of an organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Id in the organisation (not that of Entra).
+    /// Id in the organisation (not the id in Entra).
     pub id: Uuid,
-    /// Id that organisations share, where it differs from `id`.
+    /// Id shared by all organisations, if it differs from `id`.
     pub master_id: Option<Uuid>,
     /// Id in Entra.
     pub object_id: Option<Uuid>,
     /// Display name.
     pub nome: Option<String>,
-    /// E-mail to show: the first one of `emails`.
+    /// E-mail for display: the first one of `emails`.
     pub email: Option<String>,
-    /// Every e-mail: the sign-in name, then the mailbox.
+    /// All e-mail addresses: the sign-in name, then the mailbox.
     pub emails: Vec<String>,
-    /// Sign-in names that are no e-mail, on a server of one's own: `name` or `DOMAIN\name`, as the server
-    /// tells them.
+    /// Sign-in names that are not an e-mail, on Azure DevOps Server: `name` or `DOMAIN\name`, as the server
+    /// reports them.
     pub accounts: Vec<String>,
     /// Key of the picture.
     pub subject_descriptor: Option<String>,
 }
 
 impl Identity {
-    /// Everything but the id is optional.
+    /// Reads an identity; all values except the id are optional.
     pub(super) fn from_json(id: Uuid, user: &Value) -> Self {
         let property = |name: &str| text_at(user, &format!("/properties/{}/$value", name.replace('/', "~1")));
         let id_of = |text: Option<String>| text.as_deref().and_then(person_id);
-        // The account is what people sign in with; on a server of one's own it is DOMAIN\name.
+        // The account is the sign-in name; on Azure DevOps Server it is `DOMAIN\name`.
         let account = property("Account");
         let mut emails: Vec<String> = Vec::new();
         for address in [account.clone(), property("Mail")].into_iter().flatten() {
@@ -82,15 +82,14 @@ impl Identity {
         }
     }
 
-    /// Every id of this person: the one in the organisation, the one that organisations share, the one in
-    /// Entra.
+    /// Returns all ids of this person: in the organisation, shared by organisations, in Entra.
     pub fn ids(&self) -> impl Iterator<Item = Uuid> {
         [Some(self.id), self.master_id, self.object_id]
             .into_iter()
             .flatten()
     }
 
-    /// Returns `true` if the id is one of this person's.
+    /// Returns `true` if `id` is one of the ids of this person.
     #[must_use]
     pub fn has_id(&self, id: Uuid) -> bool {
         self.ids().any(|own| own == id)
@@ -98,11 +97,11 @@ impl Identity {
 }
 
 impl Organizacao {
-    /// The person with this id, if the organisation knows an active one; groups do not count. The id may be
-    /// one that the organisation shares with others: the answer then holds the local one.
+    /// Returns the person with this id. Returns `None` if the organisation has no active person with the id;
+    /// groups are ignored. For an id shared by organisations, the result contains the local one.
     ///
     /// # Errors
-    /// When it cannot be told.
+    /// Returns an error if the lookup fails.
     pub async fn identity(&self, credential: &Credential, id: Uuid) -> Result<Option<Identity>, Error> {
         let query = [("identityIds", &*id.to_string())];
         let answer = self
@@ -123,10 +122,11 @@ impl Organizacao {
         Ok(people.into_iter().find(|identity| identity.has_id(id)))
     }
 
-    /// The picture of a person as a `data:` URI, if there is one that browsers show.
+    /// Returns the picture of a person as a `data:` URI. Returns `None` if there is none that browsers can
+    /// show.
     ///
     /// # Errors
-    /// When it cannot be told.
+    /// Returns an error if the call fails.
     pub async fn avatar(&self, credential: &Credential, subject: &str) -> Result<Option<String>, Error> {
         let path = ["_apis", "graph", "Subjects", subject, "avatars"];
         let query = [("size", "medium"), ("format", "png")];
@@ -134,7 +134,7 @@ impl Organizacao {
             .get(&READ_AVATAR, Host::Identity, &path, &query, credential)
             .await
         {
-            // Servers of one's own have no pictures at this address.
+            // Azure DevOps Server has no pictures at this address.
             Err(Error::NotFound | Error::NotOffered) => return Ok(None),
             answer => answer?.json::<Value>()?,
         };

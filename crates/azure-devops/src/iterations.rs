@@ -1,4 +1,4 @@
-//! Iterations of teams and what is planned for them, and the areas of teams.
+//! Iterations of teams with their work items, and the areas of teams.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::operation::{Host, LIST_ITERATION_WORK_ITEMS, LIST_ITERATIONS, READ_TE
 use super::organizacao::{Organizacao, text_at};
 use super::queries::{Relation, distinct, ids_of};
 
-/// An iteration. Its dates are days at midnight UTC, kept as they were told.
+/// Iteration. Its dates are days at midnight UTC, stored as received.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Iteration {
     /// Id.
@@ -20,15 +20,15 @@ pub struct Iteration {
     /// Path.
     #[serde(default)]
     pub path: Option<String>,
-    /// When.
+    /// Dates.
     #[serde(default)]
     pub attributes: IterationAttributes,
-    /// Its REST address, for display only.
+    /// REST address, for display only.
     #[serde(default)]
     pub url: Option<String>,
 }
 
-/// When an iteration is.
+/// Dates of an iteration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IterationAttributes {
@@ -40,33 +40,33 @@ pub struct IterationAttributes {
     pub time_frame: Option<String>,
 }
 
-/// By which values of which field work items are a team's.
+/// Field and values that assign work items to a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TeamAreas {
-    /// Reference name of the field: the area path, unless the process says otherwise.
+    /// Reference name of the field: the area path unless the process defines another one.
     pub field: String,
-    /// Its values. A team may have none.
+    /// Values of the field; may be empty.
     pub areas: Vec<TeamArea>,
-    /// How many values there were besides, which could not be read.
+    /// Number of further values that could not be parsed.
     pub unreadable: usize,
 }
 
-/// The field that teams are told apart by unless their process says otherwise.
+/// Field that assigns work items to teams unless the process defines another one.
 pub const AREA_PATH: &str = "System.AreaPath";
 
-/// Returns `true` if this is a reference name, which can stand in a query as it is.
+/// Returns `true` if `text` is a reference name, which needs no escaping in a query.
 fn is_reference_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_');
     (1..=128).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// What a team calls its own.
+/// Value of the field that assigns work items to a team.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TeamArea {
     /// Path of the area.
     pub value: String,
-    /// Whether what is below it counts, too.
+    /// `true` if the descendants of the area are included.
     #[serde(default)]
     pub include_children: bool,
 }
@@ -79,10 +79,10 @@ struct IterationWorkItems {
 }
 
 impl Organizacao {
-    /// Iterations of a team; without one of the project's default team.
+    /// Returns the iterations of a team; `team: None` stands for the default team of the project.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such project or team.
+    /// [`Error::NotFound`] if the project or team does not exist.
     pub async fn iterations(
         &self,
         credential: &Credential,
@@ -97,10 +97,10 @@ impl Organizacao {
         Ok(found.value.good)
     }
 
-    /// Ids of the work items of an iteration, each once.
+    /// Returns the ids of the work items of an iteration, each once.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such iteration.
+    /// [`Error::NotFound`] if the iteration does not exist.
     pub async fn iteration_work_items(
         &self,
         credential: &Credential,
@@ -116,11 +116,11 @@ impl Organizacao {
         Ok(distinct(ids_of(found.work_item_relations)))
     }
 
-    /// By which values of which field work items are a team's.
+    /// Returns the field and the values that assign work items to the team.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such team, [`Error::Nonsense`] when the field has no name of a
-    /// field.
+    /// [`Error::NotFound`] if the team does not exist, [`Error::Nonsense`] if the field has no valid
+    /// reference name.
     pub async fn team_areas(
         &self,
         credential: &Credential,

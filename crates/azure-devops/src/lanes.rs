@@ -1,5 +1,5 @@
-//! Lanes: each identity has turns and a circuit breaker of its own at each host. Azure DevOps delays
-//! identities one by one, and a delayed one must neither use up the turns of others nor open their circuit.
+//! Lanes: each identity has its own permits and circuit breaker at each host. Azure DevOps delays single
+//! identities, and a delayed one must neither use up the permits of others nor open their circuit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,37 +12,37 @@ use super::credential::Fingerprint;
 use super::operation::Host;
 use super::organizacao::Patience;
 
-/// Maximum number of lanes that are kept while no call is in them.
+/// Maximum number of lanes that are held while they are idle.
 const MOST: usize = 4_096;
-/// Number of lanes from which idle ones are looked for.
+/// Number of lanes from which idle lanes are removed.
 const SWEEP_FROM: usize = 64;
-/// Time after which an unused lane is dropped. Azure DevOps counts over five minutes.
+/// Time after which an unused lane is idle. Azure DevOps measures usage over five minutes.
 const IDLE: Duration = Duration::from_mins(10);
 
-/// Number of identities that a host must leave without an answer before it counts as hanging itself.
+/// Number of identities whose calls must time out before the host itself counts as hanging.
 const IDENTITIES: usize = 3;
-/// Time after which an earlier timeout does not count any more.
+/// Time after which an earlier timeout is no longer counted against the host.
 const TIMEOUT_TTL: Duration = Duration::from_mins(2);
 
-/// Key of a lane. Background calls have lanes of their own: they may be slow for longer, and take no turn from
-/// people.
+/// Key of a lane. Background calls have separate lanes, because their timeout is longer and foreground calls
+/// must not lose permits to background calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LaneKey {
     pub(super) host: Host,
-    /// `None`: unsigned.
+    /// `None` for unsigned calls.
     pub(super) identity: Option<Fingerprint>,
     pub(super) patience: Patience,
 }
 
-/// Permits and circuit of one lane.
+/// Permits and circuit breaker of one key.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) permits: Arc<Semaphore>,
-    /// Counts answers that did not come in time, and nothing else.
+    /// Counts timeouts only.
     pub(super) breaker: Arc<Breaker>,
 }
 
-/// The lanes of an organisation.
+/// Lanes of an organisation.
 #[derive(Debug)]
 pub(super) struct Lanes {
     organizacao: String,
@@ -70,7 +70,7 @@ impl Entry {
 }
 
 impl Lanes {
-    /// Makes lanes with `permits` calls at once each, whose circuit stays open for `open_for`.
+    /// Creates lanes with `permits` concurrent calls each, whose circuit breakers stay open for `open_for`.
     pub(super) fn new(organizacao: &str, permits: usize, open_for: Duration) -> Self {
         Self {
             organizacao: organizacao.to_owned(),
@@ -83,7 +83,8 @@ impl Lanes {
         }
     }
 
-    /// Returns the lane of `key`. It is kept as long as the caller holds it.
+    /// Returns the lane of `key`, and creates it if necessary. The lane is not removed while the caller holds
+    /// it.
     pub(super) fn of(&self, key: LaneKey, now: Instant) -> Arc<Lane> {
         let mut table = self.lock();
         if let Some(entry) = table.lanes.get_mut(&key) {
@@ -103,7 +104,7 @@ impl Lanes {
         lane
     }
 
-    /// Returns the number of lanes whose circuit is open.
+    /// Returns the number of lanes whose circuit breaker is not closed.
     pub(super) fn open(&self) -> usize {
         let table = self.lock();
         let open = table
@@ -120,7 +121,7 @@ impl Lanes {
 }
 
 impl Table {
-    /// Drops idle lanes once there are many, and every free one at the limit.
+    /// Removes idle lanes once the threshold is reached, and all lanes without calls at the maximum.
     fn sweep(&mut self, now: Instant) {
         if self.lanes.len() < self.sweep_from {
             return;
@@ -130,13 +131,14 @@ impl Table {
         if self.lanes.len() >= MOST {
             self.lanes.retain(|_, entry| !entry.is_free());
         }
-        // Twice as many as are in use: the cost of a sweep is spread over as many new lanes.
+        // The next sweep comes at twice the current number of lanes, so that its cost is spread over as many
+        // new lanes.
         self.sweep_from = (self.lanes.len() * 2).clamp(SWEEP_FROM, MOST);
     }
 }
 
-/// Tells a host that hangs from identities that are delayed: the host hangs when several identities in a row
-/// get no answer in time and none gets one.
+/// Distinguishes a hanging host from delayed identities: the host hangs if calls of several identities time
+/// out in a row without any response in between.
 #[derive(Debug, Default)]
 pub(super) struct HangDetector(Mutex<RecentTimeouts>);
 
@@ -148,7 +150,7 @@ struct RecentTimeouts {
 }
 
 impl HangDetector {
-    /// Notes a timeout. Returns `true` if the host seems to hang; the count begins anew then.
+    /// Records a timeout. Returns `true` if the host seems to hang, and restarts the count.
     pub(super) fn note(&self, identity: Fingerprint, now: Instant) -> bool {
         let mut recent = self.lock();
         let is_old = |last: Instant| now.saturating_duration_since(last) > TIMEOUT_TTL;
@@ -167,7 +169,7 @@ impl HangDetector {
         hangs
     }
 
-    /// Notes an answer.
+    /// Records a response.
     pub(super) fn end(&self) {
         let mut recent = self.lock();
         if recent.timeouts > 0 {

@@ -1,31 +1,31 @@
-//! Reading JSON that is not always what its description promises: byte order marks, `null` in lists, single
-//! broken elements. Dates and enumerations are kept as the text that they are: `0001-01-01T00:00:00` without
-//! a zone and words that we do not know are both legal.
+//! Lenient parser of JSON that does not always match its specification: byte order marks, `null` in lists,
+//! single broken elements. Dates and enumerations stay text, because `0001-01-01T00:00:00` without a zone and
+//! unknown words are both legal.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// The body as `T`; a byte order mark before it is skipped.
+/// Parses the body as `T` and skips a byte order mark.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
 }
 
-/// `{"count": n, "value": [...]}`. One broken element does not spoil the page.
+/// `{"count": n, "value": [...]}`; a broken element does not invalidate the page.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T: DeserializeOwned> {
     #[serde(alias = "values", deserialize_with = "elements")]
     pub(super) value: Elements<T>,
 }
 
-/// What a list held.
+/// Elements of a list.
 #[derive(Debug)]
 pub(super) struct Elements<T> {
-    /// Those that could be read, in order.
+    /// Parsed elements, in order.
     pub(super) good: Vec<T>,
-    /// How many were there but could not be read.
+    /// Number of elements that could not be parsed.
     pub(super) unreadable: usize,
-    /// How many rows the page had, `null` among them.
+    /// Number of rows of the page, including `null`.
     pub(super) rows: usize,
 }
 

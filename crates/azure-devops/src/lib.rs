@@ -1,11 +1,11 @@
-//! The client of Azure DevOps: knows its addresses, its versions and its ways to fail. Knows nothing of our
-//! tables, and nothing of the package `aponta`, which fills its [`config`].
+//! Client of Azure DevOps: handles its addresses, API versions and failures. Independent of our tables and of
+//! the package `aponta`, which fills its [`config`].
 //!
-//! An [`Organizacao`] is asked; what can be asked stands in one file per area ([`connection`],
-//! [`identities`], [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`],
-//! [`scopes`]). `docs/azure-devops.md` says what each failure becomes.
+//! Calls are methods of an [`Organizacao`], in one file per area ([`connection`], [`identities`],
+//! [`projects`], [`teams`], [`iterations`], [`queries`], [`work_items`], [`work_item_types`], [`scopes`]).
+//! `docs/azure-devops.md` states how each failure is reported to callers.
 
-/// Returns the target of log lines: the path of the module as the package `aponta` shows it.
+/// Returns the target of log lines: the path of the module as shown by the package `aponta`.
 macro_rules! target {
     () => {
         concat!("aponta::", module_path!())
@@ -67,21 +67,21 @@ pub use versions::ApiVersion;
 
 const USER_AGENT: &str = concat!("aponta/", env!("CARGO_PKG_VERSION"));
 
-/// Idle connections kept per host.
+/// Maximum number of idle connections per host.
 const IDLE_CONNECTIONS: usize = 16;
 
-/// An organisation that we serve, and the credential that is ours there.
+/// Organisation that the service serves, with the service's credential for it.
 #[derive(Debug, Clone)]
 pub struct Tenant {
-    /// The way to it.
+    /// Client of the organisation.
     pub organizacao: Organizacao,
     /// PAT of the service; never used for a caller without a proved membership.
     pub pat: Option<Credential>,
-    /// Where the PAT comes from.
+    /// Origin of the PAT.
     pub origem: Origem,
 }
 
-/// All organisations that we serve: those of the configuration and those of the vault.
+/// All organisations that the service serves: those of the configuration and those of the vault.
 #[derive(Clone)]
 pub struct AzureDevOps(Arc<Inner>);
 
@@ -94,19 +94,19 @@ struct Inner {
 }
 
 impl AzureDevOps {
-    /// Prepares the client; connects to no server yet.
+    /// Creates the client without connecting to any server.
     ///
     /// # Errors
-    /// When the machine has no certificates to trust.
+    /// Returns an error if the machine has no trusted certificates.
     pub fn new(config: &ClientConfig) -> Result<Self, BuildError> {
         let hook: Hook = Arc::new(note_call);
         Self::with_hook(config, &hook)
     }
 
-    /// The same, telling `hook` of every call.
+    /// Creates the client with a `hook` that receives a record of every call.
     ///
     /// # Errors
-    /// As for [`new`](Self::new).
+    /// Returns the errors of [`new`](Self::new).
     pub fn with_hook(config: &ClientConfig, hook: &Hook) -> Result<Self, BuildError> {
         let azure = Self(Arc::new(Inner {
             config: config.clone(),
@@ -119,14 +119,14 @@ impl AzureDevOps {
         Ok(azure)
     }
 
-    /// Every organisation, the default one first.
+    /// Returns all organisations, the default one first.
     #[must_use]
     pub fn tenants(&self) -> Arc<[Tenant]> {
         // A plain value: a panic cannot leave it half-written.
         Arc::clone(&self.0.tenants.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The organisation of `AZURE_DEVOPS_ORG_URL`, or else the first one.
+    /// Returns the organisation of `AZURE_DEVOPS_ORG_URL`, or else the first one.
     #[must_use]
     pub fn default_organizacao(&self) -> Option<NomeOrganizacao> {
         self.tenants()
@@ -134,7 +134,8 @@ impl AzureDevOps {
             .map(|tenant| tenant.organizacao.nome().clone())
     }
 
-    /// The way to an organisation, served or not. Where it is, the configuration says, never the caller.
+    /// Returns the client of an organisation, served or not. Its address comes from the configuration, never
+    /// from the caller.
     #[must_use]
     pub fn open(&self, nome: &NomeOrganizacao) -> Organizacao {
         let known = self.tenants();
@@ -145,9 +146,9 @@ impl AzureDevOps {
         )
     }
 
-    /// Replaces what the vault contributes: organisations, and PATs that count before those of the
-    /// configuration. Without a PAT that can be used an organisation is served all the same; its members
-    /// bring their own credentials.
+    /// Replaces the organisations and PATs of the vault; these PATs take precedence over those of the
+    /// configuration. An organisation without a usable PAT is served as well, with the credentials of its
+    /// members.
     pub fn set_vault(&self, pats: Vec<(NomeOrganizacao, Option<SecretString>)>) {
         let mut vault: BTreeMap<NomeOrganizacao, Option<SecretString>> = pats.into_iter().collect();
         let known = self.tenants();
@@ -162,7 +163,7 @@ impl AzureDevOps {
                 Origem::Environment
             };
             tenants.push(Tenant {
-                // Limits and breakers outlive a change of the PAT.
+                // Limits and circuit breakers survive a change of the PAT.
                 organizacao: before
                     .map_or_else(|| self.organizacao(config), |tenant| tenant.organizacao.clone()),
                 pat: stored.or_else(|| config.pat.clone()).map(Credential::pat),
@@ -199,7 +200,7 @@ impl fmt::Debug for AzureDevOps {
     }
 }
 
-/// Why there is no client.
+/// Reason why the client could not be created.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make an HTTPS client (is ca-certificates installed?)")]
 pub struct BuildError(#[from] reqwest::Error);
@@ -212,13 +213,13 @@ fn client(config: &ClientConfig) -> Result<Client, BuildError> {
         .collect();
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
-        // A redirect is a sign-in page or an attempt to lead the credential elsewhere.
+        // A redirect is a sign-in page or an attempt to send the credential to another host.
         .redirect(Policy::none())
         .referer(false)
         .connect_timeout(config.connect_timeout)
         .pool_max_idle_per_host(IDLE_CONNECTIONS);
     if !urls.is_empty() && urls.iter().all(|url| url.scheme() == "http") {
-        // Nothing to verify, so no certificates are needed.
+        // Plain HTTP has nothing to verify, so no certificates are needed.
         builder = builder.tls_certs_only([]);
     }
     let is_loopback = |url: &&Url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
@@ -226,7 +227,7 @@ fn client(config: &ClientConfig) -> Result<Client, BuildError> {
         builder = builder.no_proxy();
     }
     match builder.build() {
-        // No server is asked now, so a machine without certificates may still serve the rest.
+        // No server is called yet, so a machine without certificates can still serve the rest.
         Err(_) if urls.is_empty() => Ok(Client::builder()
             .tls_certs_only([])
             .redirect(Policy::none())
@@ -256,7 +257,8 @@ fn transport(
     }
 }
 
-/// Failures are logged where they become an answer; the line helps a closer look.
+/// Records a call in the metrics and the debug log. The caller logs failures where it turns them into a
+/// response.
 fn note_call(call: &CallRecord<'_>) {
     let error = (call.outcome != "ok").then_some(call.outcome);
     metrics::call(call.server, call.operation, error, call.elapsed);

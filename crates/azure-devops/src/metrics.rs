@@ -1,4 +1,4 @@
-//! Metrics of the client. Until a recorder is installed they do nothing.
+//! Metrics of the client; without an installed recorder, recorded values are discarded.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const SERVER: &str = "server_address";
 const OPERATION: &str = "operation";
 const ERROR_TYPE: &str = "error_type";
 
-/// Describes the metrics to the recorder.
+/// Registers the descriptions of the metrics with the recorder.
 pub fn describe() {
     describe_histogram!(
         CALL_DURATION,
@@ -25,12 +25,12 @@ pub fn describe() {
     );
 }
 
-/// Notes the API version of a host; `None`: the host did not tell it.
+/// Records the API version of a host; `None` (reported as 0) if the host has not reported one.
 pub(super) fn upstream_version(server: &str, version: Option<f64>) {
     gauge!(UPSTREAM_VERSION, SERVER => server.to_owned()).set(version.unwrap_or_default());
 }
 
-/// Notes a call; `error` is the kind of the failure, if it was one.
+/// Records a call; `error` is the kind of the error, or `None` for a success.
 pub(super) fn call(server: &str, operation: &'static str, error: Option<&'static str>, elapsed: Duration) {
     let server = server.to_owned();
     let duration = match error {

@@ -1,8 +1,8 @@
-//! Versions of a host: asked for once, shared by all its organisations, kept for an hour.
+//! API versions of a host: requested once, shared by all its organisations, cached for an hour.
 //!
-//! A host is asked without a credential first: a made-up token must not decide what is known of it. Where it
-//! turns such a question away, the credential of a proved caller signs the second one. A call never fails
-//! because its host did not tell its versions; the wanted ones are assumed then.
+//! The first request to a host has no credential, because a made-up token must not decide the cached
+//! versions. If the host rejects the request, a second one is signed with the credential of a proved caller.
+//! A call never fails because its host did not report its versions; the wanted versions are used instead.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,17 +18,17 @@ use crate::metrics;
 
 /// Lifetime of the versions that a host reported.
 const VERSIONS_TTL: Duration = Duration::from_hours(1);
-/// Pause before a host that did not tell is asked again.
+/// Pause before a host that did not report its versions is queried again.
 const RETRY: Duration = Duration::from_mins(1);
 
 static ASSUMED: LazyLock<Arc<Versions>> = LazyLock::new(|| Arc::new(Versions::assumed()));
 
-/// The hosts of all organisations, by their address without the organisation.
+/// Hosts of all organisations, by their address without the organisation.
 #[derive(Debug, Default)]
 pub(super) struct Hosts(Mutex<HashMap<String, Arc<HostVersions>>>);
 
 impl Hosts {
-    /// The host of an organisation with this base address.
+    /// Returns the host of an organisation with this base address.
     pub(super) fn of(&self, base: &Url) -> Arc<HostVersions> {
         let mut host = base.clone();
         if let Ok(mut segments) = host.path_segments_mut() {
@@ -44,11 +44,11 @@ impl Hosts {
 /// Outcome of a request for the versions.
 #[derive(Debug, Clone)]
 pub(super) enum Negotiated {
-    /// The list.
+    /// The host reported its versions.
     Versions(Arc<Versions>),
-    /// The host wants a credential, or another one.
+    /// The host requires a credential, or another one.
     Refused,
-    /// No list came.
+    /// The host returned no list; contains the kind of the error.
     Failed(&'static str),
     /// The request was not sent.
     NotSent,
@@ -70,7 +70,7 @@ impl Negotiated {
 struct CachedVersions {
     versions: Arc<Versions>,
     until: Instant,
-    /// Set by the call that asks anew, so that others do not.
+    /// Set by the call that refreshes the versions, so that no other call does.
     refreshing: AtomicBool,
 }
 
@@ -84,15 +84,15 @@ impl CachedVersions {
     }
 }
 
-/// Request in flight; its callers share the outcome.
+/// Request in flight; its callers share the result.
 type Flight = Arc<OnceCell<Negotiated>>;
 
-/// What one host speaks.
+/// Versions of one host.
 #[derive(Debug)]
 pub(super) struct HostVersions {
     server: String,
     known: RwLock<Option<Arc<CachedVersions>>>,
-    /// One without and one with a credential.
+    /// Requests without and with a credential.
     flights: [Mutex<Flight>; 2],
     wants_credential: AtomicBool,
 }
@@ -107,22 +107,22 @@ impl HostVersions {
         }
     }
 
-    /// Name of the host.
+    /// Returns the name of the host.
     pub(super) fn server(&self) -> &str {
         &self.server
     }
 
-    /// The versions, where they are known or assumed already.
+    /// Returns the cached or assumed versions. Returns `None` before the first request.
     pub(super) fn current(&self) -> Option<Arc<Versions>> {
         Some(Arc::clone(&self.read()?.versions))
     }
 
-    /// The same; without any yet, the wanted ones.
+    /// Returns the cached versions, or the wanted ones if there are none.
     pub(super) fn current_or_assumed(&self) -> Arc<Versions> {
         self.current().unwrap_or_else(|| Arc::clone(&ASSUMED))
     }
 
-    /// Whether this call should ask anew. Returns `true` once for each time that the versions expire.
+    /// Returns `true` if this call has to refresh the versions: once for each time that they expire.
     pub(super) fn take_refresh(&self) -> bool {
         let known = self.read();
         known.is_some_and(|known| {
@@ -130,7 +130,7 @@ impl HostVersions {
         })
     }
 
-    /// Ends a refresh that brought nothing: the old versions are good for another minute.
+    /// Ends a refresh without result: the old versions stay valid for another minute.
     pub(super) fn end_refresh(&self) {
         let mut known = self.write();
         if let Some(old) = known.as_ref().filter(|known| known.until <= Instant::now()) {
@@ -138,7 +138,7 @@ impl HostVersions {
         }
     }
 
-    /// Forgets `versions`, which the host has just refused, unless others are known by now.
+    /// Removes `versions`, which the host has just rejected, unless they have been replaced since.
     pub(super) fn forget(&self, versions: &Arc<Versions>) {
         let mut known = self.write();
         if known
@@ -149,12 +149,13 @@ impl HostVersions {
         }
     }
 
-    /// Whether a question without a credential was turned away.
+    /// Returns `true` if the host rejected a request without a credential.
     pub(super) fn wants_credential(&self) -> bool {
         self.wants_credential.load(Ordering::Relaxed)
     }
 
-    /// Runs `ask`, or joins the request of the same kind that is in flight, and stores the outcome.
+    /// Sends the request by `ask`, or joins the request of the same kind that is in flight, and caches the
+    /// result.
     pub(super) async fn negotiate(&self, signed: bool, ask: impl Future<Output = Negotiated>) -> Negotiated {
         let flight = Arc::clone(&self.flight(signed));
         let negotiated = flight.get_or_init(|| ask).await.clone();

@@ -1,8 +1,8 @@
-//! Every call that we make, in one table: its name, its verb and the resource of Azure DevOps that it asks
-//! for.
+//! Table of all calls: name, verb and resource of Azure DevOps.
 //!
-//! A second table says where a server lists each resource and whether it is a preview in the wanted version.
-//! A preview is refused with 400 unless asked for as such (Microsoft, "REST API versioning").
+//! A second table states where a server lists each resource and whether the resource is a preview in the
+//! wanted version. Azure DevOps rejects a preview with 400 unless it is requested as one (Microsoft, "REST
+//! API versioning").
 
 use reqwest::Method;
 
@@ -10,10 +10,10 @@ use super::versions::ApiVersion;
 
 /// Wanted version: the newest that is generally available. Everything in 7.2 is a preview.
 pub(super) const WANTED: ApiVersion = ApiVersion::new(7, 1);
-/// Lowest version whose answers we read, that of Azure DevOps Server 2019.1.
+/// Lowest supported version, that of Azure DevOps Server 2019.1.
 pub(super) const LOWEST: ApiVersion = ApiVersion::new(5, 1);
 
-/// Names the resource of a call, as the list of versions of Azure DevOps names it.
+/// Resource of a call, as the list of versions of Azure DevOps names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resource {
     ConnectionData,
@@ -35,21 +35,21 @@ pub(super) enum Resource {
     TeamFieldValues,
 }
 
-/// Where a server lists a resource.
+/// Place of a resource in the list of a server.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// The resource; entries stand in the order of [`Resource`].
+    /// Resource; the table is in the order of [`Resource`].
     resource: Resource,
-    /// Its area.
+    /// Area of the resource.
     pub(super) area: &'static str,
-    /// Its name within the area.
+    /// Name within the area.
     pub(super) name: &'static str,
-    /// Its location id, which no rename changes. Some names stand twice in their area.
+    /// Location id, which no rename changes. Some names occur twice in their area.
     pub(super) id: &'static str,
 }
 
 impl Place {
-    /// Whether it is a preview in the wanted version.
+    /// Returns `true` if the resource is a preview in the wanted version.
     pub(super) fn is_preview(&self) -> bool {
         matches!(self.resource, Resource::ConnectionData | Resource::Avatars)
     }
@@ -64,7 +64,7 @@ const fn place(resource: Resource, area: &'static str, name: &'static str, id: &
     }
 }
 
-/// Every resource.
+/// Places of all resources.
 #[rustfmt::skip]
 pub(super) static PLACES: [Place; 17] = [
     place(Resource::ConnectionData, "Location", "ConnectionData", "00d9565f-ed9c-4a06-9a50-00e7896ccab4"),
@@ -86,31 +86,31 @@ pub(super) static PLACES: [Place; 17] = [
     place(Resource::TeamFieldValues, "work", "teamfieldvalues", "07ced576-58ed-49e6-9c1e-5cb53ab8bf2a"),
 ];
 
-/// Address of an organisation that a call is sent to.
+/// Host of an organisation to which a call is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Host {
-    /// Projects, work items, ...
+    /// Host of projects, work items, ...
     Api,
-    /// People.
+    /// Host of identities.
     Identity,
 }
 
-/// One kind of call.
+/// Kind of call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Operation {
-    /// Name for spans, logs and metrics; there are only as many as entries in this file.
+    /// Name for spans, logs and metrics; one per entry in this file, so their number is limited.
     pub(super) name: &'static str,
     /// Verb.
     pub(super) method: Method,
     /// Resource of the call; `None` for the call that lists the versions, which has no version itself.
     pub(super) resource: Option<Resource>,
-    /// Media type of the answer.
+    /// Media type of the response.
     pub(super) media_type: &'static str,
-    /// Whether it may be sent again when its fate is unknown.
+    /// `true` if the call may be repeated when its outcome is unknown.
     pub(super) idempotent: bool,
-    /// Whether its failure says that the organisation is down, and an organisation that is down is not asked.
+    /// `true` if the circuit breaker counts failures of the call and rejects the call while it is open.
     pub(super) vital: bool,
-    /// `true` if a made-up token can cause the call; such calls take turns of their own.
+    /// `true` if a made-up token can cause the call; such calls have their own permits.
     pub(super) unproved: bool,
 }
 
@@ -130,18 +130,18 @@ const fn get(name: &'static str, resource: Resource) -> Operation {
     call(name, Method::GET, Some(resource), true)
 }
 
-/// A read that needs a body.
+/// Creates a read that needs a body.
 const fn query(name: &'static str, resource: Resource) -> Operation {
     call(name, Method::POST, Some(resource), true)
 }
 
-/// A call of a work item's PATCH. The sender of a change finds out whether it was applied.
+/// Creates a PATCH of a work item. The sender of a change determines whether it was applied.
 const fn patch(name: &'static str, idempotent: bool) -> Operation {
     call(name, Method::PATCH, Some(Resource::WorkItems), idempotent)
 }
 
 impl Operation {
-    /// Whether it reads or changes work items themselves.
+    /// Returns `true` if the call reads or changes work items themselves.
     pub(super) fn is_of_work_items(&self) -> bool {
         matches!(
             self.resource,
@@ -165,55 +165,55 @@ impl Operation {
     }
 }
 
-/// Versions of every resource of a host. One attempt: the call that caused it waits.
+/// Lists the versions of all resources of a host, with one attempt, because the causing call waits for it.
 pub(super) static LIST_VERSIONS: Operation =
     call("list_versions", Method::OPTIONS, None, false).dispensable();
-/// Identity behind a credential.
+/// Reads the identity behind a credential.
 pub(super) static CONNECTION_DATA: Operation = get("connection_data", Resource::ConnectionData).unproved();
-/// Whether an organisation answers at all; without a credential.
+/// Checks without a credential whether an organisation responds.
 pub(super) static PROBE: Operation = get("probe", Resource::ConnectionData);
-/// Identity behind a credential that was proved before.
+/// Reads the identity behind a credential that was proved before.
 pub(super) static KNOWN_USER: Operation = get("known_user", Resource::ConnectionData);
-/// Identity with an id.
+/// Reads the identity with an id.
 pub(super) static READ_IDENTITY: Operation = get("read_identity", Resource::Identities);
-/// Picture of a person.
+/// Reads the picture of a person.
 pub(super) static READ_AVATAR: Operation = get("read_avatar", Resource::Avatars).dispensable();
-/// One page of projects.
+/// Reads one page of projects.
 pub(super) static LIST_PROJECTS: Operation = get("list_projects", Resource::Projects);
-/// One project by id or name.
+/// Reads a project by id or name.
 pub(super) static READ_PROJECT: Operation = get("read_project", Resource::Projects);
-/// One work item.
+/// Reads a work item.
 pub(super) static READ_WORK_ITEM: Operation = get("read_work_item", Resource::WorkItems);
-/// Up to 200 work items.
+/// Reads up to 200 work items.
 pub(super) static READ_WORK_ITEMS: Operation = query("read_work_items", Resource::WorkItemsBatch);
-/// A work item as it was.
+/// Reads a work item at a revision.
 pub(super) static READ_REVISION: Operation = get("read_revision", Resource::Revisions);
-/// Hours into a work item.
+/// Writes hours into a work item.
 pub(super) static UPDATE_WORK_ITEM: Operation = patch("update_work_item", false);
-/// A change that is checked and never stored.
+/// Validates a change without storing it.
 pub(super) static VALIDATE_WORK_ITEM: Operation = patch("validate_work_item", true);
-/// All revisions of a work item.
+/// Lists all revisions of a work item.
 pub(super) static LIST_REVISIONS: Operation = get("list_revisions", Resource::Revisions);
-/// All types of a project.
+/// Lists all types of a project.
 pub(super) static LIST_TYPES: Operation = get("list_types", Resource::WorkItemTypes);
-/// States of a type of a project.
+/// Lists the states of a type of a project.
 pub(super) static LIST_TYPE_STATES: Operation = get("list_type_states", Resource::WorkItemTypeStates);
-/// States of a type of a process.
+/// Lists the states of a type of a process.
 pub(super) static LIST_PROCESS_STATES: Operation = get("list_process_states", Resource::ProcessStates);
-/// Ids of work items that match a query.
+/// Returns the ids of the work items that match a query.
 pub(super) static QUERY_WORK_ITEMS: Operation = query("query_work_items", Resource::Wiql);
-/// Picture of a type.
+/// Reads the icon of a type.
 pub(super) static READ_ICON: Operation = get("read_icon", Resource::WorkItemIcons).svg().dispensable();
-/// Iterations of a team.
+/// Lists the iterations of a team.
 pub(super) static LIST_ITERATIONS: Operation = get("list_iterations", Resource::Iterations);
-/// Work items of an iteration.
+/// Lists the work items of an iteration.
 pub(super) static LIST_ITERATION_WORK_ITEMS: Operation =
     get("list_iteration_work_items", Resource::IterationWorkItems);
-/// Areas of a team.
+/// Reads the areas of a team.
 pub(super) static READ_TEAM_AREAS: Operation = get("read_team_areas", Resource::TeamFieldValues);
-/// Teams of a project.
+/// Lists the teams of a project.
 pub(super) static LIST_TEAMS: Operation = get("list_teams", Resource::Teams);
-/// Members of a team.
+/// Lists the members of a team.
 pub(super) static LIST_TEAM_MEMBERS: Operation = get("list_team_members", Resource::Members);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One organisation as a place to ask: its addresses and the way there. What can be asked stands in one file
+//! Client of one organisation: its addresses and the sending of calls. The calls themselves are in one file
 //! per area.
 
 use std::fmt;
@@ -18,7 +18,7 @@ use super::response::ApiResponse;
 use super::transport::{Body, Call, Transport};
 use aponta_domain::organizacao::NomeOrganizacao;
 
-/// The client of one organisation. Clones share limits, circuits and connections.
+/// Client of one organisation. Clones share limits, circuit breakers and connections.
 #[derive(Clone)]
 pub struct Organizacao {
     pub(super) shared: Arc<Inner>,
@@ -32,17 +32,17 @@ pub(super) struct Inner {
     pub(super) transport: Transport,
     /// Versions of the two hosts, in the order of [`Host`].
     pub(super) versions: [Arc<HostVersions>; 2],
-    /// What the last probe found.
+    /// Result of the last probe.
     reachable: AtomicBool,
     absent_fields: AbsentFields,
 }
 
-/// How long a call may take.
+/// Class of a call, which sets its timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Patience {
-    /// As long as a person waits.
+    /// Timeout for calls that a user waits for.
     Foreground,
-    /// As long as Azure DevOps delays an identity that asks too much.
+    /// Timeout that covers the delay of an identity that sends too many requests.
     Background,
 }
 
@@ -68,8 +68,8 @@ impl Organizacao {
         }
     }
 
-    /// Returns a client of the same organisation for background work: a call that Azure DevOps delays is slow
-    /// there, not failed.
+    /// Returns a client of the same organisation for background work, in which a call delayed by Azure DevOps
+    /// does not time out.
     #[must_use]
     pub fn patient(&self) -> Self {
         Self {
@@ -78,43 +78,45 @@ impl Organizacao {
         }
     }
 
-    /// Returns `true` if it is for background work.
+    /// Returns `true` if the client is for background work.
     #[must_use]
     pub fn is_patient(&self) -> bool {
         self.patience == Patience::Background
     }
 
-    /// Its name.
+    /// Returns the name of the organisation.
     #[must_use]
     pub fn nome(&self) -> &NomeOrganizacao {
         &self.shared.nome
     }
 
-    /// What is known of the fields of its collection.
+    /// Returns the cache of the absent fields of the collection.
     pub(super) fn known_fields(&self) -> &AbsentFields {
         &self.shared.absent_fields
     }
 
-    /// Returns `true` if it answered when last asked, and the circuits of its hosts are closed.
+    /// Returns `true` if the organisation responded to the last probe and the circuit breakers of its hosts
+    /// are closed.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.shared.reachable.load(Ordering::Relaxed) && self.open_breakers() == 0
     }
 
-    /// Returns the number of its hosts whose circuit is open.
+    /// Returns the number of hosts whose circuit breaker is not closed.
     #[must_use]
     pub fn open_breakers(&self) -> usize {
         self.shared.transport.admission.open_hosts()
     }
 
-    /// Returns the number of circuits that are open for one identity alone.
+    /// Returns the number of circuit breakers of single identities that are not closed.
     #[must_use]
     pub fn open_lanes(&self) -> usize {
         self.shared.transport.admission.open_lanes()
     }
 
-    /// Finds out whether it answers at all, without a credential; [`is_healthy`](Self::is_healthy) knows
-    /// then. The PAT signs the question for the API versions of a host that wants that.
+    /// Checks without a credential whether the organisation responds, and stores the result for
+    /// [`is_healthy`](Self::is_healthy). The PAT signs the request for the API versions if the host requires
+    /// a credential.
     pub async fn probe(&self, pat: Option<&Credential>) {
         self.find_versions(Host::Api, pat).await;
         let operation = &operation::PROBE;
@@ -127,7 +129,7 @@ impl Organizacao {
         self.shared.reachable.store(reachable, Ordering::Relaxed);
     }
 
-    /// `GET` of an address made of `segments`, each of them percent-encoded.
+    /// Sends a `GET` to the address made of `segments`, each percent-encoded.
     pub(super) async fn get(
         &self,
         operation: &'static Operation,
@@ -140,7 +142,7 @@ impl Organizacao {
         self.send(operation, host, url, None, Some(credential)).await
     }
 
-    /// The same with a body, by the operation's verb.
+    /// Sends a body with the verb of the operation.
     pub(super) async fn send_body(
         &self,
         operation: &'static Operation,
@@ -153,7 +155,7 @@ impl Organizacao {
             .await
     }
 
-    /// A read that needs a body, and a query beside it.
+    /// Sends a read that needs a body, with query parameters.
     pub(super) async fn send_query(
         &self,
         operation: &'static Operation,
@@ -168,8 +170,8 @@ impl Organizacao {
             .await
     }
 
-    /// Sends a call in the version that its host knows. A host that refuses the version is asked anew for
-    /// those that it has; a refused call had no effect, so that it may be sent once more.
+    /// Sends a call in the version that its host supports. If the host rejects the version, its versions are
+    /// requested again and the call is repeated once; a rejected call had no effect.
     async fn send(
         &self,
         operation: &'static Operation,
@@ -210,12 +212,11 @@ impl Organizacao {
     }
 }
 
-/// Adds path segments, percent-encoded; `.` and `..`, which a URL would swallow, become harmless.
+/// Appends path segments, percent-encoded; also encodes `.` and `..`, which a URL parser would resolve.
 fn extend(url: &mut Url, segments: &[&str]) {
     if let Ok(mut path) = url.path_segments_mut() {
         for segment in segments {
-            // Tabs and line ends count for nothing in a URL: left in, they would make `..` of `.\t.` behind
-            // our back.
+            // URL parsers drop tabs and line ends: left in, `.\t.` would become `..` after the check.
             match segment.replace(['\t', '\n', '\r'], "").as_str() {
                 "." => path.push("%2E"),
                 ".." => path.push("%2E%2E"),
@@ -231,7 +232,7 @@ impl fmt::Debug for Organizacao {
     }
 }
 
-/// The text at `pointer`, if there is one that says something.
+/// Returns the trimmed text at `pointer`. Returns `None` if there is no text or the text is blank.
 pub(super) fn text_at(value: &Value, pointer: &str) -> Option<String> {
     let text = value.pointer(pointer)?.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -266,7 +267,7 @@ mod tests {
         }
     }
 
-    /// The bytes of a percent-encoded text.
+    /// Decodes a percent-encoded text.
     fn decoded(text: &str) -> Vec<u8> {
         let query = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
         let (_, value) = form_urlencoded::parse(query.as_bytes()).next().unwrap();
@@ -290,13 +291,13 @@ mod tests {
             let found: Vec<&str> = rest.unwrap_or_default().split('/').collect();
             prop_assert_eq!(found.len(), all.len(), "{}", url);
             for (found, expected) in found.iter().zip(&all) {
-                // A URL has no tabs and line ends.
+                // URLs contain no tabs and line ends.
                 let expected = expected.replace(['\t', '\n', '\r'], "");
                 if expected != "." && expected != ".." {
                     prop_assert_eq!(decoded(found), expected.into_bytes());
                 }
             }
-            // A second read of the address returns the same.
+            // Parsing the address again returns the same address.
             prop_assert_eq!(Url::parse(url.as_str()).unwrap(), url);
         }
     }

@@ -1,5 +1,5 @@
-//! Lists that are read in pages by `$top` and `$skip`, to their end. Those that go on by a token (projects)
-//! do not come here.
+//! Lists that are read in pages by `$top` and `$skip`. Lists with a continuation token (projects) are read
+//! elsewhere.
 
 use serde::de::DeserializeOwned;
 
@@ -9,23 +9,23 @@ use super::lenient::List;
 use super::operation::{Host, Operation};
 use super::organizacao::Organizacao;
 
-/// Rows a page.
+/// Number of rows per page.
 const PAGE: usize = 200;
 
-/// The beginning of a list.
+/// First pages of a list.
 pub(super) struct FirstPages<T> {
     pub(super) rows: Vec<T>,
-    /// Whether the last page was full, so that more may follow.
+    /// `true` if the last page was full, so that more rows may follow.
     pub(super) more: bool,
 }
 
 impl Organizacao {
-    /// All that can be read of a list that has no more than `most` pages, in its order. There is no token: a
-    /// short page is the last.
+    /// Returns all rows that can be parsed of a list with at most `most` pages, in its order. There is no
+    /// token: a page with fewer rows than requested is the last.
     ///
     /// # Errors
-    /// When one page fails: half a list looks like a whole one. [`Error::Nonsense`] when there is no end to
-    /// them.
+    /// Returns an error if a page fails, because half a list looks like a complete one. [`Error::Nonsense`]
+    /// if the list has more than `most` pages.
     pub(super) async fn every_page<T: DeserializeOwned>(
         &self,
         operation: &'static Operation,
@@ -43,10 +43,10 @@ impl Organizacao {
         Ok(first.rows)
     }
 
-    /// The rows of the first `most` pages, and whether there may be more.
+    /// Returns the rows of the first `most` pages.
     ///
     /// # Errors
-    /// When one page fails.
+    /// Returns an error if a page fails.
     pub(super) async fn first_pages<T: DeserializeOwned>(
         &self,
         operation: &'static Operation,

@@ -10,47 +10,47 @@ use super::lenient::List;
 use super::operation::{Host, LIST_PROJECTS, READ_PROJECT};
 use super::organizacao::Organizacao;
 
-/// Projects a page; the service may give fewer.
+/// Number of projects per page; the service may return fewer.
 const PAGE: &str = "200";
 
-/// More pages than any organisation has: Microsoft recommends 1,000 projects at the most.
+/// Maximum number of pages, more than any organisation has: Microsoft recommends at most 1,000 projects.
 const MOST_PAGES: usize = 200;
 
-/// A project as Azure DevOps describes it. What we do not use passes through as it came.
+/// Project as Azure DevOps describes it. Unused values are passed on unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AzureProject {
-    /// Its GUID.
+    /// GUID.
     pub id: Uuid,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its description; absent when empty.
+    /// Description; absent if empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Its REST address. For display only: nothing is ever sent there.
+    /// REST address, for display only: no request is ever sent to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `wellFormed`, `createPending`, ... or a word that is new.
+    /// `wellFormed`, `createPending`, ... or an unknown word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// Everything else.
+    /// All other values.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// All projects that a credential sees.
+/// All projects that a credential can see.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct AzureProjects {
-    /// Those that have an id and a name.
+    /// Projects with an id and a name.
     pub projects: Vec<AzureProject>,
-    /// How many there were besides.
+    /// Number of further projects that could not be parsed.
     pub unreadable: usize,
 }
 
 impl Organizacao {
-    /// Every page of projects.
+    /// Returns the projects of all pages.
     ///
     /// # Errors
-    /// When one page fails: half a list looks like a whole one.
+    /// Returns an error if a page fails, because half a list looks like a complete one.
     pub async fn projects(&self, credential: &Credential) -> Result<AzureProjects, Error> {
         let mut all = AzureProjects::default();
         let mut token: Option<String> = None;
@@ -80,10 +80,10 @@ impl Organizacao {
         Err(Error::Nonsense("there is no end to the pages"))
     }
 
-    /// One project, by its GUID or its name.
+    /// Returns a project by its GUID or its name.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none that this credential sees.
+    /// [`Error::NotFound`] if the credential can see no such project.
     pub async fn project(&self, credential: &Credential, id_or_name: &str) -> Result<AzureProject, Error> {
         let segments = ["_apis", "projects", id_or_name];
         let answer = self

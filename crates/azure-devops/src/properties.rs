@@ -1,6 +1,5 @@
-//! Answers of any shape, through the whole client: what comes back is a value that keeps its promises or an
-//! error of a known kind, never a panic. Statuses, headers and addresses have their properties where they are
-//! read.
+//! Property tests of the whole client with responses of any shape. The result must be a valid value or an
+//! error of a known kind, never a panic. Statuses, headers and addresses are tested where they are parsed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,10 +18,10 @@ use aponta_domain::horas::Horas;
 
 const ADA: &str = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d";
 
-/// What is answered: a status, a media type, a body.
+/// Response of the test server: status, media type, body.
 type CannedResponse = (u16, &'static str, Vec<u8>);
 
-/// A server on loopback that gives every request the same answer, and an organisation that it is.
+/// Server on loopback that returns the same response to every request, and the organisation at its address.
 struct Upstream {
     runtime: Runtime,
     answer: Arc<Mutex<CannedResponse>>,
@@ -54,7 +53,7 @@ impl Upstream {
         }
     }
 
-    /// What a call makes of an answer: a value as JSON, or an error.
+    /// Returns the result of a call with a response: a value as JSON, or an error.
     fn ask(&self, operation: usize, status: u16, body: &[u8]) -> Result<Value, Error> {
         let media_type = if OPERATIONS[operation].0 == "icon" {
             "image/svg+xml"
@@ -67,7 +66,7 @@ impl Upstream {
     }
 }
 
-/// Returns the organisation `contoso` below an address, with the limits of the service.
+/// Returns the configuration of the organisation `contoso` below an address, with the limits of the service.
 fn config(url: &str) -> ClientConfig {
     let hosts = Hosts {
         api: Url::parse(url).unwrap(),
@@ -121,7 +120,7 @@ async fn serve(mut stream: TcpStream, answer: Arc<Mutex<CannedResponse>>) {
     }
 }
 
-/// Every call, and a right answer to it.
+/// All calls, each with a valid response.
 static OPERATIONS: std::sync::LazyLock<Vec<(&'static str, Value)>> = std::sync::LazyLock::new(|| {
     let list = |element: Value| json!({"count": 1, "value": [element]});
     let project = json!({"id": ADA, "name": "Portal", "url": "https://x/", "state": "wellFormed", "revision": 7,
@@ -258,7 +257,7 @@ async fn call(azure: &Organizacao, operation: &str) -> Result<Value, Error> {
     })
 }
 
-/// What every value must keep, whatever it was made of.
+/// Asserts the properties that every value must have, whatever its response was.
 fn check(operation: &str, value: &Value) -> Result<(), TestCaseError> {
     let distinct = |list: &[Value]| (1..list.len()).all(|n| !list[..n].contains(&list[n]));
     match operation {
@@ -347,7 +346,7 @@ fn no_refusal_breaks_the_client_or_is_quoted() {
     );
     proptest!(|((n, status, body) in cases)| {
         let (name, _) = OPERATIONS[n];
-        // A 404 that is not Azure DevOps' own is an outage, and outages open the breaker.
+        // A 404 without an error of Azure DevOps is an outage, and outages open the circuit breaker.
         let body = if status == 404 { right.to_string().into_bytes() } else { body };
         match upstream.ask(n, status, &body) {
             Ok(value) => prop_assert!(name == "avatar" && status == 404 && value.is_null(), "{} {}", name, value),

@@ -1,5 +1,5 @@
-//! WIQL: the query language of work items. There are no bind parameters, so text becomes a literal here and
-//! nowhere else.
+//! WIQL: the query language of work items. WIQL has no bind parameters, so text is escaped as a literal here
+//! and only here.
 
 use std::fmt;
 
@@ -14,11 +14,10 @@ use super::operation::{Host, QUERY_WORK_ITEMS};
 use super::organizacao::Organizacao;
 use super::transport::Body;
 
-/// Azure DevOps refuses longer queries. It counts characters and this service bytes, of which there are never
-/// fewer.
+/// Maximum length of a query in bytes. Azure DevOps limits the number of characters, which is never greater.
 pub const LONGEST_QUERY: usize = 32_000;
 
-/// A text as WIQL writes it: in quotes, with quotes doubled and without control characters (D-09).
+/// Text as a WIQL literal: in quotes, with quotes doubled and control characters removed (D-09).
 #[derive(Debug, Clone, Copy)]
 pub struct Literal<'a>(pub &'a str);
 
@@ -36,7 +35,7 @@ impl fmt::Display for Literal<'_> {
     }
 }
 
-/// Texts in parentheses, for `IN`.
+/// Texts as a list of literals in parentheses, for `IN`.
 #[derive(Debug, Clone, Copy)]
 pub struct Literals<'a>(pub &'a [String]);
 
@@ -51,7 +50,7 @@ impl fmt::Display for Literals<'_> {
     }
 }
 
-/// Returns `date` as a WIQL literal, quotes included.
+/// Returns `date` as a WIQL literal, including the quotes.
 #[must_use]
 pub fn wiql_date(date: NaiveDate) -> String {
     date.format("'%Y-%m-%d'").to_string()
@@ -79,10 +78,11 @@ pub(super) struct Relation {
 }
 
 impl Organizacao {
-    /// Ids of the work items that `wiql` selects, in its order, each once. `project`: what `@project` means.
+    /// Returns the ids of the work items that `wiql` selects, in its order, each once. `project` is the value
+    /// of `@project`; `most` limits the number of ids.
     ///
     /// # Errors
-    /// [`Error::Rejected`] when it selects more than 20,000.
+    /// [`Error::Rejected`] if the query selects more than 20,000 work items.
     pub async fn query_work_items(
         &self,
         credential: &Credential,
@@ -107,7 +107,7 @@ impl Organizacao {
     }
 }
 
-/// Sources and targets of relations.
+/// Returns the ids of the sources and targets of relations.
 pub(super) fn ids_of(relations: Vec<Relation>) -> impl Iterator<Item = i32> {
     relations
         .into_iter()
@@ -116,7 +116,7 @@ pub(super) fn ids_of(relations: Vec<Relation>) -> impl Iterator<Item = i32> {
         .map(|item| item.id)
 }
 
-/// Each id once, where it came first.
+/// Removes duplicates and keeps the first occurrence of each id.
 pub(super) fn distinct(ids: impl Iterator<Item = i32>) -> Vec<i32> {
     let mut seen = std::collections::HashSet::new();
     ids.filter(|id| seen.insert(*id)).collect()
@@ -150,7 +150,7 @@ mod tests {
             let inner = inner.unwrap();
             let visible: String = text.chars().filter(|c| !c.is_control()).collect();
             prop_assert_eq!(inner.replace("''", "'"), visible);
-            // Every quote inside has its twin, so none of them ends the literal.
+            // Every quote inside is doubled, so no quote ends the literal.
             prop_assert!(!inner.replace("''", "").contains('\''));
         }
     }

@@ -1,7 +1,6 @@
-//! Reads an answer: what its status and type mean, and no more of its body than allowed.
+//! Reads a response: classifies its status and media type and limits the size of its body.
 //!
-//! Success is the expected 2xx *and* JSON. 203, a redirect and HTML are a sign-in page, whatever the status
-//! says.
+//! Success is the expected 2xx *and* JSON. Status 203, a redirect and HTML count as a sign-in page.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,34 +15,34 @@ use super::error::{Error, Unavailability, connection_error};
 use super::lenient;
 use super::operation::Operation;
 
-/// Header that names the next page.
+/// Header with the token of the next page.
 const CONTINUATION: &str = "x-ms-continuationtoken";
 
-/// More of an error body is not worth reading.
+/// Maximum number of bytes read of an error body.
 const ERROR_BODY_BYTES: usize = 64 << 10;
 
 /// Successful response to a call.
 #[derive(Debug)]
 pub(super) struct ApiResponse {
     body: Vec<u8>,
-    /// Token of the next page, opaque; `None` on the last.
+    /// Opaque token of the next page; `None` on the last page.
     pub(super) continuation: Option<String>,
 }
 
 impl ApiResponse {
-    /// The body as it came.
+    /// Returns the body unchanged.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.body
     }
 
-    /// The body as `T`.
+    /// Parses the body as `T`.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         lenient::parse(&self.body).map_err(|_| Error::Nonsense("the JSON does not have the expected shape"))
     }
 }
 
-/// Classifies the `response` to an operation, which must be of its media type, and reads it, at most `limit`
-/// bytes.
+/// Classifies the `response` to an operation, checks its media type, and reads at most `limit` bytes of its
+/// body.
 pub(super) async fn read(
     response: Response,
     operation: &Operation,
@@ -53,8 +52,8 @@ pub(super) async fn read(
     let retry_after = retry_after(response.headers());
     match classify(status, is(response.headers(), "text/html"), retry_after) {
         Some(Error::Rejected { status, .. }) => return Err(error_body(response).await.rejection(status)),
-        // That an organisation does not exist is told with a page of the portal. Of a work item only Azure
-        // DevOps itself says that it is not there; the page of a gateway says nothing.
+        // An unknown organisation is reported with a page of the portal. Only an error of Azure DevOps itself
+        // proves that a work item does not exist; the 404 page of a gateway does not.
         Some(Error::NotFound) if operation.is_of_work_items() => {
             let away = || Error::unavailable(Unavailability::Status(404), retry_after);
             let named = error_body(response).await.is_named();
@@ -76,20 +75,20 @@ pub(super) async fn read(
     Ok(ApiResponse { body, continuation })
 }
 
-/// What an error's body says; nothing when it is not JSON, or cannot be read.
+/// Reads an error body. Returns an empty one if the body is not JSON or cannot be read.
 async fn error_body(response: Response) -> ErrorBody {
     let body = read_body(response, ERROR_BODY_BYTES).await.unwrap_or_default();
     lenient::parse(&body).unwrap_or_default()
 }
 
-/// The error that status and type amount to; `None` for a 2xx worth reading.
+/// Returns the error that the status and type represent. Returns `None` for a 2xx whose body is to be read.
 fn classify(status: StatusCode, html: bool, retry_after: Option<Duration>) -> Option<Error> {
     let code = status.as_u16();
     let turned_away = code == 401 || code == 203 || status.is_redirection();
     let error = match code {
         429 => Error::Throttled { retry_after },
-        // A throttled identity may be turned away as if unknown; only this header tells (backstage issue
-        // 35717).
+        // A throttled identity may get the response of an unknown one; only this header shows the difference
+        // (backstage issue 35717).
         _ if turned_away && retry_after.is_some() => Error::Throttled { retry_after },
         _ if turned_away => Error::InvalidCredential { status: code },
         403 => Error::Forbidden,
@@ -102,7 +101,7 @@ fn classify(status: StatusCode, html: bool, retry_after: Option<Duration>) -> Op
     Some(error)
 }
 
-/// Whether the media type is this one; parameters do not count.
+/// Returns `true` if the media type is `expected`; its parameters are ignored.
 fn is(headers: &HeaderMap, expected: &str) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next());
@@ -125,7 +124,7 @@ async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Erro
     Ok(body)
 }
 
-/// Error bodies come in several shapes; each has a name for the error, or none.
+/// Error body in any of its several shapes; each shape has a name for the error, or none.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ErrorBody {
@@ -135,13 +134,13 @@ struct ErrorBody {
     custom_properties: Value,
 }
 
-/// What a rule of the process objected to.
+/// Violations of the rules of a process.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CustomProperties {
     #[serde(rename = "RuleValidationErrors")]
     rules: Vec<BrokenRule>,
-    /// The only field, in answers without the list.
+    /// The only field, in responses without the list.
     #[serde(rename = "FieldReferenceName")]
     field: Option<String>,
 }
@@ -154,7 +153,7 @@ struct BrokenRule {
 }
 
 impl ErrorBody {
-    /// Whether it is an error of Azure DevOps, which has a type.
+    /// Returns `true` if the body is an error of Azure DevOps, which always has a type.
     fn is_named(&self) -> bool {
         self.type_key.is_some() || self.class_name.is_some()
     }
@@ -178,10 +177,11 @@ impl ErrorBody {
     }
 }
 
-/// Broken rules that are worth telling.
+/// Maximum number of broken rules in an error.
 const MOST_RULES: usize = 5;
 
-/// Names of types, fields and flags; anything else is prose.
+/// Removes characters that do not occur in type names, field names and flags, and truncates the text to 80
+/// characters. Other text would be prose.
 fn words(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ',' | ' '))
@@ -189,7 +189,7 @@ fn words(text: &str) -> String {
         .collect()
 }
 
-/// How long to stay away: whole or decimal seconds, or a date (RFC 9110, 10.2.3).
+/// Reads `Retry-After`: whole or decimal seconds, or a date (RFC 9110, 10.2.3).
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {

@@ -1,19 +1,19 @@
-//! When a call that failed is sent again.
+//! Retries of failed calls.
 
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Unavailability};
 use super::operation::Operation;
 
-/// Attempts at one call, the first included.
+/// Maximum number of attempts of a call, including the first.
 const ATTEMPTS: u32 = 3;
-/// The pause before a retry is anything from nothing to this, doubled with each (full jitter: callers that
-/// failed together do not come back together).
+/// Upper bound of the random pause before the first retry, doubled for each further one (full jitter: callers
+/// that failed together do not retry together).
 const BACKOFF: Duration = Duration::from_millis(100);
-/// Longest wait of a call for a throttled identity; a longer one is left to the caller.
+/// Maximum time for which a call waits for a throttled identity; for a longer wait the call fails.
 pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(2);
 
-/// Returns how long to wait before trying again; `None`: do not.
+/// Returns the pause before the next attempt. Returns `None` if the call must not be repeated.
 pub(super) fn pause(
     operation: &Operation,
     error: &Error,

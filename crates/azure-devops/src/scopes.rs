@@ -1,4 +1,4 @@
-//! Which scopes a PAT has. Azure DevOps does not tell, so each scope is tried by a call that changes nothing.
+//! Scopes of a PAT. Azure DevOps does not report them, so each scope is tried by a call that changes nothing.
 
 use std::time::Duration;
 
@@ -17,28 +17,28 @@ use super::projects::AzureProjects;
 use super::transport::Body;
 use aponta_domain::organization_pat::{PatScope, ScopeState, ScopeTry};
 
-/// Longest listing of the projects.
+/// Timeout of the listing of the projects.
 const LIST_BUDGET: Duration = Duration::from_secs(15);
-/// Longest try of the other scopes, which run beside the listing.
+/// Timeout of the other scope checks, which run concurrently with the listing.
 const TRY_BUDGET: Duration = Duration::from_secs(8);
 
-/// The newest work item that the PAT can read.
+/// WIQL for the newest work item that the PAT can read.
 const NEWEST: &str = "SELECT [System.Id] FROM WorkItems WHERE [System.Id] >= 1 ORDER BY [System.Id] DESC";
 
-/// What a PAT can do.
+/// Capabilities of a PAT.
 #[derive(Debug)]
 pub struct ScopeProbe {
-    /// The projects that it sees.
+    /// Projects that the PAT can see.
     pub projects: Result<AzureProjects, Error>,
     /// Each scope once.
     pub scopes: Vec<ScopeTry>,
 }
 
 impl Organizacao {
-    /// Tries each scope that the service uses, all at once. `owner` is the identity that the PAT proves.
+    /// Tries all scopes that the service uses, concurrently. `owner` is the identity that the PAT proves.
     pub async fn probe_scopes(&self, credential: &Credential, owner: &Identity) -> ScopeProbe {
         let deadline = Instant::now() + TRY_BUDGET;
-        // Boxed: together they are 20 kB, and each caller would carry them.
+        // Boxed, because the futures together have 20 kB, which each caller would have to hold.
         let ((projects, project_scope), identity, (read, write), graph) = join4(
             Box::pin(self.try_projects(credential, deadline)),
             Box::pin(within(deadline, self.identity(credential, owner.id))),
@@ -59,7 +59,7 @@ impl Organizacao {
         }
     }
 
-    /// One scope covers projects and teams.
+    /// Tries the scope that covers both projects and teams.
     async fn try_projects(
         &self,
         credential: &Credential,
@@ -85,13 +85,13 @@ impl Organizacao {
         answer.json::<Value>().map(drop)
     }
 
-    /// Reading and writing. Without a work item that can be read, writing stays untested.
+    /// Tries reading and writing. Writing stays untested if no work item can be read.
     async fn try_work_items(&self, credential: &Credential, deadline: Instant) -> (ScopeState, ScopeState) {
         let query = self.query_work_items(credential, None, NEWEST, Some(1));
         let found = within(deadline, query).await;
         let read = state(&found);
         let write = match (read, found.unwrap_or_default().first()) {
-            // Azure DevOps has no scope that writes and does not read.
+            // Azure DevOps has no scope that allows writing without reading.
             (ScopeState::Missing, _) => ScopeState::Missing,
             (_, Some(id)) => self.try_write(credential, *id, deadline).await,
             (_, None) => ScopeState::Untested,
@@ -106,7 +106,7 @@ impl Organizacao {
         state(&within(deadline, self.check_write(credential, id, item.rev)).await)
     }
 
-    /// Has a change checked that changes nothing and is not stored.
+    /// Requests the validation of a patch that changes nothing and is not stored.
     async fn check_write(&self, credential: &Credential, id: i32, rev: i32) -> Result<(), Error> {
         let body = Body::new(
             HeaderValue::from_static("application/json-patch+json"),
@@ -140,18 +140,18 @@ async fn within<T>(deadline: Instant, call: impl Future<Output = Result<T, Error
     timeout_at(deadline, call).await.unwrap_or(Err(Error::Timeout))
 }
 
-/// What a try says of its scope, once `connectionData` has accepted the PAT.
+/// Returns the state of a scope from the outcome of its call, after `connectionData` has accepted the PAT.
 fn state<T>(outcome: &Result<T, Error>) -> ScopeState {
     match outcome {
         Ok(_) => ScopeState::Granted,
-        // Most organisations answer 401 to a PAT without the scope, some 403.
+        // Most organisations respond with 401 to a PAT without the scope, some with 403.
         Err(Error::InvalidCredential { status: 401 } | Error::Forbidden) => ScopeState::Missing,
         Err(error) if error.is_stale() || is_too_large(error) => ScopeState::Granted,
         Err(_) => ScopeState::Untested,
     }
 }
 
-/// Whether the query was permitted and selects too much.
+/// Returns `true` if the query was permitted and selected too many work items.
 fn is_too_large(error: &Error) -> bool {
     matches!(error, Error::Rejected { type_key, .. } if type_key.contains("ResultSizeLimitExceeded"))
 }

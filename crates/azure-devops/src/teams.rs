@@ -10,10 +10,11 @@ use super::operation::{Host, LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
 use super::organizacao::{Organizacao, text_at};
 use aponta_domain::ids::person_id;
 
-/// More pages than any project has teams, or any team has members: 5,000 teams are the limit.
+/// Maximum number of pages, more than any project has teams or any team has members: the limit is 5,000
+/// teams.
 const MOST_PAGES: usize = 50;
 
-/// A team.
+/// Team.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Team {
@@ -27,13 +28,13 @@ pub struct Team {
     /// REST address, for display only.
     #[serde(default)]
     pub url: Option<String>,
-    /// REST address of its identity, for display only.
+    /// REST address of the identity of the team, for display only.
     #[serde(default)]
     pub identity_url: Option<String>,
-    /// GUID of its project.
+    /// GUID of the project.
     #[serde(default)]
     pub project_id: Option<String>,
-    /// Name of its project.
+    /// Name of the project.
     #[serde(default)]
     pub project_name: Option<String>,
 }
@@ -49,10 +50,10 @@ struct MemberIdentity {
 }
 
 impl Organizacao {
-    /// Teams of a project: those of the credential's owner, or all.
+    /// Returns the teams of a project; with `mine` only those of the owner of the credential.
     ///
     /// # Errors
-    /// When one page fails.
+    /// Returns an error if a page fails.
     pub async fn teams(
         &self,
         credential: &Credential,
@@ -65,10 +66,10 @@ impl Organizacao {
             .await
     }
 
-    /// Ids of the members of a team.
+    /// Returns the ids of the members of a team.
     ///
     /// # Errors
-    /// When one page fails.
+    /// Returns an error if a page fails.
     pub async fn team_members(
         &self,
         credential: &Credential,
@@ -83,10 +84,10 @@ impl Organizacao {
         Ok(ids.flatten().collect())
     }
 
-    /// What a project says of itself: its default team and its process.
+    /// Returns the default team and the process of a project.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none that this credential sees.
+    /// [`Error::NotFound`] if the credential can see no such project.
     pub async fn project_settings(
         &self,
         credential: &Credential,

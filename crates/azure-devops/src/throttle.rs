@@ -1,4 +1,5 @@
-//! Remembers which identities Azure DevOps asked to wait, on whatever status it did (a 200 can say it too).
+//! Remembers the identities that Azure DevOps throttles, whatever the status of the response (a 200 can
+//! throttle, too).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,34 +7,34 @@ use std::time::{Duration, Instant};
 
 use super::credential::Fingerprint;
 
-/// Identities remembered at the most; more than that many wait at once only in an attack.
+/// Maximum number of remembered identities; more throttled identities at once occur only in an attack.
 const MOST: usize = 4_096;
 
-/// Longest wait believed. Azure DevOps counts over five minutes.
+/// Maximum wait that is accepted from a response. Azure DevOps measures usage over five minutes.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// Per organisation.
+/// Throttled identities of an organisation.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     until: Mutex<HashMap<Option<Fingerprint>, Instant>>,
 }
 
 impl Throttle {
-    /// How long this identity still has to wait.
+    /// Returns the remaining wait of this identity. Returns `None` if it need not wait.
     pub(super) fn remaining(&self, identity: Option<Fingerprint>, now: Instant) -> Option<Duration> {
         let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         let until = until.get(&identity)?;
         until.checked_duration_since(now).filter(|wait| !wait.is_zero())
     }
 
-    /// No request of this identity for so long.
+    /// Blocks requests of this identity for `wait`, but not longer than the maximum.
     pub(super) fn hold(&self, identity: Option<Fingerprint>, wait: Duration, now: Instant) {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         if until.len() >= MOST {
             until.retain(|_, at| *at > now);
         }
         if until.len() < MOST || until.contains_key(&identity) {
-            // Of two answers under way the longer wait counts, whichever comes last.
+            // Of two responses in flight the longer wait counts, whichever arrives last.
             let at = until.entry(identity).or_insert(now);
             *at = (*at).max(now + wait.min(LONGEST));
         }

@@ -1,4 +1,4 @@
-//! Spans of calls, and the header that names a trace to Azure DevOps (W3C Trace Context).
+//! Spans of calls, and the header that passes the trace to Azure DevOps (W3C Trace Context).
 
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
@@ -9,10 +9,10 @@ use reqwest::header::HeaderMap;
 use tracing::{Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// Target of the spans of `aponta`, which no filter of its log disables.
+/// Target of the spans of `aponta`, which its log filter never disables.
 const TARGET: &str = "aponta::spans";
 
-/// Returns the span of a call, below the current one.
+/// Returns the span of a call as a child of the current span.
 pub(super) fn of_call(method: &str, operation: &'static str, server: &str) -> Span {
     let span = info_span!(
         target: TARGET,
@@ -26,7 +26,7 @@ pub(super) fn of_call(method: &str, operation: &'static str, server: &str) -> Sp
     span
 }
 
-/// Ends the exported span with the kind of the error.
+/// Ends the exported span and sets the kind of the error.
 pub(super) fn end(span: &Span, error: Option<&'static str>) {
     if let Some(error) = error {
         span.set_attribute("error.type", error);
@@ -35,8 +35,7 @@ pub(super) fn end(span: &Span, error: Option<&'static str>) {
     span.context().span().end();
 }
 
-/// Names the current span in the headers of a call; without a collector, the current context of
-/// OpenTelemetry.
+/// Adds the current span to the headers of a call; without a collector, the current OpenTelemetry context.
 pub(super) fn inject(headers: &mut HeaderMap) {
     let current = Span::current().context();
     let context = if current.span().span_context().is_valid() {

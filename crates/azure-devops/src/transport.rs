@@ -1,4 +1,4 @@
-//! One call, from its turn in the queue to its last retry. Everything that is true of all calls is here.
+//! Processing of one call from the wait for its permit to its last retry, common to all calls.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,30 +19,31 @@ use super::retry::{LONGEST_HOLD, pause};
 use super::throttle::Throttle;
 use crate::trace;
 
-/// Without it a refused credential is answered with a redirect to a sign-in page instead of 401.
+/// Without this header Azure DevOps responds to a rejected credential with a redirect to a sign-in page
+/// instead of 401.
 const SUPPRESS_REDIRECT: HeaderName = HeaderName::from_static("x-tfs-fedauthredirect");
 
-/// How one call went; what metrics are made of.
+/// Record of a finished call, the source of metrics.
 #[derive(Debug)]
 pub struct CallRecord<'a> {
     /// Name of the operation.
     pub operation: &'static str,
-    /// Host that was asked.
+    /// Host that was called.
     pub server: &'a str,
-    /// Organisation that was asked.
+    /// Organisation that was called.
     pub organizacao: &'a str,
     /// `ok`, or the kind of the error.
     pub outcome: &'static str,
-    /// Attempts made.
+    /// Number of attempts.
     pub attempts: u32,
-    /// From the start of the wait to the last byte.
+    /// Time from the start of the wait for a permit to the last byte.
     pub elapsed: Duration,
 }
 
-/// Told of every call.
+/// Receives a record of every call.
 pub type Hook = Arc<dyn Fn(&CallRecord<'_>) + Send + Sync>;
 
-/// What calls have in common.
+/// Limits common to all calls.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) timeout: Duration,
@@ -51,7 +52,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Returns the longest time of a call, with its retries and the wait for its turn.
+    /// Returns the timeout of a call, including its retries and the wait for its permit.
     pub(super) fn longest_call(&self, patience: Patience) -> Duration {
         match patience {
             Patience::Foreground => self.timeout,
@@ -60,7 +61,7 @@ impl Limits {
     }
 }
 
-/// The way to one organisation.
+/// Transport to one organisation.
 pub(super) struct Transport {
     pub(super) organizacao: String,
     pub(super) client: Client,
@@ -70,21 +71,21 @@ pub(super) struct Transport {
     pub(super) hook: Hook,
 }
 
-/// What is asked.
+/// Call to be sent.
 #[derive(Debug, Clone)]
 pub(super) struct Call<'a> {
     pub(super) operation: &'static Operation,
     pub(super) host: Host,
     pub(super) url: Url,
     pub(super) body: Option<&'a Body>,
-    /// `None`: unsigned.
+    /// `None` for unsigned calls.
     pub(super) credential: Option<&'a Credential>,
     pub(super) patience: Patience,
-    /// Begin of the time limit.
+    /// Start of the timeout.
     pub(super) started: Instant,
 }
 
-/// What is sent along.
+/// Body of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Body {
     content_type: HeaderValue,
@@ -92,7 +93,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// JSON under this type.
+    /// Serialises `json` as a body of this content type.
     pub(super) fn new(content_type: HeaderValue, json: &Value) -> Self {
         Self {
             content_type,
@@ -102,7 +103,7 @@ impl Body {
 }
 
 impl Transport {
-    /// Sends `call`, again if it may help, and reads the answer, all within the time limit.
+    /// Sends `call`, retries it if that may help, and reads the response, all within the timeout.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<ApiResponse, Error> {
         let sent = Instant::now();
         let deadline = call.started + self.limits.longest_call(call.patience);
@@ -138,7 +139,8 @@ impl Transport {
             }
             sleep(wait).await;
         }
-        // A turn that comes too late would only make the organisation look as if it did not answer.
+        // A permit shortly before the deadline would cause a timeout that looks like a failure of the
+        // organisation.
         let reserve = self.limits.longest_call(call.patience) / 4;
         let latest = deadline.checked_sub(reserve).unwrap_or(deadline);
         let pass = self.admission.admit(call, latest).await?;
@@ -168,7 +170,7 @@ impl Transport {
                 .body(body.text.clone());
         }
         if let Some(credential) = call.credential {
-            // What cannot stand in a header cannot be a credential.
+            // A secret that is not a valid header value cannot be a credential.
             let header = credential
                 .header()
                 .ok_or(Error::InvalidCredential { status: 401 })?;

@@ -1,4 +1,4 @@
-//! Calls in the version that their host knows.
+//! Calls in the API version that their host supports.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,35 +15,37 @@ use super::response::ApiResponse;
 use super::transport::Call;
 use super::versions::{ApiVersion, Location, Offer, Versions};
 
-/// Longest wait of a call for the versions of its host.
+/// Maximum time for which a call waits for the versions of its host.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 impl Organizacao {
-    /// Version of its REST API, at most the one that we want; `None` while the server has not told it.
+    /// Returns the version of the REST API, at most the wanted one. Returns `None` until the server has
+    /// reported it.
     #[must_use]
     pub fn api_version(&self) -> Option<ApiVersion> {
         self.host_versions(Host::Api).current()?.server()
     }
 
-    /// Whether its server is older than those that are served.
+    /// Returns `true` if the server is older than the oldest supported version.
     #[must_use]
     pub fn is_outdated(&self) -> bool {
         let versions = self.host_versions(Host::Api).current();
         versions.is_some_and(|versions| versions.is_too_old())
     }
 
-    /// Versions for a call. Known ones cost no wait: expired ones are asked for anew beside the call.
+    /// Returns the versions for a call. Cached versions cost no wait; expired ones are refreshed in the
+    /// background.
     pub(super) async fn versions_for(&self, call: &Call<'_>) -> Arc<Versions> {
-        // A token that is not proved must not speak for the host.
+        // An unproved token must not decide the cached versions of the host.
         let credential = call.credential.filter(|_| !call.operation.unproved);
         self.find_versions(call.host, credential).await
     }
 
-    /// The same outside a call.
+    /// Returns the versions of a host outside a call.
     pub(super) async fn find_versions(&self, host: Host, credential: Option<&Credential>) -> Arc<Versions> {
         let known = self.host_versions(host);
         let Some(versions) = known.current() else {
-            // On the heap: calls without this question are the rule.
+            // Boxed, because most calls do not need this request.
             Box::pin(self.ask_versions(host, credential)).await;
             return known.current_or_assumed();
         };
@@ -57,8 +59,8 @@ impl Organizacao {
         versions
     }
 
-    /// Sends a call whose version was refused once more, in the one that its host tells now; `None` if that
-    /// is the same.
+    /// Repeats a call whose version was rejected, in the version that its host reports now. Returns `None` if
+    /// that version is the same.
     pub(super) async fn send_again(
         &self,
         call: &Call<'_>,
@@ -68,8 +70,9 @@ impl Organizacao {
         Some(self.send_in_version(call, &others).await)
     }
 
-    /// Other versions for a call whose version was refused; `None` if the host still tells the same one. The
-    /// credential was accepted, or else the version would not have been looked at.
+    /// Returns other versions for a call whose version was rejected. Returns `None` if the host still reports
+    /// the same one. The credential was accepted, because otherwise the host would not have checked the
+    /// version.
     async fn other_versions(&self, call: &Call<'_>, refused: &Arc<Versions>) -> Option<Arc<Versions>> {
         let known = self.host_versions(call.host);
         known.forget(refused);
@@ -95,11 +98,11 @@ impl Organizacao {
         }
     }
 
-    /// Has the host tell its versions, within the time that a call can spare.
+    /// Requests the versions of a host, within the time that a call can spare.
     async fn ask_versions(&self, host: Host, credential: Option<&Credential>) {
         let wait = LONGEST_WAIT.min(self.shared.transport.limits.timeout / 4);
-        // Another call's question may have begun earlier, or end without an answer and leave the turn to this
-        // one.
+        // The request of another call may have begun earlier, or end without a result, after which this call
+        // sends its own.
         let _too_late = timeout(wait * 2, self.ask_once_or_twice(host, credential, wait)).await;
     }
 

@@ -1,7 +1,7 @@
-//! Which api-version each resource of a host is asked for, by the list that the host gives of itself.
+//! Selection of the `api-version` for each resource, from the list of resources that a host publishes.
 //!
-//! The list is the answer to `OPTIONS {base}/_apis`: for each resource the lowest version, the highest one
-//! and the highest that is released. Above the released one a resource is a preview.
+//! The list is the response to `OPTIONS {base}/_apis`: for each resource the lowest version, the highest one
+//! and the highest released one. Above the released version a resource is a preview.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::error::Error;
 use super::operation::{LOWEST, PLACES, Place, Resource, WANTED};
 
-/// A version of the REST API.
+/// Version of the REST API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiVersion {
     major: u16,
@@ -22,13 +22,13 @@ impl ApiVersion {
         Self { major, minor }
     }
 
-    /// Reads `7.1`.
+    /// Parses a version such as `7.1`.
     fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.trim().split_once('.')?;
         Some(Self::new(major.parse().ok()?, minor.parse().ok()?))
     }
 
-    /// The version as a number, for metrics: 7.1 is 7.1.
+    /// Returns the version as a number for metrics: 7.1 for version 7.1.
     #[must_use]
     pub fn as_number(self) -> f64 {
         f64::from(self.major) + f64::from(self.minor) / 10.0
@@ -45,7 +45,7 @@ impl fmt::Display for ApiVersion {
     }
 }
 
-/// One element of the list.
+/// Element of the list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Location {
@@ -62,7 +62,8 @@ impl Location {
         self.area.eq_ignore_ascii_case(place.area) && self.resource_name.eq_ignore_ascii_case(place.name)
     }
 
-    /// Lowest, highest and highest released version; the last is 0.0 for what is a preview only.
+    /// Returns the lowest, highest and highest released version; the last is 0.0 for a resource that is a
+    /// preview only.
     fn range(&self) -> Option<Range> {
         let highest = ApiVersion::parse(&self.max_version)?;
         Some(Range {
@@ -82,8 +83,8 @@ struct Range {
 }
 
 impl Range {
-    /// The wanted version or the highest below it. A preview is asked for where no version that we read is
-    /// released, at the level of its server: above that, other previews may have changed it.
+    /// Returns the wanted version or the highest below it. A preview is used if no supported version is
+    /// released, at the level of its server: in later versions the preview may have changed.
     fn offer(self, server: ApiVersion) -> Offer {
         if self.released >= LOWEST {
             let wanted = WANTED.max(self.lowest);
@@ -98,27 +99,28 @@ impl Range {
     }
 }
 
-/// How a host can be asked for a resource.
+/// Way to call a resource of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// By this `api-version`.
+    /// With this `api-version`.
     Version(String),
-    /// The list lacks the resource. By this `api-version`, and 404 means that the host does not have it.
+    /// The list lacks the resource. Call it with this `api-version`; a 404 means that the host does not have
+    /// it.
     Unlisted(String),
-    /// Not at all: its versions are older than those that we read.
+    /// Not possible: its versions are older than the lowest supported one.
     TooOld,
 }
 
-/// How a host can be asked for each resource.
+/// Way to call each resource of a host.
 #[derive(Debug)]
 pub(super) struct Versions {
     offers: [Offer; PLACES.len()],
-    /// Highest released version, at most the wanted one; `None`: the host did not tell.
+    /// Highest released version, at most the wanted one; `None` if the host did not report it.
     server: Option<ApiVersion>,
 }
 
 impl Versions {
-    /// The wanted version of everything, for a host that does not tell.
+    /// Returns the wanted version for all resources, for a host that does not report its versions.
     pub(super) fn assumed() -> Self {
         Self {
             offers: PLACES
@@ -128,7 +130,8 @@ impl Versions {
         }
     }
 
-    /// What the list says; `None` where it names no resource of ours and so cannot be that of Azure DevOps.
+    /// Reads the list. Returns `None` if it contains none of our resources and so cannot be that of Azure
+    /// DevOps.
     pub(super) fn read(locations: &[Location]) -> Option<Self> {
         let ranges = PLACES.each_ref().map(|place| range_of(place, locations));
         let server = newest(ranges.iter().flatten())?;
@@ -149,17 +152,18 @@ impl Versions {
         &self.offers[resource as usize]
     }
 
-    /// Highest released version, at most the wanted one; `None`: the host did not tell.
+    /// Returns the highest released version, at most the wanted one. Returns `None` if the host did not
+    /// report it.
     pub(super) fn server(&self) -> Option<ApiVersion> {
         self.server
     }
 
-    /// Whether the host has nothing that we read.
+    /// Returns `true` if the host supports no resource in a version that we can read.
     pub(super) fn is_too_old(&self) -> bool {
         self.offers.iter().all(|offer| *offer == Offer::TooOld)
     }
 
-    /// The `api-version` for a resource.
+    /// Returns the `api-version` for a resource.
     pub(super) fn api_version(&self, resource: Resource) -> Result<&str, Error> {
         match self.of(resource) {
             Offer::Version(version) | Offer::Unlisted(version) => Ok(version),
@@ -169,7 +173,7 @@ impl Versions {
     }
 }
 
-/// The range of a resource: by its location id, else by its area and name.
+/// Returns the range of a resource, found by its location id, else by its area and name.
 fn range_of(place: &Place, locations: &[Location]) -> Option<Range> {
     let by_id = locations
         .iter()
@@ -178,7 +182,8 @@ fn range_of(place: &Place, locations: &[Location]) -> Option<Range> {
     found?.range()
 }
 
-/// Highest released version of some resources, or the highest of all where none is released.
+/// Returns the highest released version of the resources, or the highest of all if none is released; at most
+/// the wanted one.
 fn newest<'a>(ranges: impl Iterator<Item = &'a Range> + Clone) -> Option<ApiVersion> {
     let released = ranges.clone().map(|range| range.released).max()?;
     let highest = ranges.map(|range| range.highest).max()?;
@@ -265,7 +270,7 @@ mod tests {
         let read = Versions::read(&old).unwrap();
         assert!(read.is_too_old());
         assert_eq!(read.api_version(Resource::WorkItems), Err(Error::OutdatedServer));
-        // The rest of the list being short changes nothing.
+        // A shorter list gives the same result.
         assert!(Versions::read(&old[..3]).unwrap().is_too_old());
     }
 

@@ -1,4 +1,4 @@
-//! Types of work items: which states they know, which fields they have, how they look.
+//! Types of work items: their states, fields and icons.
 
 use std::collections::HashMap;
 
@@ -12,33 +12,33 @@ use super::operation::{Host, LIST_PROCESS_STATES, LIST_TYPE_STATES, LIST_TYPES, 
 use super::organizacao::{Organizacao, text_at};
 use aponta_domain::work_item::Categoria;
 
-/// Types asked for by themselves at a time.
+/// Maximum number of types that are read one by one at the same time.
 const AT_ONCE: usize = 4;
 
-/// A type of a project.
+/// Type of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeDescription {
-    /// Name, as work items bear it.
+    /// Name, as used in work items.
     pub nome: String,
-    /// Reference name, by which processes know it.
+    /// Reference name, as used in processes.
     pub reference_name: Option<String>,
-    /// States and their categories.
+    /// States with their categories.
     pub states: HashMap<String, Categoria>,
-    /// Whether states were told, and each of them with a category.
+    /// `true` if the response contained states, each with a category.
     pub states_known: bool,
-    /// Reference names of its fields; `None` where they were not told.
+    /// Reference names of its fields; `None` if the response lacked them.
     pub fields: Option<Vec<String>>,
-    /// Id of its icon.
+    /// Id of the icon.
     pub icon: Option<String>,
-    /// Colour of its icon: six hexadecimal digits.
+    /// Colour of the icon: six hexadecimal digits.
     pub color: Option<String>,
 }
 
-/// States as types and processes tell them. A state without a category costs itself.
+/// States as reported by types and processes. A state without a category is left out.
 #[derive(Debug, Default)]
 struct States {
     known: HashMap<String, Categoria>,
-    /// Whether there were states, and each had a category.
+    /// `true` if there were states, each with a category.
     has_all_states: bool,
 }
 
@@ -54,7 +54,7 @@ impl States {
 
 fn state(value: &Value) -> Option<(String, Categoria)> {
     let text = |name: &str| value.get(name)?.as_str();
-    // Processes call it `stateCategory`.
+    // Processes name it `stateCategory`.
     let category = text("category").or_else(|| text("stateCategory"))?;
     Some((text("name")?.to_owned(), Categoria::parse(category)?))
 }
@@ -63,14 +63,14 @@ fn type_of(value: &Value) -> Option<TypeDescription> {
     let list = |name: &str| value.get(name).and_then(Value::as_array);
     let states = States::read(list("states").map(Vec::as_slice).unwrap_or_default());
     let field = |field: &Value| Some(field.get("referenceName")?.as_str()?.to_owned());
-    // The address of the icon names another host; only its id is of use.
+    // The address of the icon names another host, so only its id is used.
     let icon = text_at(value, "/icon/id").filter(|id| {
         id.strip_prefix("icon_").is_some_and(|rest| {
             rest.bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         })
     });
-    // Old servers put transparency before it.
+    // Old servers prefix the colour with the transparency.
     let color = text_at(value, "/color")
         .filter(|color| matches!(color.len(), 6 | 8) && color.bytes().all(|b| b.is_ascii_hexdigit()));
     Some(TypeDescription {
@@ -94,11 +94,11 @@ fn ok_unless_outage<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 impl Organizacao {
-    /// All types of a project in one answer, which is large: it holds their forms. Types of which the list
-    /// does not tell fields or states are asked for by themselves.
+    /// Returns all types of a project from one response, which is large because it contains their forms.
+    /// Types without fields or states in the list are read one by one.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such project.
+    /// [`Error::NotFound`] if the project does not exist.
     pub async fn types(&self, credential: &Credential, project: &str) -> Result<Vec<TypeDescription>, Error> {
         let segments = [project, "_apis", "wit", "workitemtypes"];
         let answer = self
@@ -112,7 +112,7 @@ impl Organizacao {
         stream::iter(whole).buffered(AT_ONCE).try_collect().await
     }
 
-    /// The type with what it tells by itself of fields and states.
+    /// Completes a type with the fields and states of its own resource.
     async fn completed(
         &self,
         credential: &Credential,
@@ -136,7 +136,7 @@ impl Organizacao {
         Ok(tipo)
     }
 
-    /// The same resource as the list, so the call goes by its name and its version.
+    /// Reads a single type. Its resource is that of the list, so the call has the same operation and version.
     async fn type_by_name(
         &self,
         credential: &Credential,
@@ -160,10 +160,10 @@ impl Organizacao {
         Ok(States::read(&states.value.good))
     }
 
-    /// The states of a type of a process, by the reference name of the type.
+    /// Returns the states of a type of a process, by the reference name of the type.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such process or type.
+    /// [`Error::NotFound`] if the process or type does not exist.
     pub async fn process_states(
         &self,
         credential: &Credential,
@@ -186,10 +186,10 @@ impl Organizacao {
         Ok(States::read(&states.value.good).known)
     }
 
-    /// An icon as SVG, whatever it is: to be shown as an image, never to be put into a page.
+    /// Returns an icon as unchecked SVG: show it as an image, never embed it in a page.
     ///
     /// # Errors
-    /// When it is not to be had.
+    /// Returns an error if the icon cannot be read.
     pub async fn icon(&self, credential: &Credential, id: &str, color: &str) -> Result<Vec<u8>, Error> {
         let segments = ["_apis", "wit", "workitemicons", id];
         let query = [("color", color), ("v", "2")];

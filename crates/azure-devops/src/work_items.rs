@@ -1,5 +1,5 @@
-//! Work items: read with the fields of hours, read in batches, read as they were, written. Queries for them
-//! are in [`super::queries`].
+//! Work items: reads with the fields of hours, reads in batches, reads of revisions, and writes. Queries are
+//! in [`super::queries`].
 
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
@@ -19,10 +19,10 @@ use super::transport::Body;
 use aponta_domain::horas::Horas;
 use aponta_domain::work_item::Scheduling;
 
-/// Ids a batch may hold; more are refused (VS403474).
+/// Maximum number of ids in a batch; larger batches are rejected (VS403474).
 const BATCH: usize = 200;
-/// Pages of revisions that are read. REST stops at 10,000 revisions of a work item; people in the web portal
-/// do not.
+/// Maximum number of pages of revisions. REST stops at 10,000 revisions of a work item; the web portal does
+/// not.
 const MOST_PAGES: usize = 60;
 
 const PROJECT: &str = "System.TeamProject";
@@ -33,14 +33,14 @@ const ASSIGNED_TO: &str = "System.AssignedTo";
 pub(super) const PARENT: &str = "System.Parent";
 const CHANGED_BY: &str = "System.ChangedBy";
 const CHANGED_DATE: &str = "System.ChangedDate";
-/// Reference name of the estimate.
+/// Reference name of the original estimate.
 pub const ORIGINAL_ESTIMATE: &str = "Microsoft.VSTS.Scheduling.OriginalEstimate";
-/// Reference name of what is left.
+/// Reference name of the remaining work.
 pub const REMAINING_WORK: &str = "Microsoft.VSTS.Scheduling.RemainingWork";
-/// Reference name of what is done.
+/// Reference name of the completed work.
 pub const COMPLETED_WORK: &str = "Microsoft.VSTS.Scheduling.CompletedWork";
 
-/// Fields that a read names, where the collection has them.
+/// Fields that a read requests, if the collection has them.
 pub(super) const FIELDS: [&str; 10] = [
     PROJECT,
     TYPE,
@@ -54,54 +54,54 @@ pub(super) const FIELDS: [&str; 10] = [
     COMPLETED_WORK,
 ];
 
-/// JSON Patch demands a type of its own; plain JSON is refused.
+/// JSON Patch requires its own media type; plain JSON is rejected.
 const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A work item at one of its revisions.
+/// Work item at one of its revisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkItem {
     /// Id, unique in the organisation.
     pub id: i32,
     /// Revision.
     pub rev: i32,
-    /// Name of its project.
+    /// Name of the project.
     pub project: String,
-    /// GUID of its project, where its address tells it, as that of a hosted organisation does.
+    /// GUID of the project, if the address contains it, as in hosted organisations.
     pub project_id: Option<Uuid>,
-    /// Name of its type.
+    /// Name of the type.
     pub tipo: String,
-    /// Name of its state.
+    /// Name of the state.
     pub state: String,
-    /// Title; empty when there is none.
+    /// Title; empty if there is none.
     pub title: String,
-    /// Person that the work item is assigned to.
+    /// Person to whom the work item is assigned.
     pub assigned_to: Option<Assignee>,
-    /// The work item above it.
+    /// Id of the parent work item.
     pub parent: Option<i32>,
-    /// Its REST address, for display only: nothing is ever sent there.
+    /// REST address, for display only: no request is ever sent to it.
     pub url: String,
-    /// Its hours.
+    /// Hours.
     pub scheduling: Scheduling,
-    /// Whether `CompletedWork` holds something that hours cannot be: a text, a negative or an absurd number.
-    /// `scheduling` says `None` then, which is not to be taken for an empty field.
+    /// `true` if `CompletedWork` contains an invalid value: a text, a negative or an absurd number.
+    /// `scheduling` contains `None` in this case, which must not be treated as an empty field.
     pub completed_is_unreadable: bool,
-    /// Identity that made this revision.
+    /// Identity that created this revision.
     pub changed_by: Option<Uuid>,
 }
 
-/// What a revision says of state, assignment and hours.
+/// State, assignment and hours of a revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Revision {
-    /// Its number.
+    /// Number of the revision.
     pub rev: i32,
-    /// When it was made, as it was told.
+    /// Time of creation, as received.
     pub changed_date: Option<String>,
     /// State.
     pub state: Option<String>,
-    /// Identity that it is assigned to, as it was told.
+    /// Identity to whom the work item is assigned, as received.
     pub assigned_to: Option<Value>,
-    /// Identity that made it.
+    /// Identity that created the revision.
     pub changed_by: Option<Uuid>,
     /// `CompletedWork`.
     pub completed: Option<Horas>,
@@ -112,16 +112,16 @@ pub struct Revision {
 /// Revisions of a work item, the oldest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Revisions {
-    /// Those that were read.
+    /// Revisions that were read.
     pub revisions: Vec<Revision>,
-    /// Whether there may be later ones that were not read.
+    /// `true` if there may be later revisions that were not read.
     pub truncado: bool,
 }
 
-/// A change of hours; `None` leaves a field alone.
+/// Change of hours; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HoursPatch {
-    /// Refused unless the work item has this revision.
+    /// Revision that the work item must have; otherwise the change is rejected.
     pub rev: i32,
     /// New `CompletedWork`.
     pub completed: Option<Horas>,
@@ -129,7 +129,7 @@ pub struct HoursPatch {
     pub remaining: Option<Horas>,
 }
 
-/// As it comes: empty fields are left out.
+/// Work item as received; empty fields are absent.
 #[derive(Debug, Deserialize)]
 struct Raw {
     id: i32,
@@ -139,7 +139,7 @@ struct Raw {
     url: String,
 }
 
-/// A field of hours; `None` when it is empty or holds something that hours cannot be.
+/// Returns a field of hours. Returns `None` if it is empty or contains an invalid value.
 fn hours(fields: &Map<String, Value>, name: &str) -> Option<Horas> {
     let hours = Horas::from_f64(fields.get(name)?.as_f64()?)?;
     (hours >= Horas::ZERO).then_some(hours)
@@ -150,7 +150,7 @@ fn changed_by(fields: &Map<String, Value>) -> Option<Uuid> {
     Uuid::parse_str(id.as_str()?).ok()
 }
 
-/// The GUID before `_apis` in the address of a work item.
+/// Returns the GUID before `_apis` in the address of a work item.
 fn project_in(url: &str) -> Option<Uuid> {
     let (before, _) = url.split_once("/_apis/")?;
     let (_, segment) = before.rsplit_once('/')?;
@@ -158,7 +158,7 @@ fn project_in(url: &str) -> Option<Uuid> {
 }
 
 impl Raw {
-    /// Without project, type and state nothing can be decided.
+    /// Converts the work item. Returns `None` without project, type or state, which every decision needs.
     fn read(self) -> Option<WorkItem> {
         let text = |name: &str| Some(self.fields.get(name)?.as_str()?.to_owned());
         let hours = |name: &str| hours(&self.fields, name);
@@ -221,10 +221,10 @@ fn one(answer: &ApiResponse) -> Result<WorkItem, Error> {
 }
 
 impl Organizacao {
-    /// One work item.
+    /// Reads a work item.
     ///
     /// # Errors
-    /// [`Error::NotFound`] also when it is deleted or hidden.
+    /// [`Error::NotFound`] also if the work item is deleted or hidden.
     pub async fn work_item(&self, credential: &Credential, id: i32) -> Result<WorkItem, Error> {
         let id = &id.to_string();
         let ask = |fields: Vec<&'static str>| async move {
@@ -237,10 +237,10 @@ impl Organizacao {
         one(&self.with_present_fields(ask).await?)
     }
 
-    /// Those of `ids` that exist and can be read, in any order.
+    /// Returns those of `ids` that exist and can be read, in any order.
     ///
     /// # Errors
-    /// When one batch of 200 fails.
+    /// Returns an error if a batch of 200 fails.
     pub async fn work_items(&self, credential: &Credential, ids: &[i32]) -> Result<Vec<WorkItem>, Error> {
         let mut all = Vec::with_capacity(ids.len());
         for ids in ids.chunks(BATCH) {
@@ -256,10 +256,10 @@ impl Organizacao {
         Ok(all)
     }
 
-    /// The first 12,000 revisions of a work item, the oldest first.
+    /// Returns the first 12,000 revisions of a work item, the oldest first.
     ///
     /// # Errors
-    /// As for [`work_item`](Self::work_item).
+    /// Returns the errors of [`work_item`](Self::work_item).
     pub async fn revisions(&self, credential: &Credential, id: i32) -> Result<Revisions, Error> {
         let id = id.to_string();
         let segments = ["_apis", "wit", "workItems", &id, "revisions"];
@@ -272,10 +272,10 @@ impl Organizacao {
         })
     }
 
-    /// A work item as a revision left it.
+    /// Returns a work item at a revision.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such revision.
+    /// [`Error::NotFound`] if the revision does not exist.
     pub async fn revision(&self, credential: &Credential, id: i32, rev: i32) -> Result<WorkItem, Error> {
         let (id, rev) = (id.to_string(), rev.to_string());
         let segments = ["_apis", "wit", "workItems", &id, "revisions", &rev];
@@ -288,9 +288,9 @@ impl Organizacao {
     /// Writes hours, all or nothing, and returns the new revision.
     ///
     /// # Errors
-    /// [`Error::Rejected`] with 412 (or 409, when two passed the test at once) for another revision, with 400
-    /// when a rule of the process objects. Never sent twice: after an error of transport the revision tells
-    /// whether it was applied.
+    /// [`Error::Rejected`] with 412 (or 409, if two writers passed the test at once) for another revision,
+    /// with 400 if a rule of the process rejects the change. The call is never repeated: after a transport
+    /// error the revision shows whether the change was applied.
     pub async fn update_hours(
         &self,
         credential: &Credential,

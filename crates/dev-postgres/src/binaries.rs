@@ -1,34 +1,35 @@
-//! Finds PostgreSQL's server programs on this machine.
+//! Search for PostgreSQL's server programs on this machine.
 
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-/// Oldest version with everything that our migrations use (SQL-standard function bodies).
+/// Oldest supported major version: the first with everything that our migrations use (SQL-standard function
+/// bodies).
 const OLDEST_MAJOR: u32 = 14;
 
-/// Folders in which server programs are looked for, and the one that takes downloaded ones.
+/// Folders that are searched for server programs, and the folder for downloaded ones.
 #[derive(Debug, Clone, Default)]
 pub struct ProgramFolders {
-    /// Only folder of this machine to look in, if set (`PG_BIN_DIR`).
+    /// Only folder to search, if set (`PG_BIN_DIR`).
     pub only: Option<PathBuf>,
     /// Value of `PATH`.
     pub path: String,
-    /// Folder that takes downloaded programs; without it none are downloaded.
+    /// Folder for downloaded programs; `None` disables the download.
     pub downloads: Option<PathBuf>,
 }
 
-/// A folder with `initdb` and `postgres`.
+/// Folder with `initdb` and `postgres`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Binaries {
     pub(crate) folder: PathBuf,
-    /// Such as `15.18`.
+    /// Version such as `15.18`.
     pub(crate) version: String,
     pub(crate) major: u32,
 }
 
-/// Returns folders of this machine that may hold server programs, the preferred one first. They are seldom
-/// on the PATH: Debian keeps each version in a folder of its own.
+/// Returns the folders of this machine that may contain server programs, the preferred one first. The
+/// programs are seldom on the PATH: Debian installs each version in its own folder.
 pub(crate) fn folders(programs: &ProgramFolders) -> Vec<PathBuf> {
     if let Some(folder) = &programs.only {
         return vec![folder.clone()];
@@ -44,7 +45,7 @@ pub(crate) fn folders(programs: &ProgramFolders) -> Vec<PathBuf> {
     }
     folders.push(PathBuf::from("/usr/local/pgsql/bin"));
     folders.extend(std::env::split_paths(&programs.path).filter_map(|folder| {
-        // A link on the PATH leads to the folder where its companions are.
+        // A symbolic link on the PATH is resolved to the folder with the other programs.
         folder
             .join("postgres")
             .canonicalize()
@@ -55,7 +56,7 @@ pub(crate) fn folders(programs: &ProgramFolders) -> Vec<PathBuf> {
     folders
 }
 
-/// `parent/prefix*/bin`, the highest first.
+/// Returns the folders `parent/prefix*/bin`, the highest version first.
 fn versioned(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let Ok(entries) = parent.read_dir() else {
         return Vec::new();
@@ -105,7 +106,7 @@ pub(crate) async fn inspect(folders: &[PathBuf]) -> Vec<Binaries> {
     found
 }
 
-/// Reads the version out of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+/// Parses the version in `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn parse_version(output: &str) -> Option<(String, u32)> {
     let version = output.split_whitespace().nth(2)?;
     let major = version
@@ -117,14 +118,15 @@ fn parse_version(output: &str) -> Option<(String, u32)> {
     Some((version.to_owned(), major))
 }
 
-/// Returns the first one, or the first one that reads data of the major version `wanted`.
+/// Returns the first element, or the first one whose major version is `wanted`, which alone can read its
+/// data.
 pub(crate) fn choose(found: &[Binaries], wanted: Option<u32>) -> Option<&Binaries> {
     found
         .iter()
         .find(|b| wanted.is_none_or(|wanted| wanted == b.major))
 }
 
-/// Returns an error that says how to install server programs.
+/// Returns an error that explains how to install server programs.
 pub(crate) fn advice(reason: &anyhow::Error) -> anyhow::Error {
     anyhow::anyhow!(
         "no PostgreSQL server programs (version {OLDEST_MAJOR} or newer) were found, and none could be downloaded:\n  \

@@ -1,4 +1,4 @@
-//! The files of one server: data, password, socket, log, and what a crashed server left behind.
+//! The files of one server: data, password, socket, log, and the remains of a crashed server.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -17,10 +17,10 @@ use crate::progress::Progress;
 use crate::server::SUPERUSER;
 use crate::start::{LEFTOVER_TIMEOUT, POLL, signal};
 
-/// Maximum length of a Unix socket's path that every system takes (macOS: 104 with the final NUL).
+/// Maximum number of bytes of a Unix socket's path on every system (macOS: 104 with the final NUL).
 const SOCKET_PATH_MAX: usize = 103;
 
-/// Holds a folder and the owner of the server's part of it.
+/// Folder of a server, and the owner of the server's files in it.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     folder: PathBuf,
@@ -28,7 +28,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes the folders that are missing.
+    /// Opens the cluster in `folder` and creates missing folders.
     pub(crate) fn at(folder: &Path, owner: Owner) -> anyhow::Result<Self> {
         let cluster = Self {
             folder: folder.to_owned(),
@@ -69,7 +69,7 @@ impl Cluster {
         self.folder.join("postgres.log")
     }
 
-    /// Returns the major version that wrote the data, `None` before the first start.
+    /// Returns the major version that wrote the data. Returns `None` before the first start.
     pub(crate) fn major_version(&self) -> Option<u32> {
         fs::read_to_string(self.data_folder().join("PG_VERSION"))
             .ok()?
@@ -82,7 +82,8 @@ impl Cluster {
         self.major_version().is_some()
     }
 
-    /// Returns the superuser's password. Makes it on first use, in a file that only our user reads.
+    /// Returns the superuser's password. Generates the password on first use, in a file that only our user
+    /// can read.
     pub(crate) fn password(&self) -> anyhow::Result<SecretString> {
         let path = self.folder.join("password");
         match fs::read_to_string(&path) {
@@ -96,7 +97,7 @@ impl Cluster {
         Ok(SecretString::from(password))
     }
 
-    /// Makes the data folder. An interrupted run leaves only `pgdata.new`, which the next one removes.
+    /// Creates the data folder. An interrupted run leaves only `pgdata.new`, which the next run removes.
     pub(crate) async fn initialise(
         &self,
         binaries: &Binaries,
@@ -118,7 +119,7 @@ impl Cluster {
             .arg(&unfinished)
             .arg("--pwfile")
             .arg(&password_file);
-        // Our lists have a sort key of their own; "C" is the same on every machine.
+        // Our lists have their own sort key; the locale "C" is the same on every machine.
         command.args([
             "-U",
             SUPERUSER,
@@ -142,20 +143,20 @@ impl Cluster {
         fs::rename(&unfinished, self.data_folder()).context("cannot put the new database in its place")
     }
 
-    /// Makes an empty log for a new server.
+    /// Creates an empty log for a new server.
     pub(crate) fn open_log(&self) -> anyhow::Result<File> {
         File::create(self.log_path()).with_context(|| format!("cannot write {}", self.log_path().display()))
     }
 
-    /// Returns the last lines of the server's log.
+    /// Returns the last twelve lines of the server's log.
     pub(crate) fn log_tail(&self) -> String {
         let log = fs::read_to_string(self.log_path()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(12)..].join("\n")
     }
 
-    /// Returns `true` if the process `pid` is the postmaster of these data and takes connections.
-    /// PostgreSQL's `utils/pidfile.h` describes the file: line 1 has the process id, line 8 the state.
+    /// Returns `true` if the process `pid` is the postmaster of this data folder and accepts connections.
+    /// PostgreSQL's `utils/pidfile.h` describes the file: line 1 contains the process id, line 8 the state.
     pub(crate) fn is_ready(&self, pid: Option<u32>) -> bool {
         let Ok(text) = fs::read_to_string(self.pid_file()) else {
             return false;
@@ -165,8 +166,8 @@ impl Cluster {
         same && lines.get(7) == Some(&"ready")
     }
 
-    /// Stops a server that outlived its parent, and removes the pid file of a dead one whose process id
-    /// another program has now. Returns `true` if an earlier server was not stopped properly.
+    /// Stops a server that outlived its parent process, and removes the pid file of a dead server if another
+    /// program has its process id. Returns `true` if an earlier server was not stopped properly.
     pub(crate) async fn stop_leftover(&self, progress: Progress) -> anyhow::Result<bool> {
         let Ok(text) = fs::read_to_string(self.pid_file()) else {
             return Ok(false);
@@ -179,14 +180,14 @@ impl Cluster {
                 self.stop_process(pid).await?;
             }
             Some(false) => fs::remove_file(self.pid_file())?,
-            // Gone, or unknown: PostgreSQL looks for itself.
+            // No such process, or no `/proc`: PostgreSQL itself checks the pid file.
             None => {}
         }
         Ok(true)
     }
 
-    /// Returns whether the process is a server of these data, `None` if no process has this id or `/proc` is
-    /// missing.
+    /// Returns `true` if the process is a server of this data folder. Returns `None` if no process has this
+    /// id or `/proc` is missing.
     fn is_our_postmaster(&self, pid: u32) -> Option<bool> {
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let data_folder = self.data_folder();

@@ -1,4 +1,4 @@
-//! The folder that holds a development database, and the lock that makes one `aponta dev` its only user.
+//! The folder of a development database, and the lock that restricts its use to one `aponta dev`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use uuid::Uuid;
 
-/// Beginning of the names of throw-away folders.
+/// Prefix of the names of temporary folders.
 const EPHEMERAL_PREFIX: &str = "aponta-ephemeral-";
 
-/// Holds a locked folder. The lock ends with the value, or with the process.
+/// Locked folder. The lock is released when the value is dropped or the process ends.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
@@ -20,21 +20,22 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens the folder at `path`, which is kept between runs.
+    /// Opens and locks the folder at `path`, which is preserved between runs.
     ///
     /// # Errors
-    /// When it cannot be made, or another `aponta dev` uses it; the text says which.
+    /// Returns an error if the folder cannot be created, or another `aponta dev` uses it; the message states
+    /// the reason.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let path = std::path::absolute(path)?;
         Self::lock(path, false)
     }
 
-    /// Makes a folder that is removed with the value.
+    /// Creates a folder that is removed when the value is dropped.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// Returns an error if the folder cannot be created.
     pub fn ephemeral() -> anyhow::Result<Self> {
-        // Another run that looks for abandoned folders may take one between its making and its locking.
+        // Another run that removes abandoned folders may take this one between its creation and its locking.
         Self::new_ephemeral().or_else(|_| Self::new_ephemeral())
     }
 
@@ -47,7 +48,7 @@ impl DataDir {
         let made = !path.exists();
         fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
         if made && rustix::process::geteuid().is_root() {
-            // The server runs as another user and must get in, whatever our umask.
+            // The server runs as another user, who needs access whatever our umask is.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         }
         let lock_path = path.join("lock");
@@ -82,10 +83,10 @@ impl DataDir {
         }
     }
 
-    /// Leaves a note for the next process, which finds the folder locked.
+    /// Writes a note for the next process that finds the folder locked.
     ///
     /// # Errors
-    /// When the lock file cannot be written.
+    /// Returns an error if the lock file cannot be written.
     pub fn sign(&mut self, note: &str) -> anyhow::Result<()> {
         self.lock.set_len(0)?;
         self.lock.rewind()?;
@@ -93,13 +94,13 @@ impl DataDir {
         Ok(())
     }
 
-    /// Returns the folder's path.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns `true` if the folder is removed at the end.
+    /// Returns `true` if the folder is removed when the value is dropped.
     #[must_use]
     pub fn is_ephemeral(&self) -> bool {
         self.ephemeral
@@ -109,13 +110,13 @@ impl DataDir {
 impl Drop for DataDir {
     fn drop(&mut self) {
         if self.ephemeral {
-            // The next ephemeral run removes the rest.
+            // The next ephemeral run removes remaining files.
             let _ = fs::remove_dir_all(&self.path);
         }
     }
 }
 
-/// Locks and returns the throw-away folders that a dead process left behind.
+/// Locks and returns the temporary folders of dead processes.
 #[must_use]
 pub fn abandoned() -> Vec<DataDir> {
     let Ok(entries) = std::env::temp_dir().read_dir() else {

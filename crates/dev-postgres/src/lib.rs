@@ -1,7 +1,7 @@
-//! PostgreSQL server for development and tests: a real server, without installation and without a port.
+//! PostgreSQL server for development and tests: a real server, without installation and without a TCP port.
 //!
 //! [`EmbeddedPostgres`] runs the server of one folder, [`DataDir`] holds the lock of that folder, and
-//! [`ProgramFolders`] names the folders of the server's programs. The crate reads no environment variable.
+//! [`ProgramFolders`] names the folders of the server's programs. The crate reads no environment variables.
 
 mod binaries;
 mod cluster;

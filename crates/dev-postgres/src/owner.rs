@@ -1,4 +1,4 @@
-//! The user of the server: PostgreSQL refuses root.
+//! The user of the server, which must not be root.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
@@ -6,24 +6,24 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use tokio::process::Command;
 
-/// Names the user of the server's processes and files.
+/// User of the server's processes and files.
 #[derive(Debug, Clone)]
 pub(crate) enum Owner {
     /// The user of this process.
     Ourselves,
-    /// Another one, because this process runs as root.
+    /// Another user, because this process runs as root.
     Other {
         /// User id.
         uid: u32,
         /// Group id.
         gid: u32,
-        /// Name, for messages.
+        /// User name, for messages.
         name: String,
     },
 }
 
 impl Owner {
-    /// Returns our own user, unless we are root: then `postgres`, else `nobody`.
+    /// Returns the user of this process; for root, `postgres` or else `nobody`.
     pub(crate) fn of_server() -> anyhow::Result<Self> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Ourselves);
@@ -38,7 +38,7 @@ impl Owner {
             )
     }
 
-    /// Returns a command that runs as this user, in another process group, with an empty environment.
+    /// Creates a command that runs as this user, in its own process group, with a minimal environment.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -53,7 +53,7 @@ impl Owner {
         command
     }
 
-    /// Gives a file or folder to this user.
+    /// Changes the owner of a file or folder to this user.
     pub(crate) fn give(&self, path: &Path) -> anyhow::Result<()> {
         match self {
             Self::Ourselves => Ok(()),
@@ -62,7 +62,7 @@ impl Owner {
         }
     }
 
-    /// Fails if this user cannot enter `folder`, as in everything below `/root`.
+    /// Returns an error if this user has no access to `folder`, as below `/root`.
     pub(crate) fn check_can_enter(&self, folder: &Path) -> anyhow::Result<()> {
         let Self::Other { uid, name, .. } = self else {
             return Ok(());
@@ -84,7 +84,7 @@ impl Owner {
     }
 }
 
-/// Finds a user in `/etc/passwd`: name, password, uid, gid and more in each line.
+/// Finds a user in `/etc/passwd`, whose lines contain name, password, uid, gid and more.
 fn find_user(users: &str, wanted: &str) -> Option<Owner> {
     users.lines().find_map(|line| {
         let mut fields = line.split(':');

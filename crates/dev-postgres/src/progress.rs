@@ -1,4 +1,4 @@
-//! Lines on standard error about steps that take time.
+//! Messages on standard error about steps that take time.
 
 use std::future::Future;
 use std::io::Write;
@@ -7,34 +7,34 @@ use std::time::{Duration, Instant};
 /// Interval between two reminders of a long step.
 const REMINDER: Duration = Duration::from_secs(3);
 
-/// Writes lines to standard error, or nothing.
+/// Printer of progress messages to standard error; may be silent.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
     quiet: bool,
 }
 
 impl Progress {
-    /// Returns a progress that prints every step.
+    /// Creates a printer that prints every step.
     #[must_use]
     pub fn visible() -> Self {
         Self { quiet: false }
     }
 
-    /// Returns a progress that prints nothing.
+    /// Creates a printer that prints nothing.
     #[must_use]
     pub fn quiet() -> Self {
         Self { quiet: true }
     }
 
-    /// Prints the step that begins now.
+    /// Prints the step that starts now.
     pub fn step(self, what: &str) {
         if !self.quiet {
-            // A closed terminal is no reason to stop.
+            // A write error, such as that of a closed terminal, is ignored.
             let _ = writeln!(std::io::stderr(), "aponta: {what} ...");
         }
     }
 
-    /// Prints the step that begins now, and reminds while it lasts.
+    /// Prints the step that starts now, and reminders until `work` is done.
     pub async fn during<T>(self, what: &str, work: impl Future<Output = T>) -> T {
         self.step(what);
         let started = Instant::now();

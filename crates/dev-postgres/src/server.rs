@@ -1,8 +1,9 @@
-//! The server of one folder: its start, its addresses and its end.
+//! The server of one folder: start, addresses and stop.
 //!
-//! It listens on a Unix socket inside its folder, demands a random password and runs in a process group of
-//! its own, so that a Ctrl-C in the terminal does not reach it. PostgreSQL refuses to run as root; then it
-//! runs as the user `postgres`, else `nobody`. The caller holds the folder's lock: no other process stops it.
+//! The server listens on a Unix socket in its folder, requires a random password and runs in its own process
+//! group, so that a Ctrl-C in the terminal does not reach it. PostgreSQL refuses to run as root, so for root
+//! the server runs as the user `postgres`, else `nobody`. The caller holds the lock of the folder, so no
+//! other process stops the server.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,15 +23,15 @@ use crate::start::{signal, start_server};
 /// Name of the server's superuser.
 pub const SUPERUSER: &str = "aponta";
 
-/// Maximum time for each way of stopping.
+/// Timeout of each way of stopping.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// States whether an acknowledged commit survives a power failure.
+/// Durability of acknowledged commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// It does: for data that are kept.
+    /// Commits survive a power failure; for data that is preserved.
     Durable,
-    /// It does not: for data that are thrown away at the end.
+    /// Commits may be lost in a power failure; for temporary data.
     Disposable,
 }
 
@@ -48,7 +49,7 @@ impl Durability {
     }
 }
 
-/// Runs one server until it is stopped.
+/// Running server, until it is stopped.
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
     child: Child,
@@ -58,11 +59,11 @@ pub struct EmbeddedPostgres {
 }
 
 impl EmbeddedPostgres {
-    /// Starts the server of `folder`, after making it on first use and after clearing away a crashed one.
+    /// Starts the server of `folder`. Initialises the data on first use and cleans up after a crash.
     ///
     /// # Errors
-    /// When this machine has no server programs and none can be downloaded, the folder cannot be used, or the
-    /// server does not start; the text says how to mend it.
+    /// Returns an error if there are no server programs and none can be downloaded, the folder cannot be
+    /// used, or the server does not start. The message explains the remedy.
     pub async fn start(
         folder: &Path,
         durability: Durability,
@@ -94,7 +95,7 @@ impl EmbeddedPostgres {
         self.addresses().url(database)
     }
 
-    /// Returns a maker of addresses of this server, for tasks that do not hold the server itself.
+    /// Returns a builder of addresses of this server, for tasks that do not hold the server itself.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         let socket = self.socket_folder();
@@ -117,11 +118,11 @@ impl EmbeddedPostgres {
         &self.version
     }
 
-    /// Stops the server, cuts its connections and waits for its end. Shutdown is fast, then immediate, then
-    /// by SIGKILL.
+    /// Stops the server, closes its connections and waits for its exit. Tries fast shutdown, then immediate
+    /// shutdown, then SIGKILL.
     ///
     /// # Errors
-    /// When its process cannot be waited for.
+    /// Returns an error if the process does not end or waiting for it fails.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         for how in [Signal::INT, Signal::QUIT, Signal::KILL] {
             let Some(pid) = self.child.id() else { return Ok(()) };
@@ -135,7 +136,7 @@ impl EmbeddedPostgres {
     }
 }
 
-/// Makes addresses of the databases of one server.
+/// Builder of addresses of the databases of one server.
 #[derive(Debug, Clone)]
 pub struct Addresses {
     /// Folder of the socket, percent-encoded.
@@ -154,17 +155,18 @@ impl Addresses {
     }
 }
 
-/// Stops the server of a folder whose owner died, if it still runs.
+/// Stops the server of a folder whose process died, if the server still runs.
 ///
 /// # Errors
-/// When it does not stop.
+/// Returns an error if the server does not stop.
 pub async fn stop_abandoned(folder: &Path) -> anyhow::Result<()> {
     let cluster = Cluster::at(folder, Owner::of_server()?)?;
     cluster.stop_leftover(Progress::quiet()).await?;
     Ok(())
 }
 
-/// Returns programs of this machine that fit the data, else downloaded ones, else an error with advice.
+/// Returns programs of this machine that fit the data, or else downloads them. The error explains how to
+/// install them.
 async fn find_or_fetch(
     cluster: &Cluster,
     programs: &ProgramFolders,

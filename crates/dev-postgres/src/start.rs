@@ -1,4 +1,4 @@
-//! The start of the postmaster, and signals to it.
+//! Start of the postmaster, and signals to it.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,14 +11,15 @@ use crate::binaries::Binaries;
 use crate::cluster::Cluster;
 use crate::server::Durability;
 
-/// Maximum time of a start; recovery after a crash is the slow case.
+/// Timeout of a start; recovery after a crash is the slow case.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
-/// Maximum time for which the remains of a killed server keep its shared memory.
+/// Maximum time for which the remains of a killed server hold its shared memory.
 pub(crate) const LEFTOVER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Interval between two looks at a file that PostgreSQL writes.
+/// Interval between two reads of a file that PostgreSQL writes.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
 
-/// Starts the postmaster. After a crash the dead server's children may hold its shared memory for a moment.
+/// Starts the postmaster. After a crash (`leftover`), the start is retried while the children of the dead
+/// server hold its shared memory.
 pub(crate) async fn start_server(
     cluster: &Cluster,
     binaries: &Binaries,
@@ -72,7 +73,7 @@ async fn try_start(cluster: &Cluster, binaries: &Binaries, durability: Durabilit
     }
 }
 
-/// Holds a server that is not ready yet, and stops it on drop.
+/// Server that is not ready yet; stopped on drop.
 struct Starting(Option<Child>);
 
 impl Starting {
@@ -88,7 +89,7 @@ impl Starting {
 impl Drop for Starting {
     fn drop(&mut self) {
         if let Some(pid) = self.pid() {
-            // A process that has ended needs no signal.
+            // The signal fails for a process that has ended, which is no error.
             let _ = signal(pid, Signal::INT);
         }
     }

@@ -1,4 +1,4 @@
-//! Time entries: a person's hours of one day on one work item, with an activity.
+//! Time entries: the hours of one person on one day and one work item, with an activity.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -9,42 +9,42 @@ use super::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use super::outbox::Situacao;
 
-/// A time entry as stored.
+/// Time entry as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Apontamento {
     /// Key.
     pub id: ApontamentoId,
     /// Key of the organisation.
     pub organizacao: ChaveOrganizacao,
-    /// Present name of the organisation.
+    /// Current name of the organisation.
     pub organizacao_nome: String,
-    /// Project when the hours were logged (Azure DevOps GUID).
+    /// Project of the work item when the hours were logged (Azure DevOps GUID).
     pub projeto: Uuid,
-    /// Project that the work item is in now (Azure DevOps GUID).
+    /// Project of the work item now (Azure DevOps GUID).
     pub projeto_atual: Uuid,
-    /// Work item, unique in the organisation.
+    /// Id of the work item, unique in the organisation.
     pub work_item_id: i32,
     /// Day.
     pub data: NaiveDate,
-    /// How long.
+    /// Duration.
     pub duracao: Duracao,
-    /// At what.
+    /// Activity.
     pub atividade: AtividadeRef,
     /// Free text.
     pub comentario: Option<String>,
     /// Owner of the hours.
     pub usuario: Pessoa,
-    /// Administrator that entered the hours for that person.
+    /// Administrator that logged the hours for the owner; `None` if the owner logged them.
     pub registrado_por: Option<Pessoa>,
-    /// When it was made.
+    /// Time of creation.
     pub criado_em: DateTime<Utc>,
-    /// When its content last changed.
+    /// Time of the last change of the content.
     pub atualizado_em: DateTime<Utc>,
-    /// How far the hours are on their way to Azure DevOps; `None` when they are not written there.
+    /// State of the write-back to Azure DevOps; `None` if the hours are not written back.
     pub sincronizacao: Option<Situacao>,
 }
 
-/// An activity as an entry shows it.
+/// Activity as a field of a time entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtividadeRef {
     /// Key.
@@ -53,7 +53,7 @@ pub struct AtividadeRef {
     pub nome: String,
 }
 
-/// A person under the name of that time.
+/// Person, under the name of the time when the row was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pessoa {
     /// Identity in the organisation.
@@ -64,17 +64,17 @@ pub struct Pessoa {
     pub email: Option<String>,
 }
 
-/// A project as a caller names it.
+/// Project as a request names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum ProjetoNomeado {
-    /// By our key or by the Azure DevOps GUID.
+    /// Our key or the Azure DevOps GUID.
     Id(Uuid),
-    /// By name, without regard to case.
+    /// Name, compared without regard to case.
     Nome(String),
 }
 
-/// An entry as a caller wants it.
+/// Time entry as a caller requests it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApontamento {
     /// Organisation.
@@ -85,17 +85,17 @@ pub struct NewApontamento {
     pub work_item_id: i32,
     /// Day.
     pub data: NaiveDate,
-    /// How long.
+    /// Duration.
     pub duracao: Duracao,
-    /// At what.
+    /// Activity.
     pub atividade: AtividadeId,
     /// Free text.
     pub comentario: Option<String>,
-    /// Owner of the hours, as far as the caller names them.
+    /// Owner of the hours, as far as the request names one.
     pub usuario: UsuarioInformado,
 }
 
-/// The person of a request's body; identity comes from the token (D-02).
+/// Person named in the body of a request; the identity itself comes from the token (D-02).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UsuarioInformado {
     /// Identity.
@@ -106,7 +106,7 @@ pub struct UsuarioInformado {
     pub email: Option<String>,
 }
 
-/// An entry to be stored: everything is decided.
+/// Time entry to be inserted, with all values decided.
 #[derive(Debug, Clone)]
 pub struct ApontamentoRow<'a> {
     /// Key.
@@ -119,45 +119,45 @@ pub struct ApontamentoRow<'a> {
     pub work_item_id: i32,
     /// Day.
     pub data: NaiveDate,
-    /// How long.
+    /// Duration.
     pub duracao: Duracao,
-    /// At what.
+    /// Activity.
     pub atividade: AtividadeId,
     /// Free text.
     pub comentario: Option<&'a str>,
     /// Owner of the hours.
     pub usuario: &'a Pessoa,
-    /// Administrator that entered the hours for that person.
+    /// Administrator that logged the hours for the owner; `None` if the owner logged them.
     pub registrado_por: Option<&'a Pessoa>,
-    /// State of the work item's hours that this belongs to; `None` when they are not written back.
+    /// Version of the work item's hours that this entry belongs to; `None` if they are not written back.
     pub versao_escrita: Option<i64>,
 }
 
-/// Changes to an entry; `None` leaves a part as it is.
+/// Changes to a time entry; `None` leaves a value unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApontamentoChanges {
     /// New day.
     pub data: Option<NaiveDate>,
-    /// New length.
+    /// New duration.
     pub duracao: Option<Duracao>,
     /// New activity.
     pub atividade: Option<AtividadeId>,
-    /// New text; `Some(None)` clears it.
+    /// New text; `Some(None)` clears the text.
     pub comentario: Option<Option<String>>,
 }
 
-/// The entries of a work item.
+/// Selects the entries of one work item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoWorkItem {
     /// Organisation.
     pub organizacao: NomeOrganizacao,
     /// Work item.
     pub work_item_id: i32,
-    /// Project that it must be in.
+    /// Project that the work item must be in.
     pub projeto: ProjetoNomeado,
 }
 
-/// Which entries a list shows; `None` does not restrict.
+/// Filter of a list of entries; `None` does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApontamentoFilter {
     /// First day.
@@ -174,53 +174,53 @@ pub struct ApontamentoFilter {
     pub atividade: Option<AtividadeId>,
     /// Owner of the hours; the caller when absent. Only administrators may name another person.
     pub usuario: Option<String>,
-    /// Oldest day first instead of the newest.
+    /// `true` if the oldest day comes first instead of the newest.
     pub oldest_first: bool,
 }
 
-/// A page of entries with the totals of all that match.
+/// Page of entries with the totals of all matching entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Apontamentos {
-    /// The page.
+    /// Entries of the page.
     pub items: Vec<Apontamento>,
-    /// How many there are.
+    /// Number of matching entries.
     pub count: i64,
-    /// How long they are together.
+    /// Sum of the durations of the matching entries.
     pub total: Total,
 }
 
-/// The hours of a work item put together.
+/// Summary of the hours of one work item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResumoWorkItem {
     /// Work item.
     pub work_item_id: i32,
-    /// How many entries.
+    /// Number of entries.
     pub count: i64,
-    /// How long they are together.
+    /// Sum of the durations.
     pub total: Total,
-    /// First day.
+    /// Day of the first entry.
     pub primeira_data: Option<NaiveDate>,
-    /// Last day.
+    /// Day of the last entry.
     pub ultima_data: Option<NaiveDate>,
-    /// By activity, the longest first.
+    /// Totals by activity, the longest first.
     pub por_atividade: Vec<Parcela>,
-    /// By person, the longest first.
+    /// Totals by person, the longest first.
     pub por_usuario: Vec<Parcela>,
 }
 
-/// A part of a total.
+/// Part of a total that belongs to one activity or one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcela {
-    /// Key of what the part is for.
+    /// Key of the activity or person.
     pub id: String,
-    /// Its name.
+    /// Name of the activity or person.
     pub nome: String,
-    /// How long.
+    /// Sum of the durations.
     pub total: Total,
 }
 
 impl ResumoWorkItem {
-    /// Of a work item without entries.
+    /// Returns the summary of a work item without entries.
     #[must_use]
     pub fn empty(work_item_id: i32) -> Self {
         Self {
@@ -236,7 +236,7 @@ impl ResumoWorkItem {
 }
 
 impl Apontamentos {
-    /// No entries.
+    /// Returns a page without entries.
     #[must_use]
     pub fn none() -> Self {
         Self {

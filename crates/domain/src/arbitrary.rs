@@ -1,18 +1,18 @@
-//! What property tests are fed with: hostile text, JSON of any shape, and right JSON with something wrong in
-//! it. What must hold for them, the tests of each parser say.
+//! Input for property tests: hostile text, JSON of any shape, and valid JSON with damaged parts. The expected
+//! properties are asserted in the tests of each parser.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Number, Value};
 
-/// Pieces that parsers have stumbled over, somewhere.
+/// Pieces of text that are known to break parsers.
 const PIECES: [&str; 34] = [
     ".", "..", "/", "\\", "%", "%2e", "%2F", "\t", "\n", "\r", " ", "\0", "'", "''", "\"", "--", ",", ";",
     ":", "=", "@", "#", "?", "&", "[", "]", "{", "-", "+", "0", "1e999", "\u{200b}", "\u{feff}", "É",
 ];
 
-/// Text of any characters, more often than not of those with a meaning in some syntax.
+/// Returns a strategy for text; most of the characters have a meaning in some syntax.
 pub fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => select(&PIECES[..]).prop_map(str::to_owned),
@@ -26,7 +26,7 @@ pub fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Bytes that may stand in the value of a header; they need not be text.
+/// Returns a strategy for bytes that are allowed in the value of a header. The bytes need not be text.
 pub fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
     let allowed = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
     prop_oneof![vec(any::<u8>(), 0..60), text().prop_map(String::into_bytes),]
@@ -43,7 +43,7 @@ fn number() -> impl Strategy<Value = Number> {
     ]
 }
 
-/// Any JSON.
+/// Returns a strategy for any JSON.
 pub fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -60,7 +60,7 @@ pub fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// `valid` with up to four of its parts replaced by any JSON, or taken out.
+/// Returns a strategy for `valid` with fewer than four of its parts removed or replaced by any JSON.
 pub fn mutated(valid: &Value) -> impl Strategy<Value = Value> + use<> {
     let change = (any::<Index>(), prop::option::of(json()));
     (Just(valid.clone()), vec(change, 0..4)).prop_map(|(mut value, changes)| {
@@ -72,8 +72,8 @@ pub fn mutated(valid: &Value) -> impl Strategy<Value = Value> + use<> {
     })
 }
 
-/// An answer's body: JSON as above, or what only resembles it: cut, damaged, deeply nested, with numbers
-/// beyond any type.
+/// Returns a strategy for the body of a response: mutations of `valid`, any JSON, or bytes that only resemble
+/// JSON. Such bytes are cut, damaged, deeply nested, or contain numbers beyond any type.
 pub fn body(valid: &Value) -> impl Strategy<Value = Vec<u8>> + use<> {
     let text = valid.to_string();
     let damaged = (Just(text.clone()), any::<Index>(), any::<u8>()).prop_map(|(text, place, byte)| {
@@ -110,7 +110,7 @@ pub fn body(valid: &Value) -> impl Strategy<Value = Vec<u8>> + use<> {
     ]
 }
 
-/// How many values there are in `value`, itself included.
+/// Counts the values in `value`, including itself.
 fn size(value: &Value) -> usize {
     1 + match value {
         Value::Array(elements) => elements.iter().map(size).sum(),
@@ -119,8 +119,8 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Replaces the value that comes after `left` others; without a replacement its key goes, too. Whether it was
-/// found.
+/// Replaces the value that comes after `left` others; without a replacement, removes its key. Returns `true`
+/// if the value was found.
 fn change_at(value: &mut Value, left: &mut usize, replacement: Option<&Value>) -> bool {
     if *left == 0 {
         *value = replacement.cloned().unwrap_or_default();

@@ -7,36 +7,36 @@ use super::ids::AtividadeId;
 use super::projeto::ProjetoRef;
 use super::text::trim;
 
-/// An activity with its projects, as stored.
+/// Activity with its projects, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Atividade {
     /// Key.
     pub id: AtividadeId,
-    /// Name; two activities may bear the same one.
+    /// Name; not unique.
     pub nome: String,
     /// Free text.
     pub descricao: Option<String>,
-    /// Whether new time entries may use it.
+    /// `true` if new time entries may use the activity.
     pub ativo: bool,
     /// E-mail of the creator, else the display name.
     pub criado_por: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     pub criado_em: DateTime<Utc>,
-    /// When it, or its set of projects, last changed.
+    /// Time of the last change of the activity or of its set of projects.
     pub atualizado_em: DateTime<Utc>,
     /// Its projects, in the order in which the caller sent them.
     pub projetos: Vec<ProjetoRef>,
 }
 
-/// Name of an activity: trimmed, 1 to [`NomeAtividade::MAX`] characters, no NUL (PostgreSQL refuses it).
+/// Name of an activity: trimmed, 1 to [`NomeAtividade::MAX`] characters, no NUL (PostgreSQL rejects it).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NomeAtividade(String);
 
 impl NomeAtividade {
-    /// Most characters (not bytes) that a name may have; the column is `varchar(255)`.
+    /// Maximum number of characters (not bytes) of a name; the column is `varchar(255)`.
     pub const MAX: usize = 255;
 
-    /// Trims `text`; `None` when what is left is not a name.
+    /// Trims `text`. Returns `None` if the rest is not a valid name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = trim(text);
@@ -44,21 +44,21 @@ impl NomeAtividade {
         (fits && !text.contains('\0')).then(|| Self(text.to_owned()))
     }
 
-    /// The name as stored.
+    /// Returns the name as stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// An activity to be created.
+/// Activity to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAtividade {
     /// Name.
     pub nome: NomeAtividade,
     /// Free text.
     pub descricao: Option<String>,
-    /// Whether new time entries may use it.
+    /// `true` if new time entries may use the activity.
     pub ativo: bool,
     /// At least one project, by our key or by the Azure DevOps GUID.
     pub projetos: Vec<Uuid>,
@@ -66,12 +66,12 @@ pub struct NewAtividade {
     pub criado_por: String,
 }
 
-/// Changes to an activity; `None` leaves a part as it is.
+/// Changes to an activity; `None` leaves a value unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AtividadeChanges {
     /// New name.
     pub nome: Option<NomeAtividade>,
-    /// New text; `Some(None)` clears it.
+    /// New text; `Some(None)` clears the text.
     pub descricao: Option<Option<String>>,
     /// New state.
     pub ativo: Option<bool>,
@@ -80,19 +80,19 @@ pub struct AtividadeChanges {
 }
 
 impl AtividadeChanges {
-    /// Whether anything but the set of projects is named.
+    /// Returns `true` if a value other than the set of projects changes.
     #[must_use]
     pub fn touch_columns(&self) -> bool {
         self.nome.is_some() || self.descricao.is_some() || self.ativo.is_some()
     }
 }
 
-/// Which activities a list shows; `None` does not restrict.
+/// Filter of a list of activities; `None` does not restrict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct AtividadeFilter {
-    /// Only active or only inactive ones.
+    /// `Some(true)`: only active ones; `Some(false)`: only inactive ones.
     pub ativo: Option<bool>,
-    /// Only those of this project, by our key or by the Azure DevOps GUID.
+    /// Project of the activities, by our key or by the Azure DevOps GUID.
     pub projeto: Option<Uuid>,
 }
 

@@ -1,22 +1,22 @@
-//! The audit trail: actions with their actor and time. JSON is kept as text; nothing here interprets it.
+//! The audit trail: actions with their actor and time. JSON is stored as text and never interpreted here.
 
 use chrono::{DateTime, Utc};
 
 use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 
-/// The actor of an action.
+/// Actor of an action.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// Id of the caller, or `sistema`.
     pub id: String,
     /// Name.
     pub nome: String,
-    /// Request that caused it.
+    /// Id of the request that caused the action.
     pub request_id: Option<String>,
 }
 
 impl Actor {
-    /// The service itself, in the background.
+    /// Returns the service itself as the actor of work in the background.
     #[must_use]
     pub fn sistema() -> Self {
         Self {
@@ -27,71 +27,71 @@ impl Actor {
     }
 }
 
-/// Something that was done.
+/// Entry to be added to the audit trail.
 #[derive(Debug, Clone)]
 pub struct NewRegistro<'a> {
     /// Actor of the action.
     pub actor: &'a Actor,
-    /// In which organisation, if in one.
+    /// Organisation of the action; `None` if the action belongs to none.
     pub organizacao: Option<&'a ChaveOrganizacao>,
     /// `criar`, `alterar`, `excluir`, ...
     pub acao: &'static str,
     /// `atividade`, `organization_pat`, ...
     pub objeto_tipo: &'static str,
-    /// Key of the object, if it was one.
+    /// Key of the object; `None` if the action has no object.
     pub objeto_id: Option<String>,
-    /// The object before, as JSON without secrets.
+    /// State of the object before the action, as JSON without secrets.
     pub antes: Option<String>,
-    /// The object after, likewise.
+    /// State of the object after the action, as JSON without secrets.
     pub depois: Option<String>,
 }
 
-/// An entry as stored.
+/// Entry of the audit trail, as stored.
 #[derive(Debug, Clone)]
 pub struct Registro {
     /// Key; later entries have larger ones.
     pub id: i64,
-    /// When.
+    /// Time of the action.
     pub em: DateTime<Utc>,
-    /// Actor of the action.
+    /// Id of the actor.
     pub usuario_id: String,
-    /// Their name then.
+    /// Name of the actor at that time.
     pub usuario_nome: String,
-    /// In which organisation, by its present name.
+    /// Current name of the organisation; `None` if the action belongs to none.
     pub organizacao: Option<String>,
-    /// What.
+    /// Action.
     pub acao: String,
-    /// To what kind of object.
+    /// Type of the object.
     pub objeto_tipo: String,
-    /// To which one.
+    /// Key of the object.
     pub objeto_id: Option<String>,
-    /// JSON before.
+    /// State of the object before the action, as JSON.
     pub antes: Option<String>,
-    /// JSON after.
+    /// State of the object after the action, as JSON.
     pub depois: Option<String>,
-    /// Request that caused it.
+    /// Id of the request that caused the action.
     pub request_id: Option<String>,
 }
 
-/// Which entries to show; `None` leaves nothing out.
+/// Filter of the audit trail; `None` does not restrict.
 #[derive(Debug, Clone, Default)]
 pub struct AuditoriaFilter {
-    /// Not before.
+    /// Earliest time, inclusive.
     pub desde: Option<DateTime<Utc>>,
-    /// Before.
+    /// Latest time, exclusive.
     pub ate: Option<DateTime<Utc>>,
-    /// By this user.
+    /// Id of the actor.
     pub usuario_id: Option<String>,
-    /// In this organisation.
+    /// Organisation.
     pub organizacao: Option<NomeOrganizacao>,
-    /// This action.
+    /// Action.
     pub acao: Option<String>,
-    /// This kind of object.
+    /// Type of the object.
     pub objeto_tipo: Option<String>,
-    /// This object.
+    /// Key of the object.
     pub objeto_id: Option<String>,
-    /// Older than the entry of this key.
+    /// Key of an entry; only older entries match.
     pub before: Option<i64>,
-    /// At the most so many.
+    /// Maximum number of entries.
     pub limit: i64,
 }

@@ -1,24 +1,24 @@
-//! The value of an `Authorization` header, taken apart (RFC 9110, 11.6.2) and not yet believed.
+//! Parser of the `Authorization` header (RFC 9110, 11.6.2). The credential is not verified here.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 
-/// What an `Authorization` header holds.
+/// Content of an `Authorization` header.
 #[derive(Debug)]
 pub enum Authorization {
-    /// No credential: other schemes and empty ones count as absent.
+    /// No credential; other schemes and empty credentials count as absent.
     Absent,
-    /// `Basic` without a password in it.
+    /// `Basic` without a readable password.
     Unusable,
     /// A token.
     Bearer(SecretString),
-    /// The password of `Basic`; the user may be anything (RFC 7617).
+    /// Password of `Basic`; the user name is ignored (RFC 7617).
     Basic(SecretString),
 }
 
 impl Authorization {
-    /// Takes a header's value apart. The scheme may be in any case (RFC 9110, 11.1).
+    /// Parses the value of a header. The scheme is matched without regard to case (RFC 9110, 11.1).
     #[must_use]
     pub fn parse(header: &str) -> Self {
         let (scheme, rest) = header.trim().split_once(' ').unwrap_or_default();
@@ -35,7 +35,7 @@ impl Authorization {
         Self::Absent
     }
 
-    /// The token or the password: the same for each way to write it.
+    /// Returns the token or the password, which are treated alike.
     #[must_use]
     pub fn secret(&self) -> Option<&SecretString> {
         match self {
@@ -45,7 +45,7 @@ impl Authorization {
     }
 }
 
-/// `base64(user:password)`.
+/// Decodes `base64(user:password)` and returns the password. Returns `None` if the encoding is invalid.
 fn password(encoded: &str) -> Option<SecretString> {
     let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     decoded.split_once(':').map(|(_, password)| password.into())

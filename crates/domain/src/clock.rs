@@ -1,29 +1,29 @@
-//! The day for people at work: that of `APP_TIMEZONE`, whatever zone the server is in (D-48).
+//! The business date: the date in `APP_TIMEZONE`, in whatever time zone the server runs (D-48).
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-/// Tells the date.
+/// Provides the current date in one time zone.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     timezone: Tz,
 }
 
 impl Clock {
-    /// A clock of this zone.
+    /// Creates a clock of `timezone`.
     #[must_use]
     pub fn new(timezone: Tz) -> Self {
         Self { timezone }
     }
 
-    /// Today.
+    /// Returns the current date.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn today(&self) -> NaiveDate {
         self.date_of(Utc::now())
     }
 
-    /// The day that it is in this zone at `instant`.
+    /// Returns the date in the time zone of the clock at `instant`.
     #[must_use]
     pub fn date_of(&self, instant: DateTime<Utc>) -> NaiveDate {
         instant.with_timezone(&self.timezone).date_naive()
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn d_48_the_day_ends_at_midnight_of_the_zone() {
         let fortaleza = Tz::America__Fortaleza;
-        // 21:00 in Fortaleza is midnight in UTC: the old service was a day ahead from then on.
+        // 21:00 in Fortaleza is midnight in UTC: from then on the old service was a day ahead.
         assert_eq!(day(fortaleza, "2026-01-13T02:59:59Z"), "2026-01-12");
         assert_eq!(day(fortaleza, "2026-01-13T03:00:00Z"), "2026-01-13");
         assert_eq!(day(fortaleza, "2028-03-01T02:59:59Z"), "2028-02-29");
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_day_without_a_midnight_is_a_day() {
-        // São Paulo put its clocks forward at midnight of 2018-11-04: the day began at 01:00.
+        // São Paulo put its clocks forward at midnight of 2018-11-04, so the day began at 01:00.
         let sao_paulo = Tz::America__Sao_Paulo;
         assert_eq!(day(sao_paulo, "2018-11-04T02:59:59Z"), "2018-11-03");
         assert_eq!(day(sao_paulo, "2018-11-04T03:00:00Z"), "2018-11-04");

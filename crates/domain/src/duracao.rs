@@ -1,38 +1,38 @@
-//! Durations of work: whole minutes, and how they are written. No float is ever summed (D-32, D-33).
+//! Durations of work in whole minutes, and their text forms. No floats are ever summed (D-32, D-33).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Minutes of an hour.
+/// Number of minutes in an hour.
 const HOUR: u16 = 60;
 
-/// The length of a time entry: 1 to 1,440 minutes.
+/// Duration of a time entry: 1 to 1,440 minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Duracao(u16);
 
-/// Why a text is not a [`Duracao`].
+/// Reason why a text is not a [`Duracao`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DuracaoInvalida {
-    /// Not `H:mm` or `HH:mm` in ASCII digits, or minutes beyond 59.
+    /// Text that is not `H:mm` or `HH:mm` in ASCII digits, or has more than 59 minutes.
     Formato,
-    /// Nothing at all.
+    /// Zero minutes.
     Zero,
-    /// Beyond 24:00 (D-30: 24:59 was taken).
+    /// More than 24:00 (D-30: the old service accepted 24:59).
     MaisDe24Horas,
 }
 
 impl Duracao {
-    /// Longest entry: a day.
+    /// Maximum duration of an entry in minutes: a day.
     pub const MAX: u16 = 24 * HOUR;
-    /// For examples: two and a half hours.
+    /// Value for examples in the documentation: two and a half hours.
     pub const EXAMPLE: Self = Self(150);
 
-    /// Reads `H:mm` or `HH:mm`.
+    /// Parses `H:mm` or `HH:mm`.
     ///
     /// # Errors
-    /// When it is something else, or not from 00:01 to 24:00.
+    /// Returns an error if `text` has another form, or is not within 00:01 to 24:00.
     pub fn parse(text: &str) -> Result<Self, DuracaoInvalida> {
         let digit = |byte: &u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
         let read = |bytes: &[u8]| {
@@ -54,20 +54,20 @@ impl Duracao {
         }
     }
 
-    /// From whole minutes; `None` when they are not 1 to 1,440.
+    /// Creates a duration from whole minutes. Returns `None` if `minutes` is not within 1 to 1,440.
     #[must_use]
     pub fn from_minutes(minutes: i64) -> Option<Self> {
         let minutes = u16::try_from(minutes).ok()?;
         (1..=Self::MAX).contains(&minutes).then_some(Self(minutes))
     }
 
-    /// Whole minutes.
+    /// Returns the duration in whole minutes.
     #[must_use]
     pub fn minutes(self) -> u16 {
         self.0
     }
 
-    /// The total of which this is the only part.
+    /// Returns the total that consists of this duration only.
     #[must_use]
     pub fn total(self) -> Total {
         Total(i64::from(self.0))
@@ -80,12 +80,12 @@ impl fmt::Display for Duracao {
     }
 }
 
-/// A sum of durations, in whole minutes; hours are written with two digits or more.
+/// Sum of durations in whole minutes; its text form has at least two digits for the hours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Total(pub i64);
 
 impl Total {
-    /// Hours for the wire: minutes / 60, the nearest number that there is.
+    /// Returns the hours for the wire: the `f64` nearest to minutes / 60.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "nobody worked 2^53 minutes")]
     pub fn hours(self) -> f64 {
@@ -112,7 +112,7 @@ mod tests {
             let text = format!("{:02}:{:02}", minutes / 60, minutes % 60);
             let duracao = Duracao::parse(&text).unwrap();
             assert_eq!((duracao.minutes(), duracao.to_string()), (minutes, text.clone()));
-            // Hours on the wire give the minute back exactly.
+            // The hours on the wire convert back to the exact number of minutes.
             let hours = duracao.total().hours();
             assert!((hours * 60.0 - f64::from(minutes)).abs() < 1e-9, "{text}");
             if let Some(short) = text.strip_prefix('0') {
@@ -157,7 +157,7 @@ mod tests {
         fn no_text_breaks_the_parser_and_what_it_takes_it_prints(
             text in prop_oneof!["[0-9]{0,3}:?[0-9]{0,3}", "(?s).{0,7}", "[0-9:.,+٠٨ -]{3,6}"],
         ) {
-            // The rule once more, in other words.
+            // States the rule a second time, in a different way.
             let number = |text: &str| {
                 let digits = text.chars().all(|c| c.is_ascii_digit());
                 text.parse::<u32>().ok().filter(|_| digits)

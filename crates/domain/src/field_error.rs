@@ -1,25 +1,25 @@
-//! What is wrong with a value of a request, and where it stands.
+//! Validation errors of a request's values, with their location.
 
 use std::fmt;
 
-/// One broken rule and where it was broken.
+/// Broken rule and the location of the value that breaks it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// Path from `body`, `query` or `path` to the value.
     pub loc: Vec<Segment>,
-    /// Stable code, spelled as pydantic 2.5 does (`string_too_short`, `uuid_parsing`, ...).
+    /// Stable code, spelled as in pydantic 2.5 (`string_too_short`, `uuid_parsing`, ...).
     pub kind: &'static str,
-    /// Sentence fragment in Portuguese that can follow the field's name.
+    /// Sentence fragment in Portuguese that can follow the name of the field.
     pub message: String,
 }
 
-/// One step of [`FieldError::loc`].
+/// Step of [`FieldError::loc`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(untagged)]
 pub enum Segment {
-    /// A key of an object, or the part of the request.
+    /// Key of an object, or the part of the request.
     Key(String),
-    /// A position in a list, from 0.
+    /// Position in a list, from 0.
     Index(usize),
 }
 

@@ -1,27 +1,28 @@
-//! Hours as Azure DevOps holds them: a double without a unit, hours by convention. Ours are exact.
+//! Hours of Azure DevOps: a double without a unit, by convention in hours. Our own hours are exact.
 
 use std::ops::{Add, Neg, Sub};
 
 use super::duracao::Total;
 
-/// Millionths of an hour.
+/// Number of millionths in an hour.
 const UNIT: f64 = 1_000_000.0;
-/// Hundredths, in millionths: what people read, and what hides binary noise.
+/// Hundredth of an hour in millionths: the precision that users read, coarse enough to hide binary noise.
 const HUNDREDTH: i64 = 10_000;
-/// Millionths of an hour in three minutes, the least number of whole minutes that is whole in millionths.
+/// Three minutes in millionths of an hour: the smallest number of whole minutes that is a whole number of
+/// them.
 const THREE_MINUTES: i64 = 50_000;
-/// Upper bound of hours; keeps sums far from overflow.
+/// Maximum absolute number of hours, which excludes overflow in sums.
 const MOST: f64 = 1e9;
 
-/// Hours in millionths: what people typed stays as it is, and sums do not round.
+/// Hours in millionths, so that numbers typed by users are stored unchanged and sums are not rounded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Horas(i64);
 
 impl Horas {
-    /// None.
+    /// Zero hours.
     pub const ZERO: Self = Self(0);
 
-    /// From what Azure DevOps tells; `None` when it is not a number that hours can be.
+    /// Converts hours of Azure DevOps. Returns `None` if the number is not finite or exceeds the maximum.
     #[must_use]
     pub fn from_f64(hours: f64) -> Option<Self> {
         if !hours.is_finite() || hours.abs() > MOST {
@@ -31,15 +32,15 @@ impl Horas {
         Some(Self((hours * UNIT).round() as i64))
     }
 
-    /// For Azure DevOps.
+    /// Returns the hours as Azure DevOps stores them.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "below 2^53 by the bound of from_f64")]
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / UNIT
     }
 
-    /// Our minutes, rounded to hundredths of an hour. The total is rounded, never its parts: twenty minutes
-    /// three times are one hour.
+    /// Converts our minutes, rounded to hundredths of an hour. The total is rounded and never its parts, so
+    /// that three times twenty minutes are one hour.
     #[must_use]
     pub fn of(total: Total) -> Self {
         let exact_times_three = total.0.saturating_mul(THREE_MINUTES);
@@ -47,19 +48,19 @@ impl Horas {
         Self((exact_times_three + exact_times_three.signum() * half) / unit * HUNDREDTH)
     }
 
-    /// Millionths of an hour, as the database holds them.
+    /// Returns the millionths of an hour, as stored in the database.
     #[must_use]
     pub fn millionths(self) -> i64 {
         self.0
     }
 
-    /// From what the database holds.
+    /// Converts millionths of an hour from the database.
     #[must_use]
     pub fn from_millionths(millionths: i64) -> Self {
         Self(millionths)
     }
 
-    /// This, but not below zero.
+    /// Returns the hours, or zero if they are negative.
     #[must_use]
     pub fn at_least_zero(self) -> Self {
         self.max(Self::ZERO)
@@ -123,7 +124,7 @@ mod tests {
             let (mut upstream, mut ours) = (typed, Horas::ZERO);
             for total in &totals {
                 let now = Horas::of(Total(*total));
-                // Through the double of the wire each time.
+                // Each write passes through the double of the wire.
                 upstream = Horas::from_f64((upstream - ours + now).to_f64()).unwrap();
                 ours = now;
             }

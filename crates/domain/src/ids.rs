@@ -1,10 +1,10 @@
-//! Typed keys, one per table, so that two ids cannot be swapped in a call.
+//! Typed keys, one type per table, so that the compiler rejects swapped ids.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Reads the id of a person in each form that Azure DevOps, .NET and people write: any case, with or without
-/// hyphens, in braces.
+/// Parses the id of a person in the forms of Azure DevOps, .NET and users: any case, with or without hyphens,
+/// with or without braces.
 #[must_use]
 pub fn person_id(text: &str) -> Option<Uuid> {
     let text = text.trim();
@@ -33,7 +33,7 @@ typed_id!(
     AtividadeId
 );
 typed_id!(
-    /// Key of `projetos`. Equal to the Azure DevOps GUID for every project that a sync created.
+    /// Key of `projetos`. Equals the Azure DevOps GUID for every project that a sync created.
     ProjetoId
 );
 
@@ -43,7 +43,7 @@ typed_id!(
 );
 
 impl AtividadeId {
-    /// A new key. Version 7 keeps the index appending at its right end.
+    /// Creates a new key. Version 7 keeps inserts at the right end of the index.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
@@ -51,7 +51,7 @@ impl AtividadeId {
 }
 
 impl OrganizationPatId {
-    /// A new key.
+    /// Creates a new key of version 7.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
@@ -64,7 +64,7 @@ typed_id!(
 );
 
 impl ApontamentoId {
-    /// A new key.
+    /// Creates a new key of version 7.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())

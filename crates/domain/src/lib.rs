@@ -1,6 +1,6 @@
-//! Domain types: what the product talks about, free of HTTP and SQL.
+//! Domain types of the product, independent of HTTP and SQL.
 //!
-//! The feature `arbitrary` adds strategies for property tests, which tests of other packages use.
+//! The feature `arbitrary` adds strategies for property tests, for the tests of other packages.
 
 pub mod apontamento;
 #[cfg(any(test, feature = "arbitrary"))]

@@ -1,36 +1,36 @@
-//! The tenant: an Azure DevOps organisation (on a server of one's own: a collection). Requests and answers
-//! speak its name, tables hold its key, and its `instanceId` tells it from another one that takes the name
-//! over.
+//! The tenant: an Azure DevOps organisation (a collection on Azure DevOps Server). Requests and responses use
+//! its name, tables use its key. Its `instanceId` distinguishes it from another organisation that takes over
+//! the name.
 
 use std::fmt;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-/// Longest name; Azure DevOps Services allows 50 characters, Azure DevOps Server 64.
+/// Maximum number of characters of a name; Azure DevOps Services allows 50, Azure DevOps Server 64.
 const LONGEST: usize = 64;
 
-/// The name of an organisation in its one canonical form, lower case: Azure DevOps does not tell `Contoso`
-/// from `contoso`.
+/// Name of an organisation in canonical form: lower case, because Azure DevOps treats `Contoso` and `contoso`
+/// as the same name.
 ///
-/// Letters (those with accents of western European languages, too), digits, brackets, `-`, `_`, `.` and
-/// spaces, beginning and ending with a letter, digit or bracket; so no name can leave its segment of a URL or
-/// its literal in SQL.
+/// Consists of letters (including accented letters of western European languages), digits, brackets, `-`,
+/// `_`, `.` and spaces; begins and ends with a letter, digit or bracket. So no name can break out of its
+/// segment of a URL or its literal in SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(transparent)]
 pub struct NomeOrganizacao(String);
 
-/// Letters of ASCII and Latin-1, digits and brackets.
+/// Returns `true` for letters of ASCII and Latin-1, ASCII digits and brackets.
 fn may_begin(c: char) -> bool {
     let is_letter = c.is_ascii_alphanumeric() || matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ÿ');
     is_letter || matches!(c, '(' | ')' | '[' | ']')
 }
 
 impl NomeOrganizacao {
-    /// Checks `text`; blanks around it do not count.
+    /// Checks and normalises `text`; surrounding blanks are ignored.
     ///
     /// # Errors
-    /// A phrase that says what is wrong, without quoting the text.
+    /// Returns a phrase that states the problem without quoting the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         let edge_ok = |c: Option<char>| c.is_some_and(may_begin);
@@ -45,13 +45,13 @@ impl NomeOrganizacao {
         Ok(Self(text.to_lowercase()))
     }
 
-    /// The name, lower case.
+    /// Returns the name in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns the name as a header can hold it.
+    /// Returns the name percent-encoded for use in a header.
     #[must_use]
     pub fn percent_encoded(&self) -> String {
         let encoded = form_urlencoded::byte_serialize(self.0.as_bytes());
@@ -65,9 +65,9 @@ impl fmt::Display for NomeOrganizacao {
     }
 }
 
-/// The key of an organisation in every table: the name under which it was first seen, and never changed.
+/// Key of an organisation in every table: the name under which it was first seen. The key never changes.
 ///
-/// A stranger under a name that is another organisation's key gets `name~2`; `~` stands in no name.
+/// An unknown organisation whose name is the key of another one gets `name~2`; `~` is not allowed in names.
 #[derive(
     Debug,
     Clone,
@@ -86,13 +86,13 @@ impl fmt::Display for NomeOrganizacao {
 pub struct ChaveOrganizacao(String);
 
 impl ChaveOrganizacao {
-    /// The key of an organisation that is first seen under this name.
+    /// Returns the key of an organisation that is first seen under this name.
     #[must_use]
     pub fn first_of(nome: &NomeOrganizacao) -> Self {
         Self(nome.0.clone())
     }
 
-    /// The key for the `n`th organisation that takes this name over (from 2 on).
+    /// Returns the key of the `n`th organisation that takes over this name (`n` begins at 2).
     #[must_use]
     pub fn nth_of(nome: &NomeOrganizacao, n: usize) -> Self {
         let postfix = format!("~{n}");
@@ -100,7 +100,7 @@ impl ChaveOrganizacao {
         Self(format!("{prefix}{postfix}"))
     }
 
-    /// The key as tables hold it.
+    /// Returns the key as stored in tables.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -113,69 +113,70 @@ impl fmt::Display for ChaveOrganizacao {
     }
 }
 
-/// How long a former name goes on working in requests.
+/// Time for which requests may still use a former name.
 pub const FORMER_NAME_TTL: Duration = Duration::from_hours(90 * 24);
 
-/// A former name comes back as the present one when the present one was not proved for this long.
+/// Time without proof of the current name after which a former name may become the current one again.
 pub const NAME_UNSEEN: Duration = Duration::from_mins(10);
 
-/// An organisation as the table `organizacoes` holds it.
+/// Row of the table `organizacoes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizacaoRegistrada {
-    /// Its key.
+    /// Key.
     pub chave: ChaveOrganizacao,
-    /// Its present name; `None` when another organisation took it over and the new one is not known.
+    /// Current name; `None` if another organisation took it over and the new name is not known.
     pub nome: Option<NomeOrganizacao>,
-    /// `instanceId` of its `connectionData`, pinned when it was first proved.
+    /// `instanceId` of its `connectionData`, pinned at the first proof.
     pub instance_id: Option<Uuid>,
-    /// Names that it had before, the latest first.
+    /// Former names, the latest first.
     pub anteriores: Vec<NomeAnterior>,
-    /// The present name was not proved for [`NAME_UNSEEN`].
+    /// `true` if the current name was not proved for [`NAME_UNSEEN`].
     pub unseen: bool,
 }
 
-/// A name that an organisation had before.
+/// Former name of an organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NomeAnterior {
     /// The name.
     pub nome: NomeOrganizacao,
-    /// It still works in requests.
+    /// `true` if requests may still use the name.
     pub valid: bool,
 }
 
 impl OrganizacaoRegistrada {
-    /// Returns `true` if the organisation is or was called so, or has it as its key.
+    /// Returns `true` if `nome` is the current name, a former name or the key of the organisation.
     #[must_use]
     pub fn claims(&self, nome: &NomeOrganizacao) -> bool {
         self.nome.as_ref() == Some(nome) || self.chave.0 == nome.0 || self.was_called(nome)
     }
 
-    /// Returns `true` if the organisation was called so before.
+    /// Returns `true` if `nome` is a former name of the organisation.
     #[must_use]
     pub fn was_called(&self, nome: &NomeOrganizacao) -> bool {
         self.anteriores.iter().any(|anterior| anterior.nome == *nome)
     }
 }
 
-/// Which name stands for which organisation, as of the last look at the table.
+/// Maps names to organisations, as of the last read of the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names(Vec<OrganizacaoRegistrada>);
 
 impl Names {
-    /// The names of these organisations.
+    /// Creates the map of these organisations.
     #[must_use]
     pub fn new(organizacoes: Vec<OrganizacaoRegistrada>) -> Self {
         Self(organizacoes)
     }
 
-    /// All organisations.
+    /// Returns all organisations.
     #[must_use]
     pub fn organizacoes(&self) -> &[OrganizacaoRegistrada] {
         &self.0
     }
 
-    /// The organisation that a request means by `nome`: the one that is called so now, else one that was
-    /// until lately. `None` when the name stands for none, or for one that lost it.
+    /// Returns the organisation that a request addresses as `nome`: the one with that current name, else one
+    /// with that former name while it is valid. Returns `None` if the name belongs to no organisation, or
+    /// only to one that lost it.
     #[must_use]
     pub fn find(&self, nome: &NomeOrganizacao) -> Option<&OrganizacaoRegistrada> {
         let present = self.0.iter().find(|known| known.nome.as_ref() == Some(nome));
@@ -187,8 +188,8 @@ impl Names {
         })
     }
 
-    /// The key for `nome`. A name that no organisation had yet becomes a key itself; one that was lost by the
-    /// organisation that has it as its key is `None`.
+    /// Returns the key for `nome`. A name that no organisation ever had becomes a key itself. Returns `None`
+    /// if the name is the key or a former name of an organisation but no longer stands for it.
     #[must_use]
     pub fn chave_of(&self, nome: &NomeOrganizacao) -> Option<ChaveOrganizacao> {
         match self.find(nome) {
@@ -198,28 +199,30 @@ impl Names {
         }
     }
 
-    /// What an organisation is called now.
+    /// Returns the current name of an organisation. Returns `None` if the organisation or its name is not
+    /// known.
     #[must_use]
     pub fn nome_of(&self, chave: &ChaveOrganizacao) -> Option<&NomeOrganizacao> {
         self.0.iter().find(|known| known.chave == *chave)?.nome.as_ref()
     }
 }
 
-/// The rows that a transaction sees.
+/// Rows that are visible to a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Those of these organisations; none means none.
+    /// Rows of these organisations; an empty list shows none.
     Organizacoes {
         /// The organisations.
         chaves: Vec<ChaveOrganizacao>,
-        /// Also those of no organisation: rows from older databases, which had only one.
+        /// `true` if rows without an organisation are visible, too: older databases had only one
+        /// organisation.
         and_unassigned: bool,
     },
-    /// Those of all organisations, as a caller: while authentication is off.
+    /// Rows of all organisations, with the role of callers: used while authentication is disabled.
     Everything,
-    /// Rows of the vault of these organisations; the role of callers has no access to it.
+    /// Rows of the vault of these organisations; the database role of callers has no access to the vault.
     Vault(Vec<ChaveOrganizacao>),
-    /// Every row, as the service itself: synchronisation, vault, sample data.
+    /// All rows, as the service itself: for synchronisation, vault and sample data.
     Maintenance,
 }
 

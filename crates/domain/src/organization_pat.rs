@@ -1,4 +1,4 @@
-//! PATs of organisations, as the vault keeps them.
+//! PATs of organisations, as stored in the vault.
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -7,43 +7,43 @@ use url::{Host, Url};
 use super::ids::OrganizationPatId;
 use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 
-/// A row of the vault. The PAT is encrypted.
+/// Row of the vault, with the PAT encrypted.
 #[derive(Debug, Clone)]
 pub struct OrganizationPat {
     /// Key.
     pub id: OrganizationPatId,
-    /// Key of the organisation; the only PAT of it.
+    /// Key of the organisation, which has at most one PAT.
     pub organizacao: ChaveOrganizacao,
-    /// Present name of the organisation; `None` when another one took it over.
+    /// Current name of the organisation; `None` if another one took it over.
     pub organizacao_nome: Option<String>,
-    /// Address for people; nothing is ever sent there.
+    /// Address for people; no request is ever sent to it.
     pub organization_url: String,
-    /// Nonce, ciphertext and tag.
+    /// Nonce, ciphertext and tag of the PAT.
     pub pat_cifrado: Vec<u8>,
-    /// Key that it is encrypted with.
+    /// Id of the encryption key.
     pub chave_id: String,
     /// Notes.
     pub descricao: Option<String>,
-    /// When it stops being used.
+    /// Time from which the PAT is no longer used.
     pub expira_em: Option<DateTime<Utc>>,
-    /// Whether it is used.
+    /// `true` if the PAT is used.
     pub ativo: bool,
-    /// When Azure DevOps last accepted it.
+    /// Time when Azure DevOps last accepted the PAT.
     pub validado_em: Option<DateTime<Utc>>,
-    /// Person that entered it.
+    /// Person that entered the PAT.
     pub criado_por: Option<String>,
-    /// When.
+    /// Time of creation.
     pub criado_em: DateTime<Utc>,
-    /// When it last changed.
+    /// Time of the last change.
     pub atualizado_em: DateTime<Utc>,
-    /// It has expired.
+    /// `true` if the PAT has expired.
     pub expirado: bool,
-    /// It expires within a week.
+    /// `true` if the PAT expires within a week.
     pub expira_em_breve: bool,
 }
 
 impl OrganizationPat {
-    /// What the organisation is called, or its key where that is not known.
+    /// Returns the name of the organisation, or its key if the name is not known.
     #[must_use]
     pub fn nome_or_chave(&self) -> String {
         let nome = self.organizacao_nome.clone();
@@ -51,7 +51,7 @@ impl OrganizationPat {
     }
 }
 
-/// A PAT as an administrator enters it.
+/// PAT as an administrator enters it.
 #[derive(Debug, Clone)]
 pub struct NewOrganizationPat {
     /// Organisation.
@@ -62,13 +62,13 @@ pub struct NewOrganizationPat {
     pub pat: SecretString,
     /// Notes.
     pub descricao: Option<String>,
-    /// When it stops being used.
+    /// Time from which the PAT is no longer used.
     pub expira_em: Option<DateTime<Utc>>,
-    /// Whether it is used.
+    /// `true` if the PAT is used.
     pub ativo: bool,
 }
 
-/// Changes to a PAT: `None` leaves a value as it is, `Some(None)` clears it.
+/// Changes to a PAT; `None` leaves a value unchanged, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct OrganizationPatChanges {
     /// Address for people.
@@ -77,68 +77,68 @@ pub struct OrganizationPatChanges {
     pub pat: Option<SecretString>,
     /// Notes.
     pub descricao: Option<Option<String>>,
-    /// When it stops being used.
+    /// Time from which the PAT is no longer used.
     pub expira_em: Option<Option<DateTime<Utc>>>,
-    /// Whether it is used.
+    /// `true` if the PAT is used.
     pub ativo: Option<bool>,
 }
 
-/// A row as people may see it.
+/// Row of the vault in the form that users may see.
 #[derive(Debug, Clone)]
 pub struct MaskedPat {
     /// The row.
     pub row: OrganizationPat,
-    /// The PAT with all but its ends hidden; `None` when it cannot be read.
+    /// PAT with all but its ends hidden; `None` if it cannot be decrypted.
     pub pat_masked: Option<String>,
 }
 
-/// What Azure DevOps says of a PAT.
+/// Result of checking a PAT against Azure DevOps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validation {
-    /// Whether it works.
+    /// `true` if the PAT works.
     pub valid: bool,
-    /// Organisation that was asked; empty when there was none.
+    /// Organisation that was queried; empty if there was none.
     pub organizacao: String,
     /// Sentence for people.
     pub message: String,
-    /// Names of the projects that it sees.
+    /// Names of the projects that the PAT can see.
     pub projects: Option<Vec<String>>,
-    /// Each scope once; empty for a PAT that is refused.
+    /// Each scope once; empty for a rejected PAT.
     pub scopes: Vec<ScopeTry>,
 }
 
 impl Validation {
-    /// Required scopes that the PAT lacks.
+    /// Returns the required scopes that the PAT lacks.
     #[must_use]
     pub fn missing_scopes(&self) -> Vec<PatScope> {
         missing_scopes(&self.scopes)
     }
 }
 
-/// Required scopes among those tried that are missing.
+/// Returns the required scopes among `tries` that are missing.
 #[must_use]
 pub fn missing_scopes(tries: &[ScopeTry]) -> Vec<PatScope> {
     let missing = |one: &&ScopeTry| one.state == ScopeState::Missing && !one.scope.is_optional();
     tries.iter().filter(missing).map(|one| one.scope).collect()
 }
 
-/// A scope of PATs that the service uses.
+/// Scope of a PAT that the service uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PatScope {
-    /// Projects and teams.
+    /// Read projects and teams.
     ProjectRead,
-    /// People, by id.
+    /// Read people by id.
     IdentityRead,
-    /// Work items and queries.
+    /// Read work items and run queries.
     WorkItemsRead,
-    /// Hours into work items.
+    /// Write hours into work items.
     WorkItemsWrite,
-    /// Pictures of people.
+    /// Read pictures of people.
     GraphRead,
 }
 
 impl PatScope {
-    /// The name that Azure DevOps shows where PATs are made.
+    /// Returns the name of the scope in the user interface of Azure DevOps where PATs are created.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -150,26 +150,26 @@ impl PatScope {
         }
     }
 
-    /// Whether the service does its work without it.
+    /// Returns `true` if the service works without the scope.
     #[must_use]
     pub fn is_optional(self) -> bool {
         self == Self::GraphRead
     }
 }
 
-/// What a try says of a scope.
+/// Result of trying a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeState {
-    /// The PAT has it.
+    /// The PAT has the scope.
     Granted,
-    /// The PAT lacks it.
+    /// The PAT lacks the scope.
     Missing,
-    /// It could not be told: trouble of the moment, or nothing to try it on.
+    /// Unknown: a temporary failure, or no object to try the scope on.
     Untested,
 }
 
 impl ScopeState {
-    /// The state of a scope that two calls tried.
+    /// Combines the results of two calls that tried the same scope.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -180,16 +180,16 @@ impl ScopeState {
     }
 }
 
-/// A scope and what its try said.
+/// Scope and the result of its try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScopeTry {
     /// The scope.
     pub scope: PatScope,
-    /// What was found.
+    /// Result.
     pub state: ScopeState,
 }
 
-/// Address of an organisation for people: `https`, or `http` on this machine, and nothing but host and path.
+/// Address of an organisation for people: `https`, or `http` on a loopback host, with host and path only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationUrl {
     text: String,
@@ -197,18 +197,20 @@ pub struct OrganizationUrl {
 }
 
 impl OrganizationUrl {
-    /// Checks `text`; blanks around it do not count.
+    /// Checks `text`; surrounding blanks are ignored.
     ///
     /// # Errors
-    /// A sentence fragment in Portuguese that can follow the field's name, without quoting the text.
+    /// Returns a sentence fragment in Portuguese that can follow the name of the field and does not quote the
+    /// text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "deve ser um endereço da forma https://host/caminho";
         let text = text.trim();
-        // Wherever it stands: behind a password with a slash it is no longer where a URL has a user.
+        // Checked in the whole text: after a password with a slash, `@` is no longer where a URL has its
+        // user.
         if text.contains('@') {
             return Err("não pode conter usuário nem senha");
         }
-        // A parser of URLs repairs these; people would see something else than was checked.
+        // A URL parser repairs these characters, so users would see another address than the checked one.
         if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
             return Err(FORM);
         }
@@ -239,13 +241,13 @@ impl OrganizationUrl {
         })
     }
 
-    /// The address as it was given.
+    /// Returns the address as entered.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it is not one of this machine in clear.
+    /// Returns `false` for an `http` address, which is accepted only for a loopback host.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.is_https

@@ -1,4 +1,4 @@
-//! The write-back of hours to Azure DevOps: which work item, how far it is, what was about to be written.
+//! The write-back of hours to Azure DevOps: its targets, states and pending patches.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use super::duracao::Total;
 use super::horas::Horas;
 use super::organizacao::ChaveOrganizacao;
 
-/// How hours get into `CompletedWork`.
+/// Way in which hours are written to `CompletedWork`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// What changed here is added to what stands there: hours that people typed into Azure DevOps survive.
+    /// Adds our changes to the stored value, so that hours typed into Azure DevOps survive.
     Delta,
-    /// The sum of the entries replaces what stands there, as the FastAPI service did.
+    /// Replaces the stored value by the sum of the entries, as the FastAPI service did.
     Absolute,
-    /// Nothing is written.
+    /// Writes nothing.
     Off,
 }
 
-/// Where a change stands.
+/// State of a change in the write-back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Estado {
-    /// Will be written.
+    /// The change will be written.
     Pendente,
-    /// Azure DevOps has it.
+    /// Azure DevOps has the change.
     Sincronizado,
-    /// Will not be written without an administrator's action.
+    /// The change will not be written without an administrator's action.
     Falhou,
 }
 
 impl Estado {
-    /// As the database and the wire spell it.
+    /// Returns the word used in the database and on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Estado {
         }
     }
 
-    /// Reads what the database holds; its constraint knows no other word.
+    /// Parses a word from the database, whose constraint allows no other word.
     #[must_use]
     pub fn parse(word: &str) -> Self {
         match word {
@@ -53,26 +53,26 @@ impl Estado {
     }
 }
 
-/// What the owner is told of hours that are written into a work item that was closed after they were logged.
+/// Sentence for the owner of hours on a work item that was closed between the logging and the write.
 pub const CLOSED_BEFORE: &str =
     "O Work Item foi fechado antes da gravação das horas; elas foram gravadas assim mesmo";
 
-/// Sentence for the owner of hours on a work item whose type has no field for them.
+/// Sentence for the owner of hours on a work item whose type has no field for hours.
 pub const NO_FIELD: &str =
     "O tipo do Work Item não tem o campo Completed Work; as horas ficam registradas somente aqui";
 
-/// What an entry tells of its way to Azure DevOps.
+/// State of an entry in the write-back, as shown to users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Situacao {
-    /// Where it stands; `None` when the work item has no field that it could stand in.
+    /// State; `None` if the work item has no field for the hours.
     pub estado: Option<Estado>,
-    /// Why it is not there yet, or will not be; or what to know of it. A sentence for people.
+    /// Reason why the hours are not written yet or will not be, or a remark on them. Sentence for people.
     pub motivo: Option<String>,
 }
 
 impl Situacao {
-    /// Describes an entry that a write has covered: `no_field` when the type has nowhere to put its hours,
-    /// `closed_before` when the work item was closed before they arrived.
+    /// Returns the state of an entry that a write has covered. `no_field`: the type of the work item has no
+    /// field for hours; `closed_before`: the work item was closed before the hours were written.
     #[must_use]
     pub fn covered(no_field: bool, closed_before: bool) -> Self {
         if no_field {
@@ -88,58 +88,59 @@ impl Situacao {
     }
 }
 
-/// A work item that hours are written to.
+/// Work item that hours are written to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// Key of its organisation.
+    /// Key of the organisation.
     pub organizacao: ChaveOrganizacao,
-    /// Its id there.
+    /// Id of the work item in the organisation.
     pub work_item_id: i32,
 }
 
-/// The part of Azure DevOps' figures that is ours.
+/// Our part of the figures in Azure DevOps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share {
-    /// Hours of ours within `CompletedWork` (column `contribuicao`).
+    /// Our hours within `CompletedWork` (column `contribuicao`).
     pub contributed: Horas,
-    /// Hours of ours that `RemainingWork` was told of, whether or not it had room for them (`considerado`).
+    /// Our hours that were to be subtracted from `RemainingWork`, whether or not it was high enough
+    /// (`considerado`).
     pub accounted: Horas,
-    /// Hours that we took off `RemainingWork`; less than `accounted` when nothing was left to take
-    /// (`descontado`).
+    /// Our hours that were subtracted from `RemainingWork`; less than `accounted` if nothing was left to
+    /// subtract (`descontado`).
     pub deducted: Horas,
 }
 
-/// A patch that is stored before it is sent. It stays the same until its fate is known.
+/// Patch that is stored before it is sent, and is not changed until its outcome is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PendingPatch {
-    /// Revision that the work item must have; it has the next one if the patch was applied.
+    /// Revision that the work item must have; an applied patch creates the next revision.
     pub rev: i32,
-    /// Version of the entries that the figures stand for.
+    /// Version of the entries that the figures correspond to.
     pub versao: i64,
-    /// Our share once the patch is applied.
+    /// Our share after the patch is applied.
     pub after: Share,
     /// New `CompletedWork`.
     pub completed: Option<Horas>,
     /// New `RemainingWork`.
     pub remaining: Option<Horas>,
-    /// Identity that sends it, where known.
+    /// Identity that sends the patch, if known.
     pub author: Option<Uuid>,
 }
 
-/// A work item that one attempt has leased.
+/// Work item under the lease of one attempt.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// Proof of the lease.
+    /// Token that proves the lease.
     pub lease: Uuid,
     /// Our share of the figures.
     pub share: Share,
-    /// Patch of an earlier attempt whose fate is not known.
+    /// Patch of an earlier attempt whose outcome is not known.
     pub pending: Option<PendingPatch>,
-    /// Time since the pending patch was last sent without a clear answer; `None` where that is not known.
+    /// Time since the pending patch was last sent without a clear response; `None` if that is not known.
     pub sent_ago: Option<Duration>,
-    /// Failed attempts since the last change.
+    /// Number of failed attempts since the last change.
     pub attempts: i32,
-    /// Revision that our last write made.
+    /// Revision that our last write created.
     pub rev_written: i32,
     /// Time since Azure DevOps first showed a revision below `rev_written`.
     pub behind_for: Option<Duration>,
@@ -154,10 +155,10 @@ impl Claim {
     }
 }
 
-/// One of our writes, as it is remembered for the case that Azure DevOps is restored.
+/// One of our writes, stored for the case that Azure DevOps is restored from a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Write {
-    /// Revision that it made.
+    /// Revision that the write created.
     pub rev: i32,
     /// `CompletedWork` of that revision.
     pub completed: Option<Horas>,
@@ -165,28 +166,29 @@ pub struct Write {
     pub share: Share,
 }
 
-/// The hours logged on a work item.
+/// Hours logged on a work item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logged {
     /// Version of the entries.
     pub versao: i64,
-    /// Their sum.
+    /// Sum of the entries.
     pub total: Total,
 }
 
-/// The entries that Azure DevOps knows after a write; their state follows from their version.
+/// Entries that Azure DevOps has after a write; the state of an entry follows from its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Coverage {
     /// Last version that was written.
     pub versao: i64,
-    /// Versions that arrived after the work item was closed: above the first, up to the second.
+    /// Versions written after the work item was closed: above the first number, up to and including the
+    /// second.
     pub closed: Option<(i64, i64)>,
-    /// Whether the type has no field for hours.
+    /// `true` if the type has no field for hours.
     pub no_field: bool,
 }
 
 impl Coverage {
-    /// Returns what an entry of this version tells, or `None` if the write did not cover it.
+    /// Returns the state of an entry of this version. Returns `None` if the write did not cover it.
     #[must_use]
     pub fn situacao(&self, versao: i64) -> Option<Situacao> {
         let closed_before = self
@@ -196,34 +198,34 @@ impl Coverage {
     }
 }
 
-/// How the write-back of an organisation stands.
+/// Summary of the write-back of an organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resumo {
-    /// Present name of the organisation.
+    /// Current name of the organisation.
     pub organizacao: String,
-    /// Work items whose hours are on their way.
+    /// Number of work items whose hours are not written yet.
     pub pendentes: i64,
-    /// Since when the oldest is.
+    /// Time since which the oldest of them is pending.
     pub mais_antigo: Option<DateTime<Utc>>,
-    /// Work items whose hours will not be written without an administrator's action.
+    /// Number of work items whose hours will not be written without an administrator's action.
     pub falhas: i64,
-    /// Work items that wait for a comparison, because our database was restored.
+    /// Number of work items that await a comparison because our database was restored.
     pub a_conferir: i64,
 }
 
-/// One work item that is not written.
+/// Work item whose hours could not be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Falha {
-    /// Present name of the organisation.
+    /// Current name of the organisation.
     pub organizacao: String,
     /// Work item.
     pub work_item_id: i32,
     /// Project (Azure DevOps GUID).
     pub projeto: Uuid,
-    /// Why.
+    /// Reason, a sentence for people.
     pub motivo: Option<String>,
-    /// Since when.
+    /// Time since which the hours have not been written.
     pub desde: DateTime<Utc>,
-    /// Failed attempts.
+    /// Number of failed attempts.
     pub tentativas: i32,
 }

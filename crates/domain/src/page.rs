@@ -1,19 +1,19 @@
-//! The part of a list that a caller asked for.
+//! Pagination of lists.
 
-/// Rows to skip and rows to return. Its limits are checked where requests are read.
+/// Number of rows to skip and to return. The limits are checked where requests are parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Page {
-    /// Rows left out before the first one; never negative.
+    /// Number of rows before the first one; never negative.
     pub skip: i64,
-    /// Rows returned at the most.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 
-/// A page of rows and how many there are in all.
+/// Page of rows with the total number of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paged<T> {
-    /// The rows of the page, in the list's total order.
+    /// Rows of the page, in the total order of the list.
     pub items: Vec<T>,
-    /// All rows that match the filter, on whatever page.
+    /// Number of rows on all pages that match the filter.
     pub total: i64,
 }

@@ -1,6 +1,6 @@
 //! Roles.
 
-/// What a caller may do beyond their own things.
+/// Role of a caller: the rights beyond the caller's own data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Papel {
     /// Administers the installation.
@@ -10,7 +10,7 @@ pub enum Papel {
 }
 
 impl Papel {
-    /// As it stands on the wire and in the configuration.
+    /// Returns the word used on the wire and in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

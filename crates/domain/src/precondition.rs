@@ -1,19 +1,19 @@
-//! Which version of an object a change is meant for. An object's version is the moment of its last change.
+//! Preconditions of changes. The version of an object is the time of its last change.
 
 use chrono::{DateTime, Utc};
 
-/// What must hold before a change.
+/// Condition that an object must meet before it is changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing.
+    /// No condition.
     #[default]
     None,
-    /// The object has one of these versions, in microseconds since 1970.
+    /// The object must have one of these versions, in microseconds since 1970.
     Version(Vec<i64>),
 }
 
 impl Precondition {
-    /// Whether an object that last changed then may be changed.
+    /// Returns `true` if an object that was last changed at `changed_at` may be changed.
     #[must_use]
     pub fn allows(&self, changed_at: DateTime<Utc>) -> bool {
         match self {

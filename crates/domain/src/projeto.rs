@@ -1,4 +1,4 @@
-//! Projects: mirrored from Azure DevOps, never created by hand.
+//! Projects: mirrored from Azure DevOps, never created by users.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,15 +6,16 @@ use uuid::Uuid;
 use super::ids::ProjetoId;
 use super::organizacao::ChaveOrganizacao;
 
-/// `estado` of a project that vanished from Azure DevOps. Such projects stay: hours were logged on them.
+/// `estado` of a project that is gone from Azure DevOps. Its row stays, because hours were logged on the
+/// project.
 pub const DELETED: &str = "deleted";
 
-/// A project as stored.
+/// Project as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Projeto {
-    /// Our key; equals `external_id` except for rows taken over from older databases.
+    /// Our key; equals `external_id` except for rows imported from older databases.
     pub id: ProjetoId,
-    /// The project's GUID in Azure DevOps.
+    /// GUID of the project in Azure DevOps.
     pub external_id: Uuid,
     /// Name in Azure DevOps.
     pub nome: String,
@@ -22,19 +23,20 @@ pub struct Projeto {
     pub descricao: Option<String>,
     /// REST address of the project in Azure DevOps.
     pub url: Option<String>,
-    /// `wellFormed`, `createPending`, ... as Azure DevOps spells them; `deleted` once it vanished there.
+    /// `wellFormed`, `createPending`, ... as spelled by Azure DevOps; `deleted` once the project is gone
+    /// there.
     pub estado: Option<String>,
-    /// Present name of the organisation that the project belongs to.
+    /// Current name of the organisation of the project.
     pub organizacao: Option<String>,
-    /// When a sync last saw the project.
+    /// Time when a sync last found the project.
     pub last_sync_at: Option<DateTime<Utc>>,
-    /// When the row was made.
+    /// Time of creation of the row.
     pub created_at: DateTime<Utc>,
-    /// When the row last changed.
+    /// Time of the last change of the row.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A project as another object shows it.
+/// Project as a field of another object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjetoRef {
     /// Our key.
@@ -43,10 +45,10 @@ pub struct ProjetoRef {
     pub nome: String,
 }
 
-/// What Azure DevOps says of a project.
+/// Project as reported by Azure DevOps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjetoUpstream {
-    /// The project's GUID.
+    /// GUID of the project.
     pub external_id: Uuid,
     /// Name.
     pub nome: String,

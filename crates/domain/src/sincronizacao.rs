@@ -1,36 +1,36 @@
-//! What a synchronisation of projects found and did.
+//! Result of a synchronisation of projects.
 
 use chrono::{DateTime, Utc};
 
 use super::organizacao::NomeOrganizacao;
 
-/// The outcome over the organisations of one caller.
+/// Result for the organisations of one caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sincronizacao {
-    /// When Azure DevOps was asked.
+    /// Time of the calls to Azure DevOps.
     pub at: DateTime<Utc>,
-    /// Each organisation, in the order of the configuration.
+    /// Results by organisation, in the order of the configuration.
     pub organizacoes: Vec<OrganizacaoSincronizada>,
 }
 
-/// The outcome for one organisation.
+/// Result for one organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizacaoSincronizada {
-    /// Its name.
+    /// Name of the organisation.
     pub nome: NomeOrganizacao,
-    /// Origin of the credential that was used there.
+    /// Origin of the credential that was used.
     pub origem: Origem,
-    /// Projects that Azure DevOps listed; why it did not, in a sentence for people.
+    /// Number of projects that Azure DevOps listed, or the reason of the failure, a sentence for people.
     pub listados: Result<usize, String>,
-    /// Projects that now stand in the database.
+    /// Number of projects now in the database.
     pub synced: usize,
-    /// Those that were not there before.
+    /// Number of projects that were new.
     pub created: usize,
-    /// Those that vanished from Azure DevOps and were flagged.
+    /// Number of projects that are gone from Azure DevOps and were flagged.
     pub deleted: usize,
 }
 
-/// Where the credential for an organisation comes from.
+/// Origin of the credential for an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origem {
     /// The vault.
@@ -42,7 +42,7 @@ pub enum Origem {
 }
 
 impl Sincronizacao {
-    /// Projects that Azure DevOps listed.
+    /// Returns the number of projects that Azure DevOps listed.
     #[must_use]
     pub fn total_azure(&self) -> usize {
         self.organizacoes
@@ -51,25 +51,25 @@ impl Sincronizacao {
             .sum()
     }
 
-    /// Projects that now stand in the database.
+    /// Returns the number of projects now in the database.
     #[must_use]
     pub fn synced(&self) -> usize {
         self.organizacoes.iter().map(|o| o.synced).sum()
     }
 
-    /// Those that were not there before.
+    /// Returns the number of projects that were new.
     #[must_use]
     pub fn created(&self) -> usize {
         self.organizacoes.iter().map(|o| o.created).sum()
     }
 
-    /// Those that vanished from Azure DevOps and were flagged.
+    /// Returns the number of projects that are gone from Azure DevOps and were flagged.
     #[must_use]
     pub fn deleted(&self) -> usize {
         self.organizacoes.iter().map(|o| o.deleted).sum()
     }
 
-    /// Organisations that could not be listed.
+    /// Returns the number of organisations that could not be listed.
     #[must_use]
     pub fn failures(&self) -> usize {
         self.organizacoes.iter().filter(|o| o.listados.is_err()).count()

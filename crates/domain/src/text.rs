@@ -1,13 +1,13 @@
-//! What counts as blank.
+//! Definition of blank text.
 
-/// The text without what cannot be seen at its ends: white space, control characters, zero-width characters.
-/// A name made of those alone is blank.
+/// Removes invisible characters from both ends: white space, control characters, zero-width characters. A
+/// name that consists only of such characters is blank.
 #[must_use]
 pub fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_zero_width(c))
 }
 
-/// Zero-width space, joiners and marks, word joiner, byte order mark.
+/// Returns `true` for the zero-width space, joiners and marks, the word joiner and the byte order mark.
 fn is_zero_width(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }

@@ -1,4 +1,4 @@
-//! The weekly timesheet: a week, the work items of a project as a tree, and the hours of one person in it.
+//! The weekly timesheet: a week, the work items of a project as a tree, and one person's hours on them.
 
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 
@@ -7,17 +7,17 @@ use super::duracao::{Duracao, Total};
 use super::ids::ApontamentoId;
 use super::work_item::{Categoria, Scheduling};
 
-/// Days of a week.
+/// Number of days in a week.
 pub const DAYS: usize = 7;
 
-/// A week from Monday to Sunday (ISO 8601).
+/// Week from Monday to Sunday (ISO 8601).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Semana {
     monday: NaiveDate,
 }
 
 impl Semana {
-    /// The week that a day is in.
+    /// Returns the week that contains `day`.
     #[must_use]
     pub fn of(day: NaiveDate) -> Self {
         let since_monday = u64::from(day.weekday().num_days_from_monday());
@@ -25,20 +25,20 @@ impl Semana {
         Self { monday }
     }
 
-    /// Monday.
+    /// Returns the Monday.
     #[must_use]
     pub fn first(self) -> NaiveDate {
         self.monday
     }
 
-    /// Sunday.
+    /// Returns the Sunday.
     #[must_use]
     pub fn last(self) -> NaiveDate {
         let sunday = self.monday.checked_add_days(Days::new(DAYS as u64 - 1));
         sunday.unwrap_or(self.monday)
     }
 
-    /// The seven days.
+    /// Returns the seven days in order.
     #[must_use]
     pub fn days(self) -> [NaiveDate; DAYS] {
         std::array::from_fn(|n| {
@@ -47,7 +47,7 @@ impl Semana {
         })
     }
 
-    /// Which of the seven days it is.
+    /// Returns the index of `day` from 0 (Monday). Returns `None` if the day is not in the week.
     #[must_use]
     pub fn position(self, day: NaiveDate) -> Option<usize> {
         let position = usize::try_from((day - self.monday).num_days()).ok()?;
@@ -55,7 +55,7 @@ impl Semana {
     }
 }
 
-/// A day of the week as people abbreviate it.
+/// Returns the Portuguese abbreviation of the day of the week.
 #[must_use]
 pub fn day_name(day: NaiveDate) -> &'static str {
     match day.weekday() {
@@ -69,7 +69,7 @@ pub fn day_name(day: NaiveDate) -> &'static str {
     }
 }
 
-/// An entry in a cell.
+/// Time entry in a cell of the sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lancamento {
     /// Key.
@@ -78,15 +78,15 @@ pub struct Lancamento {
     pub work_item_id: i32,
     /// Day.
     pub data: NaiveDate,
-    /// How long.
+    /// Duration.
     pub duracao: Duracao,
-    /// At what.
+    /// Activity.
     pub atividade: AtividadeRef,
     /// Free text.
     pub comentario: Option<String>,
 }
 
-/// A work item of the sheet.
+/// Work item of the sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Id.
@@ -99,41 +99,41 @@ pub struct Item {
     pub state: String,
     /// Category of the state.
     pub categoria: Categoria,
-    /// Picture of the type, a `data:` URI.
+    /// Icon of the type, a `data:` URI.
     pub icon: std::sync::Arc<str>,
-    /// Person that the work item is assigned to.
+    /// Person to whom the work item is assigned.
     pub assigned_to: Option<String>,
-    /// Its own hours.
+    /// Hours of the work item itself.
     pub scheduling: Scheduling,
-    /// The work item above it, in the sheet or not.
+    /// Parent work item, whether or not it is in the sheet.
     pub parent: Option<i32>,
-    /// Whether hours can be logged.
+    /// `true` if hours can be logged.
     pub pode_editar: bool,
-    /// Whether entries can be deleted.
+    /// `true` if entries can be deleted.
     pub pode_excluir: bool,
 }
 
-/// A work item with what is below it.
+/// Work item with its descendants.
 #[derive(Debug, Clone)]
 pub struct No {
     /// The work item.
     pub item: Item,
-    /// Its hours, with those below it: of estimate, completed and remaining the sum of its children where
-    /// they have any.
+    /// Hours with those of the descendants: estimate, completed and remaining are each the sum of the
+    /// children if the children have any.
     pub scheduling: Scheduling,
-    /// Its entries, by day.
+    /// Time entries of the work item, by day.
     pub lancamentos: [Vec<Lancamento>; DAYS],
-    /// Its hours of each day, with those below it.
+    /// Hours logged by day, with those of the descendants.
     pub dias: [Total; DAYS],
-    /// Its hours of the week, with those below it.
+    /// Hours logged in the week, with those of the descendants.
     pub total: Total,
-    /// The work item above it, where that is in the sheet.
+    /// Parent work item; `None` if it is not in the sheet.
     pub parent: Option<i32>,
-    /// What is below it.
+    /// Child work items.
     pub children: Vec<No>,
 }
 
-/// What a sheet lacks, and why.
+/// Warning about data that is missing from a sheet, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aviso {
     /// Stable machine-readable code.
@@ -142,22 +142,22 @@ pub struct Aviso {
     pub detail: String,
 }
 
-/// The sheet of a week.
+/// Sheet of a week.
 #[derive(Debug, Clone)]
 pub struct Folha {
     /// The week.
     pub semana: Semana,
-    /// Today, wherever it is.
+    /// Current date, in the week or not.
     pub hoje: NaiveDate,
-    /// The trees.
+    /// Work items without a parent in the sheet, with their descendants.
     pub roots: Vec<No>,
-    /// All entries of each day, each once.
+    /// Totals by day, with each entry counted once.
     pub dias: [Total; DAYS],
-    /// All entries, each once.
+    /// Total of the week, with each entry counted once.
     pub total: Total,
-    /// How many work items there are.
+    /// Number of work items.
     pub count: usize,
-    /// What is not in the sheet though it might be expected.
+    /// Warnings about data that users might expect in the sheet.
     pub avisos: Vec<Aviso>,
 }
 

@@ -1,27 +1,27 @@
-//! What Azure DevOps says of a work item, as far as hours are concerned.
+//! Data of a work item in Azure DevOps that concerns hours.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::horas::Horas;
 
-/// The kind of a state. Names of states are free, categories are not (D-36).
+/// Category of a state. The names of states are free, the categories are fixed (D-36).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Categoria {
-    /// Not begun.
+    /// Not started.
     Proposed,
-    /// Under way.
+    /// In progress.
     InProgress,
     /// Done, not yet accepted.
     Resolved,
     /// Closed.
     Completed,
-    /// Given up.
+    /// Abandoned.
     Removed,
 }
 
 impl Categoria {
-    /// The word of Azure DevOps; `None` for one that is new.
+    /// Parses the word of Azure DevOps, without regard to case. Returns `None` for an unknown word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [
@@ -35,7 +35,7 @@ impl Categoria {
         .find(|categoria| categoria.as_str().eq_ignore_ascii_case(word.trim()))
     }
 
-    /// The word of Azure DevOps.
+    /// Returns the word of Azure DevOps.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,14 +47,14 @@ impl Categoria {
         }
     }
 
-    /// Whether hours may be logged, changed and deleted.
+    /// Returns `true` if hours may be logged, changed and deleted.
     #[must_use]
     pub fn is_open(self) -> bool {
         !matches!(self, Self::Completed | Self::Removed)
     }
 }
 
-/// The three fields of hours; `None` where empty, or where the type has no such field.
+/// The three fields of hours; `None` if the field is empty or the type does not have it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scheduling {
     /// `OriginalEstimate`.
@@ -65,18 +65,18 @@ pub struct Scheduling {
     pub completed_work: Option<Horas>,
 }
 
-/// Types of work items that take hours. Cheap to clone.
+/// Types of work items on which hours can be logged. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LoggableTypes(Arc<[String]>);
 
 impl LoggableTypes {
-    /// These, in any case.
+    /// Creates the list from `types`, which are compared without regard to case.
     #[must_use]
     pub fn new(types: &[String]) -> Self {
         Self(types.into())
     }
 
-    /// Whether a type is one of them.
+    /// Returns `true` if the type is in the list.
     #[must_use]
     pub fn has(&self, tipo: &str) -> bool {
         let tipo = tipo.to_lowercase();

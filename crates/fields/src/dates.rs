@@ -1,4 +1,4 @@
-//! Days and instants.
+//! Dates and instants.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{KnownFormat, Type};
 use super::schema::typed;
 use super::{Failure, FieldType};
 
-/// RFC 3339; without an offset it is UTC (D-34). A bare date says too little.
+/// Accepts RFC 3339; a value without an offset is UTC (D-34). A date alone is rejected.
 impl FieldType for DateTime<Utc> {
     type Value = Self;
 
@@ -22,7 +22,7 @@ impl FieldType for DateTime<Utc> {
         };
         let at = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok();
         at.or_else(|| naive().map(|at| at.and_utc()))
-            // What PostgreSQL and the wire can hold.
+            // Range of years that PostgreSQL and the wire format support.
             .filter(|at| (1..=9_999).contains(&at.year()))
             .ok_or_else(|| {
                 vec![Failure::new(
@@ -37,7 +37,7 @@ impl FieldType for DateTime<Utc> {
     }
 }
 
-/// `YYYY-MM-DD`, or an instant at midnight, or seconds since 1970 that make whole days: what pydantic took.
+/// Accepts `YYYY-MM-DD`, an instant at midnight, or seconds since 1970 that make whole days, as pydantic did.
 impl FieldType for NaiveDate {
     type Value = Self;
 
@@ -52,7 +52,7 @@ impl FieldType for NaiveDate {
         if let Some(date) = plain().filter(|date| (1..=9_999).contains(&date.year())) {
             return Ok(date);
         }
-        // Whatever its offset, an instant at midnight there is that day; a count of seconds is a day of UTC.
+        // An instant at midnight of its own offset stands for that day; seconds stand for a day in UTC.
         let local = DateTime::parse_from_rfc3339(text).map(|at| at.naive_local()).ok();
         let counted = || DateTime::from_timestamp(value.as_i64()?, 0).map(|at| at.naive_utc());
         let local = local

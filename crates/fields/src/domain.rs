@@ -1,4 +1,4 @@
-//! Types of the domain that requests name.
+//! Domain types as fields of requests.
 
 use serde_json::Value;
 use utoipa::openapi::Schema;
@@ -16,18 +16,18 @@ use aponta_domain::organizacao::NomeOrganizacao;
 use aponta_domain::organization_pat::OrganizationUrl;
 use aponta_domain::text::trim;
 
-/// Pattern of the names of organisations.
+/// Regular expression for names of organisations.
 const ORGANISATION: &str =
     r"^[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]]([A-Za-z0-9À-ÖØ-öø-ÿ()\[\]_. -]*[A-Za-z0-9À-ÖØ-öø-ÿ()\[\]])?$";
 
-/// Pattern of addresses; parsing says the rest.
+/// Regular expression for addresses; the parser checks the remaining rules.
 const URL: &str =
     r"^(https://[^\s@?#\\]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,4})?(/[^\s@?#\\]*)?)?$";
 
 /// Maximum number of characters of an address.
 const URL_MAX: usize = 500;
 
-/// Pattern of durations, `H:mm` or `HH:mm`.
+/// Regular expression for durations, `H:mm` or `HH:mm`.
 const DURATION: &str = "^(?!0?0:00$)(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 
 impl FieldType for NomeOrganizacao {
@@ -74,7 +74,7 @@ impl FieldType for Duracao {
     }
 }
 
-/// A UUID in any spelling, else a name.
+/// Accepts a UUID in any spelling, else a name.
 impl FieldType for ProjetoNomeado {
     type Value = Self;
 
@@ -122,7 +122,7 @@ impl FieldType for OrganizationUrl {
     }
 }
 
-/// Id of a work item: positive, and of 32 bits, as Azure DevOps has them.
+/// Id of a work item: a positive 32-bit integer, as in Azure DevOps.
 #[derive(Debug)]
 pub struct WorkItemId;
 

@@ -1,9 +1,9 @@
-//! Request structs whose fields state their rule once, in their type: how a value is read, which values are
-//! refused, and what the OpenAPI document says.
+//! Request structs whose fields state each rule once, in their type: the parsing of a value, its validation,
+//! and its OpenAPI schema.
 //!
-//! [`fields!`] declares such a struct, for a body or a query. [`read()`] finds every failure, not
-//! only the first. What counts as a boolean, an integer or a UUID, and the codes of failures, follow pydantic
-//! 2.5, as the FastAPI service had them.
+//! [`fields!`] declares such a struct, for a body or a query. [`read()`] returns all failures, not only the
+//! first. The accepted forms of booleans, integers and UUIDs and the codes of failures follow pydantic 2.5,
+//! as in the FastAPI service.
 
 mod dates;
 mod domain;
@@ -22,25 +22,25 @@ pub use self::text::{AnyTrimmed, Name, Secret, Text, Trimmed};
 pub use self::values::{Int, List, OrBlank, OrNull};
 use aponta_domain::field_error::{FieldError, Segment};
 
-/// Maximum number of failures that an answer lists. An input with more is an attack, not a mistake.
+/// Maximum number of failures in a response. Input with more failures is an attack, not a mistake.
 pub const MOST_FAILURES: usize = 100;
 
 /// Maximum number of elements of a list in a body.
 pub const MOST_ELEMENTS: usize = 1_000;
 
-/// A failure of one value, or of one element of a list.
+/// Failure of one value, or of one element of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Position in the list, when the value is one.
+    /// Position of the element in the list; `None` if the value is no list.
     pub index: Option<usize>,
-    /// Stable code, spelled as pydantic 2.5 does.
+    /// Stable code, spelled as in pydantic 2.5.
     pub kind: &'static str,
     /// Sentence fragment in Portuguese that can follow the field's name.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure of a value that is no list.
+    /// Creates the failure of a value that is no list.
     #[must_use]
     pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -51,31 +51,31 @@ impl Failure {
     }
 }
 
-/// The rule of one kind of value.
+/// Rule of one kind of value.
 pub trait FieldType {
-    /// Type of a value that passed.
+    /// Type of a valid value.
     type Value;
 
-    /// Reads a value.
+    /// Parses and validates a value.
     ///
     /// # Errors
-    /// At least one failure.
+    /// Returns at least one failure.
     fn read(value: &Value) -> Result<Self::Value, Vec<Failure>>;
 
-    /// Returns the schema of the values that pass.
+    /// Returns the OpenAPI schema of the valid values.
     fn schema() -> utoipa::openapi::Schema;
 }
 
-/// A request struct made by [`fields!`].
+/// Request struct declared by [`fields!`].
 pub trait Fields: Sized {
-    /// Keys on the wire.
+    /// Keys of the fields on the wire.
     const NAMES: &'static [&'static str];
 
-    /// Reads each field; `None` when one failed.
+    /// Reads all fields. Returns `None` if a field failed.
     fn read(reader: &mut Reader<'_>) -> Option<Self>;
 }
 
-/// Reads the fields of one object and collects their failures, in the order in which they are read.
+/// Reads the fields of one object and collects their failures in the order of reading.
 #[derive(Debug)]
 pub struct Reader<'a> {
     part: &'static str,
@@ -84,7 +84,7 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads one field.
+    /// Reads one field. Returns `None` and records the failures if it is invalid.
     pub fn field<P: Presence>(&mut self, name: &'static str) -> Option<P::Value> {
         match P::read(self.object.get(name)) {
             Ok(value) => Some(value),
@@ -99,7 +99,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Applies a rule over several fields. Its failure names the blamed field in the parameter `field`.
+    /// Applies a rule over several fields. The failure of the rule names the field in its parameter `field`.
     pub fn check(&mut self, rule: impl FnOnce(&Map<String, Value>) -> Result<(), ValidationError>) {
         let Err(error) = rule(self.object) else { return };
         let field = error.params.get("field").and_then(Value::as_str);
@@ -127,10 +127,10 @@ fn placed(part: &str, name: &str, failure: Failure) -> FieldError {
     }
 }
 
-/// Reads a request struct out of an object that came from `part` (`body` or `query`).
+/// Reads a request struct from an object of the part `part` of a request (`body` or `query`).
 ///
 /// # Errors
-/// Every failure, in the order of declaration; rules over several fields come last.
+/// Returns the failures in the order of declaration; rules over several fields come last.
 pub fn read<T: Fields>(part: &'static str, value: &Value) -> Result<T, Vec<FieldError>> {
     let Value::Object(object) = value else {
         return Err(vec![FieldError {
@@ -153,7 +153,7 @@ pub fn read<T: Fields>(part: &'static str, value: &Value) -> Result<T, Vec<Field
     }
 }
 
-/// Returns the failure of a rule over several fields that leaves `field` missing.
+/// Returns the failure of a rule over several fields that requires `field`.
 #[must_use]
 pub fn missing(field: &'static str) -> ValidationError {
     let mut error = ValidationError::new("missing");
@@ -161,7 +161,7 @@ pub fn missing(field: &'static str) -> ValidationError {
     error
 }
 
-/// Declares a request struct. Each field has a [`Presence`] with a [`FieldType`], and may have an example.
+/// Declares a request struct. Each field has a [`Presence`] with a [`FieldType`], and optionally an example.
 ///
 /// ```
 /// use aponta_fields::{Name, Nullable, Required, Text, fields, read};

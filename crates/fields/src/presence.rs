@@ -1,4 +1,4 @@
-//! Whether a field must be there, and what an absent one means.
+//! Presence of a field: whether its key is required, and the value of an absent key.
 
 use serde_json::{Value, json};
 use utoipa::openapi::Schema;
@@ -7,25 +7,25 @@ use super::schema::with_default;
 use super::values::{Int, OrBlank, OrNull};
 use super::{Failure, FieldType};
 
-/// What a request struct does with the value of a key, or with its absence.
+/// Rule for a present or absent key of a request struct.
 pub trait Presence {
     /// Type of the field in the struct.
     type Value;
 
-    /// Whether the key must be there.
+    /// `true` if the key is required.
     const REQUIRED: bool;
 
-    /// Reads the value of the key; `None` when the key is absent.
+    /// Reads the value of the key; `None` stands for an absent key.
     ///
     /// # Errors
-    /// At least one failure.
+    /// Returns at least one failure.
     fn read(value: Option<&Value>) -> Result<Self::Value, Vec<Failure>>;
 
-    /// Returns the schema of the key's value.
+    /// Returns the OpenAPI schema of the value.
     fn schema() -> Schema;
 }
 
-/// A key that must be there.
+/// Required key.
 #[derive(Debug)]
 pub struct Required<T>(std::marker::PhantomData<T>);
 
@@ -43,7 +43,7 @@ impl<T: FieldType> Presence for Required<T> {
     }
 }
 
-/// A key that may be absent: `None`.
+/// Key that may be absent, with the value `None`.
 #[derive(Debug)]
 pub struct Optional<T>(std::marker::PhantomData<T>);
 
@@ -60,7 +60,7 @@ impl<T: FieldType> Presence for Optional<T> {
     }
 }
 
-/// A key that may be absent or null: `None`, either way.
+/// Key that may be absent or null, in both cases with the value `None`.
 #[derive(Debug)]
 pub struct Nullable<T>(std::marker::PhantomData<T>);
 
@@ -77,7 +77,7 @@ impl<T: FieldType> Presence for Nullable<T> {
     }
 }
 
-/// A key that may be absent, null or blank: `None` in all three cases.
+/// Key that may be absent, null or blank, in all three cases with the value `None`.
 #[derive(Debug)]
 pub struct Blankable<T>(std::marker::PhantomData<T>);
 
@@ -94,7 +94,7 @@ impl<T: FieldType> Presence for Blankable<T> {
     }
 }
 
-/// A boolean that is `DEFAULT` when its key is absent.
+/// Boolean with the value `DEFAULT` if its key is absent.
 #[derive(Debug)]
 pub struct Flag<const DEFAULT: bool>;
 
@@ -111,7 +111,7 @@ impl<const DEFAULT: bool> Presence for Flag<DEFAULT> {
     }
 }
 
-/// An integer from `MIN` to `MAX` that is `DEFAULT` when its key is absent.
+/// Integer from `MIN` to `MAX`, with the value `DEFAULT` if its key is absent.
 #[derive(Debug)]
 pub struct Number<const MIN: i64, const MAX: i64, const DEFAULT: i64>;
 

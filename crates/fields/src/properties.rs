@@ -1,4 +1,4 @@
-//! What every reader of request values promises, whatever a client sends.
+//! Property tests of all readers of request values with arbitrary input.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Timelike, Utc};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use aponta_domain::duracao::Duracao;
 use aponta_domain::organizacao::NomeOrganizacao;
 use aponta_domain::text::trim;
 
-/// JSON, with more of what readers take: texts that look like dates, numbers, UUIDs.
+/// Returns a strategy for JSON, with additional texts that look like dates, numbers and UUIDs.
 fn value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         "-?[0-9]{1,4}-[0-9]{2}-[0-9]{2}",
@@ -25,7 +25,7 @@ fn value() -> impl Strategy<Value = Value> {
     prop_oneof![arbitrary::json(), text.prop_map(Value::from)]
 }
 
-/// What `T` makes of it; a refusal says at least one thing.
+/// Reads `value` as `T` and asserts that a rejection has at least one failure.
 fn read_as<T: FieldType>(value: &Value) -> Result<Option<T::Value>, TestCaseError> {
     match T::read(value) {
         Ok(read) => Ok(Some(read)),
@@ -112,7 +112,7 @@ proptest! {
         }
     }
 
-    /// An instant at midnight is the day where it is midnight; seconds are those of UTC.
+    /// Checks that an instant at midnight stands for the day in its own offset, and seconds for a day in UTC.
     #[test]
     fn a_day_is_the_same_in_all_its_spellings(days in 0_i32..3_652_059, hours in -12_i32..=14) {
         let date = NaiveDate::from_num_days_from_ce_opt(days + 1).unwrap();
@@ -182,7 +182,7 @@ proptest! {
     }
 }
 
-/// Any integer.
+/// Any 64-bit integer.
 type Any = Int<{ i64::MIN }, { i64::MAX }>;
 
 fields! {

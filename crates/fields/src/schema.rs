@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of request structs.
+//! OpenAPI schemas of request structs.
 
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -7,7 +7,7 @@ use utoipa::openapi::{RefOr, Required};
 
 use super::Presence;
 
-/// A field with the rules of its type.
+/// Field with its schema and description.
 pub struct Described {
     name: &'static str,
     description: String,
@@ -17,7 +17,7 @@ pub struct Described {
 }
 
 impl Described {
-    /// Describes a field by its presence, the lines of its doc comment and its example.
+    /// Creates the description from the presence, the lines of the doc comment and the example of a field.
     #[must_use]
     pub fn new<P: Presence>(name: &'static str, doc: &[&str], example: Option<Value>) -> Self {
         Self {
@@ -46,7 +46,7 @@ pub fn object(doc: &[&str], fields: Vec<Described>, example: Option<Value>) -> R
     RefOr::T(described(object.into(), text(doc), example))
 }
 
-/// Returns the parameters of a query. None is null there.
+/// Returns the parameters of a query, whose values are never null.
 #[must_use]
 pub fn parameters(fields: Vec<Described>) -> Vec<Parameter> {
     let parameter = |field: Described| {
@@ -70,7 +70,7 @@ fn text(doc: &[&str]) -> String {
     doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns an object schema that builds the text of one type.
+/// Returns the builder of a schema with one type.
 pub(super) fn typed(schema_type: Type, format: Option<KnownFormat>) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(schema_type)

@@ -1,4 +1,4 @@
-//! Every failure of a request struct, and what old clients may send.
+//! Tests of all failures of a request struct, and of the spellings that old clients send.
 
 use serde_json::json;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Texts and secrets, with their lengths in characters.
+//! Texts and secrets, with lengths in characters.
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -10,10 +10,10 @@ use super::schema::typed;
 use super::{Failure, FieldType};
 use aponta_domain::text::trim;
 
-/// Pattern of texts: PostgreSQL cannot store U+0000.
+/// Regular expression for texts without U+0000, which PostgreSQL cannot store.
 const TEXT: &str = r"^[^\u0000]*$";
 
-/// Pattern of a character that can be seen.
+/// Regular expression for a visible character.
 const VISIBLE: &str = r"[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff]";
 
 impl FieldType for String {
@@ -54,7 +54,7 @@ impl<const MAX: usize> FieldType for Text<MAX> {
     }
 }
 
-/// Text of at most `MAX` characters besides the white space around it, which is removed.
+/// Text that is trimmed and then has at most `MAX` characters.
 #[derive(Debug)]
 pub struct Trimmed<const MAX: usize>;
 
@@ -70,10 +70,10 @@ impl<const MAX: usize> FieldType for Trimmed<MAX> {
     }
 }
 
-/// Text without the white space around it.
+/// Trimmed text of any length.
 pub type AnyTrimmed = Trimmed<{ usize::MAX }>;
 
-/// Text of `MIN` to `MAX` characters besides the white space around it, which is removed.
+/// Text that is trimmed and then has `MIN` to `MAX` characters.
 #[derive(Debug)]
 pub struct Name<const MIN: usize, const MAX: usize>;
 
@@ -94,7 +94,7 @@ impl<const MIN: usize, const MAX: usize> FieldType for Name<MIN, MAX> {
     }
 }
 
-/// A secret of `MIN` to `MAX` visible ASCII characters. It is never printed, not even in failures.
+/// Secret of `MIN` to `MAX` visible ASCII characters. The secret is never printed, not even in failures.
 #[derive(Debug)]
 pub struct Secret<const MIN: usize, const MAX: usize>;
 
@@ -120,7 +120,7 @@ impl<const MIN: usize, const MAX: usize> FieldType for Secret<MIN, MAX> {
     }
 }
 
-/// Returns a text whose number of characters is within the bounds.
+/// Returns `text` if its number of characters is within the bounds.
 pub(super) fn bounded<T: AsRef<str>>(text: T, min: usize, max: usize) -> Result<T, Vec<Failure>> {
     let characters =
         |count: usize| format!("{count} {}", if count == 1 { "caractere" } else { "caracteres" });

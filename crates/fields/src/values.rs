@@ -1,4 +1,4 @@
-//! Booleans, integers, ids and lists: as lenient as pydantic 2.5 was, with its codes for failures.
+//! Booleans, integers, ids and lists, with the lenience of pydantic 2.5 and its codes for failures.
 
 use serde_json::Value;
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, Type};
@@ -46,7 +46,7 @@ impl FieldType for Uuid {
     }
 }
 
-/// An integer from `MIN` to `MAX`.
+/// Integer from `MIN` to `MAX`.
 #[derive(Debug)]
 pub struct Int<const MIN: i64, const MAX: i64>;
 
@@ -66,7 +66,7 @@ impl<const MIN: i64, const MAX: i64> FieldType for Int<MIN, MAX> {
     }
 }
 
-/// Reads an integer within bounds.
+/// Reads an integer within bounds, also from a float or a text.
 pub(super) fn integer(value: &Value, min: i64, max: i64) -> Result<i64, Vec<Failure>> {
     let fail = |kind, message: String| Err(vec![Failure::new(kind, message)]);
     let parsed = match value {
@@ -96,14 +96,15 @@ pub(super) fn integer(value: &Value, min: i64, max: i64) -> Result<i64, Vec<Fail
     }
 }
 
-/// `2.0` is an integer to old clients; beyond 2^53 a float no longer says which one.
+/// Converts a float such as `2.0`, which old clients send. Returns `None` for a fraction, or beyond 2^53,
+/// where floats no longer represent each integer.
 fn integral(number: f64) -> Option<i64> {
     let exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
     exact.then_some(number as i64)
 }
 
-/// A value or null.
+/// Value or null.
 #[derive(Debug)]
 pub struct OrNull<T>(std::marker::PhantomData<T>);
 
@@ -123,7 +124,7 @@ impl<T: FieldType> FieldType for OrNull<T> {
     }
 }
 
-/// A value, null, or the `""` that old forms send when there is none.
+/// Value, null, or the `""` that old forms send for no value.
 #[derive(Debug)]
 pub struct OrBlank<T>(std::marker::PhantomData<T>);
 
@@ -143,7 +144,7 @@ impl<T: FieldType> FieldType for OrBlank<T> {
     }
 }
 
-/// A list of 1 to `MAX` values.
+/// List of 1 to `MAX` values.
 #[derive(Debug)]
 pub struct List<T, const MAX: usize>(std::marker::PhantomData<T>);
 

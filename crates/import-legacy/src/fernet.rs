@@ -1,5 +1,6 @@
-//! Reads Fernet tokens: how the FastAPI service encrypted PATs (<https://github.com/fernet/spec>). Version,
-//! time, vector, AES-128-CBC, HMAC-SHA256 over all of it. How old a token is never mattered there.
+//! Decryption of Fernet tokens, with which the FastAPI service encrypted PATs
+//! (<https://github.com/fernet/spec>): version, time, vector, AES-128-CBC, HMAC-SHA256 over the whole. The
+//! age of a token is not checked, as in the FastAPI service.
 
 use aws_lc_rs::cipher::{AES_128, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
@@ -9,12 +10,12 @@ use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Bytes of a key.
+/// Length of a key in bytes.
 const KEY_BYTES: usize = 32;
 const VERSION: u8 = 0x80;
 const IV_BYTES: usize = 16;
 const MAC_BYTES: usize = 32;
-/// Version, and seconds since 1970.
+/// Length in bytes of the version and the time in seconds since 1970.
 const HEAD_BYTES: usize = 9;
 
 const BASE64: GeneralPurpose = lenient(&URL_SAFE);
@@ -24,22 +25,22 @@ const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
     GeneralPurpose::new(alphabet, config)
 }
 
-/// Returns the key that a text is, in either alphabet of base64.
+/// Decodes a key in either alphabet of base64. Returns `None` if `text` is not a key.
 fn decode(text: &str) -> Option<[u8; KEY_BYTES]> {
     let bytes = lenient(&STANDARD).decode(text).or_else(|_| BASE64.decode(text));
     bytes.ok().and_then(|bytes| bytes.try_into().ok())
 }
 
-/// The keys that a text may stand for: `PAT_ENCRYPTION_KEY` is one itself; of `SECRET_KEY` the hash is. Which
-/// of them it is, the signature of a token tells.
+/// Keys that a text may represent: the value of `PAT_ENCRYPTION_KEY` is a key, that of `SECRET_KEY` is hashed
+/// to one. The signature of a token shows which key applies.
 pub(super) struct Keys(Vec<[u8; KEY_BYTES]>);
 
-/// The token was not made with any of the keys, or is none.
+/// The token was not made with any of the keys, or is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
 impl Keys {
-    /// Of the value of `PAT_ENCRYPTION_KEY`, else of `SECRET_KEY`.
+    /// Derives the keys from the value of `PAT_ENCRYPTION_KEY` or `SECRET_KEY`.
     pub(super) fn new(text: &SecretString) -> Self {
         let text = text.expose_secret();
         let hash = digest::digest(&digest::SHA256, text.as_bytes());
@@ -47,7 +48,7 @@ impl Keys {
         Self(decode(text).into_iter().chain(hashed).collect())
     }
 
-    /// What the token holds.
+    /// Decrypts a token.
     pub(super) fn open(&self, token: &str) -> Result<SecretString, Unreadable> {
         let bytes = BASE64.decode(token.trim()).map_err(|_| Unreadable)?;
         let opened = self.0.iter().find_map(|key| open(key, &bytes));
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
     use aponta_domain::arbitrary;
 
-    /// The specification's own example.
+    /// Example of the specification.
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
     const TOKEN: &str = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
 
@@ -127,8 +128,8 @@ mod tests {
         }
     }
 
-    /// Signed with the right key and still no token: the version, the length of the blocks, the padding, the
-    /// text.
+    /// Values with a valid signature that are not a token, because of the version, the block length, the
+    /// padding or the text.
     #[test]
     fn what_is_signed_must_still_be_a_token() {
         let key = decode(KEY).unwrap();
@@ -154,7 +155,7 @@ mod tests {
         }
     }
 
-    /// As the FastAPI service made them.
+    /// Encrypts a text as the FastAPI service did.
     fn seal(key: &[u8; KEY_BYTES], text: &str, seconds: u64, iv: [u8; IV_BYTES]) -> Vec<u8> {
         let (signing, encryption) = key.split_at(KEY_BYTES / 2);
         let key = UnboundCipherKey::new(&AES_128, encryption).unwrap();
@@ -188,7 +189,7 @@ mod tests {
             prop_assert_eq!(opened(&key, &text), Err(Unreadable));
         }
 
-        /// Signed with the right key: whatever was signed, it is a token or refused.
+        /// Checks that any signed bytes are either a token or rejected.
         #[test]
         fn no_signed_bytes_break_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..90), version: bool) {
             let key = decode(KEY).unwrap();

@@ -1,36 +1,36 @@
-//! Which tables and columns a database of the FastAPI service has, and the statements that read them. Pieces
-//! of SQL: identifiers of ours and of a quoted schema, never a value.
+//! Tables and columns of a database of the FastAPI service, and the statements that read them. The SQL
+//! consists of our own identifiers and a quoted schema, never of values.
 
 use std::collections::HashMap;
 
-/// Type of a column that holds instants; others of the FastAPI service hold them without a zone.
+/// Type of a column with time zone; other columns of the FastAPI service store instants without one.
 const WITH_ZONE: &str = "timestamp with time zone";
-/// What `datetime.utcnow` wrote.
+/// Time zone of the values that `datetime.utcnow` wrote.
 const UTC: &str = "UTC";
 
 /// Tables and columns of a schema.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// Name, quoted.
+    /// Quoted name.
     schema: String,
-    /// Table, column, type.
+    /// Type by table and column.
     columns: HashMap<String, HashMap<String, String>>,
 }
 
-/// Why a schema cannot be imported.
+/// Reason why a schema cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotLegacy {
-    /// A table or column that every revision has.
+    /// The schema lacks a table or column that every revision has.
     #[error(
         "has no {0} (is it the schema of the FastAPI service, with its migrations applied, and may this login read it?)"
     )]
     Lacks(&'static str),
-    /// It is one of ours.
+    /// The schema belongs to this service.
     #[error("is a schema of this service, not of the FastAPI service")]
     Ours,
 }
 
-/// Columns that every revision has.
+/// Columns of every revision: table, column and description for the error.
 const REQUIRED: [(&str, &str, &str); 7] = [
     ("projetos", "id", "table projetos"),
     ("projetos", "external_id", "column projetos.external_id"),
@@ -42,10 +42,10 @@ const REQUIRED: [(&str, &str, &str); 7] = [
 ];
 
 impl Layout {
-    /// From the rows (table, column, type) of `information_schema.columns`.
+    /// Creates the layout from the rows (table, column, type) of `information_schema.columns`.
     ///
     /// # Errors
-    /// When this is no schema of the FastAPI service.
+    /// Returns an error if the schema is not one of the FastAPI service.
     pub(super) fn new(
         schema: &str,
         rows: impl IntoIterator<Item = (String, String, String)>,
@@ -75,7 +75,7 @@ impl Layout {
             .is_some_and(|columns| columns.contains_key(column))
     }
 
-    /// A column as another type; null where the table lacks it.
+    /// Returns the expression for a column cast to another type, or for null if the table lacks the column.
     fn column(&self, alias: &str, table: &str, column: &str, of_type: &str) -> String {
         if self.has(table, column) {
             format!("{alias}.{column}::{of_type} AS {column}")
@@ -84,7 +84,8 @@ impl Layout {
         }
     }
 
-    /// An instant, whether or not the column knows the zone of what it holds; null where the table lacks it.
+    /// Returns the expression for an instant, or for null if the table lacks the column. Instants without
+    /// time zone are interpreted in `zone`.
     fn instant(&self, alias: &str, table: &str, column: &str, zone: &str) -> String {
         match self.columns.get(table).and_then(|columns| columns.get(column)) {
             None => "NULL::timestamptz".to_owned(),
@@ -93,7 +94,7 @@ impl Layout {
         }
     }
 
-    /// Reads `projetos`, by key.
+    /// Returns the statement that reads `projetos`, by key.
     pub(super) fn projetos(&self) -> String {
         let of = |column, of_type| self.column("p", "projetos", column, of_type);
         let at = |column| self.instant("p", "projetos", column, UTC);
@@ -112,7 +113,7 @@ impl Layout {
         )
     }
 
-    /// Reads `atividades`, by key.
+    /// Returns the statement that reads `atividades`, by key.
     pub(super) fn atividades(&self) -> String {
         let of = |column, of_type| self.column("a", "atividades", column, of_type);
         let at = |column| self.instant("a", "atividades", column, UTC);
@@ -128,9 +129,9 @@ impl Layout {
         )
     }
 
-    /// Reads which activities belong to which projects: from the table of pairs, or from the column that came
-    /// before it. `None` when there is neither. `zone`: that of the database's sessions, whose clock stamped
-    /// the pairs.
+    /// Returns the statement that reads the projects of the activities: from the table of pairs, or from the
+    /// older column. Returns `None` if the schema has neither. `zone` is the time zone of the sessions of
+    /// that database, whose clock set the times of the pairs.
     pub(super) fn vinculos(&self, zone: &str) -> Option<String> {
         let schema = &self.schema;
         let changed = self.instant("a", "atividades", "atualizado_em", UTC);
@@ -154,7 +155,8 @@ impl Layout {
         })
     }
 
-    /// Reads `apontamentos`, the oldest day first; `None` where time entries did not exist yet.
+    /// Returns the statement that reads `apontamentos`, the oldest day first. Returns `None` if the revision
+    /// has no time entries.
     pub(super) fn apontamentos(&self) -> Option<String> {
         const TABLE: &str = "apontamentos";
         if !self.has_table(TABLE) {
@@ -179,8 +181,9 @@ impl Layout {
         ))
     }
 
-    /// Reads `organization_pats`; of one organisation in several spellings the one in use first, then the
-    /// newest. `zone`: that of the database's sessions, in which the day of expiry was stored (D-34).
+    /// Returns the statement that reads `organization_pats`. Of several spellings of one organisation the
+    /// active PAT comes first, then the newest. `zone` is the time zone of the sessions of that database, in
+    /// which the day of expiry was stored (D-34).
     pub(super) fn pats(&self, zone: &str) -> Option<String> {
         const TABLE: &str = "organization_pats";
         if !self.has_table(TABLE) {
@@ -204,7 +207,7 @@ impl Layout {
     }
 }
 
-/// Returns a name as an identifier of SQL.
+/// Quotes a name as an SQL identifier.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

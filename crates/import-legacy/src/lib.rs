@@ -1,6 +1,6 @@
 //! Reads a database of the FastAPI service ([`Source`]), maps its projects, activities, time entries and
-//! PATs, and stores them in a [`Target`], each row under its own key. `docs/import-legacy.md` tells operators
-//! the rules.
+//! PATs, and stores them in a [`Target`], each row under its own key. `docs/import-legacy.md` documents the
+//! rules for operators.
 
 mod fernet;
 mod layout;
@@ -25,33 +25,33 @@ use report::{Findings, Tabela};
 pub use source::{ApontamentoRow, AtividadeRow, PatRow, ProjetoRow, Source, Unusable, VinculoRow};
 pub use target::{Entry, NewPat, Outcome, StoredProjeto, Target, Written};
 
-/// Work items that the outbox is told of at once.
+/// Maximum number of work items that are passed to the outbox in one call.
 const BATCH: usize = 1_000;
 
-/// How rows are mapped, and which are reported.
+/// Options of an import.
 #[derive(Debug)]
 pub struct Options {
-    /// Organisation of projects that name none.
+    /// Organisation of projects without one.
     pub organizacao: Option<NomeOrganizacao>,
-    /// Key that the vault of the FastAPI service is encrypted with; without it the vault stays where it is.
+    /// Key with which the vault of the FastAPI service is encrypted; without a key the vault is not imported.
     pub legacy_key: Option<SecretString>,
-    /// Minutes of a person's day above which the report counts it.
+    /// Maximum minutes per person and day; the report counts the days above it.
     pub max_minutes_per_day: u16,
 }
 
-/// Why nothing was imported.
+/// Reason why an import failed; nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The source is not there, or not what it should be.
+    /// The source is missing or unsuitable.
     #[error("source database: {0}")]
     Unusable(#[from] Unusable),
-    /// It broke off while it was read.
+    /// Reading the source failed.
     #[error("cannot read the source database")]
     Source(#[source] sqlx::Error),
-    /// Ours did not take it.
+    /// Writing to our database failed.
     #[error("cannot write to the target database")]
     Target(#[from] sqlx::Error),
-    /// Hours that are just being written to Azure DevOps cannot be told apart from imported ones.
+    /// Hours are being written to Azure DevOps, and could not be distinguished from imported ones.
     #[error(
         "hours of {0} of the work items are being written to Azure DevOps at this moment; try again when nothing is pending"
     )]
@@ -60,11 +60,11 @@ pub enum ImportError {
 
 type Result<T> = std::result::Result<T, ImportError>;
 
-/// Reads `source` to its end and stores its rows in `target`, which the caller commits or drops; tells
-/// `found` of each row that did not come along as it was. `names` are the organisations of the target.
+/// Reads the whole `source` and stores its rows in `target`, which the caller commits or rolls back. Reports
+/// each row that was rejected or changed to `found`. `names` are the organisations of the target.
 ///
 /// # Errors
-/// As [`ImportError`] says; then nothing of it may be committed.
+/// Returns an [`ImportError`]; the caller must then roll back.
 pub async fn import(
     source: Source,
     target: &mut impl Target,
@@ -91,7 +91,7 @@ pub async fn import(
     Ok(report)
 }
 
-/// One import under way.
+/// Import in progress.
 struct Run<'a, T> {
     source: Source,
     target: &'a mut T,
@@ -178,7 +178,8 @@ impl<T: Target> Run<'_, T> {
         }
     }
 
-    /// Returns how many work items have hours that are Azure DevOps' already.
+    /// Imports the time entries. Returns the number of work items whose imported hours Azure DevOps already
+    /// has.
     async fn apontamentos(&mut self) -> Result<usize> {
         self.target.lock_hours().await?;
         let mut written: HashMap<(String, i32), (i64, uuid::Uuid)> = HashMap::new();
@@ -226,7 +227,7 @@ impl<T: Target> Run<'_, T> {
         Ok(work_items)
     }
 
-    /// An entry as we store it, or why we cannot.
+    /// Maps an entry to our form. The inner error is the reason why the entry is rejected.
     async fn entry(&mut self, row: ApontamentoRow) -> Result<std::result::Result<Entry, String>> {
         let mapped = match map::apontamento(&self.names, row) {
             Ok(mapped) => mapped,
@@ -240,7 +241,7 @@ impl<T: Target> Run<'_, T> {
     }
 }
 
-/// What the FastAPI service wrote: hours as a float of unrounded minutes.
+/// Returns the hours as the FastAPI service wrote them: a float converted from the minutes without rounding.
 fn as_written(
     ((organizacao, work_item_id), (minutos, id_projeto)): ((String, i32), (i64, uuid::Uuid)),
 ) -> Written {

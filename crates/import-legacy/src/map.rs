@@ -1,5 +1,5 @@
-//! Values of the FastAPI service turned into ours, one row at a time; what cannot be is told in words for the
-//! operator.
+//! Mapping of single values of the FastAPI service to ours. The error of a value is a sentence fragment for
+//! the operator.
 
 use aponta_domain::atividade::NomeAtividade;
 use aponta_domain::duracao::{Duracao, DuracaoInvalida};
@@ -9,10 +9,10 @@ use uuid::Uuid;
 use crate::source::ApontamentoRow;
 use crate::target::Entry;
 
-/// Name of activities whose own is blank; the FastAPI service took those.
+/// Name for activities with a blank name, which the FastAPI service accepted.
 const SEM_NOME: &str = "(sem nome)";
 
-/// A time entry whose project is still to be found.
+/// Time entry whose project is not resolved yet.
 #[derive(Debug)]
 pub(super) struct Mapped {
     pub(super) organizacao: ChaveOrganizacao,
@@ -23,7 +23,7 @@ pub(super) struct Mapped {
 }
 
 impl Mapped {
-    /// The entry as we store it.
+    /// Returns the entry to be stored, with its project.
     pub(super) fn in_projeto(self, id_projeto: Uuid) -> Entry {
         let Self {
             organizacao,
@@ -50,7 +50,7 @@ impl Mapped {
     }
 }
 
-/// Everything of an entry but its project.
+/// Maps all values of an entry except its project.
 pub(super) fn apontamento(names: &Names, row: ApontamentoRow) -> Result<Mapped, String> {
     let organizacao = organizacao(names, &row.organization_name)?;
     let work_item_id = i32::try_from(row.work_item_id).ok().filter(|id| *id > 0);
@@ -66,14 +66,15 @@ pub(super) fn apontamento(names: &Names, row: ApontamentoRow) -> Result<Mapped, 
     })
 }
 
-/// The key of the organisation that is called so here.
+/// Returns the key of the organisation with this name.
 pub(super) fn organizacao(names: &Names, text: &str) -> Result<ChaveOrganizacao, String> {
     let nome = NomeOrganizacao::parse(text).map_err(|why| format!("its organisation {text:?} {why}"))?;
     let chave = names.chave_of(&nome);
     chave.ok_or_else(|| format!("its organisation {nome} lost that name to another one"))
 }
 
-/// That of a project, which may have none: then the one that the operator names, else an empty text.
+/// Returns the key of the organisation of a project. Without a name, returns that of `otherwise`, the
+/// organisation from the options, or else an empty text.
 pub(super) fn organizacao_of(
     names: &Names,
     text: Option<&str>,
@@ -88,12 +89,12 @@ pub(super) fn organizacao_of(
     }
 }
 
-/// A name without blanks around it; entries depend on the activity, so none is refused.
+/// Trims a name and replaces a blank or invalid one; no activity is rejected, because entries depend on it.
 pub(super) fn nome_da_atividade(text: &str) -> String {
     NomeAtividade::parse(text).map_or_else(|| SEM_NOME.to_owned(), |nome| nome.as_str().to_owned())
 }
 
-/// `HH:mm`, or in the first revision hours and minutes.
+/// Parses `HH:mm`; rows of the first revision have hours and minutes instead.
 fn duracao(row: &ApontamentoRow) -> Result<Duracao, String> {
     let Some(text) = &row.duracao else {
         let (horas, minutos) = (row.horas.unwrap_or_default(), row.minutos.unwrap_or_default());
@@ -112,8 +113,8 @@ fn duracao(row: &ApontamentoRow) -> Result<Duracao, String> {
     })
 }
 
-/// Callers are known by their GUID as Azure DevOps spells it; clients of the FastAPI service sent what they
-/// liked.
+/// Returns the id of a person as Azure DevOps spells the GUID, because clients of the FastAPI service sent
+/// any spelling. A text that is not a GUID is returned unchanged.
 fn identity(text: String) -> String {
     Uuid::try_parse(text.trim()).map_or(text, |id| id.to_string())
 }

@@ -1,4 +1,4 @@
-//! Which project of ours an entry of the FastAPI service means: clients wrote GUIDs in any spelling, keys and
+//! Resolution of the projects that entries of the FastAPI service name: as GUIDs in any spelling, keys or
 //! names.
 
 use std::collections::HashMap;
@@ -8,27 +8,29 @@ use uuid::Uuid;
 
 use crate::target::Target;
 
-/// Projects that were looked for; there are few, and entries repeat them.
+/// Cache of resolved projects, which are few and which many entries share.
 #[derive(Debug, Default)]
 pub(super) struct Projetos {
-    /// Keys of the FastAPI service whose project has another key here.
+    /// Keys of the FastAPI service by which the project is not stored here, with our keys.
     aliases: HashMap<Uuid, Uuid>,
-    /// By organisation and text.
+    /// Results by organisation and text.
     known: HashMap<(ChaveOrganizacao, String), Result<Uuid, String>>,
 }
 
 impl Projetos {
-    /// A project is here under another key: a synchronisation made it before the import.
+    /// Records that a project is stored under another key, because a synchronisation created it before the
+    /// import.
     pub(super) fn alias(&mut self, legacy: Uuid, ours: Uuid) {
         self.aliases.insert(legacy, ours);
     }
 
-    /// The id to look for: a key of ours instead of one that only the FastAPI service knows.
+    /// Returns our key of a project for a key of the FastAPI service, or `id` itself if the two do not
+    /// differ.
     pub(super) fn aliased(&self, id: Uuid) -> Uuid {
         self.aliases.get(&id).copied().unwrap_or(id)
     }
 
-    /// The key of a project, or why there is none.
+    /// Returns the key of a project. The inner error is the reason why there is none.
     pub(super) async fn find(
         &mut self,
         target: &mut impl Target,

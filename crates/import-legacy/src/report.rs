@@ -1,10 +1,10 @@
-//! What an import tells: every row that did not come along as it was, and counts of each table.
+//! Report of an import: each row that was rejected or changed, and counts of each table.
 
 use std::fmt;
 
 use crate::target::Outcome;
 
-/// Tables that are imported, in this order.
+/// Imported tables, in the order of the import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tabela {
     Projetos,
@@ -34,16 +34,16 @@ impl Tabela {
     }
 }
 
-/// A row that did not come along as it was. Displays as a line.
+/// Row that was rejected or changed; displayed as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Table.
     pub table: &'static str,
-    /// Key there; of a pair, the activity's.
+    /// Key of the row in the source; for a pair, that of the activity.
     pub id: uuid::Uuid,
-    /// Whether it is here now, if not as it was.
+    /// `true` if the row was imported, with a change.
     pub imported: bool,
-    /// What happened to it.
+    /// Reason or change, for the operator.
     pub text: String,
 }
 
@@ -60,36 +60,36 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Rows of a table, by what became of them.
+/// Number of rows of a table, by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Looked at.
+    /// Rows read.
     pub read: u64,
-    /// Stored now.
+    /// Rows inserted.
     pub inserted: u64,
-    /// Here already, the same.
+    /// Rows that already exist and are equal.
     pub unchanged: u64,
-    /// Here already, and changed on one side since; left as they are here.
+    /// Rows that already exist and were changed on one side since; our version is not changed.
     pub differing: u64,
-    /// Deleted here since; they stay so.
+    /// Rows that were deleted here; they stay deleted.
     pub deleted: u64,
-    /// Those that could not be mapped.
+    /// Rows that could not be mapped.
     pub refused: u64,
 }
 
-/// The outcome of an import. Displays as a table.
+/// Result of an import; displayed as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Each table and its counts.
+    /// Counts by table.
     pub tables: Vec<(&'static str, Counts)>,
-    /// Work items whose imported hours count as written to Azure DevOps.
+    /// Number of work items whose imported hours count as written to Azure DevOps.
     pub work_items: usize,
-    /// Days of a person, imported or not, that hold more than the limit.
+    /// Number of days of a person, imported or not, above the limit.
     pub days_above: i64,
 }
 
 impl Report {
-    /// Rows stored now.
+    /// Returns the number of inserted rows.
     #[must_use]
     pub fn inserted(&self) -> u64 {
         self.tables.iter().map(|(_, counts)| counts.inserted).sum()
@@ -126,7 +126,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Counts, and tells of what is not as it was.
+/// Counts rows and reports those that were rejected or changed.
 pub(super) struct Findings<'a> {
     counts: [Counts; Tabela::ALL.len()],
     found: &'a mut dyn FnMut(&Finding),
@@ -141,11 +141,11 @@ impl<'a> Findings<'a> {
     }
 
     fn counts(&mut self, tabela: Tabela) -> &mut Counts {
-        // An enum without values: its discriminants are the positions in ALL.
+        // The enum has no values, so its discriminants are the positions in ALL.
         &mut self.counts[tabela as usize]
     }
 
-    /// A row came to the end that the statement tells.
+    /// Counts a row by the outcome that the statement returned.
     pub(super) fn outcome(&mut self, tabela: Tabela, outcome: Outcome) {
         let counts = self.counts(tabela);
         counts.read += 1;
@@ -158,7 +158,7 @@ impl<'a> Findings<'a> {
         } += 1;
     }
 
-    /// A row stays where it is.
+    /// Counts and reports a row that is not imported.
     pub(super) fn refused(&mut self, tabela: Tabela, id: uuid::Uuid, text: String) {
         let counts = self.counts(tabela);
         counts.read += 1;
@@ -166,7 +166,7 @@ impl<'a> Findings<'a> {
         self.tell(tabela, id, false, text);
     }
 
-    /// A row comes along, but not as it was; it is counted elsewhere.
+    /// Reports a row that is imported with a change; the row is counted by its outcome.
     pub(super) fn changed(&mut self, tabela: Tabela, id: uuid::Uuid, text: String) {
         self.tell(tabela, id, true, text);
     }

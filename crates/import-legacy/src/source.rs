@@ -1,5 +1,5 @@
-//! The database of the FastAPI service, seen in one read-only snapshot. Rows come in pages, so a long history
-//! needs no memory.
+//! The database of the FastAPI service, read in one read-only snapshot. Rows are read in pages, so that a
+//! long history needs little memory.
 #![expect(missing_docs, reason = "fields of rows are named after their columns")]
 
 use std::io::ErrorKind;
@@ -16,46 +16,47 @@ use uuid::Uuid;
 
 use crate::layout::{Layout, NotLegacy};
 
-/// Rows that are read, mapped and stored at once.
+/// Number of rows that are read, mapped and stored at a time.
 const PAGE: usize = 500;
-/// How long the server may take to let us in.
+/// Timeout of the connection attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Ours, and a snapshot that does not move; a role's time limits are for the requests of a service.
+/// Starts a read-only snapshot without the time limits of the role, which are meant for the requests of a
+/// service.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
-/// A database of the FastAPI service, in a snapshot.
+/// Database of the FastAPI service, in a snapshot.
 #[derive(Debug)]
 pub struct Source {
     pool: PgPool,
     tx: Transaction<'static, Postgres>,
     layout: Layout,
-    /// Zone of that database's sessions; a name of the IANA tables.
+    /// Time zone of the sessions of that database; a name of the IANA tables.
     zone: &'static str,
     cursors: u32,
 }
 
-/// Why a source cannot be read.
+/// Reason why a source cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
-    /// The address is none.
+    /// The address is invalid.
     #[error("is not an address of a PostgreSQL database")]
     Address,
-    /// The server does not answer, or refuses us. Tells the address, never the password.
+    /// The server does not respond or rejects the login. Contains the address without the password.
     #[error("{place}: {text}")]
     Unreachable {
         /// Host and port.
         place: String,
-        /// What the server or the network said.
+        /// Error of the server or the network.
         text: String,
     },
-    /// Nothing to import.
+    /// The schema cannot be imported.
     #[error("schema {0} {1}")]
     Schema(String, NotLegacy),
 }
 
-/// A project.
+/// Project.
 #[derive(Debug, FromRow)]
 pub struct ProjetoRow {
     pub id: Uuid,
@@ -70,7 +71,7 @@ pub struct ProjetoRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// An activity.
+/// Activity.
 #[derive(Debug, FromRow)]
 pub struct AtividadeRow {
     pub id: Uuid,
@@ -82,21 +83,21 @@ pub struct AtividadeRow {
     pub atualizado_em: DateTime<Utc>,
 }
 
-/// An activity of a project.
+/// Pair of an activity and a project.
 #[derive(Debug, FromRow)]
 pub struct VinculoRow {
-    /// `None` where the project was a column of the activity.
+    /// `None` if the project is a column of the activity.
     pub id: Option<Uuid>,
     pub id_atividade: Uuid,
-    /// Key or Azure DevOps GUID, depending on the client that wrote it.
+    /// Key or Azure DevOps GUID, depending on the client that wrote the row.
     pub id_projeto: Uuid,
     pub posicao: i32,
     pub criado_em: DateTime<Utc>,
-    /// When the activity last changed there; `None` when there is no such activity.
+    /// Time of the last change of the activity in the source; `None` if the activity does not exist.
     pub atividade_atualizada_em: Option<DateTime<Utc>>,
 }
 
-/// A time entry.
+/// Time entry.
 #[derive(Debug, FromRow)]
 pub struct ApontamentoRow {
     pub id: Uuid,
@@ -117,13 +118,13 @@ pub struct ApontamentoRow {
     pub atualizado_em: DateTime<Utc>,
 }
 
-/// A PAT of an organisation.
+/// PAT of an organisation.
 #[derive(Debug, FromRow)]
 pub struct PatRow {
     pub id: Uuid,
     pub organization_name: String,
     pub organization_url: Option<String>,
-    /// A Fernet token.
+    /// Fernet token.
     pub pat_encrypted: String,
     pub descricao: Option<String>,
     pub expira_em: Option<DateTime<Utc>>,
@@ -133,16 +134,16 @@ pub struct PatRow {
     pub atualizado_em: DateTime<Utc>,
 }
 
-/// A table that is read page by page; `None` inside when that revision has no such table.
+/// Cursor of a table that is read in pages; `None` if the revision has no such table.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor(Option<String>);
 
 impl Source {
-    /// Connects to the database at an address that sqlx reads, and takes the snapshot. `zone` is that of its
-    /// sessions, in which the expiry of PATs was stored.
+    /// Connects to the database at an address in the syntax of sqlx, and starts the snapshot. `zone` is the
+    /// time zone of its sessions, in which the expiry of PATs was stored.
     ///
     /// # Errors
-    /// As [`Unusable`] says.
+    /// Returns an [`Unusable`] if the source cannot be read.
     pub async fn open(url: &SecretString, schema: &str, zone: &'static str) -> Result<Self, Unusable> {
         let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| Unusable::Address)?;
         let place = format!("{}:{}", options.get_host(), options.get_port());
@@ -156,7 +157,7 @@ impl Source {
         let options = options
             .application_name("aponta-import-legacy")
             .log_statements(LevelFilter::Off);
-        // First outside the pool, which would try again for long and then only tell that it waited.
+        // The first attempt is outside the pool, which would retry for long and then report only a timeout.
         let probe = timeout(PATIENCE, options.connect()).await;
         let probe = probe.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into())));
         probe.map_err(explain)?.close().await.map_err(explain)?;
@@ -184,27 +185,27 @@ impl Source {
         })
     }
 
-    /// Its projects.
+    /// Opens a cursor over the projects.
     pub(super) async fn projetos(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(Some(self.layout.projetos())).await
     }
 
-    /// Its activities.
+    /// Opens a cursor over the activities.
     pub(super) async fn atividades(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(Some(self.layout.atividades())).await
     }
 
-    /// Which activities belong to which projects.
+    /// Opens a cursor over the pairs of activities and projects.
     pub(super) async fn vinculos(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(self.layout.vinculos(self.zone)).await
     }
 
-    /// Its time entries.
+    /// Opens a cursor over the time entries.
     pub(super) async fn apontamentos(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(self.layout.apontamentos()).await
     }
 
-    /// Its vault.
+    /// Opens a cursor over the vault.
     pub(super) async fn pats(&mut self) -> Result<Cursor, sqlx::Error> {
         self.declare(self.layout.pats(self.zone)).await
     }
@@ -213,16 +214,16 @@ impl Source {
         let Some(select) = select else {
             return Ok(Cursor(None));
         };
-        // A name of its own each: prepared statements remember what a name stood for.
+        // Each cursor has its own name, because prepared statements remember the first meaning of a name.
         self.cursors += 1;
         let name = format!("legado_{}", self.cursors);
-        // `select` holds identifiers of ours, a quoted schema and a zone of the IANA tables; see `layout`.
+        // `select` contains our identifiers, a quoted schema and a zone of the IANA tables; see `layout`.
         let declare = AssertSqlSafe(format!("DECLARE {name} NO SCROLL CURSOR FOR {select}"));
         sqlx::raw_sql(declare).execute(&mut *self.tx).await?;
         Ok(Cursor(Some(name)))
     }
 
-    /// The next rows; empty at the end.
+    /// Returns the next rows; empty at the end.
     pub(super) async fn page<T>(&mut self, cursor: &Cursor) -> Result<Vec<T>, sqlx::Error>
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,

@@ -1,4 +1,4 @@
-//! The database that takes the rows: what an import asks of it, and the rows as it stores them.
+//! The database that receives the rows: the operations that an import needs, and the rows in our form.
 
 use aponta_domain::organizacao::ChaveOrganizacao;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -9,42 +9,44 @@ use crate::source::{AtividadeRow, ProjetoRow, VinculoRow};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// One transaction on the tables of the service. Rows that are there stay as they are.
+/// One transaction on the tables of the service. Existing rows are not changed.
 #[expect(
     async_fn_in_trait,
     reason = "an import is one task; nothing needs its futures to be Send"
 )]
 pub trait Target {
-    /// Stores projects with the key of their organisation, which is empty for none.
+    /// Stores projects, each with the key of its organisation; an empty key stands for none.
     async fn store_projetos(&mut self, rows: &[(ProjetoRow, String)]) -> Result<Vec<StoredProjeto>>;
 
-    /// Stores activities. What was deleted stays deleted.
+    /// Stores activities. Deleted activities stay deleted.
     async fn store_atividades(&mut self, rows: &[AtividadeRow]) -> Result<Vec<(Uuid, Outcome)>>;
 
-    /// Stores which activities belong to which projects; returns the outcomes in the order of `rows`.
+    /// Stores the pairs of activities and projects. Returns the outcomes in the order of `rows`.
     async fn store_vinculos(&mut self, rows: &[VinculoRow]) -> Result<Vec<Outcome>>;
 
-    /// Returns the key of a project of this organisation by its name. A project without an organisation is
-    /// given this one.
+    /// Returns the key of a project of this organisation by its name. Assigns the organisation to a project
+    /// without one.
     async fn projeto_by_name(&mut self, organizacao: &ChaveOrganizacao, nome: &str) -> Result<Option<Uuid>>;
 
-    /// Returns the key of a project of this organisation by key or Azure DevOps GUID, likewise.
+    /// Returns the key of a project of this organisation by our key or the Azure DevOps GUID. Assigns the
+    /// organisation to a project without one.
     async fn projeto_by_id(&mut self, organizacao: &ChaveOrganizacao, id: Uuid) -> Result<Option<Uuid>>;
 
-    /// Returns `true` if any organisation has this project.
+    /// Returns `true` if the project exists in any organisation.
     async fn has_projeto(&mut self, id: Uuid) -> Result<bool>;
 
-    /// Keeps other transactions from changing hours that are written back, until this one ends.
+    /// Locks the hours that are written back against changes of other transactions, until this one ends.
     async fn lock_hours(&mut self) -> Result<()>;
 
-    /// Stores time entries. What was deleted stays deleted.
+    /// Stores time entries. Deleted entries stay deleted.
     async fn store_apontamentos(&mut self, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>>;
 
-    /// Marks hours as written to Azure DevOps already; returns the number of work items being written at this
-    /// moment.
+    /// Marks hours as already written to Azure DevOps. Returns the number of work items with a write in
+    /// flight.
     async fn adopt_written(&mut self, rows: &[Written]) -> Result<i64>;
 
-    /// Returns the outcome for a PAT whose organisation has one, or that was deleted.
+    /// Returns the outcome for a PAT that was deleted, or whose organisation has a PAT. Returns `None` for
+    /// any other PAT.
     async fn pat_outcome(
         &mut self,
         id: Uuid,
@@ -52,89 +54,89 @@ pub trait Target {
         atualizado_em: DateTime<Utc>,
     ) -> Result<Option<Outcome>>;
 
-    /// Returns `true` if the vault has a key to encrypt PATs with.
+    /// Returns `true` if the vault has a key for the encryption of PATs.
     fn has_vault_key(&self) -> bool;
 
-    /// Encrypts and stores a PAT; returns `false` if it cannot be encrypted.
+    /// Encrypts and stores a PAT. Returns `false` if it cannot be encrypted.
     async fn store_pat(&mut self, pat: &NewPat<'_>) -> Result<bool>;
 
-    /// Returns how many days of a person hold more than so many minutes.
+    /// Returns the number of days of a person with more than `minutes` minutes.
     async fn days_above(&mut self, minutes: i32) -> Result<i64>;
 }
 
-/// What became of a row.
+/// Outcome of storing a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Stored.
+    /// Inserted.
     Inserted,
-    /// Here already, the same.
+    /// Already exists and is equal.
     Unchanged,
-    /// Here already, and changed on one side since.
+    /// Already exists and was changed on one side since.
     Differs,
-    /// Was here, and was deleted.
+    /// Was deleted here.
     Deleted,
-    /// Names a project that is not here.
+    /// Refers to a project that does not exist here.
     NoProjeto,
-    /// Names an activity that is not here.
+    /// Refers to an activity that does not exist here.
     NoAtividade,
 }
 
-/// What became of a project.
+/// Outcome of storing a project.
 #[derive(Debug)]
 pub struct StoredProjeto {
-    /// Its key there.
+    /// Key of the project in the source.
     pub id: Uuid,
-    /// What became of it.
+    /// Outcome.
     pub outcome: Outcome,
-    /// The same project of Azure DevOps, here under another key.
+    /// Our key of the same Azure DevOps project, if it differs from `id`.
     pub twin: Option<Uuid>,
 }
 
-/// A time entry as we store it.
+/// Time entry in our form.
 #[derive(Debug)]
 pub struct Entry {
     /// Key.
     pub id: Uuid,
     /// Organisation, in canonical form.
     pub organizacao: String,
-    /// Project's key here.
+    /// Our key of the project.
     pub id_projeto: Uuid,
     /// Work item.
     pub work_item_id: i32,
     /// Day.
     pub data: NaiveDate,
-    /// How long.
+    /// Duration in minutes.
     pub minutos: i32,
-    /// At what.
+    /// Activity.
     pub id_atividade: Uuid,
     /// Free text.
     pub comentario: Option<String>,
     /// Owner of the hours.
     pub usuario_id: String,
-    /// Their name then.
+    /// Name of the owner at that time.
     pub usuario_nome: String,
-    /// Their e-mail.
+    /// E-mail of the owner.
     pub usuario_email: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     pub criado_em: DateTime<Utc>,
-    /// When it last changed.
+    /// Time of the last change.
     pub atualizado_em: DateTime<Utc>,
 }
 
-/// Hours of a work item that Azure DevOps has, though not from us.
+/// Hours of a work item that Azure DevOps has, though this service did not write them.
 #[derive(Debug, Clone)]
 pub struct Written {
     /// Organisation.
     pub organizacao: String,
     /// Work item.
     pub work_item_id: i32,
-    /// Its project's key here.
+    /// Our key of the project.
     pub id_projeto: Uuid,
     /// Millionths of an hour.
     pub horas: i64,
 }
 
-/// A PAT to encrypt and store.
+/// PAT to be encrypted and stored.
 #[derive(Debug)]
 pub struct NewPat<'a> {
     /// Key.
@@ -147,14 +149,14 @@ pub struct NewPat<'a> {
     pub pat: &'a SecretString,
     /// Notes.
     pub descricao: Option<&'a str>,
-    /// When it stops being used.
+    /// Time from which the PAT is no longer used.
     pub expira_em: Option<DateTime<Utc>>,
-    /// Whether it is used.
+    /// `true` if the PAT is used.
     pub ativo: bool,
-    /// Person that entered it.
+    /// Person that entered the PAT.
     pub criado_por: Option<&'a str>,
-    /// When it was made.
+    /// Time of creation.
     pub criado_em: DateTime<Utc>,
-    /// When it last changed.
+    /// Time of the last change.
     pub atualizado_em: DateTime<Utc>,
 }

@@ -1,5 +1,5 @@
-//! The vault of the FastAPI service: each PAT is decrypted with its key and encrypted with ours, or stays
-//! where it is.
+//! The vault of the FastAPI service: each PAT is decrypted with its key and encrypted with ours, or not
+//! imported.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ impl<T: Target> Run<'_, T> {
                         continue;
                     }
                 };
-                // The FastAPI service told Contoso from contoso.
+                // The FastAPI service distinguished Contoso and contoso.
                 if !seen.insert(nome.clone()) {
                     let why = format!("{nome} has another PAT, which comes first");
                     self.findings.refused(Tabela::Pats, row.id, why);
@@ -58,7 +58,7 @@ impl<T: Target> Run<'_, T> {
         }
     }
 
-    /// Returns the PAT of a row, or why it stays where it is.
+    /// Decrypts the PAT of a row. The error is the reason why the PAT is not imported.
     fn opened(&self, row: &PatRow, keys: Option<&Keys>) -> std::result::Result<SecretString, &'static str> {
         let keys = keys.ok_or("no --legacy-key was given")?;
         if !self.target.has_vault_key() {
@@ -69,7 +69,7 @@ impl<T: Target> Run<'_, T> {
     }
 
     async fn store(&mut self, row: &PatRow, nome: &ChaveOrganizacao, pat: &SecretString) -> Result<bool> {
-        // The FastAPI service took any text.
+        // The FastAPI service accepted any text.
         let url = row
             .organization_url
             .as_deref()

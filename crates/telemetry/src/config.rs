@@ -1,34 +1,35 @@
-//! Settings of the log and of traces.
+//! Configuration of logs and traces.
 
 use secrecy::SecretString;
 use url::Url;
 
-/// Shape of log lines.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Log settings.
+/// Configuration of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
-    /// Shape of lines.
+    /// Format of the lines.
     pub format: LogFormat,
     /// Directives of `RUST_LOG`.
     pub filter: String,
 }
 
-/// A collector of traces that speaks OTLP over HTTP.
+/// Collector of traces that accepts OTLP over HTTP.
 #[derive(Debug, Clone)]
 pub struct TraceConfig {
-    /// Address that spans are posted to.
+    /// Address to which spans are sent.
     pub endpoint: Url,
-    /// Headers for the collector, which may hold its key: `name=value,name=value`.
+    /// Headers for the collector, which may contain its key: `name=value,name=value`.
     pub headers: Option<SecretString>,
-    /// Share of the requests that begin a trace here, 0 to 1. A caller with a trace has decided already.
+    /// Share of the requests that start a trace, 0 to 1. A request with a trace follows the decision of its
+    /// caller.
     pub sample_ratio: f64,
     /// Name of the service in traces.
     pub service_name: String,

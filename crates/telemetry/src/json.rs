@@ -1,4 +1,4 @@
-//! JSON log lines: one flat object an event, with the fields of our spans around it at the top level.
+//! JSON log lines: one flat object per event, with the fields of our enclosing spans at the top level.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use super::trace::{FOR_COLLECTOR, TARGET};
 
-/// Writes events as JSON; needs the fields of spans in JSON, too.
+/// Formats events as JSON; requires that the fields of spans are formatted as JSON, too.
 #[derive(Debug)]
 pub(super) struct JsonLine;
 

@@ -1,4 +1,4 @@
-//! Log, metrics and traces. Every line that is written while a request runs has the request's id.
+//! Log, metrics and traces. Each log line that is written during a request contains the request id.
 
 mod config;
 mod json;

@@ -1,4 +1,4 @@
-//! Log lines of a server on their way to standard output, through a bounded queue that no request waits for.
+//! Log lines of a server: written to standard output through a bounded queue, so that no request waits.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::mpsc::{self, Receiver};
@@ -8,25 +8,25 @@ use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// Maximum number of lines that wait to be written: about 1 MiB of usual lines.
+/// Maximum number of lines in the queue: about 1 MiB of usual lines.
 const QUEUED_LINES: usize = 4_096;
-/// Longest time that the end of the process waits for the log to be read.
+/// Timeout of flushing the log at the end of the process.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Returns the number of lines that found the queue of this process full.
+/// Returns the number of lines that this process dropped because the queue was full.
 #[must_use]
 pub fn lost() -> u64 {
     LOST.get().map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
-/// Guard of a server's log: writes the lines that wait when dropped.
+/// Guard of a server's log; flushes the queue when dropped.
 #[derive(Debug)]
 pub struct ServerLog(Mutex<Option<WorkerGuard>>);
 
 impl ServerLog {
-    /// Starts the thread that writes to standard output, and returns where lines are put.
+    /// Starts the thread that writes to standard output. Returns the writer for log lines and the guard.
     pub(super) fn start() -> (NonBlocking, Self) {
         let (lines, log) = Self::start_with(Output::new(io::stdout()));
         LOST.get_or_init(|| lines.error_counter());
@@ -42,10 +42,10 @@ impl ServerLog {
         (lines, Self(Mutex::new(Some(guard))))
     }
 
-    /// Writes the lines that wait, for an end of the process that drops nothing. Lines after it are lost.
+    /// Flushes the queue, for an exit of the process that drops no values. Later lines are lost.
     pub fn finish(&self) {
         let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A guard whose queue is full prints so to standard output, which blocks while nothing reads it.
+        // The guard of a full queue prints a message to standard output, which blocks while nothing reads it.
         let (running, ended): (_, Receiver<()>) = mpsc::channel();
         let flush = move || {
             drop(guard);
@@ -63,7 +63,7 @@ impl Drop for ServerLog {
     }
 }
 
-/// Writes many lines in one piece, and warns of lost ones as soon as the reader takes lines again.
+/// Buffers many lines into one write, and warns of dropped lines as soon as the reader accepts lines again.
 struct Output<W: Write> {
     inner: BufWriter<W>,
     reported: u64,
@@ -81,7 +81,7 @@ impl<W: Write> Write for Output<W> {
         self.inner.write(bytes)
     }
 
-    /// Called each time that the queue is empty.
+    /// Flushes the buffer; called each time that the queue is empty.
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()?;
         let all = lost();
@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    /// Reports what is written, and goes on when it is told to.
+    /// Reports the written bytes, and waits for a signal before each write returns.
     struct Reader {
         seen: Sender<Vec<u8>>,
         go_on: Receiver<()>,
@@ -123,7 +123,7 @@ mod tests {
         let (mut lines, log) = ServerLog::start_with(Reader { seen, go_on });
         lines.write_all(b"taken\n").unwrap();
         assert_eq!(written.recv().unwrap(), b"taken\n");
-        // From here on the reader takes nothing.
+        // From here on the reader accepts no lines.
         for _ in 0..QUEUED_LINES + 3 {
             lines.write_all(b"line\n").unwrap();
         }

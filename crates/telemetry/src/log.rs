@@ -1,4 +1,4 @@
-//! Where log lines go and what they look like: every line that is written while a request runs bears its id.
+//! Set-up of the log: output, format and filter. Each line that is written during a request contains its id.
 
 use std::io::IsTerminal;
 
@@ -15,12 +15,12 @@ use crate::lines::ServerLog;
 use crate::trace::{Exporter, FOR_COLLECTOR};
 use crate::{LogConfig, LogFormat};
 
-/// Directives added to `RUST_LOG`. Our spans stay enabled, because log lines take the request id from them; a
-/// module of sqlx stays silent, because it logs unknown parameters of a database's address with their values.
+/// Directives added to `RUST_LOG`. Our spans stay enabled, because log lines take the request id from them. A
+/// module of sqlx is disabled, because it logs unknown parameters of the database address with their values.
 const FIXED_DIRECTIVES: [&str; 2] = ["aponta::spans=info", "sqlx_postgres::options::parse=off"];
 
-/// Starts logging as [`init`] does, for a server: no request waits for standard output.
-/// Spans go to the exporter, if there is one.
+/// Starts logging as [`init`] does, for a server: no request waits for standard output. Spans are sent to the
+/// exporter, if there is one.
 #[must_use]
 pub fn init_server(config: &LogConfig, exporter: Option<&Exporter>) -> ServerLog {
     let (lines, log) = ServerLog::start();
@@ -28,7 +28,7 @@ pub fn init_server(config: &LogConfig, exporter: Option<&Exporter>) -> ServerLog
     log
 }
 
-/// Starts logging to standard output and makes panics log lines. The first call of a process counts.
+/// Starts logging to standard output and logs panics. Only the first call in a process has an effect.
 pub fn init(config: &LogConfig) {
     start(subscriber(config, std::io::stdout, None));
 }
@@ -67,7 +67,7 @@ where
         .with(lines)
 }
 
-/// Returns the usual format of fields, without those that are for the collector or come from the crate `log`.
+/// Returns the default format of fields, without the fields for the collector and those of the crate `log`.
 fn text_fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
     let fields = debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{value:?}"),
@@ -115,7 +115,7 @@ mod tests {
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-    /// Returns what is logged before, in and in a task of a request.
+    /// Returns the log lines written before a request, in the request and in a task of the request.
     async fn logged(filter: &str, format: LogFormat) -> String {
         let sink = Sink::default();
         let writer = sink.clone();

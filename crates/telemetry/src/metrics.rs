@@ -1,8 +1,8 @@
-//! What is measured: every name, its labels, and one function an event; those of calls of Azure DevOps are in
-//! `azure_devops::metrics`. Until [`install`] was called they do nothing.
+//! Metrics: names, labels, and one function per event; metrics of calls to Azure DevOps are in
+//! `azure_devops::metrics`. Before [`install`] is called, events are discarded.
 //!
-//! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; what those do not
-//! know begins with `aponta_`. No label holds an id, so the number of series is bounded by the routes and
+//! Names follow the semantic conventions of OpenTelemetry in the spelling of Prometheus; all other names
+//! begin with `aponta_`. No label contains an id, so the number of series is bounded by the routes and
 //! operations of the program.
 
 use std::sync::{Arc, OnceLock};
@@ -55,17 +55,17 @@ const RESULT: &str = "result";
 const OP: &str = "op";
 const JOB: &str = "job";
 
-/// Seconds; those of OpenTelemetry for the durations of HTTP.
+/// Bucket limits in seconds, those of OpenTelemetry for the duration of HTTP requests.
 const HTTP_BUCKETS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
-/// Seconds; those of OpenTelemetry for the durations of databases.
+/// Bucket limits in seconds, those of OpenTelemetry for the duration of database operations.
 const DATABASE_BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
 
-/// Begins to measure, once a process; what is measured is read from the handle.
+/// Installs the recorder, once per process. Returns the handle from which the metrics are read.
 ///
 /// # Errors
-/// When something else in this process measures already.
+/// Returns an error if another recorder is installed in this process.
 pub fn install(version: &'static str) -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(REQUEST_DURATION.to_owned()), &HTTP_BUCKETS)?
@@ -150,7 +150,7 @@ fn describe() {
     describe_gauge!(BUILD_INFO, "Always 1; the label says what runs");
 }
 
-/// Events that have not happened yet are zero, not unknown: an alert on their rate would miss the first.
+/// Initialises counters to zero: an alert on the rate of an absent series would miss the first event.
 fn start_at_zero() {
     counter!(RATE_LIMITED).absolute(0);
     counter!(BODIES_REFUSED).absolute(0);
@@ -170,37 +170,37 @@ fn start_at_zero() {
     }
 }
 
-/// Counts an answer of another organisation under a known name.
+/// Counts a response of another organisation under a known name.
 pub fn organization_replaced() {
     counter!(ORGANIZATION_REPLACED).increment(1);
 }
 
-/// Sets how many lines of the log found no room since the start.
+/// Sets the number of log lines dropped since the start.
 pub fn log_lines_lost(lines: u64) {
     counter!(LOG_LINES_LOST).absolute(lines);
 }
 
-/// A background job begins. Its restarts are zero, not unknown: an alert on their rate would miss the first.
+/// Initialises the restarts of a background job to zero: an alert on their rate would miss the first one.
 pub fn job_started(job: &'static str) {
     counter!(JOB_RESTARTS, JOB => job).increment(0);
 }
 
-/// A background job panicked and begins anew.
+/// Counts the restart of a background job after a panic.
 pub fn job_restarted(job: &'static str) {
     counter!(JOB_RESTARTS, JOB => job).increment(1);
 }
 
-/// Whether the read replica is one that may be read.
+/// Sets whether lists and reports read the replica.
 pub fn replica_used(used: bool) {
     gauge!(REPLICA_USED).set(i32::from(used));
 }
 
-/// How many tasks the runtime has: connections, background work, what requests left running.
+/// Sets the number of tasks of the runtime: connections, background work, and work left by finished requests.
 pub fn tasks(alive: usize) {
     gauge!(TASKS).set(u32::try_from(alive).unwrap_or(u32::MAX));
 }
 
-/// Methods that have a series of their own; clients may send anything, which is the last one.
+/// Methods with their own series; the last one stands for all other methods that clients may send.
 const METHODS: [&str; 8] = [
     "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "_OTHER",
 ];
@@ -210,12 +210,12 @@ fn index_of(method: &Method) -> usize {
     known.unwrap_or(METHODS.len() - 1)
 }
 
-/// Requests that are being worked on, by method. The gauges are looked up once, with the first request.
+/// Gauges of the requests in flight, by method. The gauges are created by the first request.
 #[derive(Debug, Default)]
 pub struct ActiveRequests(OnceLock<[metrics::Gauge; METHODS.len()]>);
 
 impl ActiveRequests {
-    /// Counts a request in.
+    /// Counts a request as in flight until the returned value is dropped.
     pub fn enter(&self, method: &Method) -> Active {
         let gauges = self
             .0
@@ -226,7 +226,7 @@ impl ActiveRequests {
     }
 }
 
-/// A request that is being worked on, until dropped.
+/// Request in flight; counted until dropped.
 #[derive(Debug)]
 pub struct Active(metrics::Gauge);
 
@@ -236,7 +236,7 @@ impl Drop for Active {
     }
 }
 
-/// A request was answered; `code` is that of the problem, if there was one.
+/// Records the duration of a request; `code` is that of the problem, if there was one.
 pub fn request(method: &Method, route: Arc<str>, status: u16, code: Option<&str>, elapsed: Duration) {
     let method = METHODS[index_of(method)];
     let status_text = status.to_string();
@@ -249,11 +249,11 @@ pub fn request(method: &Method, route: Arc<str>, status: u16, code: Option<&str>
     duration.record(elapsed);
 }
 
-/// Requests of one kind that were answered well, looked up once.
+/// Histogram of the successful requests of one kind, looked up once.
 #[derive(Debug)]
 pub struct Answered(metrics::Histogram);
 
-/// Those of this method and route with this status.
+/// Returns the histogram of the requests with this method, route and status.
 #[must_use]
 pub fn answered(method: &Method, route: &'static str, status: u16) -> Answered {
     let method = METHODS[index_of(method)];
@@ -261,13 +261,13 @@ pub fn answered(method: &Method, route: &'static str, status: u16) -> Answered {
 }
 
 impl Answered {
-    /// Another one was, after so long.
+    /// Records the duration of one more request.
     pub fn after(&self, elapsed: Duration) {
         self.0.record(elapsed);
     }
 }
 
-/// Waiting for a connection, until told how it ended.
+/// Wait for a connection of a pool; counted as pending until dropped.
 #[derive(Debug)]
 pub struct PoolWait {
     pool: &'static str,
@@ -275,7 +275,7 @@ pub struct PoolWait {
     since: std::time::Instant,
 }
 
-/// A request begins to wait for a connection.
+/// Starts the wait of a request for a connection.
 #[must_use]
 pub fn pool_wait(pool: &'static str) -> PoolWait {
     let pending = gauge!(POOL_PENDING, POOL => pool);
@@ -288,12 +288,12 @@ pub fn pool_wait(pool: &'static str) -> PoolWait {
 }
 
 impl PoolWait {
-    /// There is a connection.
+    /// Records that a connection was acquired.
     pub fn served(self) {
         histogram!(POOL_WAIT, POOL => self.pool).record(self.since.elapsed());
     }
 
-    /// There was none in time.
+    /// Counts a wait that timed out.
     pub fn timed_out(self) {
         counter!(POOL_TIMEOUTS, POOL => self.pool).increment(1);
     }
@@ -305,25 +305,25 @@ impl Drop for PoolWait {
     }
 }
 
-/// A transaction ended.
+/// Records the duration of a transaction.
 pub fn transaction(pool: &'static str, elapsed: Duration) {
     histogram!(TRANSACTION_DURATION, POOL => pool).record(elapsed);
 }
 
-/// How a pool stands.
+/// State of a connection pool.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolState {
-    /// Its name.
+    /// Name of the pool.
     pub pool: &'static str,
-    /// Connections at the most.
+    /// Maximum number of connections.
     pub max: u32,
-    /// Idle connections.
+    /// Number of idle connections.
     pub idle: u32,
-    /// Connections in use.
+    /// Number of connections in use.
     pub used: u32,
 }
 
-/// Notes how a pool stands.
+/// Sets the gauges of a pool.
 pub fn pool_state(state: PoolState) {
     let PoolState {
         pool,
@@ -338,12 +338,12 @@ pub fn pool_state(state: PoolState) {
     counter!(POOL_TIMEOUTS, POOL => pool).increment(0);
 }
 
-/// Whether the database answers.
+/// Sets whether the database responds.
 pub fn database_up(up: bool) {
     gauge!(DATABASE_UP).set(i32::from(up));
 }
 
-/// How the hours on their way to Azure DevOps stand.
+/// Sets the state of the outbox: pending and failed work items, and the age of the oldest pending hours.
 pub fn outbox(pending: i64, failed: i64, oldest_age: Duration) {
     #[expect(
         clippy::cast_precision_loss,
@@ -355,65 +355,65 @@ pub fn outbox(pending: i64, failed: i64, oldest_age: Duration) {
     gauge!(OUTBOX_AGE).set(oldest_age);
 }
 
-/// An attempt to write hours ended.
+/// Counts the end of an attempt to write hours.
 pub fn outbox_attempt(result: &'static str) {
     counter!(OUTBOX_ATTEMPTS, RESULT => result).increment(1);
 }
 
-/// Seconds to the first expiry of a PAT, negative behind it; `None`: none expires.
+/// Sets the seconds until the first PAT expires, negative if it has expired; `None` if no PAT expires.
 pub fn pat_expires_in(seconds: Option<f64>) {
-    // A series cannot be taken back; no alert looks that far ahead.
+    // A series cannot be removed, so it is set to infinity, which triggers no alert.
     gauge!(PAT_EXPIRES).set(seconds.unwrap_or(f64::INFINITY));
 }
 
-/// Hosts of Azure DevOps whose circuit breaker is open.
+/// Sets the number of hosts of Azure DevOps whose circuit breaker is open.
 pub fn breakers_open(count: u32) {
     gauge!(BREAKERS_OPEN).set(count);
 }
 
-/// Identities that Azure DevOps delays so long that their own circuit breaker is open.
+/// Sets the number of identities that Azure DevOps delays so long that their own circuit breaker is open.
 pub fn lanes_open(count: u32) {
     gauge!(LANES_OPEN).set(count);
 }
 
-/// A caller's identity was looked up: `hit`, `miss` or `refused`.
+/// Counts a lookup of a caller's identity: `hit`, `miss` or `refused`.
 pub fn auth_cache(result: &'static str) {
     counter!(AUTH_CACHE, RESULT => result).increment(1);
 }
 
-/// The rate limit refused a request.
+/// Counts a request rejected by the rate limit.
 pub fn rate_limited() {
     counter!(RATE_LIMITED).increment(1);
 }
 
-/// The budget of unknown tokens of an address refused a request.
+/// Counts a request rejected by the limit of unknown tokens of its address.
 pub fn proof_refused() {
     counter!(PROOFS_REFUSED).increment(1);
 }
 
-/// The log left out the line of a request.
+/// Counts a request whose log line was omitted.
 pub fn log_line_omitted() {
     counter!(LOG_LINES_OMITTED).increment(1);
 }
 
-/// The budget of memory for bodies refused a request.
+/// Counts a request rejected by the memory limit for bodies.
 pub fn body_refused() {
     counter!(BODIES_REFUSED).increment(1);
 }
 
-/// A connection was refused because of its address.
+/// Counts a connection rejected by the limit of its address.
 pub fn connection_refused() {
     counter!(CONNECTIONS_REFUSED).increment(1);
 }
 
-/// What was done with a time entry.
+/// Operation on a time entry.
 #[derive(Debug, Clone, Copy)]
 pub enum EntryOp {
-    /// Made.
+    /// Created.
     Create,
     /// Changed.
     Update,
-    /// Removed.
+    /// Deleted.
     Delete,
 }
 
@@ -427,7 +427,7 @@ impl EntryOp {
     }
 }
 
-/// A time entry was written.
+/// Counts a write of a time entry.
 pub fn entry(op: EntryOp) {
     counter!(ENTRIES, OP => op.as_str()).increment(1);
 }

@@ -1,4 +1,4 @@
-//! The request that a task works for. What log lines say of it stands in its span ([`super::trace`]).
+//! The request for which a task works. The fields of its log lines are in its span ([`super::trace`]).
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,24 +13,24 @@ tokio::task_local! {
     static CURRENT: RequestContext;
 }
 
-/// Facts of a request for the code that works for it.
+/// Data of a request for the code that handles it.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// Request id; letters, digits, `.`, `_` and `-` only.
     pub id: Arc<str>,
     /// Span of the caller, if the request named one.
     pub parent: Context,
-    /// Address of the client, or the /64 of an IPv6 subscriber.
+    /// Address of the client; for IPv6 the /64 network of the subscriber.
     pub network: IpAddr,
-    /// When the request is given up.
+    /// Time at which the request is aborted.
     pub deadline: Instant,
-    /// The caller, once proved.
+    /// Caller, once proved.
     pub caller: Arc<OnceLock<Caller>>,
-    /// Organisations of which the answer holds stale data.
+    /// Organisations for which the response contains stale data.
     pub stale: Arc<StaleData>,
 }
 
-/// Names of organisations whose data in an answer is stale, percent-encoded.
+/// Names of the organisations whose data in a response is stale, percent-encoded.
 #[derive(Debug, Default)]
 pub struct StaleData(Mutex<BTreeSet<String>>);
 
@@ -42,7 +42,7 @@ impl StaleData {
         }
     }
 
-    /// Returns the names with commas between them; `None` without any.
+    /// Returns the names separated by commas. Returns `None` if there are none.
     #[must_use]
     pub fn names(&self) -> Option<String> {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,19 +51,19 @@ impl StaleData {
     }
 }
 
-/// What log lines say of a proved caller.
+/// Proved caller in log lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Identity GUID.
     pub id: String,
-    /// Names of the organisations that the caller belongs to, with commas between them.
+    /// Names of the caller's organisations, separated by commas.
     pub organizacoes: String,
-    /// Organisations that could not say whether they know the caller, as the answer names them; `None`
-    /// without any.
+    /// Organisations in which the membership of the caller could not be determined, as named in the response;
+    /// `None` if there are none.
     pub undecided: Option<String>,
 }
 
-/// Returns `work` for a task of its own that still belongs to the request and the span of this one.
+/// Wraps `work` for a separate task, so that it still belongs to the request and the span of this one.
 pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let context = CURRENT.try_with(RequestContext::clone).ok();
     let work = async move {
@@ -75,45 +75,46 @@ pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
     work.in_current_span()
 }
 
-/// Id of the request that this task works for, if it works for one.
+/// Returns the id of the current request. Returns `None` outside a request.
 #[must_use]
 pub fn current_id() -> Option<Arc<str>> {
     CURRENT.try_with(|context| Arc::clone(&context.id)).ok()
 }
 
-/// Network of the client of the request that this task works for, if it works for one.
+/// Returns the network of the client of the current request. Returns `None` outside a request.
 #[must_use]
 pub fn current_network() -> Option<IpAddr> {
     CURRENT.try_with(|context| context.network).ok()
 }
 
-/// How much time the request that this task works for has left, if it works for one.
+/// Returns the time left until the current request is aborted. Returns `None` outside a request.
 #[must_use]
 pub fn time_left() -> Option<Duration> {
     let left = |context: &RequestContext| context.deadline.saturating_duration_since(Instant::now());
     CURRENT.try_with(left).ok()
 }
 
-/// Notes the caller of this task's request. The first caller stays; a request has only one.
+/// Stores the caller of the current request. Only the first call has an effect, because a request has one
+/// caller.
 pub fn name_caller(caller: impl FnOnce() -> Caller) {
     let _ = CURRENT.try_with(|context| {
         context.caller.get_or_init(caller);
     });
 }
 
-/// Notes that the answer to the request that this task works for holds stale data of an organisation.
+/// Records that the response to the current request contains stale data of an organisation.
 pub fn note_stale(organizacao: &str) {
     let _ = CURRENT.try_with(|context| context.stale.note(organizacao));
 }
 
-/// Returns `true` if the answer to the request that this task works for holds stale data.
+/// Returns `true` if the response to the current request contains stale data.
 #[must_use]
 pub fn is_stale() -> bool {
     let names = CURRENT.try_with(|context| context.stale.names());
     names.is_ok_and(|names| names.is_some())
 }
 
-/// Runs `work` as part of a request, whose parent span is the current context of OpenTelemetry meanwhile.
+/// Runs `work` as part of a request, with its parent span as the current OpenTelemetry context.
 pub async fn scope<F: Future>(context: RequestContext, work: F) -> F::Output {
     let work = work.with_context(context.parent.clone());
     CURRENT.scope(context, work).await

@@ -1,7 +1,7 @@
-//! Traces: which one a request belongs to (W3C Trace Context), and spans for a collector.
+//! Traces: the trace of a request (W3C Trace Context), and spans for a collector.
 //!
-//! Two kinds of span are made, a request here and a call in [`azure_devops`]; log lines show their
-//! fields. Without a collector a trace that comes in is passed on as it came, and no span is exported.
+//! There are two kinds of spans, requests to this service and calls in [`azure_devops`]; log lines contain
+//! their fields. Without a collector an incoming trace is passed on unchanged, and no span is exported.
 
 use std::time::Duration;
 
@@ -26,22 +26,23 @@ use crate::TraceConfig;
 
 /// Name of the instrumentation in traces.
 const SCOPE: &str = "aponta";
-/// Longest time that the collector may take to accept spans.
+/// Timeout of sending spans to the collector.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Target of our spans; no filter of the log disables it.
+/// Target of our spans, which the log filter never disables.
 pub(super) const TARGET: &str = "aponta::spans";
-/// Prefix of fields that are for the collector and stand in no log line.
+/// Prefix of fields for the collector, which log lines omit.
 pub(super) const FOR_COLLECTOR: &str = "otel.";
 
-/// Sends spans until dropped; the last ones then.
+/// Sends spans until dropped; flushes the rest when dropped.
 #[derive(Debug)]
 pub struct Exporter(SdkTracerProvider);
 
 impl Exporter {
-    /// Begins to send spans to the collector. Outside any async task: sending waits in a thread of its own.
+    /// Starts sending spans to the collector. Must be called outside async tasks, because a separate thread
+    /// blocks on sending.
     ///
     /// # Errors
-    /// When there are no certificates to trust the collector with.
+    /// Returns an error if the machine has no trusted certificates for the collector.
     pub fn start(
         config: &TraceConfig,
         version: &'static str,
@@ -70,7 +71,7 @@ impl Exporter {
         Ok(Self(provider))
     }
 
-    /// Returns the layer that exports our spans, and neither those of libraries nor log lines.
+    /// Returns the layer that exports our spans, but not those of libraries and not log lines.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -96,13 +97,13 @@ impl Drop for Exporter {
     }
 }
 
-/// Returns the span that the headers of a request name; invalid if they name none.
+/// Returns the context of the span that the headers of a request name; invalid if the headers name none.
 #[must_use]
 pub fn parent(headers: &HeaderMap) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers))
 }
 
-/// Returns the span of a request below `parent`. Its id must be fit for log lines.
+/// Returns the span of a request as a child of `parent`. `id` must be valid in log lines.
 #[must_use]
 pub fn of_request(id: &str, method: &str, route: &str, parent: &Context) -> Span {
     let trace = trace_id(parent);
@@ -117,7 +118,7 @@ pub fn of_request(id: &str, method: &str, route: &str, parent: &Context) -> Span
         otel.kind = "server",
         otel.name = format_args!("{method} {route}"),
     );
-    // Fails without a collector: then there is no span that could have a parent.
+    // Fails without a collector, when there is no span that could have a parent.
     let _ = span.set_parent(parent.clone());
     span.set_attribute("http.request.method", method.to_owned());
     span.set_attribute("http.route", route.to_owned());
@@ -128,12 +129,12 @@ pub fn of_request(id: &str, method: &str, route: &str, parent: &Context) -> Span
 }
 
 /// Ends the exported span of a request with the status and the code of the problem. Tasks that outlive the
-/// request may still log in it.
+/// request may still log in the span.
 pub fn end(span: &Span, status: u16, error: Option<&str>) {
     span.set_attribute("http.response.status_code", i64::from(status));
     if let Some(error) = error {
         span.set_attribute("error.type", error.to_owned());
-        // A refusal is the caller's mistake, not a failure of the server (HTTP semantic conventions).
+        // A rejection is an error of the caller, not of the server (HTTP semantic conventions).
         if status >= 500 {
             span.set_status(Status::error(error.to_owned()));
         }
@@ -141,7 +142,7 @@ pub fn end(span: &Span, status: u16, error: Option<&str>) {
     span.context().span().end();
 }
 
-/// Returns the id of the trace as 32 hexadecimal digits, if there is one.
+/// Returns the id of the trace as 32 hexadecimal digits. Returns `None` if the context is invalid.
 fn trace_id(context: &Context) -> Option<String> {
     let span = context.span();
     let context = span.span_context();

@@ -1,5 +1,5 @@
-//! Secrets that stand in files: `NAME_FILE` is the path of the file whose content is the value of `NAME`.
-//! Docker and Kubernetes mount secrets so. The content of a file shows neither in `docker inspect` nor in
+//! Secrets in files: `NAME_FILE` is the path of a file with the value of `NAME`, the form in which Docker and
+//! Kubernetes mount secrets. The content of a file is visible neither in `docker inspect` nor in
 //! `/proc/PID/environ`.
 
 use std::fs::{self, File};
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::{Env, Problem};
 
-/// Every variable that holds a secret.
+/// All variables with a secret.
 pub const SECRETS: [&str; 12] = [
     "DATABASE_URL",
     "DATABASE_READ_URL",
@@ -24,7 +24,8 @@ pub const SECRETS: [&str; 12] = [
     "LEGACY_KEY",
 ];
 
-/// Most bytes of a file. The longest secret is a list of keys; a wrong path may lead to a gigabyte.
+/// Maximum size of a file, in bytes. The longest secret is a list of keys, and a wrong path may name a file
+/// of a gigabyte.
 const LARGEST: u64 = 64 * 1024;
 
 /// A secret whose file cannot be used.
@@ -32,7 +33,7 @@ const LARGEST: u64 = 64 * 1024;
 pub(super) struct Unusable {
     /// Name of the secret, without `_FILE`.
     pub(super) secret: &'static str,
-    /// What is wrong. It quotes neither the path, which may be a secret in the wrong place, nor the content.
+    /// The fault. The text quotes neither the path, which may be a misplaced secret, nor the content.
     why: String,
 }
 
@@ -46,7 +47,7 @@ impl Unusable {
     }
 }
 
-/// Reads the file of each secret that has one into `env`.
+/// Reads the file of each secret with a `NAME_FILE` into `env`.
 pub(super) fn resolve(env: &mut Env) {
     for secret in SECRETS {
         let variable = format!("{secret}_FILE");
@@ -63,11 +64,11 @@ pub(super) fn resolve(env: &mut Env) {
     }
 }
 
-/// The content of a regular file without the line break at its end. Symbolic links are followed, because
-/// Kubernetes mounts a secret as one.
+/// Reads a regular file without its final line break. Symbolic links are followed, because Kubernetes mounts
+/// a secret as one.
 fn read(path: &Path) -> Result<String, String> {
     let unreadable = |error: io::Error| format!("names a file that cannot be read: {}", error.kind());
-    // Looked at before it is opened: to open a named pipe waits for its writer.
+    // Checked before the file is opened, because opening a named pipe blocks until a writer opens it.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err("names something that is not a regular file".to_owned());
     }
@@ -89,7 +90,7 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
-/// Editors and `echo` end a file with a line break that is no part of the secret.
+/// Removes the final line break that editors and `echo` add to a file.
 fn without_line_break(text: &str) -> &str {
     let without = text.strip_suffix('\n').unwrap_or(text);
     match without.strip_suffix('\r') {
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// Stands in every secret, and must not be told.
+    /// Part of every secret; must not appear in a problem.
     const CANARY: &str = "c4n4ry";
 
     fn folder_with(content: &[u8]) -> (TempDir, String) {
@@ -222,7 +223,7 @@ mod tests {
     fn file_that_may_not_be_read_is_told() {
         let (_folder, path) = folder_with(CANARY.as_bytes());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-        // The administrator of the machine reads it all the same.
+        // The superuser can read the file despite its mode.
         if !rustix::process::geteuid().is_root() {
             assert!(problem_text(&path).contains("cannot be read: permission denied"));
         }

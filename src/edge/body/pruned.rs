@@ -1,8 +1,9 @@
-//! The part of a JSON body that a request struct can read, as a [`Value`]; the rest is checked and dropped.
+//! Parses the part of a JSON body that a request struct can read into a [`Value`]; the rest is validated and
+//! dropped.
 //!
-//! A [`Value`] of a whole body takes up to 32 times the body's size (`[1,1,1,…]`). So unknown keys are
-//! skipped, a list keeps `MOST_ELEMENTS` elements and one more, and what is nested deeper than any field is
-//! left empty.
+//! A [`Value`] of a whole body takes up to 32 times the body's size (`[1,1,1,…]`). Therefore unknown keys are
+//! skipped, a list is cut after `MOST_ELEMENTS` elements plus one, and arrays and objects nested deeper than
+//! any field are left empty.
 
 use std::fmt;
 
@@ -10,10 +11,10 @@ use crate::edge::fields::MOST_ELEMENTS;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads a body whose object has the `known` keys. Of equal keys the last one counts, as for `serde_json`.
+/// Parses a body whose object has the `known` keys. The last one of equal keys counts, as in `serde_json`.
 ///
 /// # Errors
-/// Exactly when the bytes are not JSON, or nested deeper than `serde_json` reads (128 levels).
+/// Only when the bytes are not JSON, or nested deeper than the limit of `serde_json` (128 levels).
 pub(super) fn from_slice(bytes: &[u8], known: &'static [&'static str]) -> serde_json::Result<Value> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = Part::Body(known).deserialize(&mut json)?;
@@ -21,10 +22,10 @@ pub(super) fn from_slice(bytes: &[u8], known: &'static [&'static str]) -> serde_
     Ok(value)
 }
 
-/// What a value is in a body, which says how much of it is kept.
+/// Position of a value in a body, which determines the stored part of the value.
 #[derive(Debug, Clone, Copy)]
 enum Part {
-    /// The whole: the known keys of an object.
+    /// The whole body: the known keys of an object.
     Body(&'static [&'static str]),
     /// The value of a known key: a scalar, or the first elements of a list.
     Field,
@@ -32,8 +33,8 @@ enum Part {
     Element,
 }
 
-/// What is not kept. It is read all the same, because the body must be JSON as a whole; `IgnoredAny` would
-/// not look at numbers, UTF-8 and depth.
+/// A dropped value. It is parsed nevertheless, because the whole body must be JSON; `IgnoredAny` would not
+/// check numbers, UTF-8 and depth.
 #[derive(Debug, Clone, Copy)]
 struct Skipped;
 
@@ -159,7 +160,7 @@ impl<'de> Visitor<'de> for Skipped {
     }
 }
 
-/// Reads a key without copying it: the known one that it is, if any.
+/// Deserializes a key without copying it, to the equal known key or `None`.
 struct Key(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Key {
@@ -192,7 +193,7 @@ mod tests {
 
     const KNOWN: [&str; 3] = ["a", "ids", "é"];
 
-    /// What must be left of `value`, the slow way.
+    /// Returns the expected result for `value`, computed from the whole value.
     fn expected(value: Value) -> Value {
         let scalar = |value: Value| match value {
             Value::Array(_) => json!([]),

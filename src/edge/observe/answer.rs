@@ -1,4 +1,4 @@
-//! How an answer leaves: the body of an error, and the line in the log.
+//! Completion of a response: the body of an error, and the log line.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -11,12 +11,12 @@ use axum::response::Response;
 use crate::edge::problem::{CONTENT_TYPE_PROBLEM, Problem};
 use crate::telemetry::request::Caller;
 
-/// Milliseconds with three digits behind the point.
+/// Returns the elapsed milliseconds with three fractional digits.
 pub(super) fn elapsed_ms(started: Instant) -> f64 {
     (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
-/// The handler's problem, or for a bare error of some layer the one that its status means.
+/// Returns the handler's problem, or for a bare error of a layer the problem of its status.
 pub(super) fn take_problem(response: &mut Response) -> Option<Problem> {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return Some(problem);
@@ -32,7 +32,7 @@ pub(super) fn write_problem(response: &mut Response, problem: &Problem, id: &str
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_PROBLEM));
     let body = problem.body(id);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    // RFC 9110, 9.3.2: an answer to HEAD has no body.
+    // RFC 9110, 9.3.2: a response to HEAD has no body.
     *response.body_mut() = if method == Method::HEAD {
         Body::empty()
     } else {
@@ -47,13 +47,13 @@ pub(super) struct LogLine<'a> {
     pub(super) is_probe: bool,
     pub(super) client: IpAddr,
     pub(super) started: Instant,
-    /// Only of refused requests, where the caller matters.
+    /// Logged only for refused requests.
     pub(super) caller: Option<&'a Caller>,
-    /// Lines of the address that were left out before this one.
+    /// Number of omitted lines of the address before this one.
     pub(super) omitted: u64,
 }
 
-/// Writes the line.
+/// Writes the log line. Causes of status 500 are errors, causes above 500 warnings.
 pub(super) fn log(line: &LogLine<'_>) {
     let client = line.client;
     let status = line.response.status().as_u16();
@@ -79,7 +79,7 @@ pub(super) fn log(line: &LogLine<'_>) {
     }
 }
 
-/// The whole chain of causes in one line.
+/// Returns the whole chain of causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

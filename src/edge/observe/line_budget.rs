@@ -1,8 +1,8 @@
-//! Bounds how many lines the requests of one address write into the log.
+//! Limits the log lines for requests of one address.
 //!
-//! A client that asks in a loop wrote megabytes a second. Beyond `LOG_REQUESTS_PER_SECOND` the lines of an
-//! address are left out and counted: its next line says how many, or a line of its own when the address went
-//! quiet.
+//! Without a limit, a client in a tight loop wrote megabytes per second. Lines of an address beyond
+//! `LOG_REQUESTS_PER_SECOND` are omitted and counted. The address's next line reports the count, or a
+//! separate line when the address became idle.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,19 +12,19 @@ use std::time::{Duration, Instant};
 use crate::supervisor::{Job, Supervisor};
 use crate::telemetry::metrics;
 
-/// The span that lines are counted in.
+/// Period over which lines are counted.
 const WINDOW: Duration = Duration::from_secs(1);
-/// How often addresses that went quiet are reported and forgotten.
+/// Interval at which idle addresses are reported and removed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
-/// Most addresses that are told apart. Beyond them all new ones share a budget, which bounds memory and log.
+/// Maximum number of tracked addresses. All further ones share a budget, which bounds memory and log.
 const MOST_ADDRESSES: usize = 10_000;
 /// Key of the budget that further addresses share.
 const OVERFLOW_KEY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Lines that each address may write.
+/// Budgets of log lines by address.
 #[derive(Debug)]
 pub(super) struct LineBudget {
-    /// 0 for no bound.
+    /// Lines per second; 0: no limit.
     per_second: u32,
     windows: Mutex<HashMap<IpAddr, Window>>,
 }
@@ -37,7 +37,7 @@ struct Window {
 }
 
 impl LineBudget {
-    /// A budget of `per_second` lines for each address; 0 for no bound.
+    /// Creates a budget of `per_second` lines per address; 0: no limit.
     pub(super) fn new(per_second: u32) -> Arc<Self> {
         let budget = Arc::new(Self {
             per_second,
@@ -50,7 +50,7 @@ impl LineBudget {
         budget
     }
 
-    /// Whether a line of `network` may be written; if so, how many were left out before it.
+    /// Returns the number of lines of `network` omitted so far if a line may be written now, else `None`.
     pub(super) fn admit(&self, network: IpAddr, now: Instant) -> Option<u64> {
         if self.per_second == 0 {
             return Some(0);
@@ -79,8 +79,7 @@ impl LineBudget {
         Some(std::mem::take(&mut window.omitted))
     }
 
-    /// Forgets the addresses that wrote nothing for a while; those that still owe a count are returned with
-    /// it.
+    /// Removes idle addresses, and returns those with an unreported count of omitted lines.
     fn sweep(&self, now: Instant) -> Vec<(IpAddr, u64)> {
         let mut owed = Vec::new();
         self.windows().retain(|client, window| {
@@ -98,7 +97,7 @@ impl LineBudget {
     }
 }
 
-/// Reports and forgets the addresses that went quiet, for as long as the budget lives.
+/// Reports and removes idle addresses periodically, until the budget is dropped.
 async fn report(budget: Weak<LineBudget>) {
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;

@@ -1,5 +1,4 @@
-//! Problems as the OpenAPI document tells them: each operation names sets of codes, whose responses are
-//! components.
+//! Problems in the OpenAPI document: each operation names sets of codes, whose responses are components.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
@@ -14,13 +13,13 @@ use super::shared::operations;
 use crate::edge::problem::{CONTENT_TYPE_PROBLEM, Problem};
 use crate::error::Code;
 
-/// Codes that an operation may answer with.
+/// Problem codes of an operation.
 pub trait Codes {
-    /// Lists the codes, in any order.
+    /// Returns the codes, in any order.
     fn codes() -> Vec<Code>;
 }
 
-/// The problems of an operation: one set of codes, or several in a tuple.
+/// Problems of an operation: one set of codes, or several in a tuple.
 #[derive(Debug)]
 pub struct Problems<T>(PhantomData<T>);
 
@@ -43,7 +42,7 @@ impl<T: Codes> IntoResponses for Problems<T> {
     }
 }
 
-/// Between the codes in the name of a response that stands for several.
+/// Separator of codes in the name of a response for several codes.
 const SEPARATOR: &str = "_";
 const RESPONSES: &str = "#/components/responses/";
 const EXAMPLES: &str = "#/components/examples/";
@@ -64,39 +63,39 @@ macro_rules! sets {
 }
 
 sets! {
-    /// Of every operation that needs a credential.
+    /// Codes of every operation that needs a credential.
     Protected: NaoAutenticado, AcessoNegado, MuitasRequisicoes, ErroInterno, AzureDevopsRespostaInvalida,
         AzureDevopsIndisponivel, AzureDevopsNaoSuportado, BancoIndisponivel, OrganizacaoTrocada,
         AzureDevopsTempoEsgotado, TempoEsgotado;
-    /// Of an open operation with a budget of requests.
+    /// Codes of an open operation with a rate limit.
     Limited: MuitasRequisicoes;
-    /// Of an operation with parameters.
+    /// Codes of an operation with parameters.
     InvalidInput: DadosInvalidos;
-    /// Of an operation with a JSON body.
+    /// Codes of an operation with a JSON body.
     InvalidBody: CorpoGrandeDemais, TipoNaoSuportado, DadosInvalidos, ServicoOcupado;
-    /// Of an operation that names projects, activities, people or PATs.
+    /// Codes of an operation that names projects, activities, people or PATs.
     InvalidReference: ReferenciaInvalida;
-    /// Of an operation on one object, here or in Azure DevOps.
+    /// Codes of an operation on one object, here or in Azure DevOps.
     NotFound: NaoEncontrado;
-    /// Of a change of an object that has an `ETag`.
+    /// Codes of a change of an object with an `ETag`.
     Outdated: VersaoDesatualizada;
-    /// Of a request that may have an `Idempotency-Key`.
+    /// Codes of a request that may have an `Idempotency-Key`.
     Idempotent: ApontamentoExcluido, RequisicaoEmAndamento, ChaveReutilizada;
-    /// Of an operation that changes the hours of a work item.
+    /// Codes of an operation that changes the hours of a work item.
     ClosedWorkItem: WorkItemCancelado, WorkItemFechado;
-    /// Of an operation that puts more hours on a work item and a day.
+    /// Codes of an operation that adds hours to a work item and a day.
     MoreHours: DataFutura, EstadoDesconhecido, LimiteDiario;
-    /// Of an operation that names the work item of new hours.
+    /// Codes of an operation that names the work item of new hours.
     OtherType: TipoDeWorkItem;
-    /// Of a query of work items.
+    /// Codes of a query of work items.
     TooManyWorkItems: ConsultaGrandeDemais;
-    /// Of the deletion of an activity.
+    /// Codes of the deletion of an activity.
     InUse: AtividadeEmUso;
-    /// Of an operation that writes hours to Azure DevOps.
+    /// Codes of an operation that writes hours to Azure DevOps.
     SwitchedOff: SincronizacaoDesligada;
-    /// Of an operation on the PAT vault.
+    /// Codes of an operation on the PAT vault.
     NoVault: CofreNaoConfigurado;
-    /// Of an operation that reads all organisations.
+    /// Codes of an operation that reads all organisations.
     NotConfigured: AzureDevopsNaoConfigurado;
 }
 
@@ -113,7 +112,7 @@ macro_rules! tuples {
 
 tuples! { (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F) (A, B, C, D, E, F, G) (A, B, C, D, E, F, G, H) }
 
-/// Adds the responses that operations refer to, and the examples that these refer to.
+/// Adds the responses that operations refer to, and the examples of these responses.
 pub(super) fn add_components(document: &mut OpenApi) {
     let mut names = BTreeSet::new();
     for operation in operations(document) {
@@ -138,7 +137,7 @@ pub(super) fn add_components(document: &mut OpenApi) {
     }
 }
 
-/// Returns the response that a name stands for.
+/// Builds the response with this name.
 fn response(name: &str) -> Response {
     let is_named = |code: &&Code| name.split(SEPARATOR).any(|part| part == code.name());
     let codes: Vec<Code> = Code::ALL.iter().filter(is_named).copied().collect();
@@ -149,7 +148,8 @@ fn response(name: &str) -> Response {
         .build()
 }
 
-/// Of several codes the examples tell when each is answered.
+/// Describes a response. For several codes only their names are listed, because the examples describe each
+/// one.
 fn description(codes: &[Code]) -> String {
     match codes {
         [code] => code.description().to_owned(),
@@ -173,7 +173,7 @@ fn content(codes: &[Code]) -> Content {
         .build()
 }
 
-/// The headers of answers with this status.
+/// Builds a response with the headers of this status.
 fn headers(status: u16) -> ResponseBuilder {
     let text = |description: &str| {
         HeaderBuilder::new()

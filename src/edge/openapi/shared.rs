@@ -1,5 +1,5 @@
-//! Parameters that several operations have become components of the OpenAPI document, which would repeat them
-//! otherwise.
+//! Moves parameters of several operations into components of the OpenAPI document, so that they are not
+//! repeated.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Budgets of addresses and, above them, of IPv6 sites. They hold for requests whatever credential these
-//! show.
+//! Budgets of addresses and, above them, of IPv6 sites. They apply to all requests, independent of the
+//! credential.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -17,16 +17,16 @@ use crate::config::RateLimitConfig;
 use crate::edge::client_ip::{network_of, site_of};
 use crate::edge::observe::ClientIp;
 
-/// How many callers of full appetite one address may hold.
+/// Budget of an address as a multiple of a caller's budget.
 const ADDRESS_FACTOR: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
-/// How many addresses of full appetite one IPv6 site may hold.
+/// Budget of an IPv6 site as a multiple of an address's budget.
 const SITE_FACTOR: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
-/// The layer of one kind of budget; refusals are made outside.
+/// Layer of one kind of budget; the caller of `layers` builds the response to refused requests.
 pub(super) type PlainLayer<K> = GovernorLayer<K, NoOpMiddleware, Body>;
 
-/// The budgets of all addresses and sites for one group of routes. Cheap to clone.
+/// Budgets of all addresses and sites for one group of routes. Cheap to clone.
 #[derive(Clone)]
 pub struct AddressBudgets {
     by_address: Arc<GovernorConfig<ByAddress, NoOpMiddleware>>,
@@ -40,7 +40,8 @@ impl std::fmt::Debug for AddressBudgets {
 }
 
 impl AddressBudgets {
-    /// Budgets that hold several callers of `config` each. `None` only for numbers that no configuration has.
+    /// Creates budgets as multiples of `config`. Returns `None` only for numbers that a valid configuration
+    /// never contains.
     #[must_use]
     pub fn new(config: RateLimitConfig) -> Option<Self> {
         let per_address = times(config, ADDRESS_FACTOR);
@@ -53,7 +54,7 @@ impl AddressBudgets {
         Some(budgets)
     }
 
-    /// Takes one request out of the budgets of `client`; false if there is none left.
+    /// Takes one request from the budgets of `client`. Returns `false` if a budget is exhausted.
     #[must_use]
     pub fn admit(&self, client: IpAddr) -> bool {
         let network = network_of(client);
@@ -61,7 +62,7 @@ impl AddressBudgets {
             && self.by_address.limiter().check_key(&network).is_ok()
     }
 
-    /// The layers that take each request out of the budgets; the site's stands outside.
+    /// Returns the layers that take each request from the budgets; the site's layer is the outer one.
     pub(super) fn layers(&self) -> (PlainLayer<BySite>, PlainLayer<ByAddress>) {
         (
             GovernorLayer::new(Arc::clone(&self.by_site)),
@@ -88,7 +89,7 @@ fn plain_buckets<K: KeyExtractor>(
         .finish()
 }
 
-/// Finds the site of a request: the /48 of an IPv6 address, else the address.
+/// Extracts the site of a request: the /48 of an IPv6 address, else the address.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BySite;
 
@@ -100,7 +101,7 @@ impl KeyExtractor for BySite {
     }
 }
 
-/// Finds the address of a request.
+/// Extracts the address of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ByAddress;
 

@@ -1,5 +1,4 @@
-//! Table: `apontamentos`, many at a time: pages of keys, a week, and what entries sum up to. Nothing here
-//! writes.
+//! Table: `apontamentos`, many rows at a time: pages, a week, and sums. Read only.
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -13,7 +12,7 @@ use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::page::Page;
 use crate::models::timesheet::{Lancamento, Semana};
 
-/// The rows of a page, which each tell count and sum of everything that matches.
+/// Builds a page from its rows, each of which contains count and sum of all matching entries.
 fn page_of(rows: Vec<Row>) -> Result<Apontamentos, sqlx::Error> {
     let first = rows.first();
     Ok(Apontamentos {
@@ -26,8 +25,8 @@ fn page_of(rows: Vec<Row>) -> Result<Apontamentos, sqlx::Error> {
     })
 }
 
-/// A page of a work item's entries, of all people, the newest day first; none when the work item is in
-/// another project now. An empty page tells no count.
+/// Returns a page of a work item's entries, of all people, the newest day first. The page is empty if the
+/// work item is in another project now. An empty page has no count.
 pub async fn page_of_work_item(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -81,10 +80,10 @@ pub async fn has_entries(
     .await
 }
 
-/// Which entries of people; `None` does not restrict.
+/// Filter of people's entries; `None` does not restrict.
 #[derive(Debug, Default)]
 pub struct OfPeople<'a> {
-    /// Identities of the people; one person has one in each organisation.
+    /// Identities of the people; one person has a separate one in each organisation.
     pub usuarios: &'a [String],
     /// First day.
     pub desde: Option<NaiveDate>,
@@ -94,15 +93,15 @@ pub struct OfPeople<'a> {
     pub organizacao: Option<&'a str>,
     /// Work item.
     pub work_item_id: Option<i32>,
-    /// Work items that are in any of these projects now.
+    /// Present projects of the work items.
     pub projetos: Option<&'a [Uuid]>,
     /// Activity.
     pub atividade: Option<AtividadeId>,
-    /// Oldest day first.
+    /// `true` for the oldest day first.
     pub oldest_first: bool,
 }
 
-/// A page of people's entries by day. An empty page tells no count.
+/// Returns a page of people's entries by day. An empty page has no count.
 pub async fn page_of_people(
     tx: &mut Tx,
     filter: &OfPeople<'_>,
@@ -148,7 +147,7 @@ pub async fn page_of_people(
     page_of(rows)
 }
 
-/// People's entries on work items that are in a project now, in a week, by day and moment.
+/// Returns people's entries of a week on work items that are in a project now, by day and time of creation.
 pub async fn of_week(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -193,7 +192,8 @@ pub async fn of_week(
         .collect()
 }
 
-/// The hours of a work item as a whole, by activity and by person; as for [`page_of_work_item`].
+/// Returns the hours of a work item in total, by activity and by person. They are empty if the work item is
+/// in another project now, as for [`page_of_work_item`].
 pub async fn resumo(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -201,7 +201,7 @@ pub async fn resumo(
     projeto: ProjetoId,
 ) -> Result<ResumoWorkItem, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    // The newest name of a person counts.
+    // The name in a person's newest entry is used.
     let rows = sqlx::query!(
         r#"SELECT grouping(a.id_atividade) = 0 AS "by_atividade!", grouping(a.usuario_id) = 0 AS "by_usuario!",
                   coalesce(a.id_atividade::text, a.usuario_id, '') AS "id!",

@@ -1,5 +1,5 @@
-//! An entry as statements return it. What its columns are stands here once, for statements that read, make
-//! and change entries.
+//! An entry as returned by statements. Its columns are listed once, in a macro for statements that read,
+//! insert and update entries.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::models::ids::{ApontamentoId, AtividadeId};
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::outbox::{Estado, Situacao};
 
-/// An entry with the names that go with it.
+/// An entry with the related names.
 pub(super) struct Row {
     pub(super) id: ApontamentoId,
     pub(super) organizacao: ChaveOrganizacao,
@@ -34,9 +34,9 @@ pub(super) struct Row {
     pub(super) motivo: Option<String>,
     pub(super) fechado_antes: Option<bool>,
     pub(super) sem_campo: Option<bool>,
-    /// Of a page: how many entries match in all.
+    /// Only for pages: number of all matching entries.
     pub(super) count: Option<i64>,
-    /// Of a page: minutes of all entries that match.
+    /// Only for pages: minutes of all matching entries.
     pub(super) total: Option<i64>,
 }
 
@@ -77,7 +77,7 @@ impl TryFrom<Row> for Apontamento {
     }
 }
 
-/// What an entry tells of its way; `None` where nothing is written back.
+/// Returns the write-back state of an entry. Returns `None` if the entry is not written back.
 fn situacao(
     estado: Option<String>,
     motivo: Option<String>,
@@ -97,16 +97,17 @@ fn situacao(
     })
 }
 
-/// The constraint of the column holds it.
+/// Converts minutes from the database; the column's constraint guarantees the range.
 pub(super) fn duracao(minutos: i32) -> Result<Duracao, sqlx::Error> {
     Duracao::from_minutes(minutos.into()).ok_or_else(|| sqlx::Error::Decode("minutos is out of range".into()))
 }
 
-/// A statement whose rows are each a [`Row`]: what comes before its SELECT, count and sum of what matches,
-/// where the entries come from (by the name `a`), what follows, and the parameters of all of it.
+/// A statement that returns a [`Row`] per entry. Parameters of the macro: the text before SELECT, the
+/// expressions for count and sum of matching entries, the FROM clause (which names the entries `a`), the text
+/// after it, and the statement's parameters.
 macro_rules! select_entries {
     ($before:literal, $count:literal, $total:literal, $from:literal, $after:literal, $($parameters:tt)*) => {
-        // A state of the work item's hours that is written covers every entry up to it.
+        // The written version of the work item's hours covers all entries up to that version.
         sqlx::query_as!(
             $crate::repositories::apontamentos::row::Row,
             $before

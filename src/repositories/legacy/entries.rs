@@ -1,5 +1,5 @@
-//! Tables: `apontamentos`, `write_back`, as time entries of the FastAPI service get into them: their hours
-//! are in Azure DevOps already, so nothing is queued, but the outbox must know them.
+//! Tables: `apontamentos`, `write_back`: import of time entries of the FastAPI service. Azure DevOps already
+//! contains their hours, so nothing is queued, but the outbox must account for them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use import_legacy::{Entry, Outcome, Written};
@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::target::outcome;
 use crate::db::Tx;
 
-/// Keeps others from changing hours that are written back, until the transaction ends: entries and what the
-/// outbox knows of them must not part. Reading goes on.
+/// Locks the outbox against changes of written hours until the transaction ends: entries and their outbox
+/// rows must stay consistent. Reads are not blocked.
 pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
     sqlx::query!("LOCK TABLE write_back IN SHARE ROW EXCLUSIVE MODE")
         .execute(tx.conn())
@@ -17,7 +17,7 @@ pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Stores entries. What was deleted here stays deleted.
+/// Inserts entries. Entries that were deleted in this service stay deleted.
 pub async fn insert(tx: &mut Tx, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let organizacoes: Vec<&str> = rows.iter().map(|row| row.organizacao.as_str()).collect();
@@ -32,7 +32,7 @@ pub async fn insert(tx: &mut Tx, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>,
     let emails: Vec<Option<&str>> = rows.iter().map(|row| row.usuario_email.as_deref()).collect();
     let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.criado_em).collect();
     let updated: Vec<DateTime<Utc>> = rows.iter().map(|row| row.atualizado_em).collect();
-    // versao_escrita 0: covered by whatever was written last, since before the outbox counted.
+    // versao_escrita 0: covered by any written version, because it precedes the first version of the outbox.
     let stored = sqlx::query!(
         r#"WITH source AS (
                SELECT s.*,
@@ -88,9 +88,9 @@ pub async fn insert(tx: &mut Tx, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>,
         .collect()
 }
 
-/// Lets the outbox know hours that another service wrote: what of the figures is ours now includes them, and
-/// nothing is to be written. Returns how many of these work items are being written at this moment: then
-/// nothing of it may be committed.
+/// Records hours that another service wrote: the share of this service in the figures now includes them, and
+/// nothing has to be written. Returns the number of these work items with a write in flight; if it is not 0,
+/// the transaction must be rolled back.
 pub async fn adopt_written(tx: &mut Tx, rows: &[Written]) -> Result<i64, sqlx::Error> {
     let organizacoes: Vec<&str> = rows.iter().map(|row| row.organizacao.as_str()).collect();
     let work_items: Vec<i32> = rows.iter().map(|row| row.work_item_id).collect();
@@ -118,7 +118,7 @@ pub async fn adopt_written(tx: &mut Tx, rows: &[Written]) -> Result<i64, sqlx::E
     .await
 }
 
-/// How many days of a person hold more than `most` minutes.
+/// Returns the number of days of a person with more than `most` minutes.
 pub async fn days_above(tx: &mut Tx, most: i32) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "days!" FROM minutos_do_dia WHERE minutos > $1"#,

@@ -1,5 +1,5 @@
-//! Tables: `projetos`, `atividades`, `atividade_projeto`, `organization_pats`, as rows of the FastAPI service
-//! get into them: with their own keys and times, and never over a row that is there. Time entries are in
+//! Tables: `projetos`, `atividades`, `atividade_projeto`, `organization_pats`: import of rows of the FastAPI
+//! service, with their own keys and times, and never over an existing row. Time entries are in
 //! [`super::entries`].
 
 use chrono::{DateTime, Utc};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::Tx;
 
-/// Reads the outcome that a statement tells.
+/// Parses the outcome that a statement returns.
 pub(super) fn outcome(word: &str) -> Result<Outcome, sqlx::Error> {
     Ok(match word {
         "inserted" => Outcome::Inserted,
@@ -21,7 +21,7 @@ pub(super) fn outcome(word: &str) -> Result<Outcome, sqlx::Error> {
     })
 }
 
-/// Stores projects; `organizacao` is in canonical form, or empty for none.
+/// Inserts projects; `organizacao` is in canonical form, or empty for none.
 pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<StoredProjeto>, sqlx::Error> {
     let of = |text: fn(&ProjetoRow) -> Option<&str>| rows.iter().map(move |(row, _)| text(row));
     let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id).collect();
@@ -34,8 +34,8 @@ pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<
     let seen: Vec<Option<DateTime<Utc>>> = rows.iter().map(|(row, _)| row.last_sync_at).collect();
     let created: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.created_at).collect();
     let updated: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.updated_at).collect();
-    // Both sides synchronise with Azure DevOps on their own: when they did so is no difference. Nor is an
-    // organisation that only we know.
+    // Both services synchronise with Azure DevOps independently: the time of synchronisation is not a
+    // difference, nor is an organisation that only this service knows.
     let stored = sqlx::query!(
         r#"WITH source AS (
                SELECT id, external_id, nome, descricao, url, estado, nullif(organizacao, '') AS organizacao, seen, created, updated
@@ -83,7 +83,7 @@ pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<
         .collect()
 }
 
-/// Stores activities. What was deleted here stays deleted.
+/// Inserts activities. Activities that were deleted in this service stay deleted.
 pub async fn atividades(tx: &mut Tx, rows: &[AtividadeRow]) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let nomes: Vec<&str> = rows.iter().map(|row| row.nome.as_str()).collect();
@@ -128,8 +128,8 @@ pub async fn atividades(tx: &mut Tx, rows: &[AtividadeRow]) -> Result<Vec<(Uuid,
         .collect()
 }
 
-/// Stores which activities belong to which projects, by key or Azure DevOps GUID, in the order of `rows`. An
-/// activity that was changed here, which a change of its projects does too, keeps its projects.
+/// Inserts links of activities to projects, by key or Azure DevOps GUID, in the order of `rows`. An activity
+/// that was changed in this service, also by a change of its projects, retains its links.
 pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, sqlx::Error> {
     let ids: Vec<Option<Uuid>> = rows.iter().map(|row| row.id).collect();
     let atividades: Vec<Uuid> = rows.iter().map(|row| row.id_atividade).collect();
@@ -137,7 +137,7 @@ pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, 
     let posicoes: Vec<i32> = rows.iter().map(|row| row.posicao).collect();
     let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.criado_em).collect();
     let changed: Vec<Option<DateTime<Utc>>> = rows.iter().map(|row| row.atividade_atualizada_em).collect();
-    // An id that is one row's key and another row's GUID means the key.
+    // An id that is one row's key and another row's GUID denotes the key.
     let outcomes = sqlx::query_scalar!(
         r#"WITH source AS (
                SELECT s.n, s.id, s.posicao, s.criado_em, t.id AS id_atividade, coalesce(own.id, upstream.id) AS id_projeto,
@@ -173,7 +173,8 @@ pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, 
     outcomes.iter().map(|word| outcome(word)).collect()
 }
 
-/// What is here of a PAT: the organisation's row, or that it was deleted. `None`: nothing.
+/// Returns the outcome for a PAT: compared with the organisation's stored row, or deleted in this service.
+/// Returns `None` if the PAT is unknown.
 pub async fn pat_state(
     tx: &mut Tx,
     id: Uuid,
@@ -196,7 +197,7 @@ pub async fn pat_state(
     word.as_deref().map(outcome).transpose()
 }
 
-/// Stores a PAT that is not here: nonce, ciphertext and tag, and the id of the key that it is encrypted with.
+/// Inserts a PAT: nonce, ciphertext and tag, and the id of the key that it is encrypted with.
 pub async fn insert_pat(
     tx: &mut Tx,
     row: &NewPat<'_>,

@@ -1,5 +1,5 @@
-//! Table: `write_back`, as one attempt works on it: it takes a lease, stores what it is about to send, and
-//! notes the fate. Every statement after the first demands the lease.
+//! Table: `write_back`, from the view of one attempt: it takes a lease, stores the patch before sending, and
+//! records the result. Every statement after the first requires the lease.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::models::horas::Horas;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::outbox::{Claim, Coverage, Logged, PendingPatch, Share, Target, Write};
 
-/// Writes that are remembered for each work item.
+/// Maximum number of stored writes per work item.
 const MOST_WRITES: i64 = 16;
 
 struct ClaimRow {
@@ -80,7 +80,7 @@ impl ClaimRow {
     }
 }
 
-/// Leases a work item; `None` when nothing is to be written there, or another attempt holds the lease.
+/// Leases a work item. Returns `None` if nothing is to be written, or another attempt holds the lease.
 pub async fn take(tx: &mut Tx, target: &Target, lease: Duration) -> Result<Option<Claim>, sqlx::Error> {
     let row = sqlx::query_as!(
         ClaimRow,
@@ -102,8 +102,8 @@ pub async fn take(tx: &mut Tx, target: &Target, lease: Duration) -> Result<Optio
     Ok(row.map(ClaimRow::into_claim).map(|(_, claim)| claim))
 }
 
-/// Leases work items that are due, of each organisation at the most so many, the longest due first. Of
-/// several processes each takes others.
+/// Leases due work items, the longest due first, up to the given number per organisation. Concurrent
+/// processes lease different rows.
 pub async fn take_due(
     tx: &mut Tx,
     organizacoes: &[(ChaveOrganizacao, i64)],
@@ -144,7 +144,7 @@ pub async fn take_due(
     Ok(rows.into_iter().map(ClaimRow::into_claim).collect())
 }
 
-/// Returns the sum of a work item's entries and the version that it belongs to, both of one moment.
+/// Returns the sum of a work item's entries and the matching version, from one snapshot.
 pub async fn logged(tx: &mut Tx, target: &Target) -> Result<Logged, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT w.versao, (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
@@ -162,8 +162,8 @@ pub async fn logged(tx: &mut Tx, target: &Target) -> Result<Logged, sqlx::Error>
     })
 }
 
-/// Stores a patch before it is sent, and renews the lease. Returns `false` when the lease is lost: then
-/// nothing may be sent.
+/// Stores a patch before it is sent, and renews the lease. Returns `false` if the lease is lost; then nothing
+/// may be sent.
 pub async fn store_pending(
     tx: &mut Tx,
     target: &Target,
@@ -196,38 +196,38 @@ pub async fn store_pending(
     Ok(done.rows_affected() > 0)
 }
 
-/// What Azure DevOps knows now.
+/// State of Azure DevOps after an attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Settlement {
-    /// Version of the entries that it was told.
+    /// Version of the entries that Azure DevOps now reflects.
     pub versao: i64,
-    /// Our share of its figures.
+    /// Share of this service in the figures.
     pub share: Share,
-    /// Revision that our last write made; no older one may be planned with.
+    /// Revision of this service's last write; older revisions must not be used for planning.
     pub rev: i32,
-    /// The write, unless nothing had to be written; and our share before it.
+    /// The write, if one was necessary, and the share before it.
     pub write: Option<(Write, Write)>,
-    /// Whether the work item was closed before it got hours that are new.
+    /// `true` if the work item was closed before it received new hours.
     pub closed_before: bool,
-    /// Whether the type has `CompletedWork`; `None` where it was not looked at.
+    /// `true` if the type has `CompletedWork`; `None` if that was not checked.
     pub has_completed: Option<bool>,
 }
 
-/// The outcome of noting a [`Settlement`].
+/// Result of storing a [`Settlement`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// Another attempt holds the lease; nothing was noted.
+    /// Another attempt holds the lease; nothing was stored.
     LeaseLost,
-    /// Everything is written, and the lease is free again.
+    /// Everything is written, and the lease is released.
     Done(Coverage),
-    /// Entries changed meanwhile; the lease goes on.
+    /// Entries changed meanwhile; the lease is still held.
     More,
 }
 
 /// A [`Write`] in the column `escritas`: revision, `CompletedWork` and share in millionths of an hour.
 pub(super) type StoredWrite = (i32, Option<i64>, i64, i64, i64);
 
-/// Returns the write that a row holds.
+/// Converts a stored write.
 pub(super) fn write_of((rev, completed, contributed, accounted, deducted): StoredWrite) -> Write {
     Write {
         rev,
@@ -251,7 +251,7 @@ fn stored(write: &Write) -> StoredWrite {
     )
 }
 
-/// Notes what Azure DevOps knows now: the pending patch was applied, or there was nothing to write.
+/// Stores the state of Azure DevOps: the pending patch was applied, or there was nothing to write.
 pub async fn settle(
     tx: &mut Tx,
     target: &Target,
@@ -308,7 +308,7 @@ pub async fn settle(
     })
 }
 
-/// Returns the last writes of a work item, the newest first, and whether older ones are forgotten.
+/// Returns the last writes of a work item, the newest first, and `true` if older ones were removed.
 pub async fn writes(tx: &mut Tx, target: &Target) -> Result<(Vec<Write>, bool), sqlx::Error> {
     let stored = sqlx::query_scalar!(
         r#"SELECT escritas AS "escritas: Json<Vec<StoredWrite>>" FROM write_back WHERE organizacao = $1 AND work_item_id = $2"#,
@@ -321,8 +321,8 @@ pub async fn writes(tx: &mut Tx, target: &Target) -> Result<(Vec<Write>, bool), 
     Ok((stored.0.into_iter().map(write_of).collect(), truncated))
 }
 
-/// Forgets a pending patch that was not applied and never can be: its revision is over, or it was refused.
-/// Returns `false` when the lease is lost.
+/// Removes a pending patch that was not applied and never can be: its revision is outdated, or it was
+/// refused. Returns `false` if the lease is lost.
 pub async fn forget_pending(tx: &mut Tx, target: &Target, lease: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back
@@ -339,25 +339,25 @@ pub async fn forget_pending(tx: &mut Tx, target: &Target, lease: Uuid) -> Result
     Ok(done.rows_affected() > 0)
 }
 
-/// A failure that may pass.
+/// A transient failure.
 #[derive(Debug, Clone, Copy)]
 pub struct Setback<'a> {
-    /// Until the next try.
+    /// Time until the next attempt.
     pub wait: Duration,
-    /// Why, for people.
+    /// Reason, for display.
     pub motivo: &'a str,
-    /// Whether Azure DevOps was asked at all.
+    /// `true` if Azure DevOps was called.
     pub counts: bool,
-    /// Whether Azure DevOps showed a revision below the one of our last write.
+    /// `true` if Azure DevOps returned a revision below that of this service's last write.
     pub behind: bool,
-    /// Time since the pending patch was last sent without a clear answer, where a later send of it was
-    /// answered clearly.
+    /// Time since the pending patch was last sent without a definite answer, if a later send of it got a
+    /// definite one.
     pub sent_ago: Option<Duration>,
-    /// What is unwritten for longer than this has failed for good.
+    /// Time after which a pending row counts as failed.
     pub give_up: Duration,
 }
 
-/// Gives the lease back after a failure that may pass.
+/// Releases the lease after a transient failure.
 pub async fn postpone(
     tx: &mut Tx,
     target: &Target,
@@ -389,8 +389,8 @@ pub async fn postpone(
     Ok(())
 }
 
-/// Gives the lease back after a failure that stays. Entries that came while it was tried get a try of their
-/// own, after `wait`.
+/// Releases the lease after a permanent failure. Entries that changed during the attempt get an attempt of
+/// their own, after `wait`.
 pub async fn fail(
     tx: &mut Tx,
     target: &Target,

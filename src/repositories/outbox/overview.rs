@@ -1,5 +1,5 @@
-//! Table: `write_back`, as people look at it: what is pending, what failed, what differs; and the statements
-//! that bring it back to life. Nothing here needs a lease.
+//! Table: `write_back`, for views and repairs: pending rows, failures, differences, and the statements that
+//! make rows pending again. None of these statements needs a lease.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::models::horas::Horas;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::outbox::{Falha, Resumo, Share, Write};
 
-/// Brings failures of the scope back to life in organisations that are written to, all or those of one or of
-/// one work item. Returns the organisation of each.
+/// Makes failures of the scope pending again in organisations with write-back (`written`), optionally only
+/// those of one organisation or one work item. Returns the organisation of each one.
 pub async fn retry(
     tx: &mut Tx,
     written: &[String],
@@ -38,7 +38,7 @@ pub async fn retry(
     .await
 }
 
-/// Brings failures of an organisation back to life whose reason is like one of `motivos` (patterns of LIKE).
+/// Makes failures of an organisation pending again if their reason matches one of `motivos` (LIKE patterns).
 pub async fn revive(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -56,8 +56,8 @@ pub async fn revive(
     Ok(done.rows_affected())
 }
 
-/// Makes rows for work items that have entries and no row: nothing of their figures is ours yet. The
-/// background leaves them alone for a minute: `reconciliar` compares them first.
+/// Inserts rows for work items with entries but without a row: this service's share of their figures is 0.
+/// The background worker skips them for a minute, because `reconciliar` compares them first.
 pub async fn adopt(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -78,8 +78,7 @@ pub async fn adopt(
     Ok(())
 }
 
-/// Returns our share of the figures of some work items, and the sum of their entries; those without a row are
-/// missing.
+/// Returns share, entry sum and state of some work items; work items without a row are missing.
 pub async fn rows_of(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -122,25 +121,24 @@ pub async fn rows_of(
 pub struct OutboxRow {
     /// Work item.
     pub work_item_id: i32,
-    /// Our share of its figures.
+    /// Share of this service in the figures.
     pub share: Share,
-    /// Revision that our last write made.
+    /// Revision of this service's last write.
     pub rev_written: i32,
-    /// The sum of its entries.
+    /// Sum of the entries.
     pub total: Total,
-    /// Our last write; `None` where it is not remembered.
+    /// Last write; `None` if none is stored.
     pub last_write: Option<Write>,
     /// `true` if nothing is to be written.
     pub settled: bool,
-    /// Whether our database was restored since, so that the share may be out of date.
+    /// `true` if the database was restored since the last comparison, so that the share may be outdated.
     pub unverified: bool,
-    /// Why it is not written.
+    /// Reason why the hours are not written.
     pub motivo: Option<String>,
 }
 
-/// Has the hours of a work item planned anew from revision `rev`, of whose figures `share` is ours. Nothing
-/// changes if the row was written since `row` was read, is leased, or has a patch that was sent less than
-/// `arrives_within` ago.
+/// Makes a work item pending with revision `rev` and `share` as the new basis. Nothing changes if the row was
+/// written since `row` was read, is leased, or has a patch that was sent less than `arrives_within` ago.
 pub async fn rebase(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -176,8 +174,8 @@ pub async fn rebase(
     Ok(())
 }
 
-/// Pauses every work item of the scope until its figure is compared: our database was restored. Returns how
-/// many.
+/// Pauses every work item of the scope until its figures are compared, after a restore of the database.
+/// Returns the number of rows.
 pub async fn pause_restored(tx: &mut Tx, motivo: &str) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE write_back SET conferir = true, motivo = $1, lease = NULL, lease_ate = NULL",
@@ -188,9 +186,9 @@ pub async fn pause_restored(tx: &mut Tx, motivo: &str) -> Result<u64, sqlx::Erro
     Ok(done.rows_affected())
 }
 
-/// Has the hours of a work item written anew: only `ours` of what stands there counts as ours, if nothing was
-/// written since `row` was read and no attempt is in flight; else it is just due. An attempt that is under
-/// way will find more to do.
+/// Makes a work item pending, with `ours` as this service's share of the present figures. The share is
+/// changed only if nothing was written since `row` was read and no attempt is in flight; otherwise the row
+/// only becomes due. An attempt in flight will find a newer version.
 pub async fn repair(
     tx: &mut Tx,
     organizacao: &ChaveOrganizacao,
@@ -217,7 +215,7 @@ pub async fn repair(
     Ok(())
 }
 
-/// How each organisation of the scope stands, by name.
+/// Returns the state of each organisation of the scope, by name.
 pub async fn resumo(tx: &mut Tx) -> Result<Vec<Resumo>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
@@ -240,18 +238,18 @@ pub async fn resumo(tx: &mut Tx) -> Result<Vec<Resumo>, sqlx::Error> {
     .await
 }
 
-/// How much is on its way, whatever the organisation.
+/// Depth of the outbox over all organisations.
 #[derive(Debug)]
 pub struct Depth {
-    /// Work items that wait.
+    /// Number of pending work items.
     pub pending: i64,
-    /// Work items that failed.
+    /// Number of failed work items.
     pub failed: i64,
-    /// How long the oldest has waited; 0: nothing waits.
+    /// Age of the oldest pending row in seconds; 0 if there is none.
     pub oldest_seconds: f64,
 }
 
-/// How much is on its way; reads nothing of what is written back.
+/// Returns the depth of the outbox; reads no written rows.
 pub async fn depth(tx: &mut Tx) -> Result<Depth, sqlx::Error> {
     sqlx::query_as!(
         Depth,
@@ -264,7 +262,7 @@ pub async fn depth(tx: &mut Tx) -> Result<Depth, sqlx::Error> {
     .await
 }
 
-/// Failures of the scope, by organisation and work item.
+/// Returns failures of the scope, by organisation and work item.
 pub async fn failures(tx: &mut Tx, limit: i64) -> Result<Vec<Falha>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
@@ -283,8 +281,8 @@ pub async fn failures(tx: &mut Tx, limit: i64) -> Result<Vec<Falha>, sqlx::Error
     .await
 }
 
-/// What waits in organisations that are not written to (any more), for longer than `give_up`, has failed.
-/// Returns how many.
+/// Marks rows as failed that were pending for longer than `give_up` in organisations without write-back.
+/// Returns the number of rows.
 pub async fn fail_unserved(
     tx: &mut Tx,
     written: &[String],

@@ -1,4 +1,4 @@
-//! How the OpenAPI document shows the answers of `/apontamentos`: examples made by the code that answers.
+//! Examples of `/apontamentos` in the OpenAPI document, built by the code of the responses.
 
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const ATIVIDADE: Uuid = Uuid::from_u128(0x0193_2b5c_7c00_7000_8000_0000_0000_000
 const PROJETO: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001);
 const WORK_ITEM: i32 = 4711;
 
-/// A body of `POST /apontamentos`.
+/// Returns an example body of `POST /apontamentos`.
 pub(super) fn create() -> Value {
     json!({
         "data_apontamento": "2026-01-12", "duracao": "02:30", "id_atividade": ATIVIDADE, "comentario": "Revisão do cadastro",
@@ -63,12 +63,12 @@ fn ana() -> Pessoa {
     }
 }
 
-/// One entry.
+/// Returns an example of an entry.
 pub(super) fn apontamento() -> ApontamentoResponse {
     sample().into()
 }
 
-/// A page of one.
+/// Returns an example of a page with one entry.
 pub(super) fn page() -> ApontamentoListResponse {
     let entry = sample();
     let total = entry.duracao.total();
@@ -80,7 +80,7 @@ pub(super) fn page() -> ApontamentoListResponse {
     .into()
 }
 
-/// The hours of a work item with one entry.
+/// Returns an example of the hours of a work item with one entry.
 pub(super) fn resumo() -> ResumoResponse {
     let part = |id: String, nome: &str| Parcela {
         id,

@@ -68,7 +68,7 @@ impl From<ApontamentoCreate> for NewApontamento {
     }
 }
 
-/// Returns the text without what cannot be seen at its ends; `None` when nothing is left.
+/// Trims the text, including invisible characters at its ends. Returns `None` if the result is empty.
 fn not_blank(text: impl AsRef<str>) -> Option<String> {
     let text = trim(text.as_ref());
     (!text.is_empty()).then(|| text.to_owned())

@@ -1,4 +1,4 @@
-//! Bodies of answers of `/apontamentos`, made of the domain.
+//! Response bodies of `/apontamentos`, converted from the domain.
 
 use chrono::NaiveDate;
 use serde::Serialize;

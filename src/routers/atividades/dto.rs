@@ -15,7 +15,7 @@ use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, New
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;
 
-/// Most characters of a description.
+/// Maximum length of a description, in characters.
 const DESCRICAO_MAX: usize = 100_000;
 
 /// Path of one activity.
@@ -65,7 +65,7 @@ fields! {
     example = json!({"nome": "Desenvolvimento", "descricao": "Codificação e revisão", "ativo": true, "ids_projetos": ["6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001"]});
 }
 
-/// D-20: either field will do, so neither can be required by itself.
+/// Checks that the body contains one of the two project fields; neither can be required by itself (D-20).
 fn names_a_project(body: &Map<String, Value>) -> Result<(), ValidationError> {
     let given = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
     if given("ids_projetos") || given("id_projeto") {
@@ -76,7 +76,7 @@ fn names_a_project(body: &Map<String, Value>) -> Result<(), ValidationError> {
 }
 
 impl AtividadeCreate {
-    /// The activity to create, signed by its creator.
+    /// Converts the body to a new activity with its creator's signature.
     pub(super) fn into_new(self, signature: &str) -> NewAtividade {
         NewAtividade {
             nome: self.nome,
@@ -116,7 +116,7 @@ impl From<AtividadeUpdate> for AtividadeChanges {
     }
 }
 
-/// The list wins over the single project (D-21: the single one counts too).
+/// Returns the list of projects, or else the single one, which counts too (D-21).
 fn projetos(list: Option<Vec<Uuid>>, single: Option<Uuid>) -> Option<Vec<Uuid>> {
     list.or_else(|| single.map(|id| vec![id]))
 }
@@ -211,7 +211,7 @@ pub(super) struct AtividadeListItem {
 }
 
 impl AtividadeListResponse {
-    /// Numbers the items on from where the page begins.
+    /// Builds the response; items are numbered from the start of the page.
     #[must_use]
     pub fn new(found: Paged<Atividade>, page: Page) -> Self {
         let items = found.items.into_iter().zip(page.skip.saturating_add(1)..);

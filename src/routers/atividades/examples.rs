@@ -1,4 +1,4 @@
-//! How the OpenAPI document shows the answers of `/atividades`: examples made by the code that answers.
+//! Examples of `/atividades` in the OpenAPI document, built by the code of the responses.
 
 use chrono::DateTime;
 use uuid::Uuid;
@@ -9,10 +9,10 @@ use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::ProjetoRef;
 
-/// An id for examples.
+/// Id of the example.
 const EXAMPLE_ID: AtividadeId = AtividadeId(Uuid::from_u128(0x0193_2b5c_7c00_7000_8000_0000_0000_0001));
 
-/// The activity that stands for all.
+/// Returns the example activity.
 fn sample() -> Atividade {
     let instant = DateTime::from_timestamp_micros(1_768_233_600_123_456).unwrap_or_default();
     Atividade {
@@ -30,12 +30,12 @@ fn sample() -> Atividade {
     }
 }
 
-/// One activity.
+/// Returns an example of an activity.
 pub(super) fn atividade() -> AtividadeResponse {
     sample().into()
 }
 
-/// A page of one.
+/// Returns an example of a page with one activity.
 pub(super) fn page() -> AtividadeListResponse {
     AtividadeListResponse::new(
         Paged {

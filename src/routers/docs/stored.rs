@@ -1,7 +1,7 @@
-//! A file of the documentation, compressed and tagged before the first request asks for it.
+//! A documentation file, compressed and tagged before the first request.
 //!
-//! Every connection that asks for a file shares the same bytes, so that a client that never reads its answer
-//! holds a pointer and not a copy.
+//! All connections share the same bytes, so that a client that never reads its response holds a pointer and
+//! not a copy.
 
 use std::io::{self, Write};
 
@@ -15,30 +15,30 @@ use flate2::{Compression, GzBuilder};
 
 use crate::edge::conditional::{IfNoneMatch, etag_of};
 
-/// What answers say about a file besides its bytes.
+/// Response headers of a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct About<'a> {
     pub(super) content_type: &'a str,
     pub(super) cache: &'static str,
-    /// The Content-Security-Policy of a page.
+    /// Content-Security-Policy of a page.
     pub(super) policy: Option<&'static str>,
 }
 
-/// A file as it is answered.
+/// A file with its prepared responses.
 #[derive(Debug)]
 pub(super) struct Stored {
     gzipped: Variant,
-    /// A vendored bundle is kept in its compressed form only.
+    /// Uncompressed form; `None` for a vendored bundle, which is stored only compressed.
     plain: Option<Variant>,
 }
 
 impl Stored {
-    /// Compresses a file and keeps both forms.
+    /// Compresses a file and stores both forms.
     ///
     /// # Errors
-    /// When the compressor fails.
+    /// When the compression fails.
     pub(super) fn compress(about: About<'_>, plain: Bytes) -> io::Result<Self> {
-        // Without a time in its head the result is the same in every process, and so is the tag.
+        // Without a timestamp in the header, result and tag are the same in every process.
         let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
         encoder.write_all(&plain)?;
         let gzipped = Variant::gzipped(about, encoder.finish()?.into());
@@ -48,7 +48,8 @@ impl Stored {
         })
     }
 
-    /// Keeps a file that is compressed already. Every browser understands that form, so there is no other.
+    /// Stores a file that is already compressed, without an uncompressed form, because every browser supports
+    /// gzip.
     pub(super) fn compressed(about: About<'_>, gzipped: Bytes) -> Self {
         Self {
             gzipped: Variant::gzipped(about, gzipped),
@@ -56,7 +57,7 @@ impl Stored {
         }
     }
 
-    /// The answer to a request with these headers: 304 when the client has the file.
+    /// Returns the response to a request with these headers: 304 if the client has the file.
     pub(super) fn answer(&self, request: &HeaderMap, known: &IfNoneMatch) -> Response<Body> {
         let variant = match &self.plain {
             Some(plain) if !accepts_gzip(request) => plain,
@@ -66,7 +67,7 @@ impl Stored {
     }
 }
 
-/// One form of a file. Each form has a tag of its own, because a strong tag stands for exact bytes.
+/// One form of a file. Each form has a tag of its own, because a strong tag denotes exact bytes.
 #[derive(Debug)]
 struct Variant {
     etag: String,
@@ -114,7 +115,7 @@ impl Variant {
     }
 }
 
-/// Whether the client takes gzip (RFC 9110, 12.5.3). Its own entry counts more than `*`.
+/// Returns `true` if the client accepts gzip (RFC 9110, 12.5.3). An explicit entry takes precedence over `*`.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter();
     let entries = lines
@@ -133,7 +134,7 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     any
 }
 
-/// `q=0`, `q=0.0` and the like.
+/// Returns `true` for `q=0`, `q=0.0` and equivalent weights.
 fn is_zero_weight(parameter: &str) -> bool {
     let Some((name, weight)) = parameter.split_once('=') else {
         return false;

@@ -165,7 +165,7 @@ impl From<AzureProject> for AzureProjectResponse {
     }
 }
 
-// By hand: the derive would describe the keys that pass through as one key of their own.
+// Implemented by hand, because the derive would describe the additional keys as a single key.
 impl PartialSchema for AzureProjectResponse {
     fn schema() -> RefOr<Schema> {
         let text = |example: &str, description: &str| -> Object {

@@ -1,4 +1,4 @@
-//! Answers of `/organization-pats`, and what it refuses.
+//! Response bodies of `/organization-pats`.
 
 use serde::Serialize;
 use utoipa::ToSchema;

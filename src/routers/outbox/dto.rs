@@ -1,4 +1,4 @@
-//! Bodies of the write-back's state.
+//! Bodies of the write-back's routes.
 
 use serde::Serialize;
 use serde_json::json;
@@ -165,7 +165,7 @@ fields! {
 }
 
 impl ReconciliarRequest {
-    /// What to compare.
+    /// Converts the body to the work items to compare.
     pub(super) fn into_selection(self) -> Result<Selecao> {
         let after = self.a_partir_de.unwrap_or(0);
         let target = match (self.work_item_id, self.project_id) {

@@ -1,4 +1,4 @@
-//! The body of a week.
+//! Response body of a week.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -189,7 +189,7 @@ pub(super) struct LancamentoResponse {
     comentario: Option<String>,
 }
 
-/// `HH:mm`, and nothing for nothing.
+/// Formats a sum as `HH:mm`, and zero as an empty text.
 fn formatted(total: Total) -> String {
     if total.0 == 0 {
         String::new()
@@ -198,7 +198,7 @@ fn formatted(total: Total) -> String {
     }
 }
 
-/// What the days of a sheet have in common.
+/// Days of the week and today, shared by all days of a timesheet.
 #[derive(Debug, Clone, Copy)]
 struct Calendar {
     days: [NaiveDate; DAYS],

@@ -1,4 +1,4 @@
-//! Bodies of answers about states and revisions.
+//! Response bodies of states and revisions.
 
 use std::collections::BTreeMap;
 

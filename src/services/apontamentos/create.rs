@@ -1,5 +1,5 @@
-//! A new entry: checked against Azure DevOps while no connection is held, then stored in one transaction that
-//! also looks whether its key was used before.
+//! Creation of an entry: checked against Azure DevOps while no connection is held, then stored in one
+//! transaction that also checks whether the idempotency key was used before.
 
 use super::idempotency::IdempotentRequest;
 use super::people::{Author, AuthorClaim};
@@ -17,29 +17,29 @@ use crate::repositories::outbox::ProjectSource;
 use crate::repositories::projetos::Located;
 use crate::telemetry::metrics::{self, EntryOp};
 
-/// An entry that was made, by this request or by an earlier one of the same key.
+/// An entry that was created by this request or by an earlier request with the same key.
 #[derive(Debug)]
 pub struct Created {
-    /// The entry as it is now.
+    /// Current state of the entry.
     pub apontamento: Apontamento,
-    /// Whether this request changed nothing.
+    /// `true` if this request changed nothing, because an earlier one created the entry.
     pub replayed: bool,
 }
 
-/// An entry that was stored.
+/// A stored entry.
 enum Stored {
-    /// By this request; with the version that a write must reach, if hours are written.
+    /// Stored by this request; with the version that a write must reach, if hours are written back.
     New(Apontamento, Option<i64>),
-    /// By an earlier request with the same key.
+    /// Stored by an earlier request with the same key.
     Earlier(Apontamento),
 }
 
 impl ApontamentoService {
-    /// Logs hours. With a key, an entry that was made with it before is returned instead.
+    /// Logs hours. If an earlier request with the same key created an entry, returns that entry instead.
     ///
     /// # Errors
-    /// See the module; of broken rules that of the caller's identity comes first, that of the day's limit
-    /// last.
+    /// See the module. Of several broken rules, the one about the caller's identity is reported first and the
+    /// daily limit last.
     pub async fn create(
         &self,
         user: &CurrentUser,
@@ -54,7 +54,8 @@ impl ApontamentoService {
             .check_and_store(user, new, organizacao, author_claim, idempotent.as_ref())
             .await;
         let (stored, seen) = match (stored, &idempotent) {
-            // What is refused now may have been accepted when the key was first used, or by a faster rival.
+            // A request that is refused now may have been accepted when the key was first used, or a faster
+            // concurrent request with the key may have been accepted.
             (Err(error), Some(idempotent)) if may_be_replayed(&error) => {
                 let earlier = self.find_earlier(user, idempotent, error).await?;
                 (Stored::Earlier(earlier), None)
@@ -73,7 +74,7 @@ impl ApontamentoService {
         }
     }
 
-    /// The entry, and its work item as Azure DevOps told it.
+    /// Checks and stores an entry. Returns it with its work item as read from Azure DevOps.
     async fn check_and_store(
         &self,
         user: &CurrentUser,
@@ -98,7 +99,7 @@ impl ApontamentoService {
         Ok((stored, seen))
     }
 
-    /// Returns the entry of an earlier request with this key, else the refusal.
+    /// Returns the entry of an earlier request with this key, or else the error `refusal`.
     async fn find_earlier(
         &self,
         user: &CurrentUser,
@@ -111,7 +112,7 @@ impl ApontamentoService {
         earlier.ok_or(refusal)
     }
 
-    /// The transaction of a new entry, unless its key was used before.
+    /// Stores a new entry in one transaction, unless its key was used before.
     async fn store(
         &self,
         user: &CurrentUser,
@@ -129,7 +130,7 @@ impl ApontamentoService {
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
         let work_item_id = new.work_item_id;
-        // First the work item, then the day: every transaction that locks both does it in this order.
+        // Lock order of every transaction that locks both: the work item first, then the day.
         let versao_escrita = self
             .outbox
             .mark(
@@ -177,7 +178,8 @@ fn created(apontamento: Apontamento) -> Created {
     }
 }
 
-/// Whether it says that the request cannot be done now, which says nothing of an earlier one.
+/// Returns `true` if the error means that the request cannot be carried out now. An earlier request with the
+/// same key may nevertheless have succeeded.
 fn may_be_replayed(error: &Error) -> bool {
     matches!(
         error,

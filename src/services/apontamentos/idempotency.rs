@@ -1,7 +1,7 @@
-//! Requests that are sent again: for a day the same key and the same content get the entry that the first
-//! request made, as it is now. Key and entry are stored in one transaction
-//! (draft-ietf-httpapi-idempotency-key-header-07). Refusals had no effect and are not kept: such a request is
-//! simply tried again.
+//! Repeated requests: for a day, the same idempotency key with the same content returns the entry that the
+//! first request created, in its current state. Key and entry are stored in one transaction
+//! (draft-ietf-httpapi-idempotency-key-header-07). Refused requests had no effect and are not stored, so that
+//! a repetition is processed as a new request.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::apontamentos as entries;
 use crate::repositories::idempotencia::{self as repo, KeyOwner};
 
-/// Time for which a key is remembered.
+/// Lifetime of an idempotency key.
 pub(super) const TTL: Duration = Duration::from_hours(24);
 
 /// Request with an Idempotency-Key, and the fingerprint of its content.
@@ -51,11 +51,11 @@ impl<'a> IdempotentRequest<'a> {
         }
     }
 
-    /// Returns the entry that an earlier request with this key made, as it is now.
+    /// Returns the entry that an earlier request with this key created, in its current state.
     ///
     /// # Errors
-    /// [`Error::Rule`] when the key came with another content, [`Error::Conflict`] when the entry was deleted
-    /// since.
+    /// [`Error::Rule`] when the key was used with other content, [`Error::Conflict`] when the entry has been
+    /// deleted since.
     pub(super) async fn find(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
         match repo::find(tx, self.key(), TTL).await? {
             Some(used) => self.entry_of(tx, &used).await.map(Some),
@@ -63,11 +63,11 @@ impl<'a> IdempotentRequest<'a> {
         }
     }
 
-    /// Takes the key's lock until the transaction ends, unless an earlier request used the key: then returns
-    /// its entry as [`find`](Self::find) does.
+    /// Acquires the lock of the key until the transaction ends, and returns `None`. If an earlier request
+    /// used the key, returns its entry as [`find`](Self::find) does.
     ///
     /// # Errors
-    /// Also [`Error::Conflict`] while another request with the key is in flight.
+    /// As for `find`, and [`Error::Conflict`] while another request with the key is in flight.
     pub(super) async fn acquire(&self, tx: &mut Tx) -> Result<Option<Apontamento>> {
         let entered = repo::acquire(tx, self.key(), TTL).await?;
         match entered.used {
@@ -92,10 +92,10 @@ impl<'a> IdempotentRequest<'a> {
         })
     }
 
-    /// Stores the entry under the key, in the transaction of the entry.
+    /// Stores the key with its entry, in the transaction of the entry.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when another request used the key since [`acquire`](Self::acquire) looked.
+    /// [`Error::Conflict`] when another request has used the key since [`acquire`](Self::acquire) checked it.
     pub(super) async fn store(&self, tx: &mut Tx, apontamento: ApontamentoId) -> Result<()> {
         let used = UsedKey {
             fingerprint: self.fingerprint.clone(),
@@ -117,8 +117,9 @@ pub fn in_flight() -> Error {
     }
 }
 
-/// Returns a hash of the request. Spellings of dates, durations, GUIDs and organisations do not count; the
-/// name and the GUID of a project count as two projects, since Azure DevOps is not asked here.
+/// Returns a hash of the request. Different spellings of dates, durations, GUIDs and organisations give the
+/// same hash; the name and the GUID of a project give two different ones, since Azure DevOps is not called
+/// here.
 fn fingerprint(new: &NewApontamento, organizacao: &ChaveOrganizacao) -> Vec<u8> {
     let projeto = match &new.projeto {
         ProjetoNomeado::Id(id) => id.to_string(),

@@ -1,5 +1,5 @@
-//! The owner of hours: identity comes from the token, never from the body (D-02); others' entries are for
-//! administrators (D-03).
+//! Ownership of hours: the identity comes from the token, never from the body (D-02); entries of other people
+//! are reserved for administrators (D-03).
 
 use crate::auth::CurrentUser;
 use crate::azure_devops::Error as AzureError;
@@ -11,16 +11,16 @@ use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::papel::Papel;
 use crate::repositories::apontamentos as repo;
 
-/// Owner of the hours of a request, as far as it is known without a call to Azure DevOps.
+/// Owner of the hours of a request, as far as known without a call to Azure DevOps.
 #[derive(Debug)]
 pub(super) struct AuthorClaim {
     /// Author of the entry.
     pub(super) writer: Pessoa,
-    /// Another person, the owner of the hours.
+    /// Another person as the owner of the hours; `None` if the author owns them.
     colleague: Option<UsuarioInformado>,
 }
 
-/// Owner of the hours, and the administrator that enters the hours for them.
+/// Owner of the hours, and the administrator that enters the hours for the owner.
 #[derive(Debug)]
 pub(super) struct Author {
     pub(super) usuario: Pessoa,
@@ -28,12 +28,12 @@ pub(super) struct Author {
 }
 
 impl AuthorClaim {
-    /// Compares the body with the caller. Each organisation gives a caller an id, and may know another
-    /// e-mail; clients send what `GET /user` told them, wherever they log hours.
+    /// Compares the person in the body with the caller. Each organisation has its own id and possibly its own
+    /// e-mail for a caller, and clients send the values of `GET /user` in every organisation.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when it names another person, except for administrators; [`Error::Upstream`] when
-    /// that cannot be told.
+    /// [`Error::Forbidden`] when the body names another person, except for administrators;
+    /// [`Error::Upstream`] when this cannot be determined.
     pub(super) async fn check(
         user: &CurrentUser,
         organizacao: &ChaveOrganizacao,
@@ -54,10 +54,10 @@ impl AuthorClaim {
         Ok(Self { writer, colleague })
     }
 
-    /// Finds the other person, if there is one.
+    /// Returns the owner of the hours, and the administrator if the owner is another person.
     ///
     /// # Errors
-    /// [`Error::InvalidReference`] when the organisation does not know them.
+    /// [`Error::InvalidReference`] when the organisation does not know the other person.
     pub(super) async fn author(
         self,
         db: &Db,
@@ -77,8 +77,8 @@ impl AuthorClaim {
     }
 }
 
-/// The person for whose hours an administrator asks: as the organisation knows them, where it can be asked,
-/// or as their latest entry names them.
+/// Returns the person for whom an administrator enters hours: as the organisation knows the person, or as the
+/// person's latest entry names them. If the organisation cannot be called, returns the data of the request.
 async fn colleague(
     db: &Db,
     user: &CurrentUser,
@@ -102,7 +102,7 @@ async fn colleague(
     let guid = person_id(&id).ok_or_else(unknown)?;
     let identity = membership.organizacao().identity(credential, guid).await?;
     let Some(identity) = identity else {
-        // A person that left keeps their entries, which an administrator may have to correct.
+        // A person that left the organisation still has entries, which an administrator may have to correct.
         let mut tx = db.begin_read(&user.scope()).await?;
         let known = repo::person_of(&mut tx, organizacao, &guid.to_string()).await?;
         return known.ok_or_else(unknown);
@@ -114,7 +114,7 @@ async fn colleague(
     })
 }
 
-/// Refuses to change an entry that is neither the caller's own nor an administrator's business.
+/// Refuses a change of an entry by a caller that neither owns the entry nor administers its organisation.
 pub(super) fn may_change(user: &CurrentUser, entry: &Apontamento) -> Result<()> {
     if user.administers(&entry.organizacao) || user.has_id(&entry.usuario.id) {
         return Ok(());
@@ -123,12 +123,12 @@ pub(super) fn may_change(user: &CurrentUser, entry: &Apontamento) -> Result<()> 
     Err(user.unless_administrator(Some(&entry.organizacao), Error::Forbidden(refused.to_owned())))
 }
 
-/// Returns the people whose entries a list shows, and the scope: the caller's under each of their ids, or one
-/// person's in the organisations that the caller administers.
+/// Returns the ids of the people whose entries a list shows, and the scope of the list: all ids and the scope
+/// of the caller, or one other person in the organisations that the caller administers.
 ///
 /// # Errors
-/// [`Error::Forbidden`] when it is another person's and the caller does not administer `organizacao` (`None`:
-/// any).
+/// [`Error::Forbidden`] when the list is of another person and the caller does not administer `organizacao`
+/// (`None`: any organisation).
 pub(super) fn owners_and_scope(
     user: &CurrentUser,
     queryable_membership: Option<&String>,
@@ -142,7 +142,7 @@ pub(super) fn owners_and_scope(
         None => user.papel() == Papel::Admin,
     };
     if allowed {
-        // As it is stored: in lower case, with hyphens.
+        // Ids are stored in lower case, with hyphens.
         let id = person_id(id).map_or_else(|| id.to_ascii_lowercase(), |id| id.to_string());
         return Ok((vec![id], user.administered_scope()));
     }
@@ -150,8 +150,8 @@ pub(super) fn owners_and_scope(
     Err(user.unless_administrator(organizacao, Error::Forbidden(refused.to_owned())))
 }
 
-/// Returns `true` if an organisation knows the caller by this e-mail, or knows no e-mail of theirs.
-/// `connectionData` tells the sign-in name alone: for another address the identity service is asked.
+/// Returns `true` if an organisation knows the caller by this e-mail, or knows no e-mail of the caller.
+/// `connectionData` returns only the sign-in name: any other address is checked with the identity service.
 async fn is_own_email(user: &CurrentUser, organizacao: &ChaveOrganizacao, email: &str) -> Result<bool> {
     let same = |known: &String| known.to_lowercase() == email.to_lowercase();
     let known = user.emails();
@@ -166,7 +166,7 @@ async fn is_own_email(user: &CurrentUser, organizacao: &ChaveOrganizacao, email:
     };
     match membership.organizacao().identity(credential, identity.id).await {
         Ok(found) => Ok(found.is_some_and(|found| found.emails.iter().any(same))),
-        // A credential that may not read identities tells nothing more.
+        // A credential without permission to read identities gives no further information.
         Err(AzureError::InvalidCredential { .. } | AzureError::Forbidden | AzureError::NotFound) => Ok(false),
         Err(trouble) => Err(trouble.into()),
     }

@@ -1,4 +1,4 @@
-//! Lists and sums of time entries, and the hours that Azure DevOps has. Nothing here changes anything.
+//! Lists and sums of time entries, and the hours stored in Azure DevOps. No function here changes an entry.
 
 use uuid::Uuid;
 
@@ -16,8 +16,8 @@ use crate::repositories::apontamentos::lists::{self, OfPeople};
 use crate::repositories::{outbox, projetos};
 
 impl ApontamentoService {
-    /// Returns a page of a work item's entries of all people, the newest day first. A project that is unknown
-    /// has none.
+    /// Returns a page of a work item's entries of all people, the newest day first. The page of an unknown
+    /// project is empty.
     pub async fn list_of_work_item(
         &self,
         user: &CurrentUser,
@@ -46,7 +46,7 @@ impl ApontamentoService {
         Ok(list().await?)
     }
 
-    /// The hours of a work item put together; zeros without entries.
+    /// Returns the summary of a work item's hours; zeros without entries.
     pub async fn resumo(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<ResumoWorkItem> {
         let organizacao = &user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
@@ -65,8 +65,9 @@ impl ApontamentoService {
         Ok(resumo().await?)
     }
 
-    /// Finds out whether a work item whose hours were logged elsewhere is in the project that the caller
-    /// names now, and notes it. Azure DevOps is asked at most every 20 seconds.
+    /// Checks whether a work item with hours logged on another project is now in the project that the caller
+    /// names. Records the new project and returns `true` if so. Azure DevOps is called at most once every 20
+    /// seconds.
     async fn find_moved(
         &self,
         user: &CurrentUser,
@@ -111,7 +112,8 @@ impl ApontamentoService {
         Ok(true)
     }
 
-    /// The hours of a work item as Azure DevOps has them now. A failure is told, never shown as zeros (D-28).
+    /// Returns the hours of a work item as Azure DevOps stores them now. A failure is returned as an error,
+    /// never as zeros (D-28).
     pub async fn azure_info(&self, user: &CurrentUser, of: &DoWorkItem) -> Result<Scheduling> {
         let membership = membership_of(user, &of.organizacao)?;
         let projeto = self
@@ -123,7 +125,8 @@ impl ApontamentoService {
         Ok(item.scheduling)
     }
 
-    /// Returns a page of the caller's entries, or for administrators of another person's, by day.
+    /// Returns a page of the caller's entries, or of another person's entries for administrators, ordered by
+    /// day.
     pub async fn list(
         &self,
         user: &CurrentUser,
@@ -160,7 +163,7 @@ impl ApontamentoService {
     }
 }
 
-/// Every project that is meant: a name may be that of several.
+/// Returns the ids of all projects that `projeto` names: several projects may share a name.
 async fn ids_of(tx: &mut Tx, projeto: &ProjetoNomeado) -> std::result::Result<Vec<Uuid>, DbError> {
     match projeto {
         ProjetoNomeado::Id(id) => {
@@ -172,7 +175,8 @@ async fn ids_of(tx: &mut Tx, projeto: &ProjetoNomeado) -> std::result::Result<Ve
     }
 }
 
-/// What tells count and sum when a page beyond the last one does not.
+/// Returns the page to read for count and sum if the requested page lies beyond the last one and carries
+/// neither.
 fn first_page(found: &Apontamentos, page: Page) -> Option<Page> {
     (found.items.is_empty() && page.skip > 0).then_some(Page { skip: 0, limit: 1 })
 }

@@ -1,5 +1,5 @@
-//! What may be logged: which days, how much of a day, on which work items. What breaks a rule is refused with
-//! 422.
+//! Rules for logging hours: which days, how many hours per day, which work items. A request that breaks a
+//! rule is refused with 422.
 
 use std::cmp::Ordering;
 
@@ -21,13 +21,13 @@ use crate::repositories::{apontamentos as repo, atividades};
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::{self, WorkItemService};
 
-/// The rules and what they ask.
+/// Holds the rules and the services that the checks call.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
     clock: Clock,
     max_minutes_per_day: u16,
     allow_future: bool,
-    /// Whether members may mend text and activity of their entries on closed work items.
+    /// `true` if members may correct text and activity of their entries on closed work items.
     text_on_closed: bool,
     types: LoggableTypes,
     when_upstream_down: WhenUpstreamDown,
@@ -38,18 +38,18 @@ pub(super) struct Rules {
 /// Kind of a change to an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Its text or activity, and nothing that counts hours.
+    /// Changes the text or the activity, but no hours.
     Text,
-    /// It gets shorter, and stays on its day.
+    /// Shortens the entry and leaves it on its day.
     Shorten,
-    /// It is deleted.
+    /// Deletes the entry.
     Delete,
-    /// Anything else.
+    /// Any other change.
     Other,
 }
 
 impl Change {
-    /// What `changes` do to `before`.
+    /// Returns the kind of change that `changes` make to `before`.
     pub(super) fn of(before: &Apontamento, changes: &ApontamentoChanges) -> Self {
         let duracao = changes.duracao.unwrap_or(before.duracao);
         let moved = changes.data.is_some_and(|data| data != before.data);
@@ -62,7 +62,7 @@ impl Change {
     }
 }
 
-/// What Azure DevOps said of a new entry's work item, and the project that the work item is in.
+/// Work item of a new entry as returned by Azure DevOps, and the project of that work item.
 pub(super) type Checked = (Option<WorkItem>, Located);
 
 impl Rules {
@@ -83,7 +83,7 @@ impl Rules {
         }
     }
 
-    /// No day to come.
+    /// Checks that the day is not in the future, unless future days are allowed.
     pub(super) fn check_date(&self, data: NaiveDate) -> Result<()> {
         if self.allow_future || data <= self.clock.today() {
             return Ok(());
@@ -95,8 +95,7 @@ impl Rules {
         })
     }
 
-    /// After an entry is stored: the day holds no more than it may. Other writers of that day wait for this
-    /// transaction.
+    /// Checks the daily limit after an entry is stored. Other writers of that day wait for this transaction.
     pub(super) async fn check_day(
         &self,
         tx: &mut Tx,
@@ -117,10 +116,10 @@ impl Rules {
         })
     }
 
-    /// The work item of a new entry can be read, is in the project that the caller names, of a type that
-    /// hours are logged on, and open. Azure DevOps is asked. The work item is `None` where it cannot be
-    /// asked: authentication off and no PAT, or, as configured, Azure DevOps away; then the project is
-    /// `found`.
+    /// Checks that the work item of a new entry can be read, is in the project that the caller names, has a
+    /// type on which hours are logged, and is open. Returns no work item, and `found` as the project, if
+    /// Azure DevOps cannot be called (authentication off and no PAT) or, where the configuration accepts it,
+    /// is unavailable.
     pub(super) async fn check_new(
         &self,
         user: &CurrentUser,
@@ -150,9 +149,10 @@ impl Rules {
         }
     }
 
-    /// The work item of an entry can be read and is open. One that is gone, or hidden from the caller, leaves
-    /// an entry to be shortened or deleted; one that is closed leaves its text to be mended. Returns what
-    /// Azure DevOps said, as [`check_new`](Self::check_new) does.
+    /// Checks that the work item of an entry can be read and is open. An entry on a missing or hidden work
+    /// item may still be shortened or deleted; the text may also be corrected on a missing, hidden or closed
+    /// one where the configuration or the administrator role allows it. Returns the work item as
+    /// [`check_new`](Self::check_new) does.
     pub(super) async fn check_change(
         &self,
         user: &CurrentUser,
@@ -185,7 +185,7 @@ impl Rules {
         }
     }
 
-    /// Returns the error, unless it is an outage during which entries are accepted.
+    /// Returns the error, unless it is an outage during which the configuration accepts hours.
     fn accept_or_fail(&self, organizacao: &ChaveOrganizacao, id: i32, error: Error) -> Result<()> {
         match error {
             Error::Upstream { source, .. }
@@ -198,8 +198,8 @@ impl Rules {
         }
     }
 
-    /// The state of the work item allows the change. A state that is not in the process any more allows
-    /// nothing new; it leaves an entry to be shortened or deleted.
+    /// Checks that the state of the work item allows the change. A state that the process does not contain
+    /// any more allows only shortening and deleting an entry.
     async fn check_open(
         &self,
         membership: &Membership,
@@ -236,7 +236,8 @@ impl Rules {
         Err(Error::Rule { code, detail, loc })
     }
 
-    /// Ids are unique in an organisation, so a request that names another project means another work item.
+    /// Checks that the work item is in the project. Ids are unique in an organisation, so that a request that
+    /// names another project means another work item.
     pub(super) async fn check_project(
         &self,
         membership: &Membership,
@@ -270,8 +271,8 @@ fn queryable_membership<'u>(user: &'u CurrentUser, organizacao: &ChaveOrganizaca
     (!user.is_mock() || membership.pat().is_some()).then_some(membership)
 }
 
-/// The activity exists, is active, and may be used in the project. One that is switched off at the same
-/// moment may still be used: then the entry came first.
+/// Checks that the activity exists, is active, and may be used in the project. An activity that is
+/// deactivated concurrently may still be used: the entry then came first.
 pub(super) async fn check_atividade(
     tx: &mut Tx,
     user: &CurrentUser,

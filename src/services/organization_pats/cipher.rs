@@ -1,4 +1,4 @@
-//! Encrypts PATs: AES-256-GCM with a random nonce, bound to the row that it stands in.
+//! Encryption of PATs: AES-256-GCM with a random nonce, bound to the row that holds the PAT.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest;
@@ -8,47 +8,47 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::vault::{self, VaultConfig};
 
-/// Bytes of a hash that make a key's id.
+/// Number of bytes of a hash that form the id of a key.
 const ID_BYTES: usize = 12;
 
-/// The keys of the vault.
+/// Holds the keys of the vault.
 pub(crate) struct Cipher {
     keys: Vec<Key>,
 }
 
 struct Key {
-    /// Tells keys apart without telling them: the beginning of a hash.
+    /// Identifier that does not reveal the key: the beginning of a hash of the key.
     id: String,
     key: RandomizedNonceKey,
 }
 
-/// A PAT as stored.
+/// An encrypted PAT as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sealed {
-    /// Nonce, ciphertext, tag.
+    /// Nonce, ciphertext and tag.
     pub(crate) bytes: Vec<u8>,
-    /// Id of the key.
+    /// Id of the key that encrypted the PAT.
     pub(crate) chave_id: String,
 }
 
-/// The PAT cannot be read: its key is not configured, or the row was changed by hand.
+/// Error of a PAT that cannot be decrypted: its key is not configured, or the row was changed by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the PAT cannot be decrypted")]
 pub(crate) struct Unreadable;
 
 impl Cipher {
-    /// `None` without keys.
+    /// Returns `None` if no key is configured.
     pub(crate) fn new(config: &VaultConfig) -> Option<Self> {
         let keys: Vec<Key> = config.keys.iter().filter_map(Key::new).collect();
         (!keys.is_empty()).then_some(Self { keys })
     }
 
-    /// Id of the key that encrypts now.
+    /// Returns the id of the key that encrypts new PATs.
     pub(crate) fn current_key(&self) -> &str {
         self.keys.first().map_or("", |key| &key.id)
     }
 
-    /// Encrypts `pat` for the place that `context` names.
+    /// Encrypts `pat` and binds it to `context`.
     pub(crate) fn seal(&self, pat: &SecretString, context: &str) -> Result<Sealed, Unreadable> {
         let key = self.keys.first().ok_or(Unreadable)?;
         let mut text = pat.expose_secret().as_bytes().to_vec();
@@ -64,7 +64,7 @@ impl Cipher {
         })
     }
 
-    /// Decrypts what was sealed for the same place.
+    /// Decrypts a PAT that was sealed for the same `context`.
     pub(crate) fn open(&self, sealed: &Sealed, context: &str) -> Result<SecretString, Unreadable> {
         let key = self
             .keys

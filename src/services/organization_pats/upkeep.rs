@@ -1,5 +1,5 @@
-//! What keeps the vault in use: handing it to the client of Azure DevOps, warning of what ends soon,
-//! replacing keys.
+//! Maintenance of the vault: passes PATs to the Azure DevOps client, warns of PATs that expire soon, and
+//! replaces keys.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -14,22 +14,22 @@ use crate::models::organization_pat::OrganizationPat;
 use crate::models::page::Page;
 use crate::repositories::organization_pats as repo;
 
-/// Between two warnings about the same PAT.
+/// Interval between two warnings about the same PAT.
 const WARN_EVERY: Duration = Duration::from_hours(24);
-/// Upper bound of organisations.
+/// Page that holds every organisation; its limit is the upper bound of organisations.
 const EVERYTHING: Page = Page {
     skip: 0,
     limit: 10_000,
 };
 
 impl OrganizationPatService {
-    /// Hands the organisations in use and their PATs to the client of Azure DevOps, and warns of those that
-    /// soon are no good.
+    /// Passes the organisations in use and their PATs to the Azure DevOps client. Warns of PATs that expire
+    /// soon, have expired or cannot be decrypted.
     pub async fn refresh(&self) -> Result<()> {
         let Some(cipher) = &self.cipher else {
             return Ok(());
         };
-        // One after the other, reading included: an older look must not replace a newer one.
+        // Serialised, including the read: older rows must not replace newer ones.
         let _turn = self.refreshing.lock().await;
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let rows = repo::list(&mut tx, true, EVERYTHING).await?;
@@ -40,7 +40,7 @@ impl OrganizationPatService {
             self.warn(&row, pat.is_none());
             match row.organizacao_nome.as_deref().map(NomeOrganizacao::parse) {
                 Some(Ok(nome)) => organizacoes.push((nome, pat.filter(|_| !row.expirado))),
-                // Its PAT must not be shown to the organisation that took the name over.
+                // Its PAT must not be sent to the organisation that took over the name.
                 _ => {
                     tracing::debug!(chave = %row.organizacao, "vault: no organisation is configured for this PAT");
                 }
@@ -50,16 +50,16 @@ impl OrganizationPatService {
         Ok(())
     }
 
-    /// The change is made; that it is not known here yet is no failure of it. The background looks again
-    /// soon.
+    /// Refreshes the Azure DevOps client after a change. A failure is only logged: the change is stored, and
+    /// the background refreshes again soon.
     pub(super) async fn refresh_after_change(&self) {
         if let Err(error) = self.refresh().await {
             tracing::warn!(%error, "vault: cannot reload after a change");
         }
     }
 
-    /// Encrypts every PAT with the first key. Safe while the service runs: a row is locked for as long as its
-    /// own change. Returns how many were changed, and how many could not be read.
+    /// Encrypts every PAT with the first key. Safe while the service runs: a row is locked only during its
+    /// own change. Returns the number of changed PATs and the number of unreadable PATs.
     pub async fn rotate(&self) -> Result<(usize, usize)> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;

@@ -19,7 +19,7 @@ use crate::services::auditoria::actor;
 const PROJECTS_SHOWN: usize = 10;
 
 impl OrganizationPatService {
-    /// Asks Azure DevOps about a PAT that is not stored.
+    /// Validates a PAT that is not stored.
     pub async fn validate(
         &self,
         admin: &Admin,
@@ -32,8 +32,8 @@ impl OrganizationPatService {
         Ok(validation_of(organizacao, check))
     }
 
-    /// Asks Azure DevOps about a stored PAT, and notes it when it works. An unknown id is an answer, not an
-    /// error, as the frontend expects.
+    /// Validates a stored PAT and records whether Azure DevOps accepts it. An unknown id is reported as a
+    /// result, not as an error, as the frontend expects.
     pub async fn validate_stored(&self, admin: &Admin, id: OrganizationPatId) -> Result<Validation> {
         let cipher = self.cipher()?;
         let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
@@ -60,7 +60,7 @@ impl OrganizationPatService {
         };
         let nome = current_name(&row)?;
         let check = self.ask(&nome, pat).await;
-        // Trouble there says nothing about the PAT.
+        // An outage of Azure DevOps says nothing about the PAT.
         let verdict = match &check.projects {
             Ok(_) => Some(true),
             Err(AzureError::InvalidCredential { .. } | AzureError::Forbidden) => Some(false),
@@ -77,13 +77,14 @@ impl OrganizationPatService {
         Ok(validation_of(&nome, check))
     }
 
-    /// Refuses a PAT that Azure DevOps does not accept. Missing scopes are logged and refuse nothing.
+    /// Refuses a PAT that Azure DevOps does not accept. Missing scopes are logged and do not cause a refusal.
     ///
     /// # Errors
-    /// [`Error::InvalidReference`] for a PAT that does not work, [`Error::Upstream`] when it cannot be told.
+    /// [`Error::InvalidReference`] for a PAT that does not work, [`Error::Upstream`] when this cannot be
+    /// determined.
     pub(super) async fn require_valid(&self, nome: &NomeOrganizacao, pat: &SecretString) -> Result<()> {
         let check = self.ask(nome, pat.clone()).await;
-        // Trouble there says nothing about the PAT.
+        // An outage of Azure DevOps says nothing about the PAT.
         if let Err(error) = &check.projects
             && (error.is_away() || *error == AzureError::Replaced)
         {
@@ -101,7 +102,8 @@ impl OrganizationPatService {
         Ok(())
     }
 
-    /// The same for a PAT that shall replace a stored one; returns the organisation that accepted it.
+    /// Does the same as `require_valid` for a PAT that replaces a stored one. Returns the organisation that
+    /// accepted it.
     pub(super) async fn require_valid_for(
         &self,
         admin: &Admin,
@@ -115,8 +117,8 @@ impl OrganizationPatService {
         Ok(row.organizacao)
     }
 
-    /// Proves the PAT, then reads what it sees: an expired one still sees the public projects of an
-    /// organisation.
+    /// Proves the PAT, then tests its scopes and lists its projects. The proof comes first because even an
+    /// expired PAT sees the public projects of an organisation.
     async fn ask(&self, nome: &NomeOrganizacao, pat: SecretString) -> PatCheck {
         let organizacao: Organizacao = self.tenants.azure().open(nome);
         let credential = Credential::pat(pat);
@@ -148,9 +150,9 @@ impl OrganizationPatService {
 
 /// Result of a check of a PAT against Azure DevOps.
 struct PatCheck {
-    /// Names of the projects that it sees.
+    /// Names of the projects that the PAT sees.
     projects: Result<Vec<String>, AzureError>,
-    /// Empty for a PAT that is refused.
+    /// Results of testing each scope; empty for a refused PAT.
     scopes: Vec<ScopeTry>,
 }
 
@@ -175,7 +177,7 @@ fn validation_of(nome: &NomeOrganizacao, check: PatCheck) -> Validation {
             projects.len(),
             names(&missing)
         ),
-        // It proves a person, so it is neither wrong nor expired.
+        // The PAT proves a person, so it is neither wrong nor expired.
         Err(_) if missing.contains(&PatScope::ProjectRead) => format!(
             "O PAT foi aceito, mas não tem os escopos necessários. Escopos ausentes: {}.",
             names(&missing)
@@ -224,7 +226,7 @@ pub fn listed_projects(projects: &[String]) -> &[String] {
 /// Returns the current name of a row's organisation.
 ///
 /// # Errors
-/// [`AzureError::Replaced`] when another organisation took its name over.
+/// [`AzureError::Replaced`] when another organisation has taken over the name.
 fn current_name(row: &OrganizationPat) -> Result<NomeOrganizacao> {
     let nome = row.organizacao_nome.as_deref().ok_or(AzureError::Replaced)?;
     NomeOrganizacao::parse(nome).map_err(internal)

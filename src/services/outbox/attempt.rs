@@ -1,8 +1,9 @@
-//! One attempt to bring a work item's hours to Azure DevOps, under a lease.
+//! One attempt to write the hours of a work item to Azure DevOps, under a lease.
 //!
-//! A patch is stored before it is sent, with the revision that it is for, and stays the same until its fate
-//! is known. The revision decides: while it is still the same, the very same patch is sent again, and only
-//! one of the two passes the test. Once it is over, the revision after it tells whether the patch made it.
+//! A patch is stored before it is sent, with the revision that it applies to, and stays the same until its
+//! outcome is known. While the work item still has that revision, the very same patch is sent again, and only
+//! one of the two passes the test of the revision. Once that revision is over, the revision after it shows
+//! whether the patch was applied.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,29 +21,29 @@ use crate::models::organizacao::Scope;
 use crate::models::outbox::{Claim, Coverage, Mode, PendingPatch, Target, Write};
 use crate::repositories::outbox::claims::{self as repo, Settled, Settlement};
 
-/// Rounds before an attempt gives up for now: each one found that the work item had changed meanwhile.
+/// Maximum number of rounds of an attempt. Each further round means that the work item had changed meanwhile.
 const ROUNDS: u32 = 6;
-/// Time within which a request arrives that Azure DevOps or a proxy before it still has of us, if it ever
-/// arrives.
+/// Maximum time within which a request without an answer may still arrive, while Azure DevOps or a proxy
+/// before it holds the request.
 pub(super) const ARRIVES_WITHIN: Duration = Duration::from_mins(10);
 /// Maximum pause between two rounds.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Why an attempt did not end well.
+/// Reason why an attempt failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// A later attempt may succeed.
     Retryable(AzureError),
-    /// Azure DevOps shows a revision below the one of our last write: a part of it lags, or it was restored.
+    /// Azure DevOps shows a revision below the one of our last write, because of replica lag or a restore.
     Behind,
     /// A rule of the process refuses a patch, of which an earlier send may still arrive; with a reason for
     /// people.
     Refused(String),
-    /// No later attempt succeeds with the entries up to this version; with a reason for people.
+    /// No later attempt can succeed with the entries up to this version; with a reason for people.
     Final { versao: i64, motivo: String },
     /// Another attempt holds the lease.
     LeaseLost,
-    /// There is no credential to write with.
+    /// No credential is available for writing.
     NoCredential,
     /// Our database failed.
     Own(Error),
@@ -73,36 +74,36 @@ impl From<DbError> for Failure {
     }
 }
 
-/// Whether an attempt goes on.
+/// Progress of an attempt after an outcome was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     /// Everything is written.
     Done(Coverage),
-    /// There is more to write.
+    /// More hours are to be written.
     More,
 }
 
-/// What an attempt does next.
+/// Next step of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Sends this patch, which is stored.
     Send(PendingPatch),
-    /// Ends: everything is written.
+    /// Ends the attempt: everything is written.
     Done(Coverage),
 }
 
-/// What is known of the revisions up to our last write.
+/// Result of checking the revisions up to our last write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum History {
-    /// They were not looked at.
+    /// The revisions were not checked.
     Unchecked,
-    /// They are those that our last write was made on.
+    /// The revisions are those that our last write was made on.
     Ours,
-    /// The work item was restored; no patch has proved it yet.
+    /// The work item was restored, and no applied patch has confirmed this yet.
     Restored,
 }
 
-/// The way to a work item.
+/// Organisation and credential for writing a work item.
 pub(super) struct Access {
     pub(super) organizacao: Organizacao,
     pub(super) credential: Credential,
@@ -114,16 +115,16 @@ pub(super) struct Attempt<'a> {
     pub(super) target: &'a Target,
     pub(super) access: &'a Access,
     pub(super) mode: Mode,
-    /// The lease, and the row as far as this attempt knows it.
+    /// Lease, and the row as far as this attempt knows it.
     pub(super) claim: Claim,
-    /// Whether the pending patch was sent before with an outcome that is not known.
+    /// `true` if the pending patch was sent before with an unknown outcome.
     pub(super) unclear: bool,
-    /// Whether the type has `CompletedWork`, once that was looked at.
+    /// `true` if the type has `CompletedWork`; `None` until this is checked.
     pub(super) has_completed: Option<bool>,
-    /// `CompletedWork` as it was read before the patch.
+    /// `CompletedWork` as read before the patch.
     pub(super) completed_before: Option<Horas>,
     pub(super) history: History,
-    /// Whether `RemainingWork` is left alone, because a rule of the process refuses it.
+    /// `true` if `RemainingWork` is not written, because a rule of the process refuses it.
     pub(super) leave_remaining: bool,
 }
 
@@ -143,8 +144,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Writes until there is nothing more to write. `seen`: the work item, if it was just read; `first`: the
-    /// step that was planned together with the claim.
+    /// Writes until nothing is left to write. `seen`: the work item, if it was just read; `first`: the step
+    /// that was planned together with the claim.
     pub(super) async fn run(
         &mut self,
         mut seen: Option<WorkItem>,
@@ -174,7 +175,8 @@ impl<'a> Attempt<'a> {
                 // The next round finds out whether an earlier send was applied.
                 Fate::Stale if self.unclear => {}
                 Fate::Stale => self.forget().await?,
-                // Were it forgotten, its late arrival would count hours that the next patch counts, too.
+                // If this patch were forgotten, its late arrival would count hours that the next patch counts
+                // as well.
                 Fate::Refused { type_key, fields } if self.may_still_arrive() => {
                     return Err(Failure::Refused(motivo::refused(&type_key, &fields)));
                 }
@@ -209,14 +211,14 @@ impl<'a> Attempt<'a> {
         .into())
     }
 
-    /// Finds the next step; `None` while Azure DevOps shows a revision below the newest that we know.
+    /// Returns the next step; `None` while Azure DevOps shows a revision below the newest one that we know.
     async fn next_step(&mut self, seen: Option<WorkItem>) -> Result<Option<Step>, Failure> {
         let newest = self.claim.newest_rev();
         let item = match seen.filter(|item| item.rev >= newest) {
             Some(item) => item,
             None => self.read().await?,
         };
-        // First: a patch that was sent after a restore stands in the history that the restore began.
+        // Decided first: a patch that was sent after a restore belongs to the history that the restore began.
         if let Some(old) = self.claim.pending.filter(|old| old.rev < item.rev)
             && let Progress::Done(coverage) = self.decide(old).await?
         {
@@ -262,7 +264,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Sends a pending patch again, else plans a new one.
+    /// Returns the step that sends the pending patch again, or else plans a new patch.
     async fn planned_step(&mut self, item: &WorkItem) -> Result<Step, Failure> {
         if let Some(old) = self.claim.pending {
             return self.take_over(old).await.map(Step::Send);
@@ -274,7 +276,7 @@ impl<'a> Attempt<'a> {
         planned
     }
 
-    /// Checks whether our earlier patch produced revision `rev + 1`, and notes what that means.
+    /// Checks whether our earlier patch produced revision `rev + 1`, and records the result.
     async fn decide(&mut self, old: PendingPatch) -> Result<Progress, Failure> {
         let next = old.rev + 1;
         let after = self
@@ -293,7 +295,7 @@ impl<'a> Attempt<'a> {
         Ok(Progress::More)
     }
 
-    /// Notes the write that made the revision `after`.
+    /// Records the write that made the revision `after`.
     pub(super) async fn settle_write(
         &mut self,
         patch: &PendingPatch,
@@ -324,7 +326,7 @@ impl<'a> Attempt<'a> {
         self.note_settled(&settlement, settled)
     }
 
-    /// Goes on from what was settled.
+    /// Updates the attempt after a settlement and returns its progress.
     pub(super) fn note_settled(
         &mut self,
         settlement: &Settlement,

@@ -9,7 +9,7 @@ use crate::azure_devops::Fingerprint;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::outbox::Mode;
 
-/// The PAT that this process used last in each organisation.
+/// PAT that this process used last in each organisation.
 #[derive(Debug, Default)]
 pub(super) struct SeenCredentials(Mutex<HashMap<ChaveOrganizacao, Fingerprint>>);
 
@@ -26,7 +26,7 @@ impl SeenCredentials {
 }
 
 impl Inner {
-    /// Organisations that are written to with a PAT that this process has not used there yet.
+    /// Returns the organisations that are written to with a PAT that this process has not used there yet.
     pub(super) fn unseen_credentials(&self) -> Vec<(ChaveOrganizacao, Fingerprint)> {
         let of = |chave: ChaveOrganizacao| {
             let pat = self.tenant(&chave)?.pat?.fingerprint();

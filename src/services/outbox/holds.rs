@@ -1,5 +1,4 @@
-//! Holds: organisations that get no writes for a while, because they throttle us or refuse our PAT. Each
-//! process remembers its own.
+//! Holds on organisations that throttle the service or refuse its PAT. Each process has its own holds.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

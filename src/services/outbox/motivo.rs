@@ -1,9 +1,9 @@
-//! Why hours are not in Azure DevOps yet, or will not be: sentences for people. Nothing that Azure DevOps
-//! wrote is passed on but names of types and fields.
+//! Reasons, as sentences for people, why hours are not in Azure DevOps yet or will not be written. Of the
+//! texts of Azure DevOps, only names of types and fields are passed on.
 
 use crate::azure_devops::{Error, Unavailability};
 
-/// A failure that may pass.
+/// Returns the reason for a failure that may pass.
 pub(super) fn retryable(error: &Error) -> String {
     match error {
         Error::InvalidCredential { .. } => {
@@ -29,7 +29,7 @@ pub(super) fn retryable(error: &Error) -> String {
     }
 }
 
-/// A refusal that stays.
+/// Returns the reason for a permanent refusal.
 pub(super) fn refused(type_key: &str, fields: &[String]) -> String {
     let what = if type_key.is_empty() {
         "sem explicação"
@@ -43,12 +43,12 @@ pub(super) fn refused(type_key: &str, fields: &[String]) -> String {
     format!("Uma regra do processo recusou a gravação das horas ({what}; campos: {fields})")
 }
 
-/// The work item is gone.
+/// Returns the reason for a work item that does not exist any more or is hidden.
 pub(super) fn vanished(id: i32) -> String {
     VANISHED.replace("{id}", &id.to_string())
 }
 
-/// Patterns of the reasons that another credential of ours may put right.
+/// Returns the patterns of the reasons that another credential of ours may resolve.
 pub(super) fn of_credentials() -> Vec<String> {
     let refused = Error::InvalidCredential { status: 401 };
     vec![
@@ -61,28 +61,28 @@ pub(super) fn of_credentials() -> Vec<String> {
 
 const VANISHED: &str = "O Work Item {id} não existe mais, ou a credencial usada não o vê";
 
-/// No credential can write.
+/// Reason when no credential is available for writing.
 pub(super) const NO_CREDENTIAL: &str = "A organização não tem um PAT para gravar as horas";
 
-/// `CompletedWork` holds something that hours cannot be.
+/// Reason when `CompletedWork` holds a value that is no number of hours.
 pub(super) const UNREADABLE: &str =
     "O campo Completed Work do Work Item não contém um número de horas; corrija-o";
 
-/// Azure DevOps shows the work item as it was before our last write.
+/// Reason when Azure DevOps shows the work item before our last write.
 pub(super) const BEHIND: &str = "O Azure DevOps ainda não mostra a última gravação neste Work Item";
 
-/// Azure DevOps was restored, and our part of the figure is not known.
+/// Reason when Azure DevOps was restored and our share of the figure is not known.
 pub(super) const RESTORED: &str = "O Work Item voltou a uma revisão anterior à última gravação, e não se sabe quanto das \
      horas é nosso; um administrador precisa reconciliar";
 
-/// Our database was restored.
+/// Reason when our database was restored.
 pub(super) const UNVERIFIED: &str =
     "O banco de dados foi restaurado; a gravação espera que um administrador reconcilie";
 
-/// Our own trouble.
+/// Reason when the service itself failed.
 pub(super) const OWN: &str = "Falha interna ao gravar as horas; a gravação será tentada novamente";
-/// Nothing is written to this organisation.
+/// Reason when nothing is written to this organisation.
 pub(super) const NOT_WRITTEN: &str =
     "A organização não é mais atendida, ou a gravação de horas está desligada";
-/// It will be.
+/// Reason when the write continues in the background.
 pub(super) const UNDER_WAY: &str = "A gravação continua em segundo plano";

@@ -1,29 +1,29 @@
-//! What is to be written into a work item: arithmetic, nothing else.
+//! Calculation of the figures to write into a work item. This module contains only arithmetic.
 
 use crate::models::duracao::Total;
 use crate::models::horas::Horas;
 use crate::models::outbox::{Mode, Share};
 use crate::models::work_item::Scheduling;
 
-/// Everything that the figures depend on.
+/// Holds all input of the calculation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Situation {
-    /// How hours are written; never [`Mode::Off`].
+    /// Write-back mode; never [`Mode::Off`].
     pub(super) mode: Mode,
     /// Sum of the entries.
     pub(super) total: Total,
-    /// What of the figures is ours.
+    /// Our share of the figures.
     pub(super) ours: Share,
-    /// The figures.
+    /// Figures in Azure DevOps.
     pub(super) upstream: Scheduling,
-    /// Whether the type has `CompletedWork`.
+    /// `true` if the type has `CompletedWork`.
     pub(super) has_completed: bool,
-    /// Whether `RemainingWork` may be written: the type has it and the work item is not closed (many
-    /// processes demand it empty then).
+    /// `true` if `RemainingWork` may be written: the type has the field and the work item is not closed (many
+    /// processes demand an empty field then).
     pub(super) may_write_remaining: bool,
 }
 
-/// The figures to write, those that change, and what of them is ours afterwards.
+/// Figures to write, `None` where unchanged, and our share of the figures afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) completed: Option<Horas>,
@@ -32,14 +32,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Whether there is anything to send.
+    /// Returns `true` if there is a figure to send.
     pub(super) fn changes_something(&self) -> bool {
         self.completed.is_some() || self.remaining.is_some()
     }
 }
 
 impl Situation {
-    /// What to write.
+    /// Calculates the figures to write and our share afterwards.
     pub(super) fn plan(&self) -> Plan {
         let target = Horas::of(self.total);
         let before = self.upstream.completed_work.unwrap_or_default();
@@ -57,14 +57,14 @@ impl Situation {
         let remaining = remaining.filter(|_| self.may_write_remaining);
         let changed = |new: Horas, old: Option<Horas>| (Some(new) != old).then_some(new);
         Plan {
-            // An empty field is nothing: no zero is written into it.
+            // An empty field counts as zero: no zero is written into it.
             completed: changed(completed, Some(before)).filter(|_| self.has_completed),
             remaining: remaining.and_then(|(left, _)| changed(left, self.upstream.remaining_work)),
             after: Share {
-                // A figure that was lowered so far that it would turn negative holds nothing of ours any
+                // A figure that was lowered so far that it would turn negative holds nothing of our share any
                 // more.
                 contributed: match self.has_completed {
-                    // The field keeps what it holds while the type does not show it.
+                    // The field holds its value while the type does not show it.
                     false => self.ours.contributed,
                     true if exact >= Horas::ZERO => target,
                     true => Horas::ZERO,
@@ -75,14 +75,15 @@ impl Situation {
         }
     }
 
-    /// The estimate less what is done; without an estimate nothing is known (D-28).
+    /// Returns the estimate minus the completed hours, at least zero; `None` without an estimate (D-28).
     fn remaining_of_estimate(&self, completed: Horas) -> Option<Horas> {
         let estimate = self.upstream.original_estimate?;
         Some((estimate - completed).at_least_zero())
     }
 
-    /// Subtracts the new hours from `RemainingWork`, never below zero; deleted hours give back no more than
-    /// was subtracted. Returns the new `RemainingWork` and the hours that we have subtracted in all.
+    /// Subtracts the new hours from `RemainingWork`, never below zero; deleted hours give back at most the
+    /// amount that was subtracted. Returns the new `RemainingWork` and all hours that we have subtracted, or
+    /// `None` if `RemainingWork` does not change.
     fn remaining_by_delta(&self, target: Horas, completed: Horas) -> Option<(Horas, Horas)> {
         let (accounted, taken) = (self.ours.accounted, self.ours.deducted);
         let delta = target - accounted;
@@ -91,7 +92,7 @@ impl Situation {
         }
         let Some(left) = self.upstream.remaining_work else {
             let left = self.remaining_of_estimate(completed)?;
-            // What people did came off first.
+            // Hours that people entered are subtracted first.
             let without_us = self.remaining_of_estimate((completed - target).at_least_zero())?;
             return Some((left, without_us - left));
         };
@@ -99,7 +100,7 @@ impl Situation {
             let take = delta.min(left.at_least_zero());
             return Some(((left - delta).at_least_zero(), taken + take));
         }
-        // Hours logged when nothing was left to take come off first.
+        // Hours logged when nothing was left to subtract are removed first.
         let untaken = (accounted - taken).at_least_zero();
         let give = (-delta - untaken).at_least_zero().min(taken.at_least_zero());
         Some((left + give, taken - give))
@@ -116,7 +117,7 @@ mod tests {
         Horas::from_f64(hours).unwrap()
     }
 
-    /// An open task that has all fields: estimate, remaining, completed; nothing of it is ours.
+    /// Returns an open task that has all fields: estimate, remaining, completed; our share of it is zero.
     fn task(estimate: Option<f64>, remaining: Option<f64>, completed: Option<f64>) -> Situation {
         Situation {
             mode: Mode::Delta,
@@ -150,11 +151,11 @@ mod tests {
     fn hours_that_people_typed_survive() {
         let mut item = task(Some(10.0), Some(6.5), Some(3.5));
         assert_eq!(apply(&mut item, 90), (5.0, Some(5.0)));
-        // A person types two hours more, and a new `RemainingWork`.
+        // A person enters two more hours and a new `RemainingWork`.
         item.upstream.completed_work = Some(hours(7.0));
         item.upstream.remaining_work = Some(hours(4.0));
         assert_eq!(apply(&mut item, 150), (8.0, Some(3.0)));
-        // All entries go: what people typed stays.
+        // All entries are deleted: hours that people entered stay.
         assert_eq!(apply(&mut item, 0), (5.5, Some(5.5)));
     }
 
@@ -203,7 +204,7 @@ mod tests {
         let mut closed = task(Some(8.0), Some(5.0), Some(1.0));
         closed.may_write_remaining = false;
         assert_eq!(apply(&mut closed, 60), (2.0, Some(5.0)));
-        // Nothing was taken, so nothing is given back once it is open again.
+        // Nothing was subtracted, so nothing is given back once the work item is open again.
         closed.may_write_remaining = true;
         assert_eq!(apply(&mut closed, 0), (1.0, Some(5.0)));
 
@@ -227,7 +228,7 @@ mod tests {
         apply(&mut item, 300);
         item.has_completed = true;
         item.upstream.completed_work = Some(hours(8.0));
-        // What was logged before is added, and taken away again, and what people typed stays.
+        // Hours logged before are added and removed again, and hours that people entered stay.
         assert_eq!(apply(&mut item, 300), (13.0, None));
         assert_eq!(apply(&mut item, 0), (8.0, None));
     }
@@ -269,7 +270,7 @@ mod tests {
                 apply(&mut item, total);
                 let moved = item.upstream.completed_work.unwrap() - stood;
                 let expected = Horas::of(Total(total)) - held;
-                // By as much as the entries, unless there was not so much left to take away.
+                // The figure changes by as much as the entries, unless less was left to subtract.
                 prop_assert!(moved == expected || (moved > expected && moved == -stood));
                 prop_assert!(held == Horas::of(before) || held == Horas::ZERO);
                 before = Total(total);

@@ -1,5 +1,5 @@
-//! Planning a patch: first everything is gathered from Azure DevOps, then one transaction reads the sum of
-//! the entries and stores the patch, or notes that there is nothing to write.
+//! Planning of a patch: first all data is gathered from Azure DevOps, then one transaction reads the sum of
+//! the entries and stores the patch, or records that there is nothing to write.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ use crate::repositories::outbox as rows;
 use crate::repositories::outbox::claims::{self as repo, Settlement};
 use crate::services::work_items::WorkItemType;
 
-/// What Azure DevOps says about a work item beside its fields.
+/// Data of Azure DevOps about a work item beside its fields.
 pub(super) struct Facts {
     tipo: Arc<WorkItemType>,
     is_open: bool,
-    /// Identity as which revisions name our credential, where known.
+    /// Identity that revisions name for our credential, if known.
     author: Option<Uuid>,
 }
 
 impl Inner {
-    /// Reads what a plan needs to know of the work item's type and state.
+    /// Reads the data about the work item's type and state that a plan needs.
     pub(super) async fn gather(&self, access: &Access, item: &WorkItem) -> Result<Facts, Failure> {
         let Access {
             organizacao,
@@ -44,7 +44,8 @@ impl Inner {
             .await?;
         Ok(Facts {
             tipo,
-            // A state that the process does not know may demand an empty `RemainingWork`, as closed ones do.
+            // A state that the process does not know may demand an empty `RemainingWork`, as closed states
+            // do.
             is_open: categoria.is_some_and(Categoria::is_open),
             author: self.authors.get(&access.author_key()).await,
         })
@@ -52,15 +53,15 @@ impl Inner {
 }
 
 impl Access {
-    /// Returns the key under which the author of its revisions is remembered.
+    /// Returns the cache key of the author of this credential's revisions.
     pub(super) fn author_key(&self) -> (NomeOrganizacao, Fingerprint) {
         (self.organizacao.nome().clone(), self.credential.fingerprint())
     }
 }
 
 impl Attempt<'_> {
-    /// Stores the patch that brings `item` up to date, or notes that nothing is to be written. The
-    /// transaction may be committed whatever comes of it, unless the failure is [`Failure::Own`].
+    /// Stores the patch that brings `item` up to date, or records that nothing is to be written. The
+    /// transaction may be committed after every outcome except [`Failure::Own`].
     pub(super) async fn plan(
         &mut self,
         tx: &mut Tx,
@@ -118,7 +119,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Stores a patch before it is sent, and where the work item is.
+    /// Stores a patch before it is sent, and the present project of the work item.
     pub(super) async fn store(
         &mut self,
         tx: &mut Tx,

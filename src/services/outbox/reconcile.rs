@@ -1,7 +1,8 @@
-//! Compares what is logged here with what stands in Azure DevOps, and has the difference written.
+//! Comparison of the hours logged here with the figures in Azure DevOps; differences are written.
 //!
-//! In `delta` mode people may have typed hours of their own, so more than ours is no difference; less than
-//! ours means that it was overwritten. In `absolute` mode anything but ours is one.
+//! In `delta` mode people may have entered hours of their own, so that a figure above ours is no difference;
+//! a figure below ours means that it was overwritten. In `absolute` mode any figure other than ours is a
+//! difference.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -28,61 +29,61 @@ use crate::repositories::{apontamentos, auditoria};
 use crate::services::auditoria::actor;
 use crate::services::projetos::unknown_projeto;
 
-/// Work items that one request looks at; the next one goes on after the last.
+/// Maximum number of work items per request; the next request continues after the last one.
 const MOST: i64 = 200;
-/// Work items that are repaired at once.
+/// Number of work items that are read or repaired concurrently.
 const AT_ONCE: usize = 4;
-/// How long a request waits for repairs.
+/// Maximum wait of a request for repairs.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What to compare.
+/// Selection of the work items to compare.
 #[derive(Debug, Clone)]
 pub struct Selecao {
     /// Organisation.
     pub organizacao: NomeOrganizacao,
-    /// One work item, or a project's.
+    /// One work item, or the work items of a project.
     pub target: SelectedWorkItems,
 }
 
-/// One work item, or those of a project.
+/// One work item, or the work items of a project.
 #[derive(Debug, Clone)]
 pub enum SelectedWorkItems {
-    /// This one.
+    /// Work item with this id.
     WorkItem(i32),
-    /// Those of a project that have entries, from after this id on.
+    /// Work items of the project that have entries, with ids above this one.
     Projeto(ProjetoNomeado, i32),
 }
 
-/// The outcome.
+/// Outcome of a reconciliation.
 #[derive(Debug)]
 pub struct Reconciliacao {
-    /// Work items looked at.
+    /// Number of compared work items.
     pub verificados: usize,
-    /// Those that differ.
+    /// Work items that differ.
     pub diferencas: Vec<Diferenca>,
-    /// Where the next request goes on; `None` when there are no more.
+    /// Id after which the next request continues; `None` if there are no more work items.
     pub proximo: Option<i32>,
 }
 
 /// A work item that differs.
 #[derive(Debug)]
 pub struct Diferenca {
-    /// Work item.
+    /// Id of the work item.
     pub work_item_id: i32,
-    /// Logged here.
+    /// Hours logged here.
     pub apontado: Total,
-    /// `CompletedWork` before, where the work item can be read.
+    /// `CompletedWork` before the repair, if the work item can be read.
     pub completed_before: Option<Horas>,
-    /// `CompletedWork` now.
+    /// `CompletedWork` after the repair.
     pub completed_after: Option<Horas>,
     /// `true` if the missing hours are written now.
     pub reparado: bool,
-    /// Why not.
+    /// Reason why the difference is not repaired.
     pub motivo: Option<String>,
 }
 
 impl OutboxService {
-    /// Compares, and repairs what differs.
+    /// Compares the selected work items and repairs the differences.
     ///
     /// # Errors
     /// [`Error::InvalidReference`] for an unknown project, [`Error::Conflict`] when nothing is written to
@@ -120,7 +121,8 @@ impl OutboxService {
                     self.compare_by_revisions(membership, row, item, has_completed)
                         .await?
                 }
-                // The attempt tells a lag from a restore, and knows our share of a restored figure.
+                // The attempt distinguishes replica lag from a restore, and determines our share of a
+                // restored figure.
                 Some(item) if item.rev < row.rev_written || undone_by_restore.contains(&item.id) => {
                     Some(Mismatch::unchanged(row, item, has_completed))
                 }
@@ -147,8 +149,8 @@ impl OutboxService {
     }
 
     /// Returns the work items whose last write a restore of Azure DevOps has undone, and that people have
-    /// edited up to that revision since: their figures alone do not tell it. In `absolute` mode the figure
-    /// tells.
+    /// since edited up to that revision: their figures alone do not show it. In `absolute` mode the figure
+    /// shows it, and the result is empty.
     async fn undone_by_restore(
         &self,
         membership: &Membership,
@@ -175,7 +177,7 @@ impl OutboxService {
             .await
     }
 
-    /// The work items to compare, and where the next request goes on.
+    /// Returns the ids of the work items to compare, and the id after which the next request continues.
     async fn selected(
         &self,
         admin: &Admin,
@@ -199,15 +201,15 @@ impl OutboxService {
 
     async fn rows_of(&self, organizacao: &ChaveOrganizacao, ids: &[i32]) -> Result<Vec<OutboxRow>> {
         let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
-        // Entries from a time when nothing was written back have no row yet.
+        // Entries from a time without write-back have no row yet.
         repo::adopt(&mut tx, organizacao, ids).await?;
         let rows = repo::rows_of(&mut tx, organizacao, ids).await?;
         tx.commit().await?;
         Ok(rows)
     }
 
-    /// Has the differences written, some at once, as long as the patience lasts; the background does the
-    /// rest.
+    /// Schedules and writes the differences, some concurrently, for at most `PATIENCE`; the background writes
+    /// the rest.
     async fn repair(&self, admin: &Admin, membership: &Membership, mismatches: &[Mismatch]) -> Result<()> {
         let organizacao = membership.chave();
         let readable: Vec<&Mismatch> = mismatches
@@ -249,7 +251,7 @@ impl OutboxService {
             let own = membership.own_credential().cloned();
             self.write_now(target, difference.item.clone(), own).await;
         });
-        // What takes longer is still pending when it is reported.
+        // A repair that takes longer is reported as pending.
         let _ = timeout(PATIENCE, writes).await;
         Ok(())
     }
@@ -259,15 +261,15 @@ impl OutboxService {
 pub(super) struct Mismatch {
     pub(super) row: OutboxRow,
     pub(super) item: Option<WorkItem>,
-    /// What of `CompletedWork` still is ours.
+    /// Hours of our share that `CompletedWork` still holds.
     pub(super) ours: Horas,
-    /// Revision to plan from and our share of its figures, where the row is out of date.
+    /// Revision to plan from and our share of its figures, if the row is out of date.
     pub(super) rebase: Option<(i32, Share)>,
     pub(super) has_completed: bool,
 }
 
 impl Mismatch {
-    /// Returns `false` if the comparison found the row right, and the work item was only to be released.
+    /// Returns `false` if the comparison confirmed the row, and the work item only had to be released.
     fn differs(&self) -> bool {
         !self.row.unverified
             || self.rebase.is_none()
@@ -315,7 +317,7 @@ fn report(mode: Mode, difference: &Mismatch, settled: &[OutboxRow], after: &[Wor
     let id = difference.row.work_item_id;
     let now = settled.iter().find(|row| row.work_item_id == id);
     let completed = |item: &WorkItem| item.scheduling.completed_work.unwrap_or_default();
-    // Settled is not enough: it may have been overwritten again.
+    // A settled row is not enough: the figure may have been overwritten again.
     let completed_work = after.iter().find(|item| item.id == id).map(completed);
     let expected = Horas::of(difference.row.total);
     let is_written = match mode {
@@ -341,7 +343,7 @@ fn report(mode: Mode, difference: &Mismatch, settled: &[OutboxRow], after: &[Wor
     }
 }
 
-/// What a caller learns about an organisation that nothing is written to.
+/// Returns the error for an organisation that hours are not written to.
 #[must_use]
 pub fn switched_off(organizacao: &str) -> Error {
     Error::Conflict {

@@ -1,5 +1,6 @@
-//! Azure DevOps restored from a backup: a work item has a revision below the one of our last write, and some
-//! of our writes never happened. The writes that we remember tell what of the restored figure is ours.
+//! Recovery after Azure DevOps was restored from a backup: a work item has a revision below the one of our
+//! last write, and some of our writes are undone. The stored writes determine our share of the restored
+//! figure.
 
 use std::time::Duration;
 
@@ -11,18 +12,18 @@ use crate::models::organizacao::Scope;
 use crate::models::outbox::{PendingPatch, Share, Target, Write};
 use crate::repositories::outbox::claims as repo;
 
-/// A part of Azure DevOps that lags shows an old revision for seconds; after this time it was restored.
+/// Time after which an old revision means a restore; replica lag of Azure DevOps lasts only seconds.
 pub(super) const RESTORED_AFTER: Duration = Duration::from_secs(30);
 
 impl Attempt<'_> {
-    /// Returns `true` if the work item was restored, after which the attempt plans with the restored
-    /// revision; `false` while a part of Azure DevOps may only lag.
+    /// Returns `true` if the work item was restored; the attempt then plans with the restored revision.
+    /// Returns `false` while replica lag is still possible.
     ///
-    /// The next patch tests the restored revision: should Azure DevOps only lag after all, it is refused. So
-    /// there is one even if the figure needs no change.
+    /// The next patch tests the restored revision, so that Azure DevOps refuses it after mere replica lag.
+    /// Therefore a patch is sent even if the figure needs no change.
     ///
     /// # Errors
-    /// [`Failure::Behind`] while another patch may still arrive; [`Failure::Final`] when our part of the
+    /// [`Failure::Behind`] while another patch may still arrive; [`Failure::Final`] when our share of the
     /// restored figure is not known.
     pub(super) async fn accept_restored(&mut self, item: &WorkItem) -> Result<bool, Failure> {
         if self.claim.behind_for.is_none_or(|since| since < RESTORED_AFTER) {
@@ -32,9 +33,9 @@ impl Attempt<'_> {
         Ok(true)
     }
 
-    /// Returns `true` unless the revision of our last write holds another figure than we wrote: the work item
-    /// was restored, and people have edited it since. No part of Azure DevOps that lags shows such a
-    /// revision.
+    /// Returns `true` unless the revision of our last write holds another figure than the one that we wrote.
+    /// Another figure means that the work item was restored and that people have edited it since: replica lag
+    /// never shows such a revision.
     pub(super) async fn is_our_history(&mut self, item: &WorkItem) -> Result<bool, Failure> {
         if self.history != History::Unchecked || self.claim.rev_written == 0 {
             return Ok(true);
@@ -49,7 +50,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Plans with a restored revision: our share is that of the last write which stands there.
+    /// Plans with a restored revision. Our share is that of the last write that the restored history still
+    /// holds.
     pub(super) async fn plan_from_restored(&mut self, item: &WorkItem) -> Result<(), Failure> {
         let mut tx = self.inner.db.begin(&Scope::Maintenance).await?;
         let (writes, truncated) = repo::writes(&mut tx, self.target).await?;
@@ -61,14 +63,14 @@ impl Attempt<'_> {
                 motivo: motivo::RESTORED.to_owned(),
             });
         };
-        // A patch that was planned like this before, and whose fate is unclear, is sent again.
+        // A patch that was planned like this before, and whose outcome is unknown, is sent again.
         let figure = item.scheduling.completed_work.unwrap_or_default();
         let is_planned_anew = |patch: &PendingPatch| {
             let people = patch.completed.map(|new| new - patch.after.contributed);
             patch.rev == item.rev && people == Some(figure - share.contributed)
         };
         let pending = self.claim.pending.filter(is_planned_anew);
-        // Any other one is not forgotten while it may still arrive, or a part of Azure DevOps may only lag.
+        // Any other patch is not forgotten while it may still arrive, or while replica lag is possible.
         if pending.is_none() && self.may_still_arrive() {
             return Err(Failure::Behind);
         }
@@ -96,7 +98,8 @@ impl Attempt<'_> {
         Ok(holds_written_figure(organizacao, credential, item, write).await?)
     }
 
-    /// Returns our share of the figures at the item's revision; `None` if the remembered writes do not tell.
+    /// Returns our share of the figures at the item's revision; `None` if the stored writes do not determine
+    /// it.
     async fn share_at(
         &self,
         item: &WorkItem,
@@ -114,10 +117,10 @@ impl Attempt<'_> {
     }
 }
 
-/// Returns `true` if the revision of a write, which `item` has reached, holds the figure that was written.
+/// Returns `true` if the revision of `write`, which `item` has reached, holds the figure that was written.
 ///
 /// # Errors
-/// When Azure DevOps cannot tell the revision.
+/// When Azure DevOps cannot return the revision.
 pub(super) async fn holds_written_figure(
     organizacao: &Organizacao,
     credential: &Credential,
@@ -134,7 +137,7 @@ pub(super) async fn holds_written_figure(
     Ok(revision.scheduling.completed_work == Some(completed))
 }
 
-/// Returns `true` if a plan may rely on `item` without a look at its revisions: it has none after our last
+/// Returns `true` if a plan may rely on `item` without checking its revisions: it has none after our last
 /// write.
 pub(super) fn is_last_write(last: Option<&Write>, item: &WorkItem) -> bool {
     last.is_none_or(|last| {

@@ -1,4 +1,4 @@
-//! Sending a patch, and noting what became of it.
+//! Sending of a patch, and recording of its outcome.
 
 use super::attempt::{Attempt, Failure, Progress};
 use crate::azure_devops::Error as AzureError;
@@ -6,23 +6,24 @@ use crate::azure_devops::work_items::{HoursPatch, REMAINING_WORK, WorkItem};
 use crate::models::organizacao::Scope;
 use crate::models::outbox::{PendingPatch, Share};
 
-/// What became of a patch that was sent.
+/// Outcome of a patch that was sent.
 pub(super) enum Fate {
-    /// It was applied; the work item as it is now.
+    /// Applied; with the work item after the patch.
     Applied(Box<WorkItem>),
-    /// It was not applied, because the work item has another revision.
+    /// Not applied, because the work item has another revision.
     Stale,
-    /// It was not applied, because a rule of the process refuses it.
+    /// Not applied, because a rule of the process refuses the patch.
     Refused { type_key: String, fields: Vec<String> },
-    /// It was not applied for another reason.
+    /// Not applied for another reason.
     NotApplied(AzureError),
-    /// The answer does not tell; the next revision will.
+    /// The answer does not show the outcome; the next revision does.
     Unclear(AzureError),
 }
 
 impl Attempt<'_> {
-    /// Renews the lease for a stored patch. When another credential may have sent it already, its author is
-    /// cleared: the patch may turn up with either name, so the figures alone decide whether it was applied.
+    /// Renews the lease for a stored patch. If another credential may have sent the patch already, its author
+    /// is cleared: a revision may name either author, so that only the figures decide whether the patch was
+    /// applied.
     pub(super) async fn take_over(&mut self, old: PendingPatch) -> Result<PendingPatch, Failure> {
         let author = self.inner.authors.get(&self.access.author_key()).await;
         let patch = PendingPatch {
@@ -35,8 +36,8 @@ impl Attempt<'_> {
         Ok(patch)
     }
 
-    /// Returns `true` if a refused patch may pass when `RemainingWork` is left alone: the rule names that
-    /// field, or none.
+    /// Returns `true` if a refused patch may pass without `RemainingWork`: the rule names that field or no
+    /// field.
     pub(super) fn may_go_without_remaining(&self, refused: &PendingPatch, fields: &[String]) -> bool {
         let concerns = fields.is_empty() || fields.iter().any(|field| field.starts_with(REMAINING_WORK));
         concerns && refused.remaining.is_some() && !self.leave_remaining
@@ -65,7 +66,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Notes a patch that was applied, and the author that its revision names.
+    /// Records a patch that was applied, and the author that its revision names.
     pub(super) async fn note_applied(
         &mut self,
         patch: &PendingPatch,
@@ -80,7 +81,8 @@ impl Attempt<'_> {
     }
 
     /// Returns `true` if the work item was open when new hours were logged, and is closed in the revision
-    /// that has them. The hours stay, because they were worked; their owners are told.
+    /// that holds these hours. The hours stay, because they were worked; the entries report the closure to
+    /// their owners.
     pub(super) async fn closed_before(&self, after: &WorkItem, share: Share) -> bool {
         if share.accounted <= self.claim.share.accounted {
             return false;

@@ -1,6 +1,6 @@
-//! Our database restored from a backup: what was written to Azure DevOps after that moment is not remembered.
-//! The revisions of a work item tell it, by the identity that made them. Also used where Azure DevOps was
-//! restored and the remembered writes do not tell our share.
+//! Comparison after our database was restored from a backup: it does not hold the later writes to Azure
+//! DevOps. The revisions of a work item show these writes by the identity that made them. Also used where
+//! Azure DevOps was restored and the stored writes do not determine our share.
 
 use uuid::Uuid;
 
@@ -16,13 +16,13 @@ use crate::models::organizacao::Scope;
 use crate::models::outbox::Share;
 use crate::repositories::outbox::overview::{self as repo, OutboxRow};
 
-/// Returns `true` if the row may not hold our share of the work item's figures.
+/// Returns `true` if the row does not determine our share of the work item's figures.
 pub(super) fn is_out_of_date(row: &OutboxRow) -> bool {
     row.unverified || (!row.settled && row.motivo.as_deref() == Some(motivo::RESTORED))
 }
 
-/// Pauses the write-back of every work item until it is compared; returns how many. The first step after our
-/// database was restored, before the service starts.
+/// Pauses the write-back of every work item until it is compared, and returns the number of work items. This
+/// is the first step after our database was restored, before the service starts.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -49,7 +49,7 @@ impl OutboxService {
             rebase: None,
             has_completed,
         };
-        // Changes that callers made with their own credentials look like people's own hours.
+        // Changes that callers made with their own credentials look like hours that people entered.
         let Some(pat) = membership.pat() else {
             return Ok(Some(mismatch));
         };
@@ -80,7 +80,8 @@ impl OutboxService {
     }
 }
 
-/// Adds up what our identities changed in the revisions above `after`, at which `start` was ours.
+/// Adds up the changes that our identities made in the revisions above `after`, starting from our share
+/// `start`.
 fn share_of(revisions: &[Revision], authors: &[Uuid], after: i32, start: Share) -> Share {
     let mut share = start;
     let mut before: Option<&Revision> = None;

@@ -1,6 +1,6 @@
-//! The background half: takes what is due and writes it, some work items of each organisation at once. An
-//! organisation that asked for patience, or is down, is left alone while the others go on. Any number of
-//! processes may do this.
+//! Background worker of the write-back: leases due work items and writes some of each organisation
+//! concurrently. An organisation that requested a pause, or is down, is skipped while the others continue.
+//! Any number of processes may run the worker.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,16 +16,17 @@ use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::outbox::{Claim, Mode, Target};
 use crate::repositories::outbox::{claims as repo, overview};
 
-/// Between two looks at what is due.
+/// Interval between two polls for due work items.
 const TICK: Duration = Duration::from_secs(1);
-/// Interval for looking at work items without a credential.
+/// Interval between two sweeps for work items that no worker leases.
 const SWEEP: Duration = Duration::from_mins(10);
-/// Work items of one organisation that are written at once; its client allows twice as many calls.
+/// Number of work items of one organisation that are written concurrently; its client allows twice as many
+/// calls.
 const EACH: i64 = 4;
 
 impl OutboxService {
-    /// Works until `stop`; what is under way then is finished by [`finish`](Self::finish) or by another
-    /// process.
+    /// Writes due work items until `stop`. Attempts in flight are then finished by [`finish`](Self::finish)
+    /// or by another process.
     pub async fn run(self, stop: CancellationToken) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -47,8 +48,8 @@ impl OutboxService {
                 Ok(taken) => {
                     for (target, claim) in taken {
                         let (service, nome) = (self.clone(), target.organizacao.clone());
-                        // Tracked, so that the end of the process waits for it; joined, so that its slot is
-                        // free again.
+                        // Tracked, so that the end of the process waits for the attempt; joined, so that its
+                        // slot is freed.
                         let attempt = self.0.tasks.track_future(async move {
                             service.0.write_claimed(&target, claim).await;
                         });
@@ -61,7 +62,7 @@ impl OutboxService {
         running.detach_all();
     }
 
-    /// Takes and writes what is due now, once. Returns how many work items it took.
+    /// Leases and writes the work items that are due now, once. Returns the number of leased work items.
     pub async fn write_due(&self) -> Result<usize, DbError> {
         self.revive_for_new_credentials().await;
         let taken = self.take_due(std::iter::empty()).await?;
@@ -71,8 +72,8 @@ impl OutboxService {
         Ok(futures_util::future::join_all(writes).await.len())
     }
 
-    /// Gives what failed for want of a credential another try in organisations whose PAT is new to this
-    /// process.
+    /// Schedules another attempt for work items that failed because of their credential, in organisations
+    /// whose PAT is new to this process.
     async fn revive_for_new_credentials(&self) {
         for (organizacao, pat) in self.0.unseen_credentials() {
             let revive = async {
@@ -93,7 +94,7 @@ impl OutboxService {
         }
     }
 
-    /// Fails work items that waited too long for a credential.
+    /// Fails work items that have waited too long in organisations that are not written to.
     pub async fn sweep(&self) {
         let sweep = async {
             let mut tx = self.0.db.begin(&Scope::Maintenance).await?;
@@ -106,8 +107,8 @@ impl OutboxService {
         }
     }
 
-    /// Takes what is due, as many as each organisation has places for; `busy` are the organisations of
-    /// running attempts.
+    /// Leases due work items, as many as each organisation has free places for; `busy` are the organisations
+    /// of running attempts.
     async fn take_due(
         &self,
         busy: impl Iterator<Item = &ChaveOrganizacao>,

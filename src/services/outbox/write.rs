@@ -1,5 +1,5 @@
-//! One work item is leased, written, and given back with what came of it, by a request or by the background.
-//! What an attempt does is `attempt.rs`'s business.
+//! Leases one work item, writes it and releases it with the outcome, for a request or for the background. The
+//! steps of an attempt are in `attempt.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -18,41 +18,41 @@ use crate::repositories::outbox as rows;
 use crate::repositories::outbox::claims as repo;
 use crate::telemetry::metrics;
 
-/// Time for which a work item is one attempt's alone, counted anew for each patch: longer than the slowest
-/// call.
+/// Duration of a lease on a work item, renewed with each patch: longer than the slowest call.
 pub(super) const LEASE: Duration = Duration::from_secs(90);
-/// Longest attempt: several slow calls.
+/// Timeout of an attempt, which may make several slow calls.
 const LONGEST_ATTEMPT: Duration = Duration::from_mins(3);
-/// Interval between two looks whether another process has given a work item back.
+/// Interval between two polls whether another process has released a work item.
 const POLL: Duration = Duration::from_millis(50);
-/// First pause after a failure, doubled with each up to the longest; half of it is chance.
+/// First backoff after a failure, doubled with each further one up to `LONGEST_BACKOFF`; half of it is
+/// random.
 const BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
-/// Longest `Retry-After` that counts; Azure DevOps counts over five minutes.
+/// Maximum `Retry-After` that is honoured; Azure DevOps counts over five minutes.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
-/// Pause of an organisation that throttles without saying for how long, or refuses our PAT.
+/// Duration of a hold on an organisation that throttles without a `Retry-After`, or refuses our PAT.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// What was gathered before the claim.
+/// Data gathered before the claim.
 struct Prepared {
     access: Access,
-    /// The work item that the caller has just read.
+    /// The work item that the caller has just read, with its facts.
     seen: Option<(WorkItem, Facts)>,
 }
 
-/// The outcome of asking for a lease.
+/// Outcome of requesting a lease.
 enum Leased<'a> {
-    /// Ours, with the first step if it could be planned at once.
+    /// The lease is acquired; with the first step, if it could be planned immediately.
     Attempt(Box<Attempt<'a>>, Result<Option<Step>, Failure>),
-    /// Another attempt holds it.
+    /// Another attempt holds the lease.
     Busy,
     /// Nothing is to be written.
     Idle,
 }
 
 impl Inner {
-    /// Leases the work item and writes it; while another process holds the lease, waits for it until
-    /// `deadline`. Returns what was written, if anything was.
+    /// Leases the work item and writes it; while another process holds the lease, waits until `deadline`.
+    /// Returns the coverage of the write, if anything was written.
     pub(super) async fn write(
         &self,
         target: &Target,
@@ -87,7 +87,7 @@ impl Inner {
         }
     }
 
-    /// Gathers what a plan needs before anything is leased, so that lease and plan are one transaction.
+    /// Gathers the data that a plan needs before the lease, so that lease and plan are one transaction.
     async fn prepare(
         &self,
         target: &Target,
@@ -105,16 +105,16 @@ impl Inner {
         Ok(Prepared { access, seen })
     }
 
-    /// Finds the organisation and the credential to write with.
+    /// Returns the organisation and the credential to write with.
     async fn access(&self, target: &Target, own: Option<Credential>) -> Result<Access, Failure> {
         let tenant = self.tenant(&target.organizacao);
-        // A slow call is no failed one here: the request waits only as long as its budget.
+        // A slow call does not count as failed here: the request waits only within its budget.
         let organizacao = tenant.as_ref().map(|tenant| tenant.organizacao.patient());
         let credential = tenant.and_then(|tenant| tenant.pat).or(own);
         let (Some(organizacao), Some(credential)) = (organizacao, credential) else {
             return Err(Failure::NoCredential);
         };
-        // The name may have been taken over by strangers since the hours were logged.
+        // Another organisation may have taken over the name since the hours were logged.
         if self.tenants.verify(&organizacao, &credential).await? != target.organizacao {
             return Err(AzureError::Replaced.into());
         }
@@ -151,7 +151,7 @@ impl Inner {
         Ok(Leased::Attempt(attempt, first))
     }
 
-    /// Writes a work item that the background leased, and gives it back whatever comes of it.
+    /// Writes a work item that the background leased, and releases the lease whatever the outcome.
     pub(super) async fn write_claimed(&self, target: &Target, claim: Claim) {
         match self.access(target, None).await {
             Ok(access) => {
@@ -162,7 +162,7 @@ impl Inner {
         }
     }
 
-    /// Leases a work item only to note why it cannot be written.
+    /// Leases a work item only to record why it cannot be written.
     async fn note_failure(&self, target: &Target, failure: Failure) {
         let lease = async {
             let mut tx = self.db.begin(&Scope::Maintenance).await?;
@@ -195,7 +195,7 @@ impl Inner {
         written
     }
 
-    /// Counts and logs an outcome, and gives the lease back if the attempt failed.
+    /// Counts and logs an outcome, and releases the lease if the attempt failed.
     async fn conclude(&self, target: &Target, claim: &Claim, outcome: Result<Coverage, Failure>) {
         metrics::outbox_attempt(match &outcome {
             Ok(_) => "written",
@@ -248,7 +248,8 @@ impl Inner {
         tx.commit().await
     }
 
-    /// Leaves an organisation alone that said so, or whose trouble is not that of one work item.
+    /// Puts an organisation on hold if it asked for a pause, or if the failure is not specific to one work
+    /// item.
     fn hold_after(&self, nome: &ChaveOrganizacao, error: &AzureError, retry_after: Option<Duration>) {
         match error {
             AzureError::Replaced => self.holds.hold(nome, HOLD),
@@ -256,7 +257,7 @@ impl Inner {
             AzureError::Unavailable { .. } => retry_after
                 .into_iter()
                 .for_each(|wait| self.holds.hold(nome, wait)),
-            // A caller's own credential that is refused is no reason to let others wait.
+            // A refused credential of one caller is no reason to delay other writes.
             AzureError::InvalidCredential { .. }
                 if self.tenant(nome).is_some_and(|tenant| tenant.pat.is_some()) =>
             {
@@ -267,7 +268,7 @@ impl Inner {
     }
 }
 
-/// How long to wait after a failure; those that failed together do not come back together.
+/// Returns the backoff after a failure. Its random part spreads the retries of attempts that failed together.
 fn pause(failures_before: i32, retry_after: Option<Duration>) -> Duration {
     let doublings = u32::try_from(failures_before).unwrap_or_default().min(16);
     let longest = BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);

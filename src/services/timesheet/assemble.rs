@@ -1,7 +1,7 @@
-//! Puts a sheet together: arithmetic on what was read, nothing else.
+//! Assembly of a sheet from the data that was read; this module contains only arithmetic.
 //!
 //! Parents carry the sum of their children; totals count each entry and each estimate once (D-50). Work items
-//! outside the sheet are ignored as parents, and a circle of parents is cut at its smallest id.
+//! outside the sheet are ignored as parents, and a cycle of parents is cut at its smallest id.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,11 +12,12 @@ use crate::models::horas::Horas;
 use crate::models::timesheet::{DAYS, Folha, Item, Lancamento, No, Semana};
 use crate::models::work_item::Scheduling;
 
-/// Deeper than any backlog; what is below becomes a root, so that no tree overflows a stack.
+/// Maximum depth, above that of any backlog. A deeper work item becomes a root, so that no tree overflows a
+/// stack.
 const DEEPEST: usize = 64;
 
-/// Puts a sheet together. `lancamentos` come in their order; of those on work items that are not there only
-/// the totals tell.
+/// Assembles a sheet. `lancamentos` retain their order; entries on work items outside the sheet count only in
+/// the totals.
 #[must_use]
 pub fn assemble(semana: Semana, hoje: NaiveDate, items: Vec<Item>, lancamentos: Vec<Lancamento>) -> Folha {
     let mut dias = [Total::default(); DAYS];
@@ -57,7 +58,7 @@ pub fn assemble(semana: Semana, hoje: NaiveDate, items: Vec<Item>, lancamentos: 
     }
 }
 
-/// Returns the parent of each work item, without circles and without parents outside the sheet.
+/// Returns the parent of each work item, without cycles and without parents outside the sheet.
 fn parents(items: &BTreeMap<i32, Item>) -> HashMap<i32, i32> {
     let mut parents: HashMap<i32, i32> = items
         .values()
@@ -71,7 +72,7 @@ fn parents(items: &BTreeMap<i32, Item>) -> HashMap<i32, i32> {
                 break;
             }
             if !on_path.insert(at) {
-                // The part of the path from here on is a circle.
+                // The part of the path from here on is a cycle.
                 let circle = path.iter().skip_while(|id| **id != at);
                 if let Some(smallest) = circle.min() {
                     parents.remove(smallest);
@@ -90,7 +91,7 @@ fn parents(items: &BTreeMap<i32, Item>) -> HashMap<i32, i32> {
     parents
 }
 
-/// Every so many levels a new tree begins.
+/// Cuts chains of parents at `DEEPEST` levels: a new tree begins there.
 fn cut_deep(items: &BTreeMap<i32, Item>, parents: &mut HashMap<i32, i32>) {
     let mut depths: HashMap<i32, usize> = HashMap::new();
     for start in items.keys() {
@@ -124,7 +125,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// Returns the work items below another one, by level and id.
+    /// Returns the children of a work item (`None`: the roots), ordered by level and id.
     fn children(&mut self, of: Option<i32>) -> Vec<No> {
         let ids = self.children_of.remove(&of).unwrap_or_default();
         let mut nodes: Vec<No> = ids.into_iter().filter_map(|id| self.node(id)).collect();
@@ -155,8 +156,8 @@ impl Builder {
     }
 }
 
-/// The sum of the children where they have any, else one's own: a parent that repeats it is not counted
-/// twice.
+/// Returns the sum of the children for each figure that they have, or else the work item's own figure. A
+/// parent that repeats the sum of its children is not counted twice.
 fn rolled_up(own: Scheduling, children: &[No]) -> Scheduling {
     let sum = |of: fn(&Scheduling) -> Option<Horas>| {
         let known = children.iter().filter_map(|child| of(&child.scheduling));
@@ -169,7 +170,7 @@ fn rolled_up(own: Scheduling, children: &[No]) -> Scheduling {
     }
 }
 
-/// How high a type stands in a backlog; custom ones stand with tasks.
+/// Returns the level of a type in a backlog, 0 for the highest; custom types are on the level of tasks.
 #[must_use]
 pub fn level(tipo: &str) -> u8 {
     match tipo {
@@ -261,7 +262,8 @@ mod tests {
         let story = &epic.children[1];
         assert_eq!(ids(&story.children), [4, 5]);
         let estimate = |node: &No| node.scheduling.original_estimate.unwrap().to_f64();
-        // The story's own estimate gives way to its tasks', and the epic's is theirs and the feature's.
+        // The sum of its tasks replaces the story's own estimate; the epic's is the story's plus the
+        // feature's.
         assert_eq!(
             [estimate(story), estimate(epic)].map(|h| format!("{h}")),
             ["5", "13"]
@@ -269,7 +271,7 @@ mod tests {
         assert_eq!((story.total, epic.total), (Total(165), Total(165)));
         assert_eq!(story.dias[0], Total(120));
         assert_eq!(story.lancamentos[1].len(), 1);
-        // The entry of a work item that is not there counts once, in the totals.
+        // The entry on a work item outside the sheet counts once, in the totals.
         assert_eq!(folha.total, Total(225));
         assert_eq!(folha.dias[2], Total(60));
         assert_eq!(folha.count, 6);

@@ -1,4 +1,4 @@
-//! What a sheet says that it left out.
+//! Warnings of a sheet about data that it omits.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::azure_devops::iterations::TeamAreas;
 use crate::models::timesheet::Aviso;
 use crate::telemetry::request;
 
-/// Fields that the collection does not have.
+/// Returns a warning for each field that the collection does not have.
 pub(super) fn absent_fields(organizacao: &Organizacao) -> Vec<Aviso> {
     let aviso = |field: &str| Aviso {
         code: "campo_ausente",
@@ -16,7 +16,7 @@ pub(super) fn absent_fields(organizacao: &Organizacao) -> Vec<Aviso> {
     organizacao.absent_fields().into_iter().map(aviso).collect()
 }
 
-/// Data that is older than usual, because Azure DevOps gave no answer in time.
+/// Returns the warning for data that is older than usual, because Azure DevOps gave no answer in time.
 pub(super) fn stale() -> Option<Aviso> {
     request::is_stale().then(|| Aviso {
         code: "dados_desatualizados",
@@ -25,7 +25,7 @@ pub(super) fn stale() -> Option<Aviso> {
     })
 }
 
-/// A team without areas, or with areas that cannot be read.
+/// Returns the warning for a team without areas, or with areas that cannot be read.
 pub(super) fn of_team(areas: &TeamAreas) -> Vec<Aviso> {
     let (code, detail) = match (areas.areas.len(), areas.unreadable) {
         (0, 0) => (
@@ -42,7 +42,7 @@ pub(super) fn of_team(areas: &TeamAreas) -> Vec<Aviso> {
     vec![Aviso { code, detail }]
 }
 
-/// States that work items are in though the process does not have them.
+/// Returns a warning for each state of a work item that the process does not contain.
 pub(super) fn unknown_states(states: BTreeSet<&str>) -> Vec<Aviso> {
     let aviso = |state: &str| Aviso {
         code: "estado_desconhecido",

@@ -1,4 +1,5 @@
-//! Categories of the states of many work items, and whether work items are in the project of the request.
+//! Categories of the states of many work items, and the check whether work items are in the requested
+//! project.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,9 +19,9 @@ use crate::telemetry::request;
 pub(super) enum CategoriaLookup {
     /// Category of the state in its process.
     Known(Categoria),
-    /// The process does not have the state (any more).
+    /// The process does not contain the state (any more).
     NotInProcess,
-    /// Azure DevOps does not let the service read it.
+    /// The category could not be read from Azure DevOps.
     Unreadable,
 }
 
@@ -49,7 +50,7 @@ impl CategoriaLookup {
     }
 }
 
-/// Matches the projects of work items with the project of the request; each is looked up once.
+/// Checks whether work items are in the project of the request; each project is checked once.
 pub(super) struct ProjectMatcher<'a> {
     service: &'a TimesheetService,
     membership: &'a Membership,
@@ -85,8 +86,8 @@ impl<'a> ProjectMatcher<'a> {
     }
 }
 
-/// Categories of many work items. Those of another project, or in a state that is new, are looked up once
-/// each.
+/// Categories of many work items. The category of a state in another project, or of a state that is new, is
+/// read once.
 pub(super) struct Categorias<'a> {
     matcher: ProjectMatcher<'a>,
     types: &'a Types,
@@ -111,7 +112,7 @@ impl<'a> Categorias<'a> {
         self.matcher.is_in_project(item).await
     }
 
-    /// Names of the states that were found not to be in the process.
+    /// Returns the names of the states that the process does not contain.
     pub(super) fn not_in_process(&self) -> BTreeSet<&str> {
         let looked_up = self
             .looked_up
@@ -131,7 +132,7 @@ impl<'a> Categorias<'a> {
         }
         let membership = self.matcher.membership;
         let credential = membership.service_credential()?;
-        // The second question asks the types that the sheet remembers.
+        // The types of the sheet are cached under the id of the project.
         let project = if here {
             self.matcher.projeto.external_id.to_string()
         } else {
@@ -142,7 +143,7 @@ impl<'a> Categorias<'a> {
             work_items.categoria_for_display(membership.organizacao(), credential, &project, item);
         let found = match looked_up.await {
             Ok(found) => CategoriaLookup::from(found),
-            // A sheet with stale data is shown anyway; only the state stays unknown.
+            // A sheet with stale data is shown anyway; only the category stays unknown.
             Err(error) if error.is_away() && !request::is_stale() => return Err(error.into()),
             Err(_) => CategoriaLookup::Unreadable,
         };

@@ -15,7 +15,8 @@ use crate::services::upstream::{for_caller, missing_is, no_project};
 type States = HashMap<String, Categoria>;
 
 impl TimesheetService {
-    /// States of a type of a process, by the type's reference name; the project's process when none is named.
+    /// Returns the states of a type of a process, by the type's reference name. Without `process`, the
+    /// project's process is used.
     pub async fn process_states(
         &self,
         user: &CurrentUser,
@@ -59,7 +60,7 @@ async fn read_process_states(membership: &Membership, process: &str, tipo: &str)
     .await
 }
 
-/// Returns the process of a project, where the project names it.
+/// Returns the process of a project, if the project reports it.
 async fn own_process(membership: &Membership, project: &str) -> Result<Option<String>> {
     let upstream = membership.organizacao();
     let settings = for_caller(membership, |credential| async move {
@@ -69,7 +70,7 @@ async fn own_process(membership: &Membership, project: &str) -> Result<Option<St
     Ok(settings.process)
 }
 
-/// Returns `true` if the process API does not offer this type or process, as opposed to an outage.
+/// Returns `true` if the process API does not know this type or process, as opposed to giving no answer.
 fn is_not_offered(error: &Error) -> bool {
     matches!(
         error,

@@ -1,4 +1,4 @@
-//! Which work items a sheet shows.
+//! Selection of the work items that a sheet shows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,12 +13,12 @@ use crate::models::apontamento::Pessoa;
 use crate::models::timesheet::{Aviso, Semana};
 use crate::services::work_items::Types;
 
-/// What was selected.
+/// Selected work items.
 pub(super) struct Selected {
     pub(super) ids: Vec<i32>,
-    /// Of these, only the caller's are to be shown, with what is above them.
+    /// Filter that leaves only the caller's work items and their ancestors.
     pub(super) caller: Option<CallerIdentity>,
-    /// What was left out.
+    /// Warnings about omitted data.
     pub(super) avisos: Vec<Aviso>,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Selected {
 pub(super) struct CallerIdentity {
     id: Option<Uuid>,
     email: Option<String>,
-    /// Every e-mail and account that the organisation knows the caller by, in lower case.
+    /// All e-mails and accounts by which the organisation knows the caller, in lower case.
     accounts: Vec<String>,
 }
 
@@ -55,8 +55,8 @@ impl CallerIdentity {
 }
 
 impl TimesheetService {
-    /// The work items of an iteration, or those that a query finds: in the project, under the team's areas,
-    /// open or changed since the week began; with all that is above them.
+    /// Returns the work items of an iteration, or those of a query: in the project, in the team's areas, open
+    /// or changed since the week began; with all their ancestors.
     pub(super) async fn selected(
         &self,
         user: &CurrentUser,
@@ -101,7 +101,7 @@ impl TimesheetService {
                 wiql::is_open(types)
             ),
         ];
-        // Without an e-mail the caller's are told from others' afterwards.
+        // Without an e-mail, the caller's work items are filtered afterwards.
         if let Some(email) = caller.as_ref().and_then(|caller| caller.email.as_deref()) {
             target.push(format!("[Target].[System.AssignedTo] = {}", Literal(email)));
         }
@@ -121,7 +121,7 @@ impl TimesheetService {
     }
 }
 
-/// Keeps the caller's work items, those with their entries, and all that is above them.
+/// Retains the caller's work items, those with the caller's entries, and all their ancestors.
 pub(super) fn retain_of_caller(items: &mut Vec<WorkItem>, caller: &CallerIdentity, logged: &[i32]) {
     let parents: HashMap<i32, Option<i32>> = items.iter().map(|item| (item.id, item.parent)).collect();
     let mut retained: HashSet<i32> = HashSet::new();

@@ -1,4 +1,4 @@
-//! The queries that find the work items of a sheet.
+//! Queries that find the work items of a sheet.
 
 use crate::azure_devops::iterations::{AREA_PATH, TeamArea, TeamAreas};
 use crate::azure_devops::queries::{LONGEST_QUERY, Literal, Literals};
@@ -6,11 +6,11 @@ use crate::error::Result;
 use crate::services::upstream::too_many;
 use crate::services::work_items::Types;
 
-/// Queries for work items that meet all `conditions` and are in one of the areas, with all that is above
-/// them. A team may have more areas than one query holds; then each query asks for some of them.
+/// Returns queries for work items that meet all `conditions` and are in one of the areas, with all their
+/// ancestors. A team may have more areas than one query holds; each query then covers some of them.
 ///
 /// # Errors
-/// `consulta_grande_demais` when not even one area fits.
+/// `consulta_grande_demais` when a query has no room for even one area.
 pub(super) fn queries(conditions: &[String], areas: Option<&TeamAreas>) -> Result<Vec<String>> {
     let Some(areas) = areas else {
         return Ok(vec![query(conditions, None)]);
@@ -51,7 +51,7 @@ fn query(conditions: &[String], areas: Option<&str>) -> String {
     )
 }
 
-/// Only the area path is a tree, in which values lie below others.
+/// Returns the condition for one area. Only the area path is a tree, in which values lie below others.
 fn in_area(field: &str, area: &TeamArea) -> String {
     let is_tree = field.eq_ignore_ascii_case(AREA_PATH);
     let operator = if is_tree && area.include_children {
@@ -62,7 +62,8 @@ fn in_area(field: &str, area: &TeamArea) -> String {
     format!("[Target].[{field}] {operator} {}", Literal(&area.value))
 }
 
-/// A state that its own type does not call closed; the same name may be open in another type.
+/// Returns the condition that a state is not closed in its own type; the same name may be open in another
+/// type.
 pub(super) fn is_open(types: &Types) -> String {
     let groups = types.by_closed_states();
     let all: Vec<String> = groups.values().flatten().cloned().collect();

@@ -1,14 +1,15 @@
-//! What is remembered of Azure DevOps' work items, how long, and for which credential. Each question is asked
-//! once at a time.
+//! Caches of data about Azure DevOps' work items, with their lifetimes and the credentials that share them.
+//! Concurrent requests for the same data are coalesced into one call.
 //!
-//! | What | How long | Shared by |
+//! | Data | Lifetime | Shared by |
 //! |---|---|---|
 //! | types of a project (states, fields, icons) | 1 h, less for a state that is new | the organisation |
 //! | work items, results of queries | 20 s | requests with the same credential |
 //! | areas of teams | 5 min | requests with the same credential |
 //! | hours just written | 1 min, over the above | the organisation |
 //!
-//! Where Azure DevOps gives no answer in time, people get what is up to 15 min older (`stale.rs`).
+//! If Azure DevOps does not answer in time, reads for display get values that are up to 15 min older
+//! (`stale.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,10 +28,10 @@ use crate::models::organizacao::NomeOrganizacao;
 use crate::models::work_item::Scheduling;
 use crate::telemetry::request;
 
-/// Interval between two refreshes of a project's types for an unknown state.
+/// Interval between two refreshes of a project's types because of an unknown state.
 const REFRESH: Duration = Duration::from_mins(1);
 const WRITTEN_TTL: Duration = Duration::from_mins(1);
-/// Lifetime that is just long enough for simultaneous requests.
+/// Lifetime of a coalesced read: just long enough for simultaneous requests.
 const FLIGHT_TTL: Duration = Duration::from_millis(100);
 
 const MOST_PROJECTS: u64 = 2_000;
@@ -40,7 +41,7 @@ pub(super) type ItemsById = HashMap<i32, Arc<WorkItem>>;
 type ItemKey = (NomeOrganizacao, Fingerprint, i32);
 type TypesKey = (NomeOrganizacao, String);
 
-/// Cache key: credential and question.
+/// Cache key: credential and query.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct QueryKey {
     organizacao: NomeOrganizacao,
@@ -50,22 +51,22 @@ struct QueryKey {
     most: Option<usize>,
 }
 
-/// All of it.
+/// Holds all caches of data about work items.
 #[derive(Debug, Clone)]
 pub(super) struct Caches {
     types: StaleCache<TypesKey, Arc<Types>>,
-    /// Projects whose types were asked for again lately.
+    /// Projects whose types were expired recently because of an unknown state.
     refreshed: Cache<TypesKey, ()>,
-    /// Projects whose types were asked for in the background lately.
+    /// Projects whose types were recently read in the background.
     refreshing: Cache<TypesKey, ()>,
     queries: StaleCache<QueryKey, Arc<Vec<i32>>>,
-    /// `None`: there is none for this credential.
+    /// Work items; `None` if the work item does not exist for this credential.
     pub(super) items: StaleCache<ItemKey, Option<Arc<WorkItem>>>,
     pub(super) flights: Cache<(NomeOrganizacao, Fingerprint, Vec<i32>), Arc<ItemsById>>,
     areas: StaleCache<(NomeOrganizacao, Fingerprint, String, String), Arc<TeamAreas>>,
     pub(super) delayed: Delayed,
     pub(super) written: Cache<(NomeOrganizacao, i32), (i32, Scheduling)>,
-    /// Pictures of types as `data:` URIs.
+    /// Icons of types as `data:` URIs.
     pub(super) icons: Cache<super::icons::IconKey, Arc<str>>,
 }
 
@@ -95,7 +96,8 @@ where
 }
 
 impl Caches {
-    /// Returns the types of a project.
+    /// Returns the types of a project. If Azure DevOps does not answer in time, also reads the types in the
+    /// background.
     pub(super) async fn types(&self, reading: Reading<'_>, project: &str) -> Result<Arc<Types>, Error> {
         let key = (reading.organizacao.nome().clone(), project.to_owned());
         let ask = || ask_types(reading, project);
@@ -110,8 +112,8 @@ impl Caches {
         found
     }
 
-    /// Returns the types of a project for decoration: what is known of them, however old, else what comes
-    /// until then.
+    /// Returns the types of a project for decoration: cached types of any age, or else types that arrive
+    /// before `until`.
     pub(super) async fn types_until(
         &self,
         reading: Reading<'_>,
@@ -132,9 +134,9 @@ impl Caches {
         known
     }
 
-    /// Asks for the types of a project in the background, where Azure DevOps may delay the call: a later
-    /// request finds them. They are worth it, because the whole organisation shares them and has no sheet
-    /// without them.
+    /// Reads the types of a project in the background, where Azure DevOps may delay the call: a later request
+    /// finds them. This is worth a call, because the whole organisation shares the types and gets no
+    /// timesheet without them.
     async fn refresh_types(&self, reading: Reading<'_>, project: &str) {
         let key = (reading.organizacao.nome().clone(), project.to_owned());
         if !self.refreshing.entry(key.clone()).or_insert(()).await.is_fresh() {
@@ -145,12 +147,12 @@ impl Caches {
         tokio::spawn(request::inherit(async move {
             let reading = Reading::strict(&organizacao, &credential);
             let ask = || ask_types(reading, &project);
-            // A failure is noted where the call ends.
+            // A failure is recorded where the call ends.
             let _ = caches.types.get(reading, &caches.delayed, key, ask).await;
         }));
     }
 
-    /// They may have changed: they are asked for again, though not more than once a minute.
+    /// Expires the types of a project, which may have changed, at most once a minute.
     pub(super) async fn forget_types(&self, organizacao: &Organizacao, project: &str) {
         let key = (organizacao.nome().clone(), project.to_owned());
         if self.refreshed.get(&key).await.is_none() {
@@ -198,7 +200,7 @@ impl Caches {
             organizacao,
             fingerprint,
             project: Some(project.to_owned()),
-            // No query looks like this.
+            // No query has this form.
             wiql: format!("{}/{iteration}", team.unwrap_or_default()),
             most: None,
         };

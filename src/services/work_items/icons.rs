@@ -1,4 +1,5 @@
-//! Pictures of types as `data:` URIs. Decoration: no request waits for one, and nothing fails for want of it.
+//! Icons of types as `data:` URIs. Icons are decoration: no request waits long for one, and none fails
+//! without one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +13,18 @@ use crate::auth::Membership;
 use crate::models::organizacao::NomeOrganizacao;
 use crate::telemetry::request;
 
-/// Organisation, icon, colour.
+/// Cache key: organisation, icon, colour.
 pub(super) type IconKey = (NomeOrganizacao, String, String);
 
-/// Pictures remembered at the most, and how long.
+/// Maximum number of cached icons; `TTL` is their lifetime.
 pub(super) const MOST: u64 = 2_000;
 pub(super) const TTL: Duration = Duration::from_hours(24);
-/// Maximum wait of the first request; the picture is fetched all the same.
+/// Maximum wait of the first request; the icon is fetched even after that.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// Larger ones are not pictures of types.
+/// Maximum size of an icon in bytes; a larger response is not the icon of a type.
 const LARGEST: usize = 64 << 10;
 
-/// Icons and colours of types that do not tell theirs.
+/// Default icons and colours of types for which Azure DevOps reports none.
 const KNOWN: [(&str, &str, &str); 10] = [
     ("Task", "icon_clipboard", "F2CB1D"),
     ("Bug", "icon_insect", "CC293D"),
@@ -39,7 +40,7 @@ const KNOWN: [(&str, &str, &str); 10] = [
 const OTHER: (&str, &str) = ("icon_clipboard", "888888");
 
 impl WorkItemService {
-    /// The picture of a type, fetched if need be; our own while it is not to be had.
+    /// Returns the icon of a type, fetched if it is not cached; a drawn one while the icon is not available.
     pub(super) async fn icon(&self, membership: &Membership, types: Option<&Types>, tipo: &str) -> Arc<str> {
         let (icon, color) = icon_and_color(types, tipo);
         // Azure DevOps may delay the call; the request does not wait for it.
@@ -57,18 +58,18 @@ impl WorkItemService {
             let ask = async {
                 match organizacao.icon(&credential, &own_icon, &own_color).await {
                     Ok(svg) if svg.len() <= LARGEST => as_uri(&svg),
-                    // Not asked again for a day: it is decoration.
+                    // The drawn icon is cached for a day as well: icons are decoration.
                     _ => drawn(&own_color),
                 }
             };
             cache.get_with(key, ask).await
         };
-        // In a task of its own: it is kept even if no request waits.
+        // Spawned as a separate task: the icon is cached even if no request waits for it.
         let fetched = timeout(PATIENCE, tokio::spawn(request::inherit(fetch))).await;
         fetched.ok().and_then(Result::ok).unwrap_or_else(|| drawn(&color))
     }
 
-    /// Returns the picture of a type as far as it is known, without a call.
+    /// Returns the icon of a type if it is cached, or else a drawn one, without a call.
     pub async fn known_icon(&self, nome: &NomeOrganizacao, types: &Types, tipo: &str) -> Arc<str> {
         let (icon, color) = icon_and_color(Some(types), tipo);
         let key = (nome.clone(), icon, color);
@@ -94,7 +95,7 @@ fn icon_and_color(types: Option<&Types>, tipo: &str) -> (String, String) {
     )
 }
 
-/// A square of the type's colour.
+/// Returns a square in the type's colour, as a `data:` URI.
 fn drawn(color: &str) -> Arc<str> {
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"16\" height=\"16\"><rect x=\"1\" y=\"1\" width=\"14\" height=\"14\" \
@@ -103,7 +104,7 @@ fn drawn(color: &str) -> Arc<str> {
     as_uri(svg.as_bytes())
 }
 
-/// Browsers show it as an image, so nothing in it runs.
+/// Encodes an SVG as a `data:` URI. Browsers show it as an image, so that no script in it runs.
 fn as_uri(svg: &[u8]) -> Arc<str> {
     format!("data:image/svg+xml;base64,{}", STANDARD.encode(svg)).into()
 }

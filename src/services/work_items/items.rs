@@ -1,4 +1,4 @@
-//! Work items as they are remembered: read many at a time, shown with hours that were just written.
+//! Cached work items: read in batches, and returned with hours that were just written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use crate::azure_devops::Error;
 use crate::azure_devops::work_items::WorkItem;
 use crate::models::organizacao::NomeOrganizacao;
 
-/// Work items a call, and calls at once: others of the organisation want their turn, too.
+/// Number of work items per call, and of concurrent calls: other requests of the organisation need calls,
+/// too.
 const BATCH: usize = 200;
 const AT_ONCE: usize = 4;
 
 impl Caches {
-    /// Returns those of `ids` that exist, in the order asked. What is not remembered is read, 200 a call, at
-    /// once.
+    /// Returns those of `ids` that exist, in the requested order. Work items that are not cached are read
+    /// concurrently, 200 per call.
     pub(super) async fn items(&self, reading: Reading<'_>, ids: &[i32]) -> Result<Vec<WorkItem>, Error> {
         let (nome, fingerprint) = &reading.key();
         let key = |id: i32| (nome.clone(), *fingerprint, id);
@@ -59,7 +60,7 @@ impl Caches {
         let flight = (nome, fingerprint, missing.clone());
         let read = self.flights.try_get_with(flight, self.read(reading, &missing));
         match shared(read.await) {
-            // What was read counts, whether or not there was room to remember it.
+            // The result of the read is used, whether or not the cache had room for it.
             Ok(read) => Ok(missing
                 .into_iter()
                 .map(|id| (id, read.get(&id).cloned()))
@@ -72,7 +73,8 @@ impl Caches {
         }
     }
 
-    /// Returns all of `ids` as they were, or `None`: some of them would look like all.
+    /// Returns the stale values of all `ids`, or `None` if one is missing: an incomplete result would look
+    /// complete.
     async fn stale_items(
         &self,
         reading: Reading<'_>,
@@ -107,7 +109,8 @@ impl Caches {
         Ok(Arc::new(found))
     }
 
-    /// What was just written is newer than what is remembered.
+    /// Returns the work item with the hours that were just written, if these are newer than the cached
+    /// revision.
     async fn with_written(&self, nome: &NomeOrganizacao, item: &WorkItem) -> WorkItem {
         let mut item = item.clone();
         if let Some((rev, scheduling)) = self.written.get(&(nome.clone(), item.id)).await
@@ -126,7 +129,7 @@ impl Caches {
     }
 }
 
-/// The error of a question that several asked together.
+/// Returns the answer of a coalesced call with its shared error cloned.
 fn shared<T>(answer: Result<T, Arc<Error>>) -> Result<T, Error> {
     answer.map_err(|error| Error::clone(&error))
 }

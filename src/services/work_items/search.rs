@@ -1,4 +1,4 @@
-//! Work items found by id, `#id` or a part of their title.
+//! Search for work items by id, `#id` or a part of their title.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -15,19 +15,19 @@ use crate::models::apontamento::ProjetoNomeado;
 use crate::repositories::projetos::Located;
 use crate::services::projetos::ProjetoService;
 
-/// Longest wait of a search for the types of projects, from which the pictures come.
+/// Maximum wait of a search for the types of projects, which determine the icons.
 const TYPES_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is searched for.
+/// Criteria of a search.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// Text of a person: an id, `#id`, or a part of a title.
+    /// Text that a person entered: an id, `#id`, or a part of a title.
     pub text: String,
-    /// Only in this project.
+    /// Project to search in; `None` for all projects.
     pub projeto: Option<ProjetoNomeado>,
-    /// Only of these types; empty: of all.
+    /// Types to search for; empty for all types.
     pub types: Vec<String>,
-    /// At the most so many.
+    /// Maximum number of results.
     pub limit: usize,
 }
 
@@ -36,12 +36,12 @@ pub struct Search {
 pub struct Found {
     /// The work item.
     pub item: WorkItem,
-    /// Picture of its type.
+    /// Icon of its type, as a `data:` URI.
     pub icon: Arc<str>,
 }
 
 impl WorkItemService {
-    /// What matches, the last changed first.
+    /// Returns the matching work items, the last changed first.
     ///
     /// # Errors
     /// When Azure DevOps gives no usable answer.
@@ -69,7 +69,7 @@ impl WorkItemService {
                 .to_vec()
         };
         if let Some(id) = exact {
-            // It is what was meant, however many titles bear the number.
+            // The work item with this id comes first, however many titles contain the number.
             ids.retain(|other| *other != id);
             ids.insert(0, id);
         }
@@ -85,7 +85,8 @@ impl WorkItemService {
         Ok(self.with_icons(membership, items).await)
     }
 
-    /// Work items with the pictures of their types; a project whose types cannot be read has the usual ones.
+    /// Returns the work items with the icons of their types. If the types of a project cannot be read, the
+    /// usual icons are used.
     async fn with_icons(&self, membership: &Membership, items: Vec<WorkItem>) -> Vec<Found> {
         let until = Instant::now() + TYPES_PATIENCE;
         let mut icons: HashMap<(String, String), Arc<str>> = HashMap::new();
@@ -133,7 +134,7 @@ impl WorkItemService {
     }
 }
 
-/// The id that a text is, with or without its sign.
+/// Returns the id that a text represents, with or without a leading `#`.
 fn exact_id(text: &str) -> Option<i32> {
     let text = text.trim();
     let digits = text.strip_prefix('#').unwrap_or(text);
@@ -141,7 +142,7 @@ fn exact_id(text: &str) -> Option<i32> {
     digits.parse().ok().filter(|id| is_number && *id > 0)
 }
 
-/// Text stays text: it becomes a literal, whatever it holds.
+/// Returns the query of a search. The text always becomes a literal, whatever it contains.
 fn wiql(search: &Search, in_project: bool) -> String {
     let mut wiql = "SELECT [System.Id] FROM WorkItems WHERE ".to_owned();
     if in_project {
@@ -200,7 +201,8 @@ mod tests {
         );
     }
 
-    /// The query with each literal as `?`, and what the literals say; read as Azure DevOps does.
+    /// Returns the query with each literal as `?`, and the values of the literals, parsed as Azure DevOps
+    /// does.
     fn split_literals(wiql: &str) -> (String, Vec<String>) {
         let (mut structure, mut literals) = (String::new(), Vec::new());
         let mut rest = wiql.chars().peekable();

@@ -1,5 +1,5 @@
-//! Values that outlive their fresh time: a person gets the last good one, marked as stale, where Azure DevOps
-//! gives no new one in time. Rules for entries and the write-back never do.
+//! Values that outlive their fresh time: reads for display get the last good value, marked as stale, if Azure
+//! DevOps gives no new one in time. Rules for entries and the write-back never get stale values.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -11,31 +11,32 @@ use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao};
 use crate::models::organizacao::NomeOrganizacao;
 use crate::telemetry::request;
 
-/// Time after the end of its fresh time in which a value may be served.
+/// Time after the end of its fresh time during which a value may be served as stale.
 const STALE_FOR: Duration = Duration::from_mins(15);
 const MOST_DELAYED: u64 = 10_000;
 
-/// What a read may be answered with.
+/// Freshness that a read requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Freshness {
-    /// A fresh value or an error.
+    /// Only a fresh value; otherwise an error.
     Required,
     /// A stale value rather than none.
     Preferred,
 }
 
-/// Credentials that lately got no answer. A request with several reads waits for one of them, not for each.
+/// Credentials whose calls recently got no answer. A request with several reads waits for one of them, not
+/// for each.
 #[derive(Debug, Clone)]
 pub(super) struct Delayed(Cache<(NomeOrganizacao, Fingerprint), ()>);
 
 impl Delayed {
-    /// Makes a list of credentials that are not asked with for so long, where a stale value is at hand.
+    /// Creates a list whose credentials are not used for calls during `time`, if a stale value is available.
     pub(super) fn new(time: Duration) -> Self {
         Self(super::cache::cache(MOST_DELAYED, time))
     }
 }
 
-/// Describes a read: organisation, credential, and whether a stale value will do.
+/// Describes a read: organisation, credential, and whether a stale value is accepted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) organizacao: &'a Organizacao,
@@ -56,12 +57,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Makes a read that rather has a stale value than none.
+    /// Creates a read that accepts a stale value.
     pub(super) fn lenient(organizacao: &'a Organizacao, credential: &'a Credential) -> Self {
         Self::new(organizacao, credential, Freshness::Preferred)
     }
 
-    /// Makes a read that has a fresh value or an error.
+    /// Creates a read that requires a fresh value.
     pub(super) fn strict(organizacao: &'a Organizacao, credential: &'a Credential) -> Self {
         Self::new(organizacao, credential, Freshness::Required)
     }
@@ -75,7 +76,7 @@ impl<'a> Reading<'a> {
         self.freshness == Freshness::Preferred && delayed.0.contains_key(&self.key())
     }
 
-    /// Returns `true` if a stale value may be served after this error; notes the delay then.
+    /// Returns `true` if a stale value may be served after this error, and then records the delay.
     pub(super) async fn accepts_stale_after(&self, error: &Error, delayed: &Delayed) -> bool {
         let accepts = self.freshness == Freshness::Preferred && error.is_away();
         if accepts {
@@ -84,13 +85,13 @@ impl<'a> Reading<'a> {
         accepts
     }
 
-    /// Notes that the answer to the request holds a stale value.
+    /// Records that the response to the current request holds a stale value.
     pub(super) fn mark_stale(&self) {
         request::note_stale(&self.organizacao.nome().percent_encoded());
     }
 }
 
-/// A cache whose values can be had for a while after their fresh time. Each question is asked once at a time.
+/// Cache that also serves values for a while after their fresh time. Concurrent reads of a key are coalesced.
 #[derive(Debug, Clone)]
 pub(super) struct StaleCache<K, V>
 where
@@ -106,7 +107,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Makes a cache of `most` values that are fresh for `ttl`.
+    /// Creates a cache of at most `most` values that are fresh for `ttl`.
     pub(super) fn new(most: u64, ttl: Duration) -> Self {
         Self {
             fresh: super::cache::cache(most, ttl),
@@ -114,7 +115,7 @@ where
         }
     }
 
-    /// Returns a fresh value, asked for by `ask` if need be, else a stale one where the read accepts it.
+    /// Returns a fresh value, read by `ask` if it is not cached, or else a stale one if the read accepts it.
     pub(super) async fn get<F>(
         &self,
         reading: Reading<'_>,
@@ -134,7 +135,7 @@ where
             reading.mark_stale();
             return Ok(stale);
         }
-        // On the heap: most reads find a fresh value.
+        // Boxed, because most reads find a fresh value and make no call.
         let error = match Box::pin(self.ask(reading, &key, ask())).await {
             Ok(fresh) => return Ok(fresh),
             Err(error) => error,
@@ -146,7 +147,7 @@ where
             return Ok(stale);
         }
         if !error.is_away() {
-            // Azure DevOps said something else of it, a refusal perhaps.
+            // Azure DevOps gave another answer, perhaps a refusal: the old value is not served any more.
             self.last.invalidate(&key).await;
         }
         Err(error)
@@ -159,7 +160,7 @@ where
         ask: impl Future<Output = Result<V, Error>>,
     ) -> Result<V, Error> {
         if reading.organizacao.is_patient() {
-            // No request joins it: a person does not wait as long as background work.
+            // Not coalesced: a person does not wait as long as background work.
             let value = ask.await?;
             self.insert(key.clone(), value.clone()).await;
             return Ok(value);

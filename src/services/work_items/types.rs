@@ -1,4 +1,4 @@
-//! Types of work items as rules need them: which states they know, and which fields of hours they have.
+//! Types of work items as the rules need them: their states, and their fields for hours.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,23 +7,24 @@ use crate::azure_devops::work_item_types::TypeDescription;
 use crate::azure_devops::work_items::{COMPLETED_WORK, REMAINING_WORK};
 use crate::models::work_item::Categoria;
 
-/// What is known of a type.
+/// Describes a type of work items.
 #[derive(Debug, Default)]
 pub struct WorkItemType {
-    /// Name by which processes know it.
+    /// Name by which processes identify the type.
     reference_name: Option<String>,
     states: HashMap<String, Categoria>,
-    /// Whether Azure DevOps told its fields.
+    /// `true` if Azure DevOps returned the fields of the type.
     pub(super) fields_known: bool,
-    /// Whether it has `CompletedWork`.
+    /// `true` if the type has `CompletedWork`.
     pub has_completed: bool,
-    /// Whether it has `RemainingWork`.
+    /// `true` if the type has `RemainingWork`.
     pub has_remaining: bool,
     pub(super) icon: Option<String>,
     pub(super) color: Option<String>,
 }
 
-/// The value under a name. Azure DevOps does not tell `Doing` from `doing`; the exact name goes first.
+/// Returns the value of a name. Azure DevOps does not distinguish `Doing` from `doing`; the exact name takes
+/// precedence.
 fn any_case<'a, T>(map: &'a HashMap<String, T>, name: &str) -> Option<&'a T> {
     map.get(name).or_else(|| {
         let lower = name.to_lowercase();
@@ -32,18 +33,18 @@ fn any_case<'a, T>(map: &'a HashMap<String, T>, name: &str) -> Option<&'a T> {
     })
 }
 
-/// The types of a project by name.
+/// Types of a project, by name.
 #[derive(Debug, Default)]
 pub struct Types(HashMap<String, Arc<WorkItemType>>);
 
 impl Types {
-    /// The category of a state of a type, where both are known.
+    /// Returns the category of a state of a type; `None` if the type or the state is unknown.
     #[must_use]
     pub fn categoria(&self, tipo: &str, state: &str) -> Option<Categoria> {
         any_case(&self.find(tipo)?.states, state).copied()
     }
 
-    /// The states of a type, by the name that processes know it by or by its own.
+    /// Returns the states of a type, which is found by the name that processes use or by its own name.
     #[must_use]
     pub fn states_of(&self, tipo: &str) -> Option<HashMap<String, Categoria>> {
         let is_it = |known: &&Arc<WorkItemType>| {
@@ -58,7 +59,7 @@ impl Types {
         any_case(&self.0, tipo)
     }
 
-    /// Types that have the same closed states, with those states; every type once.
+    /// Returns the types grouped by their closed states; every type appears once.
     #[must_use]
     pub fn by_closed_states(&self) -> BTreeMap<Vec<String>, Vec<String>> {
         let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();

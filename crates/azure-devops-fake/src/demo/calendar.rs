@@ -12,7 +12,7 @@ const SPRINT: u64 = 14;
 /// A Monday on which a sprint began.
 const FIRST_MONDAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 1, 5).unwrap();
 
-/// Id of the current sprint of each project; the others have the numbers beside it.
+/// Returns the id of a sprint: `offset` is 0 for the current one, negative for past ones.
 fn id(demo: &DemoProject, offset: i64) -> Uuid {
     let current: u128 = match demo.id {
         id if id == PORTAL.id => 0xa4a4_a4a4_9999_4c3c_8d4d_7070_7070_7070,

@@ -1,4 +1,4 @@
-//! Faults, delays and answers that are held back.
+//! Faults, delays and held responses of the fake.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use tokio::sync::watch;
 use super::FakeAzure;
 use crate::fault::Fault;
 
-/// Holds answers back until it is dropped.
+/// Holds responses back until it is dropped.
 #[derive(Debug)]
 pub struct Hold(#[expect(dead_code, reason = "its end is the signal")] watch::Sender<()>);
 
 impl FakeAzure {
-    /// Makes every request of an operation (`*`: of all) of an organisation meet a fault.
+    /// Adds a fault to all requests of an operation (`*`: all operations) of an organisation.
     pub fn fault(&self, org: &str, operation: &str, fault: Fault) {
         self.fault_times(org, operation, fault, usize::MAX);
     }
 
-    /// Makes the next `times` requests of an operation meet a fault.
+    /// Adds a fault to the next `times` requests of an operation.
     pub fn fault_times(&self, org: &str, operation: &str, fault: Fault, times: usize) {
         let operation = operation.to_owned();
         self.with_org(org, |org| org.faults.insert(operation, (fault, times)));
     }
 
-    /// Returns the number of requests of an operation that will still meet its fault.
+    /// Returns the number of requests of an operation that its fault still affects.
     #[must_use]
     pub fn faults_left(&self, org: &str, operation: &str) -> usize {
         self.with_org(org, |org| {
@@ -31,30 +31,31 @@ impl FakeAzure {
         })
     }
 
-    /// Makes every request with a token meet a fault.
+    /// Adds a fault to all requests with a token.
     pub fn answer_token(&self, token: &str, fault: Fault) {
         self.answer_token_at(token, "*", fault);
     }
 
-    /// Makes every request with a token for an operation meet a fault.
+    /// Adds a fault to all requests with a token for an operation.
     pub fn answer_token_at(&self, token: &str, operation: &str, fault: Fault) {
         let key = (token.to_owned(), operation.to_owned());
         self.shared.world().token_faults.insert(key, fault);
     }
 
-    /// Delays answers to requests with a token; their effect is immediate. Azure DevOps delays an identity
-    /// that sends too many requests.
+    /// Delays the responses to requests with a token; the requests are executed immediately. Azure DevOps
+    /// delays an identity that sends too many requests.
     pub fn delay_token(&self, token: &str, delay: Duration) {
         self.shared.world().token_delays.insert(token.to_owned(), delay);
     }
 
-    /// Holds all answers of an organisation back until the returned value is dropped.
+    /// Holds all responses of an organisation back until the returned value is dropped.
     #[must_use]
     pub fn hold(&self, org: &str) -> Hold {
         self.hold_operation(org, "*")
     }
 
-    /// Holds the answers of one operation back. Requests are carried out at once.
+    /// Holds the responses of one operation back until the returned value is dropped. Requests are executed
+    /// immediately.
     #[must_use]
     pub fn hold_operation(&self, org: &str, operation: &str) -> Hold {
         let (sender, held) = watch::channel(());
@@ -62,7 +63,7 @@ impl FakeAzure {
         Hold(sender)
     }
 
-    /// Ends all faults and delays.
+    /// Removes all faults and delays.
     pub fn heal(&self) {
         let mut world = self.shared.world();
         world.token_faults.clear();

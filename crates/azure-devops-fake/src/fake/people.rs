@@ -9,7 +9,7 @@ use super::FakeAzure;
 use crate::world::Person;
 
 impl FakeAzure {
-    /// Adds a member of these organisations.
+    /// Creates a person who is a member of these organisations.
     pub fn person(&self, name: &str, orgs: &[&str]) -> Person {
         let person = Person::new(name);
         for org in orgs {
@@ -18,15 +18,15 @@ impl FakeAzure {
         person
     }
 
-    /// Makes a person a member of one more organisation.
+    /// Adds a person to one more organisation.
     pub fn join(&self, person: &Person, org: &str) {
         self.with_org(org, |org| org.people.push(person.clone()));
     }
 
-    /// Returns the person behind a PAT, as an organisation knows them.
+    /// Returns the person of a PAT, as stored in an organisation.
     ///
     /// # Panics
-    /// When the PAT is unknown, or its person is no member of the organisation.
+    /// Panics if the PAT is unknown, or its person is not a member of the organisation.
     #[must_use]
     pub fn person_of(&self, token: &str, org: &str) -> Person {
         let id = self.shared.world().pats.get(token).copied();
@@ -47,7 +47,7 @@ impl FakeAzure {
         }
     }
 
-    /// Returns a new PAT of a person, good in all organisations of theirs.
+    /// Creates a PAT of a person, valid in all organisations of the person.
     #[must_use]
     pub fn pat(&self, person: &Person) -> String {
         let token = format!("pat{}AZDO", Uuid::new_v4().simple());
@@ -60,12 +60,12 @@ impl FakeAzure {
         self.shared.world().pats.insert(token.to_owned(), person.id);
     }
 
-    /// Gives a PAT a second owner: the same person under the id of other organisations.
+    /// Adds a second owner to a PAT: the same person under the id of other organisations.
     pub fn also(&self, token: &str, person: &Person) {
         self.shared.world().aliases.insert(token.to_owned(), person.id);
     }
 
-    /// Returns a new access token of a person, in the form of a JWT.
+    /// Creates an access token of a person, in the form of a JWT.
     #[must_use]
     pub fn access_token(&self, person: &Person) -> String {
         let token = format!(
@@ -76,7 +76,7 @@ impl FakeAzure {
         token
     }
 
-    /// Returns a new access token as Azure DevOps itself signs them: RS256, with the `iss` of app tokens.
+    /// Creates an access token as signed by Azure DevOps itself: RS256, with the `iss` of app tokens.
     #[must_use]
     pub fn azure_devops_token(&self, person: &Person) -> String {
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -94,7 +94,7 @@ impl FakeAzure {
         token
     }
 
-    /// Accepts a text as an access token of a person, whatever its form.
+    /// Registers any text as an access token of a person.
     pub fn accept(&self, token: &str, person: &Person) {
         let tokens = &mut self.shared.world().access_tokens;
         tokens.insert(token.to_owned(), person.id);

@@ -15,10 +15,10 @@ impl FakeAzure {
         self.shared.world().orgs.insert(name.to_owned(), Org::default());
     }
 
-    /// Renames an organisation; its old name is free.
+    /// Renames an organisation; its old name becomes free.
     ///
     /// # Panics
-    /// When no organisation has the old name.
+    /// Panics if no organisation has the old name.
     pub fn rename(&self, name: &str, new: &str) {
         let mut world = self.shared.world();
         let Some(org) = world.orgs.remove(name) else {
@@ -27,12 +27,12 @@ impl FakeAzure {
         world.orgs.insert(new.to_owned(), org);
     }
 
-    /// Makes an organisation public: it answers requests without a member's token with 200.
+    /// Makes an organisation public, so that requests without a member's token get 200.
     pub fn make_public(&self, name: &str) {
         self.with_org(name, |org| org.public = true);
     }
 
-    /// Plays a server of another version.
+    /// Sets the server version that the fake simulates.
     pub fn play(&self, server: Server) {
         self.shared.world().server = server;
     }
@@ -56,10 +56,10 @@ impl FakeAzure {
         self.with_org(org, |org| edit(&mut org.projects));
     }
 
-    /// Renames a project, on its work items, too.
+    /// Renames a project, also in its work items.
     ///
     /// # Panics
-    /// When no project has this id.
+    /// Panics if no project has this id.
     pub fn rename_project(&self, org: &str, id: Uuid, new: &str) {
         self.with_org(org, |org| {
             let Some(project) = org.projects.iter_mut().find(|project| project.id == id) else {
@@ -71,7 +71,7 @@ impl FakeAzure {
         });
     }
 
-    /// Adds a team of a project, whose work items are those under `project\\name`. Returns its id.
+    /// Adds a team of a project, with the work items below the area `project\\name`. Returns its id.
     pub fn team(&self, org: &str, project: &Project, name: &str, members: &[Uuid]) -> Uuid {
         let id = Uuid::new_v4();
         let team = Team {
@@ -86,10 +86,10 @@ impl FakeAzure {
         id
     }
 
-    /// Gives a team the work items whose `field` has one of these values.
+    /// Assigns a team the work items whose `field` has one of these values.
     ///
     /// # Panics
-    /// When no team has this id.
+    /// Panics if no team has this id.
     pub fn team_field(&self, org: &str, team: Uuid, field: &str, areas: &[String]) {
         self.with_org(org, |org| {
             let Some(team) = org.teams.iter_mut().find(|known| known.id == team) else {
@@ -136,13 +136,13 @@ impl FakeAzure {
         self.edit_work_items(org, |work_items| work_items.add(new))
     }
 
-    /// Changes the work items of an organisation, as people do in its web portal, or reads them.
+    /// Changes or reads the work items of an organisation; changes count as made in the web portal.
     pub fn edit_work_items<T>(&self, org: &str, edit: impl FnOnce(&mut WorkItems) -> T) -> T {
         self.with_org(org, |org| edit(&mut org.work_items))
     }
 
-    /// Restores a work item from a backup: its last `count` revisions are lost, but the first one stays. Late
-    /// requests are lost with the server that had them.
+    /// Restores a work item from a backup: its last `count` revisions are lost, except the first revision.
+    /// Delayed requests are lost, too, because the server that held them is gone.
     pub fn restore_backup(&self, org: &str, id: i32, count: usize) {
         self.with_org(org, |org| {
             org.restores += 1;

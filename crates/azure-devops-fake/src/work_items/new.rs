@@ -1,18 +1,18 @@
-//! Work items in the making.
+//! Builder of work items.
 
 use serde_json::{Map, Value, json};
 
 use super::SCHEDULING;
 use crate::world::Person;
 
-/// Builds a work item.
+/// Builder of a work item.
 #[derive(Debug, Clone)]
 pub struct NewWorkItem {
     pub(super) fields: Map<String, Value>,
 }
 
 impl NewWorkItem {
-    /// Returns an open task of a project, without hours.
+    /// Creates an open task of a project, without hours.
     #[must_use]
     pub fn task(project: &str) -> Self {
         Self { fields: Map::new() }
@@ -50,7 +50,7 @@ impl NewWorkItem {
         self.with("System.Parent", json!(parent))
     }
 
-    /// Assigns it to a person.
+    /// Assigns the work item to a person.
     #[must_use]
     pub fn of(self, person: &Person) -> Self {
         self.with("System.AssignedTo", person.reference(person.id))

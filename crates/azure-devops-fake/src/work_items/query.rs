@@ -1,4 +1,4 @@
-//! Answers to queries in WIQL.
+//! Responses to queries in WIQL.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use crate::reply::{FakeResponse, error, json_of, no_project, text_of, with_statu
 use crate::wiql::{Query, Subject};
 use crate::world::Org;
 
-/// Maximum number of links in an answer, against circles of parents.
+/// Maximum number of links in a response, against cycles of parents.
 const MOST_LINKS: usize = 50_000;
 
-/// Answers with the work items that match, the last changed first, or with links to all their parents.
+/// Responds with the matching work items, the last changed first, or with links to all their parents.
 pub(crate) fn query(org: &Org, project: Option<&str>, top: usize, body: &[u8]) -> FakeResponse {
     let body = json_of(body)?;
     let query = match Query::parse(text_of(&body, "query")?) {
@@ -73,7 +73,7 @@ fn parent_of(fields: &Fields) -> Option<i32> {
     i32::try_from(fields.get("System.Parent")?.as_i64()?).ok()
 }
 
-/// Returns each match, followed by a link for each step to its topmost parent.
+/// Returns each match, followed by one link per step up to its topmost parent.
 fn links(items: &BTreeMap<i32, Item>, found: &[i32]) -> Vec<Value> {
     let mut links = Vec::new();
     for id in found {

@@ -1,4 +1,4 @@
-//! Answers with work items and with their revisions.
+//! Responses with work items and with their revisions.
 
 use axum::body::Body;
 use axum::http::Response;
@@ -12,7 +12,8 @@ use crate::world::Org;
 /// Maximum number of work items in a batch.
 const LARGEST_BATCH: usize = 200;
 
-/// Returns a work item in the form of an answer. Hosted organisations have the project's id in the address.
+/// Returns a work item in the form of a response. For hosted organisations the address contains the project
+/// id.
 pub(super) fn as_json(org: &Org, id: i32, rev: usize, fields: &Fields, wanted: Option<&[&str]>) -> Value {
     let project = org
         .projects
@@ -39,7 +40,7 @@ pub(super) fn as_json(org: &Org, id: i32, rev: usize, fields: &Fields, wanted: O
     json!({ "id": id, "rev": rev, "fields": fields, "url": url })
 }
 
-/// Returns a whole work item, with the links that lists and parts of work items lack.
+/// Returns a complete work item, with the links that lists and partial work items lack.
 pub(super) fn whole(org: &Org, id: i32, rev: usize, fields: &Fields) -> Value {
     let mut json = as_json(org, id, rev, fields, None);
     let url = json["url"].clone();
@@ -52,7 +53,7 @@ pub(super) fn whole(org: &Org, id: i32, rev: usize, fields: &Fields) -> Value {
     json
 }
 
-/// Returns a person as `Name <account>`, and all else as it is.
+/// Returns a person as `Name <account>`, and any other value unchanged.
 fn as_text(value: &Value) -> Value {
     match (value["displayName"].as_str(), value["uniqueName"].as_str()) {
         (Some(name), Some(account)) => json!(format!("{name} <{account}>")),
@@ -60,7 +61,7 @@ fn as_text(value: &Value) -> Value {
     }
 }
 
-/// Returns the answer about a work item that does not exist, or that the caller may not read.
+/// Returns the response for a work item that does not exist or that the caller may not read.
 pub(super) fn gone(id: i32) -> Response<Body> {
     error(
         404,
@@ -69,7 +70,7 @@ pub(super) fn gone(id: i32) -> Response<Body> {
     )
 }
 
-/// Answers with one work item.
+/// Responds with one work item.
 pub(crate) fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> FakeResponse {
     let id: i32 = parsed(id)?;
     let wanted: Option<Vec<&str>> = fields.map(|fields| fields.split(',').collect());
@@ -87,7 +88,7 @@ pub(crate) fn read(org: &Org, by: Uuid, id: &str, fields: Option<&str>) -> FakeR
     Ok(with_status(200, &body))
 }
 
-/// Answers with one revision of a work item.
+/// Responds with one revision of a work item.
 pub(crate) fn revision(org: &Org, by: Uuid, id: &str, rev: &str) -> FakeResponse {
     let (id, rev): (i32, usize) = (parsed(id)?, parsed(rev)?);
     let item = org.work_items.readable(id, by);
@@ -98,7 +99,7 @@ pub(crate) fn revision(org: &Org, by: Uuid, id: &str, rev: &str) -> FakeResponse
     })
 }
 
-/// Answers with a page of the revisions of a work item.
+/// Responds with a page of the revisions of a work item.
 pub(crate) fn revisions(org: &Org, by: Uuid, id: &str, top: usize, skip: usize) -> FakeResponse {
     let id: i32 = parsed(id)?;
     let Some(item) = org.work_items.readable(id, by) else {
@@ -111,7 +112,7 @@ pub(crate) fn revisions(org: &Org, by: Uuid, id: &str, top: usize, skip: usize) 
     Ok(list(&value))
 }
 
-/// Answers with many work items, `null` for each that the caller may not read.
+/// Responds with several work items, and `null` for each one that the caller may not read.
 pub(crate) fn batch(org: &Org, by: Uuid, body: &[u8]) -> FakeResponse {
     let body = json_of(body)?;
     let ids = list_of(&body, "ids")?;

@@ -25,16 +25,16 @@ pub(crate) struct Type {
     pub(super) gaps: Gaps,
 }
 
-/// Lists the parts that answers about a type lack.
+/// Parts that the responses about a type lack.
 #[derive(Debug, Clone, Default)]
 pub struct Gaps {
-    /// The list of types has no `fields`.
+    /// `true` if the list of types lacks `fields`.
     pub fields: bool,
-    /// The list of types has no `states`.
+    /// `true` if the list of types lacks `states`.
     pub states: bool,
-    /// The list gives this state `category: null`.
+    /// State that has `category: null` in the list.
     pub category_of: Option<&'static str>,
-    /// The answer with the type alone has the same gaps.
+    /// `true` if the response with this type alone has the same gaps.
     pub also_by_name: bool,
 }
 
@@ -100,7 +100,7 @@ fn types_of<'a>(org: &'a Org, project: &str) -> &'a HashMap<String, Type> {
     org.work_items.types_of(name)
 }
 
-/// Returns a type as the list gives it (`listed`), or alone.
+/// Returns a type as in the list (`listed`), or as in the response with this type alone.
 fn as_json(name: &str, known: &Type, listed: bool) -> Value {
     let gaps = &known.gaps;
     let state = |(name, category): &(String, String)| {
@@ -138,7 +138,7 @@ fn no_type(name: &str) -> Response<Body> {
     )
 }
 
-/// Answers with all types of a project.
+/// Responds with all types of a project.
 pub(crate) fn list_types(org: &Org, project: &str) -> Response<Body> {
     let types = types_of(org, project).iter();
     let value: Vec<Value> = types.map(|(name, known)| as_json(name, known, true)).collect();
@@ -153,7 +153,7 @@ pub(crate) fn one_type(org: &Org, project: &str, name: &str) -> Response<Body> {
     }
 }
 
-/// Answers with the states of a type.
+/// Responds with the states of a type.
 pub(crate) fn type_states(org: &Org, project: &str, name: &str) -> Response<Body> {
     let Some(known) = types_of(org, project).get(name) else {
         return no_type(name);
@@ -163,7 +163,7 @@ pub(crate) fn type_states(org: &Org, project: &str, name: &str) -> Response<Body
     list(&value)
 }
 
-/// Answers with the states of a type in a process, given by reference name.
+/// Responds with the states of a type in a process; the type is given by its reference name.
 pub(crate) fn process_states(org: &Org, process: &str, reference: &str) -> Response<Body> {
     let name = reference.rsplit('.').next().unwrap_or(reference);
     let project = org.projects.iter().find(|project| project.process.id == process);

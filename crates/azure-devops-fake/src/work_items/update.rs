@@ -1,4 +1,4 @@
-//! JSON Patch of a work item, with its test of the revision and with the rules of the process.
+//! JSON Patch of a work item, with its revision test and the rules of the process.
 
 use axum::body::Body;
 use axum::http::Response;
@@ -10,7 +10,7 @@ use crate::reply::{FakeResponse, Malformed, error, json_of, parsed, text_of, wit
 use crate::store;
 use crate::world::{Org, Person};
 
-/// Changes a work item. Without a person the change is checked and not stored.
+/// Changes a work item. Without a person the change is only validated.
 pub(crate) fn update(
     org: &mut Org,
     person: Option<&Person>,
@@ -41,10 +41,10 @@ pub(crate) fn update(
     Ok(with_status(200, &whole(org, id, item.rev(), item.fields())))
 }
 
-/// Lists new values by reference name.
+/// New values by reference name.
 type Changes = Vec<(String, Value)>;
 
-/// Returns the changes of a patch, or the answer that refuses it.
+/// Returns the changes of a patch. The inner error is the response that rejects the patch.
 fn changes(
     org: &Org,
     by: Uuid,
@@ -86,7 +86,7 @@ fn changes(
     Ok(Ok(changes))
 }
 
-/// Returns TF401320: a rule of the process refuses a field.
+/// Returns the error TF401320 for a field that a rule of the process rejects.
 pub(crate) fn rule_violation(field: &str, flags: &str) -> Response<Body> {
     let body = json!({
         "$id": "1",

@@ -1,4 +1,4 @@
-//! What many callers, failures and time make of a negotiation.
+//! Tests of a negotiation with many callers, failures and expiry.
 
 use std::sync::atomic::AtomicUsize;
 
