@@ -1,8 +1,8 @@
 //! Authentication of callers and their organisations.
 //!
-//! `unverified_token` parses the request's headers, `app_token` verifies tokens of the extension, `membership`
-//! calls the organisations and caches their answers, `verifier` decides, and `administrators` determines the
-//! administered organisations.
+//! `unverified_token` parses the request's headers, `app_token` verifies tokens of the extension,
+//! `membership` calls the organisations and caches their answers, `verifier` decides, and `administrators`
+//! determines the administered organisations.
 
 mod admin;
 mod administrators;

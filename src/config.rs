@@ -3,31 +3,34 @@
 //! The environment takes precedence over `.env`. All problems are reported together, each with the variable,
 //! the fault and an example.
 //!
-//! Only [`mod@env`] reads the environment. README and `.env.example` list the variables.
+//! Only the crate `aponta-env` reads the environment. README and `.env.example` list the variables.
 
 pub mod apontamentos;
 pub mod auth;
 pub mod azure_devops;
 pub mod database;
-pub mod env;
+#[cfg(test)]
+mod env_tests;
 pub mod http;
 pub mod log;
+#[cfg(test)]
+mod secret_file_tests;
 pub mod telemetry;
 pub mod vault;
 
 pub use crate::telemetry::{LogConfig, LogFormat, TraceConfig};
 use std::fmt;
 
+use aponta_env as env;
+use aponta_env::Reader;
+pub use aponta_env::{Env, Problem, Problems, SECRETS};
 pub use apontamentos::{ApontamentosConfig, WhenUpstreamDown, WriteBackConfig};
 pub use auth::{AdminEntry, AdminName, AuthConfig, AuthMode};
 pub use azure_devops::{AzureDevOpsConfig, FreshTimes};
 pub use database::{DatabaseConfig, Identifier, postgres_url};
-pub use env::{Env, Problem, Problems, SECRETS};
 pub use http::{HttpConfig, RateLimitConfig};
 pub use telemetry::TelemetryConfig;
 pub use vault::VaultConfig;
-
-use env::Reader;
 
 /// Configuration of `aponta serve`.
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! The organisation of `aponta dev`, over HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use azure_devops_fake::FakeAzure;
 use azure_devops_fake::demo::{ORGANIZATION, SERVICE_PAT, plant};
 use chrono::NaiveDate;

@@ -19,6 +19,7 @@ const RULES: &[(&str, &str)] = &[
         "domain",
         "base64 chrono chrono-tz form_urlencoded secrecy serde sqlx url uuid",
     ),
+    ("env", "dotenvy"),
     (
         "fields",
         "aponta-domain chrono secrecy serde_json utoipa uuid validator",

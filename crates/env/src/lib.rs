@@ -38,8 +38,14 @@ impl Env {
                 env.variables.insert(name, value);
             }
         }
-        files::resolve(&mut env);
-        env
+        env.with_files()
+    }
+
+    /// Reads the files that variables `NAME_FILE` name.
+    #[must_use]
+    pub fn with_files(mut self) -> Self {
+        files::resolve(&mut self);
+        self
     }
 
     /// Creates an environment of exactly these variables.
@@ -85,7 +91,9 @@ impl Env {
         })
     }
 
-    fn from_file(path: &Path) -> Self {
+    /// Reads a file of lines `NAME=value`; a file that does not exist has none.
+    #[must_use]
+    pub fn from_file(path: &Path) -> Self {
         let mut env = Self::default();
         let entries = match dotenvy::from_path_iter(path) {
             Ok(entries) => entries,
@@ -159,13 +167,15 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// Reads typed values and collects all problems instead of stopping at the first one.
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     env: &'a Env,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(env: &'a Env) -> Self {
+    /// Creates a reader of these variables; a `.env` that could not be read to its end is its first problem.
+    #[must_use]
+    pub fn new(env: &'a Env) -> Self {
         let mut reader = Self {
             env,
             problems: Vec::new(),
@@ -176,24 +186,28 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+    /// Returns the value of a variable; see [`Env::get`].
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a str> {
         self.env.get(name)
     }
 
     /// Returns `true` if the variable has a value or an unusable file. An unusable file is reported on its
     /// own, and a second problem "is required" would mislead the operator.
-    pub(super) fn is_given(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn is_given(&self, name: &str) -> bool {
         self.get(name).is_some() || self.env.unusable.iter().any(|file| file.secret == name)
     }
 
     /// Adds the problems of the secret files of variables with this prefix.
-    pub(super) fn check_files(&mut self, prefix: &str) {
+    pub fn check_files(&mut self, prefix: &str) {
         let ours = self.env.unusable.iter();
         let ours = ours.filter(|file| file.secret.starts_with(prefix));
         self.problems.extend(ours.map(Unusable::problem));
     }
 
-    pub(super) fn problem(&mut self, variable: &str, problem: &str, example: &str) {
+    /// Records a problem of a variable. The text must not quote a secret.
+    pub fn problem(&mut self, variable: &str, problem: &str, example: &str) {
         self.problems.push(Problem {
             variable: variable.to_owned(),
             problem: problem.to_owned(),
@@ -203,7 +217,7 @@ impl<'a> Reader<'a> {
 
     /// Returns the parsed value, or `default` if the variable is unset or invalid (an invalid value is
     /// recorded as a problem).
-    pub(super) fn parse<T>(
+    pub fn parse<T>(
         &mut self,
         name: &str,
         default: T,
@@ -221,7 +235,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a whole number from `min` to `max`.
-    pub(super) fn number<T>(&mut self, name: &str, default: T, min: T, max: T) -> T
+    pub fn number<T>(&mut self, name: &str, default: T, min: T, max: T) -> T
     where
         T: FromStr + PartialOrd + fmt::Display + Copy,
     {
@@ -234,17 +248,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a duration in whole seconds from `min` to `max`.
-    pub(super) fn seconds(&mut self, name: &str, default: u64, min: u64, max: u64) -> Duration {
+    pub fn seconds(&mut self, name: &str, default: u64, min: u64, max: u64) -> Duration {
         Duration::from_secs(self.number(name, default, min, max))
     }
 
     /// Reads a duration in whole milliseconds from `min` to `max`.
-    pub(super) fn millis(&mut self, name: &str, default: u64, min: u64, max: u64) -> Duration {
+    pub fn millis(&mut self, name: &str, default: u64, min: u64, max: u64) -> Duration {
         Duration::from_millis(self.number(name, default, min, max))
     }
 
     /// Reads a boolean in the spellings that the FastAPI service accepted.
-    pub(super) fn boolean(&mut self, name: &str, default: bool) -> bool {
+    pub fn boolean(&mut self, name: &str, default: bool) -> bool {
         self.parse(
             name,
             default,
@@ -258,7 +272,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a comma-separated list; blank parts are skipped.
-    pub(super) fn list<T>(
+    pub fn list<T>(
         &mut self,
         name: &str,
         default: Vec<T>,
@@ -282,7 +296,11 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
+    /// Returns `value` if no problem was recorded.
+    ///
+    /// # Errors
+    /// With all problems.
+    pub fn finish<T>(self, value: T) -> Result<T, Problems> {
         if self.problems.is_empty() {
             Ok(value)
         } else {
@@ -294,7 +312,10 @@ impl<'a> Reader<'a> {
 /// Checks that a list entry contains no other separator and no quotation mark, since such an entry would
 /// match nothing. The problem never quotes the entry, which may be a secret. A blank may be part of a name
 /// and is left to the entry's own check.
-pub(super) fn no_separator(entry: &str) -> Result<(), String> {
+///
+/// # Errors
+/// With the problem.
+pub fn no_separator(entry: &str) -> Result<(), String> {
     let named = |c: char| match c {
         ';' => Some("a semicolon"),
         '|' => Some("a vertical bar"),
@@ -316,128 +337,12 @@ pub(super) fn no_separator(entry: &str) -> Result<(), String> {
 }
 
 /// Checks that an entry contains no blank, for lists whose names never contain one.
-pub(super) fn no_blank(entry: &str) -> Result<(), String> {
+///
+/// # Errors
+/// With the problem.
+pub fn no_blank(entry: &str) -> Result<(), String> {
     if entry.contains(' ') {
         return Err("holds a blank (only commas separate entries)".to_owned());
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::arbitrary;
-
-    #[test]
-    fn a_broken_env_file_is_named_without_quoting_the_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
-        std::fs::write(&path, "API_PORT=8001\nDATABASE_PASSWORD 'hunter2\n").unwrap();
-        let env = Env::from_file(&path);
-        assert_eq!(env.get("API_PORT"), Some("8001"));
-        let problems = Reader::new(&env).finish(()).unwrap_err().to_string();
-        assert!(problems.contains("the line after API_PORT"), "{problems}");
-        assert!(!problems.contains("hunter2"), "{problems}");
-    }
-
-    #[test]
-    fn a_list_with_another_separator_than_a_comma_is_refused() {
-        let lists = [
-            ("TRUSTED_PROXIES", "10.0.0.0/8", "10.1.0.0/16"),
-            ("CORS_ORIGINS", "https://a.example", "https://b.example"),
-            ("AZURE_DEVOPS_ORG_PATS", "a=1234", "b=5678"),
-            (
-                "AZURE_EXTENSION_APP_ID",
-                "560de67c-a2e8-408a-86ae-be7ea6bd0b7a",
-                "560de67c-a2e8-408a-86ae-be7ea6bd0b7b",
-            ),
-            (
-                "AZURE_EXTENSION_SECRETS",
-                "s3cret-s3cret-s3cret-s3cret-s3cret",
-                "s3cret-s3cret-s3cret-s3cret-s3cres",
-            ),
-            ("ADMIN_USERS", "a@x", "b@x"),
-            ("WORK_ITEM_TYPES", "Task", "Bug"),
-            ("WRITEBACK_ORG_MODES", "a=off", "b=delta"),
-            (
-                "PAT_ENCRYPTION_KEYS",
-                "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
-                "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
-            ),
-        ];
-        let separators = [
-            (",", None),
-            (", ", None),
-            (";", Some("a semicolon")),
-            ("; ", Some("a semicolon")),
-            ("\n", Some("a line break")),
-            ("\u{a0}", Some("a special blank")),
-            (" ", Some("a blank")),
-        ];
-        for (name, one, other) in lists {
-            for (separator, named) in separators {
-                // The name of a work item type may consist of two words.
-                if separator == " " && name == "WORK_ITEM_TYPES" {
-                    continue;
-                }
-                let env = Env::from_pairs([
-                    ("DATABASE_HOST", "db"),
-                    ("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/contoso"),
-                ]);
-                let env = env.with(name, format!("{one}{separator}{other}"));
-                let problem = super::super::Config::load(&env)
-                    .err()
-                    .map(|problems| problems.to_string());
-                let text = problem.as_deref().unwrap_or_default();
-                assert_eq!(problem.is_some(), named.is_some(), "{name} {separator:?}: {text}");
-                assert!(
-                    text.contains(named.unwrap_or_default()),
-                    "{name} {separator:?}: {text}"
-                );
-                assert!(!text.contains("s3cret") && !text.contains("1234"), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn blank_means_unset() {
-        let env = Env::from_pairs([("API_PORT", "  ")]);
-        assert_eq!(Reader::new(&env).number("API_PORT", 8000_u16, 1, 9000), 8000);
-    }
-    /// Generates lines of `.env`, valid and broken ones, each with a text that must not be disclosed.
-    fn file() -> impl Strategy<Value = String> {
-        let around = (arbitrary::text(), arbitrary::text());
-        let secret = around.prop_map(|(a, b)| format!("{a}c4n4ry{b}").replace(['\n', '\r'], " "));
-        let line = (prop::option::weighted(0.7, "(export )?[A-Z_]{1,9} ?="), secret)
-            .prop_map(|(name, secret)| format!("{}{secret}", name.unwrap_or_else(|| "broken ".to_owned())));
-        prop::collection::vec(line, 0..5).prop_map(|lines| lines.join("\n"))
-    }
-
-    proptest! {
-        #[test]
-        fn no_env_file_is_quoted(file in file()) {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join(".env");
-            std::fs::write(&path, file).unwrap();
-            if let Err(problems) = Reader::new(&Env::from_file(&path)).finish(()) {
-                let printed = format!("{problems} {problems:?}");
-                prop_assert!(!printed.contains("c4n4ry"), "{}", printed);
-                prop_assert_eq!(problems.variables(), [FILE]);
-            }
-        }
-
-        #[test]
-        fn a_plain_line_is_its_value(values in prop::collection::vec("[A-Za-z0-9:/@.,_-]{1,20}", 1..5)) {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join(".env");
-            let lines: Vec<String> = values.iter().enumerate().map(|(n, value)| format!("V{n}={value}")).collect();
-            std::fs::write(&path, lines.join("\n")).unwrap();
-            let env = Env::from_file(&path);
-            for (n, value) in values.iter().enumerate() {
-                prop_assert_eq!(env.get(&format!("V{n}")), Some(value.as_str()));
-            }
-        }
-    }
 }
