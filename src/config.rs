@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_environment_lacks_a_database_and_an_organisation() {
+    fn empty_environment_lacks_a_database_and_an_organisation() {
         let problems = Config::load(&Env::from_pairs([])).unwrap_err();
         assert_eq!(problems.variables(), ["DATABASE_URL", "AZURE_DEVOPS_ORG_URL"]);
     }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_come_at_once() {
+    fn config_with_many_problems_lists_all() {
         let problems = Config::load(&Env::from_pairs([
             ("ENVIRONMENT", "prod"),
             ("API_PORT", "eighty"),

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dead_connection_is_the_databases_trouble_and_a_missing_row_is_ours() {
+    fn dead_connection_is_unavailable_and_missing_row_internal() {
         let eof = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
         assert!(matches!(Error::from(eof), Error::DatabaseUnavailable(_)));
         assert!(matches!(

@@ -109,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_right_token_names_its_user_and_a_changed_one_nobody(
+        fn valid_token_names_its_user_and_modified_one_fails(
             id in 1_u128..1 << 120, place: Index, byte in "[A-Za-z0-9_.-]",
         ) {
             let (user, tokens) = (Uuid::from_u128(id), tokens());
@@ -133,7 +133,7 @@ mod tests {
         /// Checks that a signed token proves a user only with the right issuer, audience and times, and only
         /// the user that it names.
         #[test]
-        fn what_is_signed_must_still_say_the_right_things(claims in arbitrary::mutated(&claims(Uuid::from_u128(7)))) {
+        fn signed_token_with_wrong_claims_is_refused(claims in arbitrary::mutated(&claims(Uuid::from_u128(7)))) {
             if !claims.is_object() {
                 return Ok(());
             }

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn bearer_and_basic_are_taken_apart_and_the_rest_is_absent() {
+    fn bearer_and_basic_are_parsed_and_others_absent() {
         assert_eq!(token("Bearer abc"), "token abc");
         assert_eq!(token("bEARER   abc "), "token abc");
         assert_eq!(token("Basic OnBhdA=="), "token pat");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_decides_what_is_tried_first() {
+    fn token_form_decides_the_first_scheme() {
         let of = |header: &str| match UnverifiedToken::from_authorization(header) {
             ParsedAuthorization::Token(presented) => presented,
             other => panic!("{other:?}"),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_tells_app_tokens_from_access_tokens() {
+    fn jwt_header_separates_app_and_access_tokens() {
         let ours = format!(r#"{{"iss":"{ISSUER}"}}"#);
         for (header, payload, expected) in [
             (r#"{"alg":"HS256"}"#, ours.as_str(), Some(Kind::AppToken)),
@@ -219,7 +219,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_header_holds_a_token_is_visible_and_from_it(
+        fn any_header_yields_a_visible_token_or_none(
             header in prop_oneof![
                 arbitrary::text(),
                 arbitrary::text().prop_map(|rest| format!("Bearer {rest}")),
@@ -241,7 +241,7 @@ mod tests {
         }
 
         #[test]
-        fn what_clients_send_is_read_back(token in "[!-~]{1,80}", user in "[^:\\pC]{0,10}", blanks in " {1,3}") {
+        fn sent_credential_is_read_back(token in "[!-~]{1,80}", user in "[^:\\pC]{0,10}", blanks in " {1,3}") {
             let read = |header: &str| match UnverifiedToken::from_authorization(header) {
                 ParsedAuthorization::Token(parsed) => Some(parsed.token().expose_secret().to_owned()),
                 _ => None,

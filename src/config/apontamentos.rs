@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_documentation() {
+    fn defaults_match_documentation() {
         let config = read(&[]).unwrap();
         assert_eq!(config.timezone, Tz::America__Fortaleza);
         assert_eq!(config.max_minutes_per_day, 1_440);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_value_is_named() {
+    fn invalid_value_names_its_variable() {
         let problems = read(&[
             ("APP_TIMEZONE", "Ceará"),
             ("MAX_MINUTES_PER_DAY", "1441"),

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mock_user_is_refused_in_production_and_off_loopback() {
+    fn mock_user_is_refused_in_production_and_off_loopback() {
         let off = ("AUTH_ENABLED", "false");
         let local = ("API_HOST", "127.0.0.1");
         let refused = Err(vec!["AUTH_ENABLED".to_owned()]);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_entry_that_can_never_match_is_refused() {
+    fn admin_entry_that_can_never_match_is_refused() {
         for (entries, why) in [
             ("a@x;b@x", "holds a semicolon"),
             ("a@x b@x", "holds a blank"),

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_organisation_comes_first_and_each_one_once() {
+    fn default_organisation_comes_first_and_each_one_once() {
         let found = load(&[
             ("AZURE_DEVOPS_ORG_URL", "https://dev.azure.com/Contoso/"),
             ("AZURE_DEVOPS_PAT", "one"),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn legacy_hosts_and_own_servers_are_understood() {
+    fn legacy_hosts_and_own_servers_are_parsed() {
         let only = |url| load(&[("AZURE_DEVOPS_ORG_URL", url)]).unwrap().remove(0);
         let legacy = only("https://contoso.visualstudio.com/DefaultCollection");
         assert_eq!(legacy.1, "https://dev.azure.com/contoso");
@@ -413,7 +413,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_organisation_never_has_another_host_than_its_address(
+        fn organisation_keeps_the_host_of_its_address(
             url in prop_oneof![
                 arbitrary::text().prop_map(|rest| format!("https://{rest}")),
                 ("https?", "(dev\\.azure\\.com|[a-z0-9.-]{1,9}\\.visualstudio\\.com|tfs\\.example:81|\\[::1\\])", arbitrary::text())

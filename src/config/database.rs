@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_url_lead_to_the_same_place() {
+    fn parts_and_url_give_the_same_address() {
         let parts = load(&[
             ("DATABASE_HOST", "db"),
             ("DATABASE_PORT", "6543"),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn an_sqlalchemy_address_is_understood() {
+    fn sqlalchemy_address_is_parsed() {
         let database = load(&[("DATABASE_URL", "postgresql+psycopg2://ana:x@db/gestao")]).unwrap();
         let options = PgConnectOptions::from_str(database.url.expose_secret()).unwrap();
         assert_eq!(options.get_host(), "db");
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_name_is_an_identifier() {
+    fn schema_name_is_an_identifier() {
         for good in ["api_aponta", "_x", "a1"] {
             assert!(Identifier::parse(good).is_ok(), "{good}");
         }

@@ -7,7 +7,7 @@ use super::Config;
 use crate::arbitrary;
 
 #[test]
-fn a_broken_env_file_is_named_without_quoting_the_line() {
+fn broken_env_file_is_named_without_quoting_the_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".env");
     std::fs::write(&path, "API_PORT=8001\nDATABASE_PASSWORD 'hunter2\n").unwrap();
@@ -19,7 +19,7 @@ fn a_broken_env_file_is_named_without_quoting_the_line() {
 }
 
 #[test]
-fn a_list_with_another_separator_than_a_comma_is_refused() {
+fn list_with_another_separator_than_a_comma_is_refused() {
     let lists = [
         ("TRUSTED_PROXIES", "10.0.0.0/8", "10.1.0.0/16"),
         ("CORS_ORIGINS", "https://a.example", "https://b.example"),
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn a_plain_line_is_its_value(values in prop::collection::vec("[A-Za-z0-9:/@.,_-]{1,20}", 1..5)) {
+    fn plain_line_is_its_value(values in prop::collection::vec("[A-Za-z0-9:/@.,_-]{1,20}", 1..5)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".env");
         let lines: Vec<String> = values.iter().enumerate().map(|(n, value)| format!("V{n}={value}")).collect();

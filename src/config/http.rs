@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_list_is_refused() {
+    fn open_list_is_refused() {
         for text in [
             "*",
             "null",

@@ -131,7 +131,7 @@ fn environment() -> impl Strategy<Value = BTreeMap<&'static str, String>> {
 
 proptest! {
     #[test]
-    fn no_environment_breaks_the_configuration_and_no_secret_is_shown(variables in environment()) {
+    fn any_environment_never_panics_nor_prints_secrets(variables in environment()) {
         let env = Env::from_pairs(variables.iter().map(|(name, value)| (*name, value.as_str())));
         let printed = match Config::load(&env) {
             Ok(config) => {
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn a_right_configuration_shows_none_of_its_secrets(secret in "[A-Za-z0-9]{34,40}", key: [u8; 32], plain in select(&["", "production"][..])) {
+    fn valid_configuration_prints_no_secret(secret in "[A-Za-z0-9]{34,40}", key: [u8; 32], plain in select(&["", "production"][..])) {
         use base64::Engine;
         let key = base64::engine::general_purpose::STANDARD.encode(key);
         let url = format!("postgres://ana:{secret}@db/aponta");
@@ -174,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn the_parts_of_a_database_lead_where_they_say(
+    fn database_parts_give_their_own_address(
         user in arbitrary::text(), password in arbitrary::text(), name in arbitrary::text(), port in 1_u16..,
         host in select(&["db", "10.0.0.7", "[::1]", "/run/postgresql"][..]),
     ) {
@@ -204,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn an_address_of_a_database_stays_one(
+    fn address_of_a_database_stays_one(
         text in prop_oneof![
             arbitrary::text(),
             ("postgres(ql)?(\\+[a-z0-9]{0,8})?", arbitrary::text()).prop_map(|(scheme, rest)| format!("{scheme}://{rest}")),
@@ -242,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn an_identifier_needs_no_quotes(text in prop_oneof![arbitrary::text(), "[a-z_][a-z0-9_]{0,66}", "pg_[a-z]{0,3}"]) {
+    fn identifier_needs_no_quotes(text in prop_oneof![arbitrary::text(), "[a-z_][a-z0-9_]{0,66}", "pg_[a-z]{0,3}"]) {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let expected = (1..=63).contains(&text.len())
             && text.chars().all(allowed)
@@ -255,7 +255,7 @@ proptest! {
     }
 
     #[test]
-    fn an_origin_that_matches_is_the_host_or_below_it(
+    fn origin_that_matches_is_the_host_or_below_it(
         pattern in prop_oneof![arbitrary::text().prop_map(|rest| format!("https://{rest}")), "https?://(\\*\\.)?[a-z]{1,3}\\.[a-z]{1,3}(:[0-9]{2,4})?/?"],
         labels in prop_oneof![arbitrary::text(), "([a-z0-9-]{1,4}\\.){0,3}", "evil\\.example[/@?#]"],
         origin in arbitrary::text(),
@@ -276,7 +276,7 @@ proptest! {
     }
 
     #[test]
-    fn a_vault_key_is_32_bytes_in_any_spelling(key: [u8; 32], text in arbitrary::text(), other in prop::collection::vec(any::<u8>(), 0..50)) {
+    fn vault_key_is_32_bytes_in_any_spelling(key: [u8; 32], text in arbitrary::text(), other in prop::collection::vec(any::<u8>(), 0..50)) {
         use base64::Engine;
         use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
         for spelling in [STANDARD.encode(key), STANDARD_NO_PAD.encode(key), URL_SAFE.encode(key), URL_SAFE_NO_PAD.encode(key)] {

@@ -93,7 +93,7 @@ fn empty_file_variable_counts_as_not_set() {
 }
 
 #[test]
-fn unusable_file_is_told_once_and_nothing_is_missed() {
+fn unusable_file_is_one_problem_without_missing_variables() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     assert!(problem_text(&at(CANARY)).contains("cannot be read: entity not found"));
@@ -120,7 +120,7 @@ fn unusable_file_is_told_once_and_nothing_is_missed() {
 }
 
 #[test]
-fn file_that_may_not_be_read_is_told() {
+fn unreadable_file_is_a_problem() {
     let (_folder, path) = folder_with(CANARY.as_bytes());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // The superuser can read the file despite its mode.
@@ -146,7 +146,7 @@ fn largest_file_is_read() {
 }
 
 #[test]
-fn commands_are_told_of_the_files_that_they_need() {
+fn commands_check_only_the_files_they_need() {
     let env = env_with("AZURE_DEVOPS_PAT_FILE", "/nowhere").with("DATABASE_URL", "postgres://db/a");
     assert!(Config::load(&env).is_err());
     assert!(Config::load_database(&env).is_ok());

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_stay_on_the_machine_unless_told_otherwise() {
+    fn metrics_listen_on_loopback_by_default() {
         let metrics = |pairs: &[_]| read(pairs).unwrap().metrics.map(|addr| addr.to_string());
         assert_eq!(metrics(&[]).as_deref(), Some("127.0.0.1:9464"));
         assert_eq!(metrics(&[("METRICS_ADDR", "off")]), None);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn invalid_endpoint_is_named() {
         let problems = read(&[
             ("METRICS_ADDR", "9464"),
             ("OTEL_TRACES_SAMPLER_ARG", "2"),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_collectors_key_is_not_shown() {
+    fn collector_key_is_not_printed() {
         let config = read(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2"),

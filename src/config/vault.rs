@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_32_bytes_in_either_alphabet() {
+    fn key_is_32_bytes_in_either_alphabet() {
         assert!(decode(&STANDARD.encode([0xff; 32])).is_ok());
         assert!(decode(&URL_SAFE.encode([0xff; 32])).is_ok());
         assert!(decode(STANDARD.encode([1; 32]).trim_end_matches('=')).is_ok());

@@ -141,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_body_is_json_or_refused_without_being_quoted(body in arbitrary::body(&json!({"canary": ["c4n4ry"]}))) {
+        fn body_is_json_or_refused_without_being_quoted(body in arbitrary::body(&json!({"canary": ["c4n4ry"]}))) {
             let bare = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
             match (parse_json(&body, &["canary"]), serde_json::from_slice::<Value>(bare)) {
                 (Ok(_), Ok(_)) => {}
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_takes_from_the_budget_as_it_arrives() {
+    async fn body_takes_from_the_budget_as_it_arrives() {
         let memory = BodyMemory::new(256 * KIB);
         let small = read(chunks(16), &memory).await.unwrap();
         assert_eq!(
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_beyond_the_limit_is_413_and_one_cut_short_400() {
+    async fn body_beyond_the_limit_is_413_and_one_cut_short_400() {
         let memory = BodyMemory::new(KIB);
         let limited = http_body_util::Limited::new(Body::from(vec![b' '; 3 * KIB]), KIB);
         let refused = read(Body::new(limited), &memory).await.unwrap_err();

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_cannot_choose_an_address() {
+    fn forwarded_header_of_untrusted_peer_is_ignored() {
         assert_eq!(ip_of("203.0.113.9:5", &["1.2.3.4"], &[]), "203.0.113.9");
         assert_eq!(
             ip_of("203.0.113.9:5", &["1.2.3.4"], &["10.0.0.0/8"]),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_hides_no_address() {
+    fn non_text_header_hides_no_address() {
         let mut headers = HeaderMap::new();
         headers.append("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
         headers.append(
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_subscriber_is_one_client() {
+    fn ipv6_subscriber_is_one_client() {
         let network = |text: &str| network_of(text.parse().unwrap());
         assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stranger_has_the_address_of_the_connection(peer in address(), lines in prop::collection::vec(arbitrary::header_bytes(), 0..3)) {
+        fn untrusted_peer_has_the_connection_address(peer in address(), lines in prop::collection::vec(arbitrary::header_bytes(), 0..3)) {
             let mut headers = HeaderMap::new();
             for line in &lines {
                 headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
@@ -161,7 +161,7 @@ mod tests {
 
         /// Appends the client's address as a proxy does: to the last line, or in a line of its own.
         #[test]
-        fn whatever_a_client_writes_the_address_that_the_proxy_saw_counts(
+        fn any_forwarded_header_yields_the_proxy_seen_address(
             client in address(), lines in prop::collection::vec(arbitrary::header_bytes(), 0..3), own_line: bool,
             shape in prop::sample::select(&["IP", "[IP]", "IP:PORT"][..]), inner in prop::option::of(Just("10.9.9.9")),
         ) {
@@ -187,7 +187,7 @@ mod tests {
         }
 
         #[test]
-        fn the_network_of_a_network_is_itself(ip in address()) {
+        fn network_of_a_network_is_itself(ip in address()) {
             prop_assert_eq!(network_of(network_of(ip)), network_of(ip));
         }
     }

@@ -220,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_tag_of_a_version_allows_that_version_alone(
+        fn tag_of_a_version_allows_that_version_alone(
             body in arbitrary::text(), at in moment(), other in moment(), before in "(W/)?\"[a-f0-9-]{0,9}\"",
         ) {
             let (_, etag) = Tagged::new(body, at).write().unwrap();
@@ -238,7 +238,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_if_match_holds_it_is_a_condition(header in arbitrary::header_bytes(), at in moment()) {
+        fn any_if_match_is_a_condition(header in arbitrary::header_bytes(), at in moment()) {
             let text = String::from_utf8_lossy(&header);
             let any = text.split(',').any(|tag| tag.trim() == "*");
             match if_match(&[&header]) {

@@ -78,7 +78,7 @@ mod tests {
         /// Checks that an invalid key is refused: counted as absent, it would turn a retry into a second
         /// request.
         #[test]
-        fn a_key_that_is_there_counts_or_is_refused(header in arbitrary::header_bytes(), key in "[a-z0-9-]{1,40}") {
+        fn present_key_is_valid_or_refused(header in arbitrary::header_bytes(), key in "[a-z0-9-]{1,40}") {
             match read(&[&header]) {
                 Ok(found) => prop_assert_eq!(found.0, Chave::parse(std::str::from_utf8(&header).unwrap())),
                 Err(error) => prop_assert!(matches!(error, Error::Invalid(_))),

@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_names_every_field() {
+    fn summary_names_every_field() {
         let error = |loc: &[&str], message: &str| FieldError {
             loc: loc.iter().map(|s| Segment::from(*s)).collect(),
             kind: "missing",

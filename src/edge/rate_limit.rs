@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_rate_that_the_configuration_takes_still_limits() {
+    fn largest_rate_that_the_configuration_takes_still_limits() {
         let largest = crate::config::http::RATE_MAX;
         let config = RateLimitConfig {
             per_second: largest,

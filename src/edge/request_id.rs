@@ -80,7 +80,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_id_that_stays_is_fit_for_a_log_line(header in arbitrary::header_bytes()) {
+        fn accepted_id_is_safe_in_a_log_line(header in arbitrary::header_bytes()) {
             if let Some(id) = id_left(&header) {
                 prop_assert!((1..=64).contains(&id.len()));
                 prop_assert!(id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b)));

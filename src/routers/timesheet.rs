@@ -244,7 +244,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ids_that_are_taken_are_those_that_were_written(text in prop_oneof![arbitrary::text(), "([0-9]{1,11}[, ]{0,3}){0,6}"]) {
+        fn accepted_ids_are_the_written_ones(text in prop_oneof![arbitrary::text(), "([0-9]{1,11}[, ]{0,3}){0,6}"]) {
             if let Ok(ids) = read_ids(&text) {
                 let written: Vec<i64> = parts(&text).map(|part| part.parse().unwrap()).collect();
                 prop_assert_eq!(ids.into_iter().map(i64::from).collect::<Vec<_>>(), written);

@@ -352,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_shows_the_ends_of_long_pats_only() {
+    fn mask_shows_the_ends_of_long_pats_only() {
         assert_eq!(mask("0123456789"), "**********");
         assert_eq!(mask("0123456789a"), "0123***789a");
         assert_eq!(mask(""), "");

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_picture_is_asked_for_once_an_hour() {
+    fn refused_picture_is_asked_for_once_an_hour() {
         let lasts = |avatar: &Avatar| {
             let key = (NomeOrganizacao::parse("contoso").unwrap(), "aad.x".to_owned());
             Lifetime.expire_after_create(&key, avatar, Instant::now())

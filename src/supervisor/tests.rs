@@ -23,7 +23,7 @@ impl Beginnings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_job_that_panics_once_begins_anew() {
+async fn job_that_panics_once_is_restarted() {
     let supervisor = Supervisor::default();
     let done = Arc::new(AtomicUsize::new(0));
     for job in Job::ALL {
@@ -55,7 +55,7 @@ async fn panics_in_a_row_double_the_pause_up_to_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_after_a_while_of_health_counts_as_the_first() {
+async fn panic_after_a_while_of_health_counts_as_the_first() {
     let (supervisor, begun) = (Supervisor::default(), Beginnings::default());
     let noted = begun.clone();
     supervisor.spawn(Job::VaultRefresh, move || {
@@ -75,7 +75,7 @@ async fn a_panic_after_a_while_of_health_counts_as_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_while_a_job_is_made_restarts_it_too() {
+async fn panic_during_creation_restarts_the_job() {
     let (supervisor, begun) = (Supervisor::default(), Beginnings::default());
     let noted = begun.clone();
     supervisor.spawn(Job::Gauges, move || {

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn adoption_gives_a_stranger_a_key_of_its_own() {
+    fn adoption_of_another_instance_gets_its_own_key() {
         let adopted = |known: &[OrganizacaoRegistrada]| decide(known, &nome("contoso"), THEIRS, true);
         let ours = row("contoso", "contoso", Some(OURS), &[]);
         let second = ChaveOrganizacao::nth_of(&nome("contoso"), 2);

@@ -29,7 +29,7 @@ fn rows() -> Vec<(String, String, [u16; 7])> {
 }
 
 #[test]
-fn the_table_names_every_operation_and_no_other() {
+fn access_table_names_exactly_the_operations() {
     let document = serde_json::to_value(aponta::app::openapi()).unwrap();
     let mut operations = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -51,7 +51,7 @@ fn the_table_names_every_operation_and_no_other() {
 }
 
 #[tokio::test]
-async fn every_operation_answers_each_kind_of_caller_as_the_table_says() {
+async fn every_operation_matches_the_access_table() {
     let tenants = Tenants::new().await;
     for (method, path, statuses) in rows() {
         let callers = [

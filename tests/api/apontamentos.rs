@@ -2,8 +2,8 @@
 //! `outbox.rs`.
 
 mod gone;
+mod moved_items;
 mod people;
-mod places;
 mod projetos;
 mod reads;
 mod rules;
@@ -27,7 +27,7 @@ fn keys(text: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn create_answers_the_whole_entry_with_every_key_of_the_contract() {
+async fn create_returns_every_key_of_the_contract() {
     let logging = Logging::new().await;
     let body = logging.body_with(&json!({"duracao": "1:40", "comentario": "  Revisão  ", "unknown": 1}));
     let reply = logging.post(&body).await;
@@ -68,7 +68,7 @@ async fn create_answers_the_whole_entry_with_every_key_of_the_contract() {
 }
 
 #[tokio::test]
-async fn an_update_changes_only_what_it_names_and_a_delete_removes() {
+async fn update_changes_named_fields_and_delete_removes() {
     let logging = Logging::new().await;
     let entry = logging.log("02:00").await;
     let changed = logging
@@ -119,7 +119,7 @@ async fn an_update_changes_only_what_it_names_and_a_delete_removes() {
 }
 
 #[tokio::test]
-async fn without_authentication_and_organisation_hours_are_logged_and_written_nowhere() {
+async fn create_without_organisation_writes_nothing_back() {
     let app = TestApp::new().await;
     let projeto = crate::support::data::projeto(&app.pool, "Portal").await;
     let atividade = app

@@ -5,6 +5,7 @@ mod crates;
 mod dependencies;
 mod imports;
 mod language;
+mod names;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -258,7 +259,7 @@ fn only_config_reads_the_environment() {
 }
 
 #[test]
-fn files_say_what_they_are_and_stay_short() {
+fn files_have_a_description_and_stay_short() {
     for (path, text) in source_files().into_iter().chain(crates::files()) {
         assert!(
             text.starts_with("//! "),

@@ -22,7 +22,7 @@ fn path_of(atividade: &Value) -> String {
 }
 
 #[tokio::test]
-async fn create_answers_the_whole_activity_and_get_finds_it_again() {
+async fn created_activity_is_returned_and_found() {
     let app = TestApp::new().await;
     let (b, a) = (projeto(&app.pool, "B").await, projeto(&app.pool, "A").await);
     let body =
@@ -113,7 +113,7 @@ async fn create_with_unknown_projects_names_them_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn all_failures_of_a_body_come_at_once() {
+async fn body_with_many_failures_lists_all() {
     let app = TestApp::new().await;
     let body = json!({"nome": "x".repeat(256), "descricao": 5, "ativo": "talvez", "ids_projetos": ["a", 7]});
     let reply = app.post(PATH, body).await;
@@ -191,7 +191,7 @@ async fn create_refuses_each_bad_body_with_422() {
 }
 
 #[tokio::test]
-async fn the_longest_name_fits() {
+async fn longest_name_fits() {
     let app = TestApp::new().await;
     let p = projeto(&app.pool, "P").await;
     let nome = "ã".repeat(255);

@@ -70,7 +70,7 @@ async fn every_write_leaves_an_entry_with_both_sides_and_the_request() {
 }
 
 #[tokio::test]
-async fn a_change_that_fails_leaves_no_entry() {
+async fn change_that_fails_leaves_no_entry() {
     let tenants = Tenants::new().await;
     let before = trail(&tenants, "").await.len();
     let body = json!({"nome": "a", "ids_projetos": [tenants.foreign]});

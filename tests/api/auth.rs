@@ -4,8 +4,8 @@ mod administrators;
 mod app_tokens;
 mod credentials;
 mod partial;
+mod proof_limit;
 mod secrets;
-mod strangers;
 
 use azure_devops_fake::{FakeAzure, Fault};
 use base64::Engine;
@@ -80,7 +80,7 @@ async fn d_04_pats_and_access_tokens_get_in_in_every_documented_form() {
 
 /// The table of what a bad credential looks like: status, sentence and upstream calls of each.
 #[tokio::test]
-async fn bad_credentials_are_401_however_azure_devops_words_it() {
+async fn bad_credentials_are_401_for_every_upstream_status() {
     let azure = FakeAzure::contoso().await;
     let app = TestApp::over(&azure, []).await;
     let cases: [(Fault, &str); 6] = [
@@ -186,7 +186,7 @@ const TROUBLE: [(Fault, u16, &str, &str); 16] = [
 
 /// Answers that say nothing about the token: never 401, never let in.
 #[tokio::test]
-async fn d_15_upstream_trouble_is_not_the_callers_fault() {
+async fn d_15_upstream_outage_is_not_401() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     for (fault, status, code, retry_after) in TROUBLE {
@@ -212,7 +212,7 @@ async fn d_15_upstream_trouble_is_not_the_callers_fault() {
 
 /// A slow organisation is waited for once and for a moment; what it says in the end counts.
 #[tokio::test]
-async fn a_slow_organisation_taxes_nobody_and_its_answer_is_kept() {
+async fn slow_organisation_delays_no_caller_and_is_cached() {
     let azure = FakeAzure::contoso().await;
     azure.organization("fabrikam");
     let ada = azure.person("Ada Example", &["contoso", "fabrikam"]);
@@ -239,7 +239,7 @@ async fn a_slow_organisation_taxes_nobody_and_its_answer_is_kept() {
 
 /// What cannot be told is neither a no nor another organisation.
 #[tokio::test]
-async fn an_organisation_that_cannot_tell_is_trouble_and_not_a_refusal() {
+async fn undecided_organisation_is_an_outage_not_a_refusal() {
     let azure = FakeAzure::contoso().await;
     azure.organization("fabrikam");
     azure.projects("fabrikam", 1);
@@ -261,7 +261,7 @@ async fn an_organisation_that_cannot_tell_is_trouble_and_not_a_refusal() {
 
 /// The first request may be cancelled: the question is asked once all the same.
 #[tokio::test]
-async fn a_caller_who_goes_away_leaves_the_question_running() {
+async fn cancelled_request_leaves_the_proof_running() {
     let azure = FakeAzure::contoso().await;
     let token = azure.pat(&azure.person("Ada Example", &["contoso"]));
     let app = TestApp::over(&azure, [("AZURE_DEVOPS_TIMEOUT_MS", "20000")]).await;
@@ -323,7 +323,7 @@ async fn d_06_only_members_of_the_organisation_get_in() {
 }
 
 #[tokio::test]
-async fn the_outage_of_one_organisation_keeps_nobody_else_out() {
+async fn outage_of_one_organisation_spares_others() {
     let azure = FakeAzure::contoso().await;
     azure.organization("fabrikam");
     let ada = azure.person("Ada Example", &["contoso"]);
@@ -339,7 +339,7 @@ async fn the_outage_of_one_organisation_keeps_nobody_else_out() {
 
 /// A wrong name in the vault, or an organisation that was deleted: it has no members.
 #[tokio::test]
-async fn an_organisation_that_does_not_exist_is_no_trouble() {
+async fn missing_organisation_is_ignored() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let app = TestApp::over(&azure, [("AZURE_DEVOPS_ORG_PATS", "ghost=x")]).await;
@@ -391,7 +391,7 @@ async fn d_05_every_caller_acts_as_themselves() {
 
 /// D-09: what callers name never leads a request elsewhere.
 #[tokio::test]
-async fn d_09_names_of_organisations_are_checked_before_any_url_is_built() {
+async fn d_09_organisation_names_are_checked_before_use() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let app = TestApp::over(&azure, []).await;
@@ -436,7 +436,7 @@ async fn of_two_credentials_the_first_counts() {
 }
 
 #[tokio::test]
-async fn the_mock_user_signs_what_it_creates() {
+async fn mock_user_signs_what_it_creates() {
     let app = TestApp::new().await;
     let projeto = crate::support::data::projeto(&app.pool, "P").await;
     let body = json!({"nome": "a", "id_projeto": projeto});

@@ -62,7 +62,7 @@ async fn call(
 
 /// Every fault on every call: the documented error, within the time allowed, and nothing left behind.
 #[tokio::test]
-async fn every_fault_on_every_call_is_told_apart_in_time_and_leaves_nothing_behind() {
+async fn any_fault_on_any_call_has_its_error_and_no_effect() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     azure.edit_person(ada.id, |person| person.avatar = Some(b"\x89PNG".to_vec()));
@@ -161,7 +161,7 @@ fn faults() -> [(Fault, Result<(), Error>); 18] {
 }
 
 #[tokio::test]
-async fn connection_that_breaks_on_any_call_is_told_as_such() {
+async fn broken_connection_on_any_call_is_unavailable() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     azure.edit_person(ada.id, |person| person.avatar = Some(b"\x89PNG".to_vec()));
@@ -186,7 +186,7 @@ async fn connection_that_breaks_on_any_call_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_and_the_rest_is_not() {
+async fn transient_errors_are_retried_and_others_not() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let credential = Credential::pat(azure.pat(&ada).into());
@@ -217,7 +217,7 @@ async fn what_may_pass_is_tried_again_and_the_rest_is_not() {
 }
 
 #[tokio::test]
-async fn retry_after_holds_the_identity_back_on_any_status_and_only_that_one() {
+async fn retry_after_on_any_status_holds_one_identity() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let (slow, other) = (azure.pat(&ada), azure.pat(&ada));
@@ -239,7 +239,7 @@ async fn retry_after_holds_the_identity_back_on_any_status_and_only_that_one() {
 }
 
 #[tokio::test]
-async fn the_breaker_leaves_a_failing_organisation_alone_and_finds_it_back() {
+async fn breaker_opens_for_a_failing_organisation_and_closes() {
     let azure = FakeAzure::contoso().await;
     azure.organization("fabrikam");
     let ada = azure.person("Ada Example", &["contoso", "fabrikam"]);
@@ -273,7 +273,7 @@ async fn the_breaker_leaves_a_failing_organisation_alone_and_finds_it_back() {
 }
 
 #[tokio::test]
-async fn calls_to_one_organisation_take_turns() {
+async fn calls_to_one_organisation_are_limited() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let credential = Credential::pat(azure.pat(&ada).into());
@@ -305,7 +305,7 @@ async fn calls_to_one_organisation_take_turns() {
 }
 
 #[tokio::test]
-async fn pages_without_end_and_without_progress_are_nonsense() {
+async fn endless_pages_are_malformed() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     azure.projects("contoso", 3);
@@ -317,7 +317,7 @@ async fn pages_without_end_and_without_progress_are_nonsense() {
 }
 
 #[tokio::test]
-async fn the_hook_is_told_of_every_call() {
+async fn hook_gets_every_call() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let credential = Credential::pat(azure.pat(&ada).into());
@@ -358,7 +358,7 @@ async fn the_hook_is_told_of_every_call() {
 
 /// The background probe is the only caller here; it needs no credential, and 401 is an answer.
 #[tokio::test]
-async fn readiness_tells_a_degraded_azure_devops_and_stays_ready() {
+async fn readiness_with_degraded_azure_devops_stays_ready() {
     let azure = FakeAzure::contoso().await;
     let database = TestDatabase::new().await;
     let variables = azure.variables("contoso");

@@ -16,7 +16,7 @@ use crate::support::{Logging, TestDatabase};
 const ORG: &str = "http://127.0.0.1:1/contoso";
 
 #[tokio::test]
-async fn a_wrong_configuration_names_every_variable_and_exits_2() {
+async fn wrong_configuration_names_every_variable_and_exits_2() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join(".env"),
@@ -40,7 +40,7 @@ async fn a_wrong_configuration_names_every_variable_and_exits_2() {
 }
 
 #[tokio::test]
-async fn the_environment_wins_over_the_file() {
+async fn environment_wins_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join(".env"),
@@ -132,7 +132,7 @@ async fn openapi_prints_the_document_without_any_configuration() {
 }
 
 #[tokio::test]
-async fn a_wrong_command_line_exits_2() {
+async fn wrong_command_line_exits_2() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(aponta(folder.path(), &["fly"])).await.0, 2);
     assert_eq!(
@@ -302,7 +302,7 @@ async fn serve_leaves_no_core_dump() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_wrong_ends_serve_at_once() {
+async fn password_that_is_wrong_ends_serve_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let (start, rest) = database.url.split_once("://aponta:").unwrap();
@@ -323,7 +323,7 @@ async fn a_password_that_is_wrong_ends_serve_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_before_the_answer_leaves_a_line() {
+async fn client_disconnect_before_the_response_is_logged() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let mut serve = aponta(folder.path(), &["serve"]);
@@ -356,7 +356,7 @@ async fn a_client_that_goes_away_before_the_answer_leaves_a_line() {
 }
 
 #[tokio::test]
-async fn adopt_organization_gives_strangers_a_key_of_their_own() {
+async fn adopt_organization_stores_a_new_key() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let azure = FakeAzure::contoso().await;

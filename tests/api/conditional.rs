@@ -14,7 +14,7 @@ async fn send(logging: &Logging, request: Request, name: &'static str, value: &s
 }
 
 #[tokio::test]
-async fn a_read_that_brings_nothing_new_is_304_without_a_body() {
+async fn read_with_current_etag_is_304_without_a_body() {
     let logging = Logging::new().await;
     let entry = path(&logging.log("01:00").await);
     let atividade = format!("/api/v1/atividades/{}", logging.atividade);
@@ -51,7 +51,7 @@ async fn a_read_that_brings_nothing_new_is_304_without_a_body() {
 }
 
 #[tokio::test]
-async fn a_change_of_what_somebody_else_changed_is_412_and_changes_nothing() {
+async fn put_with_stale_etag_is_412_without_effect() {
     let logging = Logging::new().await;
     let entry = path(&logging.log("01:00").await);
     let atividade = format!("/api/v1/atividades/{}", logging.atividade);
@@ -94,7 +94,7 @@ async fn a_change_of_what_somebody_else_changed_is_412_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn of_two_changes_of_one_version_one_is_made() {
+async fn two_puts_of_one_version_store_one() {
     let logging = Logging::new().await;
     let path = path(&logging.log("01:00").await);
     let seen = logging.get(&path).await.header("etag").to_owned();
@@ -109,7 +109,7 @@ async fn of_two_changes_of_one_version_one_is_made() {
 }
 
 #[tokio::test]
-async fn what_the_service_notes_about_an_entry_is_no_edit_but_a_reader_sees_it() {
+async fn write_back_state_changes_etag_but_not_if_match() {
     let logging = Logging::new().await;
     logging
         .azure()

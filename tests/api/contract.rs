@@ -29,7 +29,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 #[test]
-fn the_committed_document_is_up_to_date() {
+fn committed_document_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
     let current = aponta::app::openapi_text().unwrap();
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
@@ -156,7 +156,7 @@ const EITHER: [&str; 2] = [
 ];
 
 #[tokio::test]
-async fn what_is_required_is_what_is_missed() {
+async fn required_fields_match_validation() {
     let app = TestApp::new().await;
     let document = resolved_document();
     for (method, path, operation) in operations(&document) {
@@ -203,7 +203,7 @@ async fn what_is_required_is_what_is_missed() {
 }
 
 #[test]
-fn inputs_have_limits_and_examples_and_problems_tell_their_own_status() {
+fn inputs_have_limits_and_problems_their_status() {
     for (method, path, operation) in operations(&resolved_document()) {
         let name = format!("{method} {path}");
         for parameter in operation["parameters"].as_array().into_iter().flatten() {

@@ -18,7 +18,7 @@ async fn preflight(app: &TestApp, origin: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn the_extension_may_preflight_with_all_its_headers() {
+async fn extension_may_preflight_with_all_its_headers() {
     let app = TestApp::with(AUTH_ON).await;
     let reply = preflight(&app, EXTENSION).await;
     assert_eq!(reply.status.as_u16(), 200);
@@ -41,7 +41,7 @@ async fn the_extension_may_preflight_with_all_its_headers() {
 }
 
 #[tokio::test]
-async fn strangers_get_no_permission() {
+async fn unlisted_origin_gets_no_cors_headers() {
     let app = TestApp::new().await;
     for origin in [
         "https://evil.example",
@@ -91,7 +91,7 @@ async fn localhost_is_an_origin_only_in_development() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_permission_errors_included() {
+async fn every_response_has_cors_headers() {
     let app = TestApp::with([
         ("API_MAX_BODY_BYTES", "1024"),
         ("RATE_LIMIT_ENABLED", "true"),
@@ -146,7 +146,7 @@ async fn every_answer_carries_the_permission_errors_included() {
 }
 
 #[tokio::test]
-async fn unauthenticated_answers_carry_it_too() {
+async fn unauthenticated_response_has_cors_headers() {
     let app = TestApp::with(AUTH_ON).await;
     let reply = app
         .send(Request::get("/api/v1/projetos").header("origin", EXTENSION))

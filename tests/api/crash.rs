@@ -137,7 +137,7 @@ async fn check_figures(logging: &Logging, items: &[i32]) {
 }
 
 #[tokio::test]
-async fn a_service_that_is_killed_at_random_loses_and_doubles_nothing() {
+async fn kill_at_random_loses_and_doubles_nothing() {
     let logging = Logging::new().await;
     let new_item = |_| {
         let item = NewWorkItem::task(PROJECT).completed(START);

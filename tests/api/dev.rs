@@ -57,7 +57,7 @@ fn is_running(pid: u32) -> bool {
 }
 
 #[tokio::test]
-async fn a_second_run_finds_the_data_of_the_first() {
+async fn second_run_finds_the_data_of_the_first() {
     let folder = open_folder();
     let data = folder.path().join("d");
     let (server, address) = start(folder.path(), &data, &[]).await;
@@ -80,7 +80,7 @@ async fn a_second_run_finds_the_data_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_crash_of_everything_is_recovered() {
+async fn crash_of_everything_is_recovered() {
     let folder = open_folder();
     let data = folder.path().join("d");
     let (server, address) = start(folder.path(), &data, &[]).await;
@@ -95,7 +95,7 @@ async fn a_crash_of_everything_is_recovered() {
 }
 
 #[tokio::test]
-async fn a_database_left_running_by_a_crash_is_stopped_first() {
+async fn database_left_running_by_a_crash_is_stopped_first() {
     let folder = open_folder();
     let data = folder.path().join("d");
     let (server, _) = start(folder.path(), &data, &[]).await;
@@ -110,7 +110,7 @@ async fn a_database_left_running_by_a_crash_is_stopped_first() {
 }
 
 #[tokio::test]
-async fn a_stale_pid_file_that_names_another_program_is_no_obstacle() {
+async fn stale_pid_file_of_another_program_is_ignored() {
     let folder = open_folder();
     let data = folder.path().join("d");
     let (server, _) = start(folder.path(), &data, &[]).await;
@@ -126,7 +126,7 @@ async fn a_stale_pid_file_that_names_another_program_is_no_obstacle() {
 }
 
 #[tokio::test]
-async fn two_at_once_get_a_clear_error() {
+async fn second_dev_server_gets_a_clear_error() {
     let folder = open_folder();
     let data = folder.path().join("d");
     let (server, _) = start(folder.path(), &data, &[]).await;
@@ -142,7 +142,7 @@ async fn two_at_once_get_a_clear_error() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_reported_before_anything_starts() {
+async fn taken_port_is_reported_before_anything_starts() {
     let folder = open_folder();
     let data = folder.path().join("d");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -182,7 +182,7 @@ async fn ephemeral_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn an_interrupted_first_start_is_begun_anew() {
+async fn interrupted_first_start_is_repeated() {
     let folder = open_folder();
     let data = folder.path().join("d");
     std::fs::create_dir_all(data.join("pgdata.new/base")).unwrap();
@@ -192,7 +192,7 @@ async fn an_interrupted_first_start_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn the_environment_cannot_point_dev_at_another_database() {
+async fn environment_cannot_point_dev_at_another_database() {
     let folder = open_folder();
     std::fs::write(
         folder.path().join(".env"),
@@ -207,7 +207,7 @@ async fn the_environment_cannot_point_dev_at_another_database() {
 }
 
 #[tokio::test]
-async fn with_auth_callers_are_proved_by_the_azure_devops_of_the_env_file() {
+async fn auth_flag_proves_callers_by_azure_devops_of_env_file() {
     let azure = FakeAzure::contoso().await;
     azure.projects("contoso", 2);
     let service = azure.pat(&azure.person("Service", &["contoso"]));
@@ -284,7 +284,7 @@ async fn only_database_prints_an_address_that_works() {
 }
 
 #[tokio::test]
-async fn a_folder_without_server_programs_is_named() {
+async fn folder_without_server_programs_is_named() {
     let folder = open_folder();
     let data = folder.path().join("d");
     let mut command = aponta(

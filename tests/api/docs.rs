@@ -112,7 +112,7 @@ async fn disabled_docs_answer_as_an_unknown_address() {
 }
 
 #[tokio::test]
-async fn the_document_is_that_of_the_command_line() {
+async fn document_is_that_of_the_command_line() {
     let app = TestApp::new().await;
     let served = app.get("/openapi.json").await.expect(200);
     let printed = serde_json::to_value(aponta::app::openapi()).unwrap();
@@ -169,7 +169,7 @@ async fn client_that_refuses_gzip_gets_the_plain_file() {
 }
 
 #[tokio::test]
-async fn head_of_a_file_tells_what_get_would() {
+async fn head_of_a_file_matches_get() {
     let app = TestApp::new().await;
     for path in WRITTEN_HERE.into_iter().chain(VENDORED) {
         for encoding in ["gzip", "identity"] {

@@ -13,7 +13,7 @@ use crate::support::{Request, TestApp, TestDatabase};
 const PATH: &str = "/api/v1/atividades";
 
 #[tokio::test]
-async fn an_unknown_path_is_a_404_problem() {
+async fn unknown_path_is_a_404_problem() {
     let app = TestApp::new().await;
     let problem = app.get("/api/v1/nada").await.problem(404);
     assert_eq!(problem["code"], "rota_nao_encontrada");
@@ -21,7 +21,7 @@ async fn an_unknown_path_is_a_404_problem() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_405_with_every_allowed_one() {
+async fn wrong_method_is_405_with_every_allowed_one() {
     let app = TestApp::new().await;
     // D-52: only the first route of a path was listed.
     let cases = [
@@ -39,7 +39,7 @@ async fn a_wrong_method_is_405_with_every_allowed_one() {
 }
 
 #[tokio::test]
-async fn a_trailing_slash_changes_nothing() {
+async fn trailing_slash_changes_nothing() {
     let app = TestApp::new().await;
     // D-42: this was a redirect, which lost the scheme behind a proxy.
     assert_eq!(
@@ -53,7 +53,7 @@ async fn a_trailing_slash_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_body_must_be_json_or_undeclared() {
+async fn body_must_be_json_or_undeclared() {
     let app = TestApp::new().await;
     let body = json!({"nome": "a", "id_projeto": projeto(&app.pool, "P").await}).to_string();
     for accepted in [
@@ -157,7 +157,7 @@ impl<B: axum::body::HttpBody + Unpin> axum::body::HttpBody for Unsized<B> {
 }
 
 #[tokio::test]
-async fn head_of_an_error_tells_the_length_of_its_body() {
+async fn head_of_an_error_has_the_length_of_its_body() {
     let app = TestApp::new().await;
     let get = app.send(Request::get("/nada").header("x-request-id", "a")).await;
     let head = app
@@ -168,7 +168,7 @@ async fn head_of_an_error_tells_the_length_of_its_body() {
 }
 
 #[tokio::test]
-async fn an_answer_does_not_grow_with_the_number_of_failures() {
+async fn answer_does_not_grow_with_the_number_of_failures() {
     let app = TestApp::new().await;
     let ids: Vec<String> = (0..900).map(|n| n.to_string()).collect();
     let problem = app
@@ -181,7 +181,7 @@ async fn an_answer_does_not_grow_with_the_number_of_failures() {
 }
 
 #[tokio::test]
-async fn unknown_query_keys_are_ignored_however_often() {
+async fn unknown_query_keys_are_ignored() {
     let app = TestApp::new().await;
     app.get("/api/v1/atividades?_=1&_=2&x").await.expect(200);
     assert_eq!(
@@ -194,7 +194,7 @@ async fn unknown_query_keys_are_ignored_however_often() {
 }
 
 #[tokio::test]
-async fn the_request_id_is_taken_over_or_made() {
+async fn request_id_is_taken_over_or_made() {
     let app = TestApp::new().await;
     let reply = app
         .send(Request::get("/health").header("x-request-id", "ci-42_a.b"))
@@ -245,7 +245,7 @@ async fn large_answers_are_compressed_on_request_and_small_ones_never() {
 }
 
 #[tokio::test]
-async fn a_database_error_tells_the_client_nothing() {
+async fn database_error_is_not_sent_to_the_client() {
     let app = TestApp::new().await;
     sqlx::query("ALTER TABLE projetos RENAME COLUMN nome TO outro")
         .execute(&app.pool)
@@ -263,7 +263,7 @@ async fn a_database_error_tells_the_client_nothing() {
 }
 
 #[tokio::test]
-async fn a_panic_is_500_and_the_process_lives() {
+async fn panic_is_500_and_the_process_lives() {
     let database = TestDatabase::new().await;
     let config = config(&database.url, []);
     let routes = axum::Router::new()
@@ -287,7 +287,7 @@ async fn a_panic_is_500_and_the_process_lives() {
 }
 
 #[tokio::test]
-async fn a_statement_that_runs_too_long_is_503() {
+async fn statement_that_runs_too_long_is_503() {
     let app = TestApp::with([("DATABASE_STATEMENT_TIMEOUT_MS", "200")]).await;
     let _blocker = block_projetos(&app.pool).await;
     let reply = app.get("/api/v1/projetos").await;
@@ -296,7 +296,7 @@ async fn a_statement_that_runs_too_long_is_503() {
 }
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_504() {
+async fn request_that_takes_too_long_is_504() {
     let app = TestApp::with([("API_REQUEST_TIMEOUT_SECONDS", "1")]).await;
     let _blocker = block_projetos(&app.pool).await;
     assert_eq!(
@@ -306,7 +306,7 @@ async fn a_request_that_takes_too_long_is_504() {
 }
 
 #[tokio::test]
-async fn a_busy_pool_is_503_after_the_acquire_timeout() {
+async fn busy_pool_is_503_after_the_acquire_timeout() {
     let app = TestApp::with([
         ("DATABASE_POOL_MAX", "1"),
         ("DATABASE_ACQUIRE_TIMEOUT_MS", "1000"),

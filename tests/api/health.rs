@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{AUTH_ON, Request, TestApp, eventually};
 
 #[tokio::test]
-async fn liveness_tells_version_and_environment() {
+async fn liveness_reports_version_and_environment() {
     let app = TestApp::with(AUTH_ON).await;
     let expected = json!({"status": "healthy", "version": env!("CARGO_PKG_VERSION"), "environment": "test"});
     for path in ["/", "/health", "/healthz", "/health/", "/healthz/"] {
@@ -15,7 +15,7 @@ async fn liveness_tells_version_and_environment() {
 
 /// Probes are answered without being routed; requests with a body are.
 #[tokio::test]
-async fn the_short_way_leads_to_the_answer_of_the_long_one() {
+async fn probe_with_and_without_body_answers_alike() {
     let app = TestApp::new().await;
     for draining in [false, true] {
         if draining {
@@ -72,7 +72,7 @@ async fn ready_means_database_and_migrations() {
 }
 
 #[tokio::test]
-async fn a_draining_process_is_alive_but_not_ready() {
+async fn draining_process_is_alive_but_not_ready() {
     let app = TestApp::new().await;
     app.app.draining.begin();
     let reply = app.get("/ready").await;

@@ -72,7 +72,7 @@ async fn key_of_the_release_before_names_its_entry() {
 }
 
 #[tokio::test]
-async fn another_content_under_the_key_is_refused_and_another_person_has_keys_of_their_own() {
+async fn key_reuse_with_other_content_is_refused() {
     let logging = Logging::new().await;
     let member = &logging.tenants.member;
     post(&logging, member, "k", &logging.body()).await.expect(201);
@@ -99,7 +99,7 @@ async fn another_content_under_the_key_is_refused_and_another_person_has_keys_of
 }
 
 #[tokio::test]
-async fn of_fifty_equal_requests_at_once_one_has_an_effect() {
+async fn fifty_equal_requests_at_once_create_one_entry() {
     let logging = Logging::new().await;
     let (member, body) = (&logging.tenants.member, logging.body());
     let posts = (0..50).map(|_| post(&logging, member, "k", &body));
@@ -119,7 +119,7 @@ async fn of_fifty_equal_requests_at_once_one_has_an_effect() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_being_handled_keeps_the_others_out() {
+async fn request_in_flight_makes_repeats_conflict() {
     let logging = Logging::with(&PATIENT).await;
     let member = &logging.tenants.member;
     // The first one waits for the day's row.
@@ -153,7 +153,7 @@ async fn a_request_that_is_being_handled_keeps_the_others_out() {
 
 /// One request is still asking Azure DevOps when another one of its key, at another replica, is done.
 #[tokio::test]
-async fn who_is_overtaken_by_another_of_the_key_gets_that_ones_answer() {
+async fn request_overtaken_under_its_key_gets_the_stored_entry() {
     // However slow the machine: what is held must not give up by itself.
     let logging = Logging::with(&[("AZURE_DEVOPS_TIMEOUT_MS", "60000")]).await;
     let member = &logging.tenants.member;
@@ -200,7 +200,7 @@ async fn who_is_overtaken_by_another_of_the_key_gets_that_ones_answer() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_told_although_it_would_be_refused_by_now() {
+async fn repeat_of_a_now_refused_request_gets_the_entry() {
     let logging = Logging::new().await;
     let member = &logging.tenants.member;
     let first = post(&logging, member, "k", &logging.body()).await;
@@ -227,7 +227,7 @@ async fn what_was_answered_is_told_although_it_would_be_refused_by_now() {
 }
 
 #[tokio::test]
-async fn a_refusal_leaves_the_key_free_and_a_day_ends_it() {
+async fn refused_request_frees_its_key_and_a_day_expires_it() {
     let logging = Logging::new().await;
     let (member, pool) = (&logging.tenants.member, &logging.tenants.app.pool);
     logging
@@ -262,7 +262,7 @@ async fn a_refusal_leaves_the_key_free_and_a_day_ends_it() {
 }
 
 #[tokio::test]
-async fn repeated_request_tells_how_far_the_hours_got_meanwhile() {
+async fn repeated_request_has_the_current_write_back_state() {
     let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.6")]).await;
     let member = &logging.tenants.member;
     logging
@@ -281,7 +281,7 @@ async fn repeated_request_tells_how_far_the_hours_got_meanwhile() {
 
 /// A plan that is made while no answer is kept serves thousands of them.
 #[tokio::test]
-async fn a_key_is_looked_up_by_its_index_after_a_quiet_night() {
+async fn key_is_looked_up_by_its_index_after_a_quiet_night() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     sqlx::raw_sql(

@@ -99,7 +99,7 @@ async fn everything(pool: &PgPool) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn import_while_a_table_is_locked_says_what_to_do() {
+async fn import_of_a_locked_table_fails_with_advice() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -174,7 +174,7 @@ const TOLD: [(&str, &str); 15] = [
 ];
 
 #[tokio::test]
-async fn every_row_comes_along_under_its_own_key_or_is_told_of() {
+async fn import_keeps_each_row_id_or_reports_it() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -196,7 +196,7 @@ async fn every_row_comes_along_under_its_own_key_or_is_told_of() {
 
 /// One query a table finds what differs between the two.
 #[tokio::test]
-async fn every_value_and_every_time_is_the_one_that_is_there() {
+async fn import_keeps_every_value_and_instant() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -252,7 +252,7 @@ async fn every_value_and_every_time_is_the_one_that_is_there() {
 
 /// The service answers with what was imported, in its own terms.
 #[tokio::test]
-async fn the_service_serves_what_was_imported() {
+async fn service_serves_imported_rows() {
     let app = TestApp::new().await;
     load(&app.pool, HEAD).await;
     import(app.database_url(), &["--organizacao", "Contoso"]).await;
@@ -303,7 +303,7 @@ async fn the_service_serves_what_was_imported() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_everything_and_keeps_nothing() {
+async fn dry_run_reports_everything_and_stores_nothing() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -324,7 +324,7 @@ async fn a_dry_run_tells_everything_and_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_failure_on_the_way_leaves_nothing_behind() {
+async fn failed_import_leaves_nothing() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;

@@ -75,7 +75,7 @@ async fn d_25_two_hundred_and_fifty_projects_arrive_over_three_pages() {
 }
 
 #[tokio::test]
-async fn a_project_that_vanished_is_flagged_and_may_come_back() {
+async fn vanished_project_is_flagged_and_may_return() {
     let azure = FakeAzure::contoso().await;
     let projects = azure.projects("contoso", 3);
     let (app, token) = app_over(&azure, &["contoso"]).await;
@@ -98,7 +98,7 @@ async fn a_project_that_vanished_is_flagged_and_may_come_back() {
 /// D-26: an organisation that fails is an error by name, the others go through; neither a broken element nor
 /// a race spoils the rest.
 #[tokio::test]
-async fn d_26_one_of_three_organisations_fails_by_name() {
+async fn d_26_failed_organisation_is_named() {
     let azure = FakeAzure::contoso().await;
     azure.organization("fabrikam");
     azure.organization("tailspin");
@@ -150,7 +150,7 @@ async fn only_when_all_fail_the_answer_is_502_and_names_them() {
 
 /// An expired PAT still lists the public projects of a public organisation; that must not pass for success.
 #[tokio::test]
-async fn an_expired_pat_of_a_public_organisation_flags_nothing() {
+async fn expired_pat_of_a_public_organisation_flags_nothing() {
     let azure = FakeAzure::contoso().await;
     azure.projects("contoso", 2);
     let service = azure.pat(&azure.person("Service", &["contoso"]));
@@ -235,7 +235,7 @@ async fn simultaneous_synchronisations_agree_on_one_outcome() {
 }
 
 #[tokio::test]
-async fn without_a_pat_the_callers_own_credential_is_used_and_flags_nothing() {
+async fn sync_without_pat_uses_own_credential_and_flags_none() {
     let azure = FakeAzure::contoso().await;
     azure.projects("contoso", 2);
     let app = TestApp::over(&azure, crate::support::app_token::VARIABLES).await;
@@ -262,7 +262,7 @@ async fn without_a_pat_the_callers_own_credential_is_used_and_flags_nothing() {
 }
 
 #[tokio::test]
-async fn without_any_organisation_there_is_nothing_to_do() {
+async fn sync_without_any_organisation_does_nothing() {
     let app = TestApp::new().await;
     let done = app.send(Request::post(SYNC)).await.expect(200);
     assert_eq!(
@@ -343,7 +343,7 @@ async fn with_an_interval_the_mirror_keeps_itself_up_to_date() {
 
 /// Of two looks the one that asked last counts, whichever writes last.
 #[tokio::test]
-async fn an_older_look_neither_overwrites_nor_revives() {
+async fn older_sync_neither_overwrites_nor_revives() {
     use aponta::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
     use aponta::models::projeto::ProjetoUpstream;
     use aponta::repositories::{clock, projetos};

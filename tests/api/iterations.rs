@@ -50,7 +50,7 @@ async fn iterations_come_in_both_spellings_and_are_remembered() {
 }
 
 #[tokio::test]
-async fn a_team_is_named_in_the_address_and_must_exist() {
+async fn team_is_named_in_the_address_and_must_exist() {
     let logging = Logging::new().await;
     let azure = logging.azure();
     let mut project = None;
@@ -66,7 +66,7 @@ async fn a_team_is_named_in_the_address_and_must_exist() {
 }
 
 #[tokio::test]
-async fn d_27_trouble_is_never_an_empty_list() {
+async fn d_27_outage_is_never_an_empty_list() {
     for (fault, status) in [
         (Fault::Status(500, None), 502),
         (Fault::SignIn, 502),

@@ -116,7 +116,7 @@ const NEEDED: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn every_metric_that_alerts_need_is_there() {
+async fn every_metric_of_the_alerts_exists() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let (server, api, metrics) = start(&database, folder.path()).await;
@@ -136,7 +136,7 @@ async fn every_metric_that_alerts_need_is_there() {
 }
 
 #[tokio::test]
-async fn an_address_that_somebody_chose_and_that_is_taken_is_a_mistake() {
+async fn configured_metrics_address_in_use_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut serve = aponta(folder.path(), &["serve"]);

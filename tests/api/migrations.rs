@@ -135,7 +135,7 @@ async fn replicas_that_start_together_migrate_once() {
 }
 
 #[tokio::test]
-async fn migrate_while_a_table_is_locked_says_what_to_do() {
+async fn migrate_of_a_locked_table_fails_with_advice() {
     let (database, folder) = (TestDatabase::new().await, tempfile::tempdir().unwrap());
     let pool = database.pool().await;
     let mut locking = pool.begin().await.unwrap();
@@ -170,7 +170,7 @@ async fn another_schema_can_be_chosen() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_does_not_stop_an_older_binary() {
+async fn newer_schema_does_not_stop_an_older_binary() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     sqlx::query(

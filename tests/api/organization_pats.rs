@@ -113,7 +113,7 @@ async fn stored(tenants: &Tenants) -> String {
 }
 
 #[tokio::test]
-async fn refused_pat_is_told_in_the_documented_words() {
+async fn refused_pat_has_the_documented_message() {
     let tenants = Tenants::new().await;
     let with = |pat: &str| json!({"organization_name": "contoso", "pat": pat});
     let refused = create(&tenants, "", with("made-up-token")).await.problem(400);
@@ -134,7 +134,7 @@ async fn refused_pat_is_told_in_the_documented_words() {
 }
 
 #[tokio::test]
-async fn wrong_fields_of_a_pat_are_all_told() {
+async fn invalid_fields_of_a_pat_are_all_listed() {
     let tenants = Tenants::new().await;
     let wrong = json!({"organization_name": "a/b", "pat": "short", "expira_em": "2026-12-31", "ativo": null});
     assert_eq!(
@@ -159,7 +159,7 @@ async fn wrong_fields_of_a_pat_are_all_told() {
 }
 
 #[tokio::test]
-async fn unknown_pat_is_told_in_the_documented_words() {
+async fn unknown_pat_has_the_documented_message() {
     let tenants = Tenants::new().await;
     let unknown = format!("{PATH}/{}", Uuid::new_v4());
     assert_eq!(
@@ -176,7 +176,7 @@ async fn unknown_pat_is_told_in_the_documented_words() {
 }
 
 #[tokio::test]
-async fn trouble_upstream_while_trying_a_pat_is_told() {
+async fn outage_while_validating_a_pat_is_reported() {
     let tenants = Tenants::new().await;
     for (fault, message) in [
         (
@@ -213,7 +213,7 @@ async fn trouble_upstream_while_trying_a_pat_is_told() {
 
 /// D-49: of two at once, one is stored and the other told so.
 #[tokio::test]
-async fn d_49_two_at_once_store_one() {
+async fn d_49_simultaneous_posts_store_one() {
     let tenants = Tenants::new().await;
     let body = json!({"organization_name": "contoso", "pat": tenants.service_pat});
     let (one, two) = tokio::join!(
@@ -340,7 +340,7 @@ async fn d_13_unreadable_and_tampered_rows_are_marked() {
 }
 
 #[tokio::test]
-async fn who_reads_a_pat_does_not_wait_for_whoever_changes_it() {
+async fn read_of_a_pat_does_not_wait_for_a_change() {
     let tenants = Tenants::new().await;
     let id = tenants.stored_pat().await;
     let mut changing = tenants.app.pool.begin().await.unwrap();

@@ -57,7 +57,7 @@ fn load(server: &RunningServer, stop: &Arc<AtomicBool>) -> JoinSet<Vec<u16>> {
 }
 
 #[tokio::test]
-async fn an_outage_gives_503_only_and_ends_with_the_database_back() {
+async fn outage_gives_503_only_and_ends_with_the_database_back() {
     let folder = open_folder();
     let data: PathBuf = folder.path().join("d");
     let (database, url) = start_database(folder.path()).await;

@@ -43,7 +43,7 @@ async fn hours_are_written_at_once_on_create_update_and_delete() {
 }
 
 #[tokio::test]
-async fn d_37_it_is_written_with_the_organisations_pat_to_the_organisations_item() {
+async fn d_37_hours_are_written_with_the_organisations_pat() {
     let logging = Logging::new().await;
     logging.log("01:00").await;
     let seen = logging.azure().seen();
@@ -62,7 +62,7 @@ async fn d_37_it_is_written_with_the_organisations_pat_to_the_organisations_item
 }
 
 #[tokio::test]
-async fn hours_that_people_type_survive_and_odd_minutes_leave_no_dust() {
+async fn typed_hours_survive_and_odd_minutes_round_exactly() {
     let logging = Logging::new().await;
     let mut entries = Vec::new();
     for _ in 0..3 {
@@ -81,7 +81,7 @@ async fn hours_that_people_type_survive_and_odd_minutes_leave_no_dust() {
 }
 
 #[tokio::test]
-async fn d_28_what_is_left_is_written_only_where_it_means_something() {
+async fn d_28_remaining_is_written_only_with_an_estimate() {
     let logging = Logging::with(&[("WORK_ITEM_TYPES", "Task,Chore,Epic")]).await;
     let add = |new| logging.azure().work_item("contoso", new);
     let log = async |item: i32, duracao: &str| {
@@ -130,7 +130,7 @@ async fn absolute_replaces_and_off_leaves_alone() {
 }
 
 #[tokio::test]
-async fn many_changes_become_one_and_each_entry_tells_its_own_state() {
+async fn many_changes_become_one_patch_with_a_state_each() {
     let logging = Logging::new().await;
     let early = logging.log("01:00").await;
     logging
@@ -162,7 +162,7 @@ async fn many_changes_become_one_and_each_entry_tells_its_own_state() {
 }
 
 #[tokio::test]
-async fn a_failure_is_not_tried_again_before_its_time() {
+async fn failure_is_not_tried_again_before_its_time() {
     let logging = Logging::new().await;
     logging
         .azure()
@@ -181,7 +181,7 @@ async fn a_failure_is_not_tried_again_before_its_time() {
 }
 
 #[tokio::test]
-async fn what_nobody_will_take_fails_in_the_end_and_is_not_revived_in_vain() {
+async fn hours_of_an_unserved_organisation_fail_for_good() {
     let logging = Logging::new().await;
     logging
         .azure()
@@ -220,7 +220,7 @@ async fn what_nobody_will_take_fails_in_the_end_and_is_not_revived_in_vain() {
 }
 
 #[tokio::test]
-async fn without_a_pat_of_ours_the_caller_writes_and_the_background_says_what_it_lacks() {
+async fn write_without_pat_uses_own_credential() {
     let logging = Logging::with(&[("AZURE_DEVOPS_ORG_PATS", "")]).await;
     let entry = logging.log("01:00").await;
     assert_eq!(entry["sincronizacao"]["estado"], "sincronizado");
@@ -239,7 +239,7 @@ async fn without_a_pat_of_ours_the_caller_writes_and_the_background_says_what_it
 }
 
 #[tokio::test]
-async fn a_callers_refused_credential_lets_nobody_else_wait() {
+async fn refused_own_credential_delays_no_other_caller() {
     let logging = Logging::with(&[("AZURE_DEVOPS_ORG_PATS", "")]).await;
     let second = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
     logging
@@ -253,7 +253,7 @@ async fn a_callers_refused_credential_lets_nobody_else_wait() {
 }
 
 #[tokio::test]
-async fn state_of_the_write_back_is_told() {
+async fn state_of_the_write_back_is_listed() {
     let logging = Logging::new().await;
     let status = "/api/v1/integracao/sincronizacao";
     assert_eq!(

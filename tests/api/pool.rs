@@ -38,7 +38,7 @@ async fn next_backend(db: &Db) -> i32 {
 }
 
 #[tokio::test]
-async fn a_connection_that_grew_old_is_replaced_and_nobody_notices() {
+async fn aged_connection_is_replaced_without_errors() {
     let database = TestDatabase::new().await;
     let db = pool(&database, Duration::from_secs(2)).await;
     let first = next_backend(&db).await;
@@ -55,7 +55,7 @@ async fn a_connection_that_grew_old_is_replaced_and_nobody_notices() {
 }
 
 #[tokio::test]
-async fn dropped_transaction_is_rolled_back_and_its_connection_returned() {
+async fn dropped_transaction_rolls_back_and_returns_connection() {
     let database = TestDatabase::new().await;
     let db = pool(&database, Duration::from_hours(1)).await;
     let mut held = Vec::new();

@@ -64,7 +64,7 @@ fn document_is_smaller_than_200_kilobytes() {
 }
 
 #[test]
-fn document_tells_each_code_with_its_status() {
+fn document_lists_each_code_with_its_status() {
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in answers(&resolved_document()) {
         let words: Vec<&str> = line.split(' ').collect();

@@ -27,7 +27,7 @@ fn from(peer: &str) -> Request {
 }
 
 #[tokio::test]
-async fn beyond_the_burst_the_answer_is_a_429_problem_with_its_headers() {
+async fn requests_beyond_the_burst_get_429_with_headers() {
     let app = app(&[]).await;
     let first = app.send(from("192.0.2.1:1")).await;
     assert_eq!(first.header("ratelimit-policy"), "\"default\";q=3;w=3");
@@ -156,14 +156,14 @@ async fn health_and_docs_have_only_the_budget_of_an_address() {
 }
 
 #[tokio::test]
-async fn the_limit_can_be_switched_off() {
+async fn limit_can_be_switched_off() {
     let app = app(&[("RATE_LIMIT_ENABLED", "false")]).await;
     assert_eq!(statuses(&app, 10, || from("192.0.2.1:1")).await, [200; 10]);
     assert_eq!(app.send(from("192.0.2.1:1")).await.header("ratelimit"), "");
 }
 
 #[tokio::test]
-async fn one_credential_has_one_budget_however_it_is_written() {
+async fn one_credential_in_any_form_has_one_budget() {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 

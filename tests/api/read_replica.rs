@@ -28,7 +28,7 @@ async fn plant(database: &TestDatabase, nome: &str) {
 
 /// The test database is a server of its own, which once was trusted for ever.
 #[tokio::test]
-async fn server_that_is_no_standby_is_never_read() {
+async fn replica_that_is_no_standby_is_never_read() {
     let (primary, other) = (TestDatabase::new().await, TestDatabase::new().await);
     plant(&primary, "Do primário").await;
     plant(&other, "De outro").await;
@@ -62,7 +62,7 @@ async fn server_that_is_no_standby_is_never_read() {
 }
 
 #[tokio::test]
-async fn a_replica_that_is_not_there_harms_nobody() {
+async fn missing_replica_fails_no_request() {
     let primary = TestDatabase::new().await;
     plant(&primary, "Do primário").await;
     let nowhere = "postgres://a:b@127.0.0.1:1/a";

@@ -42,7 +42,7 @@ async fn blocked_request(
 }
 
 #[tokio::test]
-async fn a_client_that_never_finishes_its_head_is_cut_off() {
+async fn client_that_never_finishes_its_head_is_cut_off() {
     let database = TestDatabase::new().await;
     let server = RunningServer::start(&database.url, [("API_HEADER_READ_TIMEOUT_SECONDS", "1")]).await;
     let started = Instant::now();
@@ -61,7 +61,7 @@ async fn a_client_that_never_finishes_its_head_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_finishes_its_body_gets_504() {
+async fn client_that_never_finishes_its_body_gets_504() {
     let database = TestDatabase::new().await;
     let server = RunningServer::start(&database.url, [("API_REQUEST_TIMEOUT_SECONDS", "1")]).await;
     let mut slow = TcpStream::connect(server.address).await.unwrap();
@@ -103,7 +103,7 @@ async fn beyond_the_most_connections_a_new_one_waits_its_turn() {
 }
 
 #[tokio::test]
-async fn shutdown_turns_readiness_red_and_finishes_what_runs() {
+async fn shutdown_turns_readiness_red_and_drains_requests() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     // Shorter than the two seconds that PgBouncer lets a statement wait for a lock, whatever the service

@@ -73,7 +73,7 @@ async fn members_see_their_teams_and_administrators_all() {
 }
 
 #[tokio::test]
-async fn trouble_and_strangers_are_told() {
+async fn list_teams_errors_are_403_400_and_502() {
     let logging = Logging::new().await;
     let path = format!("/api/v1/teams?organization_name=contoso&project_id={PROJECT}");
     logging

@@ -1,12 +1,12 @@
 //! Tenants do not see each other: in the application, and in PostgreSQL if the application should forget.
 
+mod foreign_access;
 mod grants;
 mod installation;
 mod keys;
 mod names;
 mod row_level_security;
 mod session;
-mod walls;
 
 use base64::Engine;
 use serde_json::json;
@@ -135,7 +135,7 @@ async fn activity_with_a_foreign_project_is_refused() {
 }
 
 #[tokio::test]
-async fn the_role_that_writes_activities_can_be_restricted() {
+async fn role_that_writes_activities_can_be_restricted() {
     let tenants = Tenants::with(&[("ACTIVITY_WRITE_ROLE", "admin")]).await;
     let body = json!({"nome": "a", "ids_projetos": [tenants.projeto]});
     let create = |token: &str| Request::post("/api/v1/atividades").bearer(token).json(&body);
@@ -167,7 +167,7 @@ async fn d_03_administrators_are_named_by_id_or_by_a_proved_e_mail() {
 }
 
 #[tokio::test]
-async fn a_synchronisation_names_only_the_callers_organisations() {
+async fn synchronisation_names_only_the_callers_organisations() {
     let tenants = Tenants::new().await;
     let named = async |token: &str| {
         let sync = Request::post("/api/v1/integracao/sincronizar").bearer(token);
@@ -211,7 +211,7 @@ async fn rows_without_an_organisation_are_the_default_ones() {
 /// Another organisation may let its people choose their e-mail; it names no administrator of the
 /// installation.
 #[tokio::test]
-async fn an_e_mail_of_another_organisation_makes_no_administrator() {
+async fn e_mail_of_another_organisation_makes_no_administrator() {
     let tenants = Tenants::with(&[("ADMIN_USERS", "ana@contoso.com")]).await;
     let guest = tenants.azure.person("Guest", &["fabrikam"]);
     tenants
@@ -231,7 +231,7 @@ async fn an_e_mail_of_another_organisation_makes_no_administrator() {
 
 /// What may be there is not denied while its organisation cannot say whether it knows the caller.
 #[tokio::test]
-async fn what_an_undecided_organisation_may_own_is_trouble_and_not_absence() {
+async fn read_of_an_undecided_organisation_is_503_not_404() {
     let tenants = Tenants::new().await;
     let eve = tenants.azure.person("Eve", &["contoso", "fabrikam"]);
     let id = tenants

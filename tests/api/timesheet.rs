@@ -86,7 +86,7 @@ fn monday(of: &str) -> NaiveDate {
 }
 
 #[tokio::test]
-async fn a_week_has_every_key_of_the_contract_and_exact_minutes() {
+async fn week_has_every_key_of_the_contract_and_exact_minutes() {
     let sheet = Sheet::new().await;
     let item = sheet.add(sheet.task().estimate(8.0).titled("D'Ávila [x]"));
     // Wednesday and Thursday over the end of a year.
@@ -116,7 +116,7 @@ async fn week_without_a_date_is_this_week() {
 }
 
 #[tokio::test]
-async fn d_05_a_sheet_is_its_callers_own() {
+async fn d_05_sheet_is_its_callers_own() {
     let sheet = Sheet::new().await;
     let item = sheet.add(sheet.task());
     sheet.log(item, &day(0), "01:00").await;
@@ -142,7 +142,7 @@ async fn d_05_a_sheet_is_its_callers_own() {
 }
 
 #[tokio::test]
-async fn the_callers_open_items_and_all_that_is_above_them_are_shown() {
+async fn sheet_lists_own_open_items_with_their_parents() {
     let sheet = Sheet::new().await;
     let somebody = sheet.logging.azure().person("Outra", &["contoso"]);
     let epic = sheet.add(NewWorkItem::task(PROJECT).of_type("Epic").estimate(500.0));
@@ -190,7 +190,7 @@ async fn the_callers_open_items_and_all_that_is_above_them_are_shown() {
 }
 
 #[tokio::test]
-async fn an_iteration_and_a_team_narrow_the_sheet_and_entries_are_shown_all_the_same() {
+async fn sheet_of_iteration_and_team_keeps_entries() {
     let sheet = Sheet::new().await;
     let azure = sheet.logging.azure();
     let somebody = azure.person("Outra", &["contoso"]);
@@ -282,7 +282,7 @@ async fn d_36_new_state_is_asked_about_and_unknown_one_only_deletes() {
 }
 
 #[tokio::test]
-async fn d_36_the_same_name_may_be_closed_in_one_type_and_open_in_another() {
+async fn d_36_state_category_depends_on_the_type() {
     let sheet = Sheet::new().await;
     sheet.logging.azure().edit_work_items("contoso", |items| {
         items.add_state("Bug", "Entregue", "Completed");
@@ -295,7 +295,7 @@ async fn d_36_the_same_name_may_be_closed_in_one_type_and_open_in_another() {
 }
 
 #[tokio::test]
-async fn a_work_item_that_moved_to_another_project_takes_no_hours_here() {
+async fn item_moved_to_another_project_takes_no_hours() {
     let sheet = Sheet::new().await;
     let item = sheet.add(sheet.task());
     sheet.log(item, &day(0), "01:00").await;

@@ -92,7 +92,7 @@ fn traceparents(azure: &FakeAzure) -> Vec<Option<String>> {
 }
 
 #[tokio::test]
-async fn without_a_collector_a_trace_is_passed_on_and_named_in_the_log() {
+async fn trace_without_collector_is_propagated_and_logged() {
     let azure = FakeAzure::contoso().await;
     let token = azure.pat(&azure.person("Ada Example", &["contoso"]));
     let (database, folder) = (TestDatabase::new().await, tempfile::tempdir().unwrap());
@@ -111,7 +111,7 @@ async fn without_a_collector_a_trace_is_passed_on_and_named_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_collector_gets_the_request_and_the_calls_below_it() {
+async fn collector_gets_the_request_and_the_calls_below_it() {
     let azure = FakeAzure::contoso().await;
     let token = azure.pat(&azure.person("Ada Example", &["contoso"]));
     let (database, folder) = (TestDatabase::new().await, tempfile::tempdir().unwrap());
@@ -144,7 +144,7 @@ async fn a_collector_gets_the_request_and_the_calls_below_it() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_away_harms_nobody() {
+async fn unreachable_collector_fails_no_request() {
     let azure = FakeAzure::contoso().await;
     let token = azure.pat(&azure.person("Ada Example", &["contoso"]));
     let (database, folder) = (TestDatabase::new().await, tempfile::tempdir().unwrap());

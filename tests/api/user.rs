@@ -45,7 +45,7 @@ async fn every_kind_of_token_shows_the_real_person() {
 }
 
 #[tokio::test]
-async fn the_mock_user_has_no_picture() {
+async fn mock_user_has_no_picture() {
     let app = TestApp::new().await;
     let expected = json!({
         "id": "dev-user-001", "displayName": "Dev User", "emailAddress": "dev@localhost", "avatarUrl": null,
@@ -55,7 +55,7 @@ async fn the_mock_user_has_no_picture() {
 }
 
 #[tokio::test]
-async fn a_missing_picture_is_nobodys_problem() {
+async fn missing_picture_is_not_an_error() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     for fault in [
@@ -85,7 +85,7 @@ async fn a_missing_picture_is_nobodys_problem() {
 /// D-08: the header fills gaps of the display and nothing else; whatever is wrong with it, it is only
 /// ignored.
 #[tokio::test]
-async fn d_08_the_custom_header_is_never_believed() {
+async fn d_08_custom_header_is_never_believed() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let app = app_with_service_pat(&azure).await;

@@ -70,7 +70,7 @@ async fn work_items_are_found_by_title_id_and_sign() {
 }
 
 #[tokio::test]
-async fn found_work_item_has_what_a_picker_shows() {
+async fn found_work_item_has_every_picker_field() {
     let logging = Logging::new().await;
     let task = NewWorkItem::task(PROJECT).titled("Ação de teste").estimate(8.0);
     let late = logging.azure().work_item("contoso", task);
@@ -135,7 +135,7 @@ async fn d_09_no_text_becomes_syntax() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_searched_is_said() {
+async fn invalid_search_is_422() {
     let logging = Logging::new().await;
     let failures = async |query: &str| {
         let path = format!("/api/v1/work-items/search?{query}");
@@ -174,7 +174,7 @@ async fn what_cannot_be_searched_is_said() {
 }
 
 #[tokio::test]
-async fn pictures_are_fetched_once_and_never_slow_or_fail_a_search() {
+async fn icons_are_read_once_and_never_delay_a_search() {
     let logging = Logging::new().await;
     let add = |tipo: &str| {
         logging

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn read_text_tells_name_and_account() {
+    fn read_text_returns_name_and_account() {
         let read = |text: &str| {
             let found = Assignee::read(&json!(text))?;
             Some((found.nome, found.unique_name.unwrap_or_default()))

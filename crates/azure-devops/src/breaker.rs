@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_after_failures_in_a_row_and_lets_one_probe_through() {
+    fn breaker_after_failures_in_a_row_opens_and_admits_one_probe() {
         let now = Instant::now();
         let breaker = Breaker::new("contoso".into(), OPEN_FOR);
         fail(&breaker, THRESHOLD - 1, now);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn probe_that_takes_long_leaves_the_next_to_another() {
+    fn slow_probe_leaves_the_next_probe_to_another_call() {
         let now = Instant::now();
         let breaker = Breaker::new("contoso".into(), OPEN_FOR);
         breaker.trip(now);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn probe_with_an_unclear_outcome_leaves_it_open() {
+    fn probe_with_an_unclear_outcome_leaves_breaker_open() {
         let now = Instant::now();
         let breaker = Breaker::new("contoso".into(), OPEN_FOR);
         breaker.trip(now);

@@ -100,7 +100,7 @@ mod tests {
     const ADA: &str = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d";
 
     #[test]
-    fn only_a_proved_person_counts() {
+    fn connection_data_without_person_is_refused() {
         let refused = Err(Error::InvalidCredential { status: 200 });
         let of = |user: Value| identity(&json!({ "authenticatedUser": user })).map(|i| i.id.to_string());
         assert_eq!(of(json!({ "id": ADA })), Ok(ADA.to_owned()));

@@ -87,7 +87,7 @@ mod tests {
     use aponta_domain::arbitrary;
 
     #[test]
-    fn a_pat_is_the_password_of_nobody() {
+    fn pat_is_sent_as_basic_password_without_user() {
         let header = Credential::pat("p".into()).header().unwrap();
         assert_eq!(header, "Basic OnA=");
         assert!(!format!("{header:?}").contains("OnA"), "sensitive");
@@ -97,7 +97,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_secret_is_one_header_that_says_it_or_none(secret in arbitrary::text()) {
+        fn any_secret_is_one_exact_header_or_none(secret in arbitrary::text()) {
             let header = |scheme| Credential::new(scheme, secret.as_str().into()).header();
             let pat = header(Scheme::Pat).unwrap();
             let encoded = pat.to_str().unwrap().strip_prefix("Basic ").unwrap();

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_addresses_come_from_where_they_are() {
+    fn identity_names_and_emails_are_read_from_every_field() {
         let id = Uuid::new_v4();
         let user = json!({
             "providerDisplayName": "Ada", "customDisplayName": " ",
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn all_addresses_and_ids_of_an_identity_are_read() {
+    fn identity_with_several_emails_and_ids_reads_all() {
         let (id, master, object) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
         let user = json!({
             "masterId": master.simple().to_string(),

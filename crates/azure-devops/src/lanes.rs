@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_of_one_identity_leave_those_of_others() {
+    fn permits_of_one_identity_leave_those_of_others() {
         let (lanes, now) = (lanes(), Instant::now());
         let lane = lanes.of(key(1), now);
         let _taken = lane.permits.try_acquire_many(2).unwrap();

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_element_and_a_mark_do_not_spoil_a_page() {
+    fn page_with_malformed_element_and_bom_is_read() {
         let page: List<u8> = parse(b"\xef\xbb\xbf{\"count\":4,\"values\":[1,null,\"x\",2]}").unwrap();
         assert_eq!((page.value.good, page.value.unreadable), (vec![1, 2], 1));
         assert_eq!(page.value.rows, 4);

@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_stand_in_the_order_of_resources() {
+    fn places_are_in_order_of_resources() {
         for (n, place) in PLACES.iter().enumerate() {
             assert_eq!(place.resource as usize, n, "{}", place.name);
         }

@@ -246,7 +246,7 @@ mod tests {
     use aponta_domain::arbitrary;
 
     #[test]
-    fn a_segment_cannot_leave_its_place() {
+    fn segment_cannot_escape_its_position() {
         let path = |segment: &str| {
             let mut url = Url::parse("https://dev.azure.com/contoso").unwrap();
             extend(&mut url, &[segment, "_apis"]);
@@ -276,7 +276,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_segment_holds_host_and_other_segments_stay(
+        fn any_segment_leaves_host_and_other_segments_unchanged(
             segments in prop::collection::vec(prop_oneof![arbitrary::text(), "[.\t\n\r%2eE]{1,4}"], 1..4), base in prop::sample::select(&[
                 "https://dev.azure.com/contoso", "http://127.0.0.1:81/tfs/contoso",
             ][..]),

@@ -304,7 +304,7 @@ fn check(operation: &str, value: &Value) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn every_right_answer_is_a_value() {
+fn any_valid_response_is_a_value() {
     let upstream = Upstream::start();
     for (n, (name, right)) in OPERATIONS.iter().enumerate() {
         let found = upstream.ask(n, 200, right.to_string().as_bytes());
@@ -318,7 +318,7 @@ fn every_right_answer_is_a_value() {
 }
 
 #[test]
-fn no_answer_breaks_the_client() {
+fn any_response_never_panics() {
     let upstream = Upstream::start();
     let cases = (0..OPERATIONS.len()).prop_flat_map(|n| (Just(n), arbitrary::body(&OPERATIONS[n].1)));
     proptest!(|((n, body) in cases)| {
@@ -335,7 +335,7 @@ fn no_answer_breaks_the_client() {
 }
 
 #[test]
-fn no_refusal_breaks_the_client_or_is_quoted() {
+fn any_refusal_never_panics_nor_is_quoted() {
     let upstream = Upstream::start();
     let right = json!({"typeKey": "RuleValidationException", "message": "c4n4ry",
         "customProperties": {"RuleValidationErrors": [{"fieldReferenceName": "Custom.Area", "errorMessage": "c4n4ry"}]}});

@@ -130,7 +130,7 @@ mod tests {
     use aponta_domain::arbitrary;
 
     #[test]
-    fn d_09_a_text_cannot_leave_its_quotes() {
+    fn d_09_text_cannot_escape_its_quotes() {
         let literal = |text| Literal(text).to_string();
         assert_eq!(literal("O'Neil"), "'O''Neil'");
         assert_eq!(literal("x' OR [System.Id] > 0 --"), "'x'' OR [System.Id] > 0 --'");
@@ -144,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn d_09_any_text_is_one_literal_that_says_the_text(text in arbitrary::text()) {
+        fn d_09_any_text_is_one_exact_literal(text in arbitrary::text()) {
             let literal = Literal(&text).to_string();
             let inner = literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
             let inner = inner.unwrap();

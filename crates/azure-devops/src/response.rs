@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_page_is_a_refused_credential_and_a_wait_is_a_wait() {
+    fn sign_in_page_is_a_refusal_and_429_is_a_throttle() {
         let of = |code: u16, html, wait: Option<u64>| {
             let status = StatusCode::from_u16(code).unwrap();
             classify(status, html, wait.map(Duration::from_secs)).map(|error| error.kind())
@@ -243,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_retry_after_says_the_wait_is_a_number_of_seconds_or_until_a_date(header in prop_oneof![
+        fn any_retry_after_is_seconds_or_a_date_or_ignored(header in prop_oneof![
             arbitrary::header_bytes().boxed(),
             "-?[0-9]{0,25}(\\.[0-9]{0,12})?(e[0-9]{1,3})?".prop_map(String::into_bytes).boxed(),
             "(Mon|Wed), [0-9]{2} (Jan|Oct|Dec) [0-9]{1,6} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|[+-][0-9]{4})".prop_map(String::into_bytes).boxed(),
@@ -260,12 +260,12 @@ mod tests {
         }
 
         #[test]
-        fn every_number_of_seconds_is_waited_for(seconds: u32) {
+        fn any_number_of_seconds_is_the_wait(seconds: u32) {
             prop_assert_eq!(wait(&seconds.to_string()), Some(Duration::from_secs(seconds.into())));
         }
 
         #[test]
-        fn every_status_but_a_usable_one_is_an_error(
+        fn any_unusable_status_is_an_error(
             code in 100_u16..1_000, html: bool, seconds in prop::option::of(any::<u64>()),
         ) {
             let wait = seconds.map(Duration::from_secs);
@@ -281,7 +281,7 @@ mod tests {
         }
 
         #[test]
-        fn of_an_error_body_only_names_are_kept(body in arbitrary::body(&json!({
+        fn error_body_keeps_names_only(body in arbitrary::body(&json!({
             "typeKey": "RuleValidationException", "ClassName": "x", "message": "c4n4ry", "customProperties": {
                 "RuleValidationErrors": [{"fieldReferenceName": "Custom.Area", "fieldStatusFlags": "required, limitedToValues"}],
             },

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_may_pass_is_tried_again_and_never_beyond_the_deadline() {
+    fn retry_of_transient_errors_only_before_deadline() {
         let soon = Instant::now() + Duration::from_secs(10);
         let status = |retry_after| Error::unavailable(Unavailability::Status(503), retry_after);
         let throttled = |seconds| Error::Throttled {

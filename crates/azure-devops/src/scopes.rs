@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_refusal_is_a_missing_scope() {
+    fn scope_is_missing_only_after_a_refusal() {
         let of = |error| state(&Err::<(), _>(error));
         let rejected = |status, type_key: &str| Error::Rejected {
             status,

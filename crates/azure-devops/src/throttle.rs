@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_identity_waits_and_the_others_do_not() {
+    fn throttle_of_one_identity_spares_others() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         let (a, b) = (Some(Fingerprint::of("a")), Some(Fingerprint::of("b")));
         let wait = Duration::from_secs(3);
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_long_they_say_the_longest_wait_counts_and_ends(
+        fn throttle_longest_wait_wins_and_expires(
             waits in prop::collection::vec((any::<u64>(), 0_u32..1_000_000_000), 1..10),
         ) {
             let (throttle, now) = (Throttle::default(), Instant::now());

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn list_without_our_resources_says_nothing() {
+    fn version_list_without_known_resources_is_ignored() {
         assert!(Versions::read(&[]).is_none());
         assert!(Versions::read(&[Location::default()]).is_none());
     }

@@ -104,7 +104,7 @@ mod tests {
     use crate::arbitrary;
 
     #[test]
-    fn a_name_is_trimmed_and_bounded_in_characters() {
+    fn name_is_trimmed_and_bounded_in_characters() {
         assert_eq!(NomeAtividade::parse("  Revisão \n").unwrap().as_str(), "Revisão");
         assert!(NomeAtividade::parse(&"ã".repeat(255)).is_some());
         assert!(NomeAtividade::parse(&"ã".repeat(256)).is_none());
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_taken_is_a_name_and_stays_one(text in prop_oneof![arbitrary::text(), "(?s).{0,300}", "\\PC{250,260}"]) {
+        fn accepted_name_is_valid_and_canonical(text in prop_oneof![arbitrary::text(), "(?s).{0,300}", "\\PC{250,260}"]) {
             let nome = NomeAtividade::parse(&text);
             let bare = trim(&text);
             let expected = (1..=255).contains(&bare.chars().count()) && !bare.contains('\0');

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn d_33_each_of_the_1440_durations_prints_as_it_was_written() {
+    fn d_33_all_1440_durations_print_as_written() {
         for minutes in 1..=Duracao::MAX {
             let text = format!("{:02}:{:02}", minutes / 60, minutes % 60);
             let duracao = Duracao::parse(&text).unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn d_30_what_is_no_duration_is_refused() {
+    fn d_30_invalid_duration_is_refused() {
         use DuracaoInvalida::{Formato, MaisDe24Horas, Zero};
         for (text, why) in [
             ("00:00", Zero),
@@ -154,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_breaks_the_parser_and_what_it_takes_it_prints(
+        fn any_text_parses_and_prints_back_or_fails(
             text in prop_oneof!["[0-9]{0,3}:?[0-9]{0,3}", "(?s).{0,7}", "[0-9:.,+٠٨ -]{3,6}"],
         ) {
             // States the rule a second time, in a different way.
@@ -188,7 +188,7 @@ mod tests {
         }
 
         #[test]
-        fn d_32_a_sum_is_the_same_in_any_order_and_prints_every_minute(
+        fn d_32_sum_is_the_same_in_any_order_and_prints_every_minute(
             mut parts in prop::collection::vec(1_u16..=Duracao::MAX, 0..200),
         ) {
             let sum = |parts: &[u16]| Total(parts.iter().map(|m| i64::from(*m)).sum());

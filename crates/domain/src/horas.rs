@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_of_hours_is_none() {
+    fn invalid_number_of_hours_is_none() {
         for hours in [f64::NAN, f64::INFINITY, 1e300, -1e10] {
             assert_eq!(Horas::from_f64(hours), None);
         }
@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_person_typed_survives_any_number_of_our_changes(
+        fn typed_hours_survive_any_number_of_changes(
             typed in 0_i64..100_000_000, totals in prop::collection::vec(0_i64..100_000, 1..50),
         ) {
             let typed = Horas::from_millionths(typed);
@@ -132,7 +132,7 @@ mod tests {
         }
 
         #[test]
-        fn a_whole_minute_can_be_told_from_its_hundredths(minutes in 0_i64..10_000_000) {
+        fn hundredths_identify_the_whole_minute(minutes in 0_i64..10_000_000) {
             prop_assert_eq!((hundredths(minutes) * 60 + 50) / 100, minutes);
         }
     }

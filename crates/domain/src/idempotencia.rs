@@ -50,7 +50,7 @@ mod tests {
     use crate::arbitrary;
 
     #[test]
-    fn a_key_is_the_same_with_and_without_quotes() {
+    fn key_is_the_same_with_and_without_quotes() {
         assert_eq!(Chave::parse("\"8e03978e-40d5\""), Chave::parse(" 8e03978e-40d5 "));
         assert!(Chave::parse(&"k".repeat(255)).is_some());
         for bad in [
@@ -68,7 +68,7 @@ mod tests {
     }
     proptest! {
         #[test]
-        fn whatever_is_taken_is_visible_and_the_same_in_quotes(
+        fn accepted_key_is_visible_and_equal_in_quotes(
             text in prop_oneof![arbitrary::text(), "\"?[!-~]{0,260}\"?"],
         ) {
             if let Some(chave) = Chave::parse(&text) {

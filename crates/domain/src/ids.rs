@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_the_same_in_each_form() {
+    fn id_is_the_same_in_each_form() {
         let id = Uuid::from_u128(0x3f0a_5c11_2222_4b4b_8c8c_5d5d_5d5d_5d5d);
         for text in [
             "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",

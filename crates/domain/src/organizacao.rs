@@ -234,7 +234,7 @@ mod tests {
     use crate::arbitrary;
 
     #[test]
-    fn a_name_is_one_harmless_segment_in_lower_case() {
+    fn name_is_one_harmless_segment_in_lower_case() {
         assert_eq!(NomeOrganizacao::parse(" Sefaz-CE ").unwrap().as_str(), "sefaz-ce");
         assert!(NomeOrganizacao::parse("Default Collection_2.0").is_ok());
         assert_eq!(
@@ -265,7 +265,7 @@ mod tests {
     }
     proptest! {
         #[test]
-        fn whatever_is_taken_is_canonical_and_of_harmless_characters(
+        fn accepted_name_is_canonical_and_url_safe(
             text in prop_oneof![arbitrary::text(), "[ \\t]{0,2}[A-Za-z0-9ÀçÿÖ()\\[\\]_. -]{0,70}"],
         ) {
             let others = "()[]ßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ";

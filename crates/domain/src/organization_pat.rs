@@ -262,7 +262,7 @@ mod tests {
     use crate::arbitrary;
 
     #[test]
-    fn an_address_is_https_or_http_on_this_machine() {
+    fn address_is_https_or_http_on_this_machine() {
         for (text, is_https) in [
             ("https://dev.azure.com/contoso", true),
             (" HTTPS://tfs.example:8443/tfs/Equipe%20A/ ", true),
@@ -301,7 +301,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_taken_leads_to_a_host_and_a_path(
+        fn accepted_url_has_host_and_path(
             text in prop_oneof![
                 arbitrary::text(),
                 ("(https?|HTTPS|ftp|javascript):(//)?", arbitrary::text()).prop_map(|(scheme, rest)| scheme + &rest),

@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_blank() {
+    fn invisible_text_is_blank() {
         assert_eq!(
             trim(" \t\u{200b}Revisão de código\u{feff}\n"),
             "Revisão de código"

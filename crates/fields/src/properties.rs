@@ -41,7 +41,7 @@ fn read_as<T: FieldType>(value: &Value) -> Result<Option<T::Value>, TestCaseErro
 
 proptest! {
     #[test]
-    fn texts_numbers_and_words_are_what_was_sent(value in value()) {
+    fn scalars_are_read_as_sent(value in value()) {
         if let Some(text) = read_as::<String>(&value)? {
             prop_assert_eq!(value.as_str(), Some(text.as_str()));
             prop_assert!(!text.contains('\0'));
@@ -82,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn names_durations_and_projects_are_as_their_own_parsers_say(value in value()) {
+    fn domain_fields_agree_with_their_parsers(value in value()) {
         let text = value.as_str().unwrap_or_default();
         prop_assert_eq!(read_as::<NomeOrganizacao>(&value)?, NomeOrganizacao::parse(text).ok());
         let length = (4..=5).contains(&text.chars().count());
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn moments_are_those_that_postgresql_and_the_wire_can_hold(value in value()) {
+    fn instants_are_within_range_of_postgresql(value in value()) {
         if let Some(at) = read_as::<DateTime<Utc>>(&value)? {
             prop_assert!((1..=9_999).contains(&at.year()));
             let text = json!(at.to_rfc3339_opts(SecondsFormat::Micros, true));
@@ -114,7 +114,7 @@ proptest! {
 
     /// Checks that an instant at midnight stands for the day in its own offset, and seconds for a day in UTC.
     #[test]
-    fn a_day_is_the_same_in_all_its_spellings(days in 0_i32..3_652_059, hours in -12_i32..=14) {
+    fn day_is_the_same_in_all_its_spellings(days in 0_i32..3_652_059, hours in -12_i32..=14) {
         let date = NaiveDate::from_num_days_from_ce_opt(days + 1).unwrap();
         let seconds = date.and_time(NaiveTime::MIN).and_utc().timestamp();
         let sign = if hours < 0 { '-' } else { '+' };
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn what_says_nothing_is_blank(value in value(), blank in "[ \t\u{200b}\u{feff}\u{1b}]{0,4}") {
+    fn blank_values_are_absent(value in value(), blank in "[ \t\u{200b}\u{feff}\u{1b}]{0,4}") {
         if let Some(Some(text)) = read_as::<OrBlank<AnyTrimmed>>(&value)? {
             prop_assert!(!text.is_empty(), "{:?}", value);
         }
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn a_secret_is_never_shown(secret in prop_oneof![arbitrary::text(), "[!-~]{1,30}"]) {
+    fn secret_is_never_shown(secret in prop_oneof![arbitrary::text(), "[!-~]{1,30}"]) {
         let value = json!(format!("{secret}c4n4ry{secret}"));
         match Secret::<1, 2_000>::read(&value) {
             Ok(read) => {
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn a_struct_is_read_or_each_failure_is_placed(body in arbitrary::mutated(&valid())) {
+    fn any_struct_is_read_or_every_failure_has_a_location(body in arbitrary::mutated(&valid())) {
         match read::<Sample>("body", &body) {
             Ok(sample) => {
                 prop_assert!((1..=5).contains(&sample.nome.chars().count()));
@@ -207,12 +207,12 @@ fn valid() -> Value {
 }
 
 #[test]
-fn a_right_struct_is_read() {
+fn valid_struct_is_read() {
     assert!(read::<Sample>("body", &valid()).is_ok());
 }
 
 #[test]
-fn what_cannot_be_seen_names_no_team() {
+fn invisible_team_is_absent() {
     assert_eq!(OrBlank::<AnyTrimmed>::read(&json!("\u{200b} ")), Ok(None));
     assert!(
         OrBlank::<AnyTrimmed>::read(&json!("\0")).is_err(),

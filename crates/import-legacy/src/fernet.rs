@@ -92,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_specification_opens() {
+    fn example_of_the_specification_opens() {
         assert_eq!(opened(KEY, TOKEN), Ok("hello".to_owned()));
         assert_eq!(opened(KEY, TOKEN.trim_end_matches('=')), Ok("hello".to_owned()));
     }
 
     #[test]
-    fn a_key_may_be_the_hash_of_another_secret() {
+    fn key_may_be_the_hash_of_another_secret() {
         // cryptography 48:
         // Fernet(urlsafe_b64encode(sha256(b"chave-de-teste").digest())).encrypt(b"pat-de-teste")
         let token = "gAAAAABpZJdAAAECAwQFBgcICQoLDA0OD9SGdzg2RN3vdlNLWkg9G1ZsST47DEIbuiy65pLBx2EmTgpHE10csawU1x1JO9mkMw==";
@@ -131,7 +131,7 @@ mod tests {
     /// Values with a valid signature that are not a token, because of the version, the block length, the
     /// padding or the text.
     #[test]
-    fn what_is_signed_must_still_be_a_token() {
+    fn signed_non_token_is_refused() {
         let key = decode(KEY).unwrap();
         let signed = |bytes: &[u8]| {
             let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..16]), bytes);
@@ -173,7 +173,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_was_sealed_opens_and_changed_nowhere_does_not(
+        fn sealed_token_opens_and_modified_one_does_not(
             text in arbitrary::text(), key: [u8; KEY_BYTES], seconds: u64, iv: [u8; IV_BYTES], position: Index, bit in 0_u8..8,
         ) {
             let key_text = BASE64.encode(key);

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_without_the_tables_is_refused_by_name() {
+    fn schema_without_the_tables_is_refused_by_name() {
         let problem = layout(&[("alembic_version", "version_num", "character varying")]).unwrap_err();
         assert_eq!(problem, NotLegacy::Lacks("table projetos"));
         let problem = layout(&[("_sqlx_migrations", "version", "bigint")]).unwrap_err();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_is_added_only_to_what_has_none() {
+    fn zone_is_added_only_to_naive_columns() {
         let naive = "timestamp without time zone";
         let mut columns: Vec<_> = REQUIRED
             .iter()

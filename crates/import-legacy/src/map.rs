@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_told_apart_by_its_canonical_names() {
+    fn entry_is_identified_by_its_canonical_names() {
         let mapped = apontamento(&Names::default(), row(Some("2:30"), 0, 0)).unwrap();
         assert_eq!(
             (mapped.organizacao.as_str(), &*mapped.project_id),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_work_item_or_an_organisation_cannot_be_is_told() {
+    fn invalid_work_item_or_organisation_has_a_reason() {
         let mut bad = row(Some("01:00"), 0, 0);
         bad.work_item_id = 0;
         assert_eq!(
@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_row_of_any_values_becomes_a_right_entry_or_a_reason(
+        fn any_row_becomes_a_valid_entry_or_a_reason(
             duracao in prop::option::of(prop_oneof![arbitrary::text(), "[0-9]{1,2}:[0-9]{2}"]),
             horas in prop_oneof![any::<i64>(), -2_i64..26], minutos in prop_oneof![any::<i64>(), -2_i64..70],
             work_item_id in prop_oneof![any::<i64>(), 1_i64..100],
@@ -227,13 +227,13 @@ mod tests {
         }
 
         #[test]
-        fn an_activity_always_has_a_name_that_we_take(text in prop_oneof![arbitrary::text(), "(?s).{0,300}"]) {
+        fn any_activity_gets_a_valid_name(text in prop_oneof![arbitrary::text(), "(?s).{0,300}"]) {
             let nome = nome_da_atividade(&text);
             prop_assert!(NomeAtividade::parse(&nome).is_some_and(|taken| taken.as_str() == nome));
         }
 
         #[test]
-        fn an_identity_is_one_however_it_is_spelt(id: u128) {
+        fn identity_in_any_spelling_is_one(id: u128) {
             let id = Uuid::from_u128(id);
             for text in [id.to_string().to_uppercase(), id.braced().to_string(), id.simple().to_string()] {
                 prop_assert_eq!(identity(format!(" {text}\n")), id.to_string());

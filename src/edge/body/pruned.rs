@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_ends_at_its_maximum_and_the_rest_is_still_json() {
+    fn list_ends_at_its_maximum_and_the_rest_is_still_json() {
         let body = format!(r#"{{"ids":[{}1],"a":2}}"#, "1,".repeat(5_000));
         let value = from_slice(body.as_bytes(), &KNOWN).unwrap();
         assert_eq!(value["ids"].as_array().unwrap().len(), MOST_ELEMENTS + 1);

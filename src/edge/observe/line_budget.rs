@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_went_quiet_is_reported_once() {
+    async fn quiet_address_is_reported_once() {
         let budget = LineBudget::new(1);
         let start = Instant::now();
         for _ in 0..4 {

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_largest_rate_that_the_configuration_takes_still_limits() {
+    async fn largest_rate_that_the_configuration_takes_still_limits() {
         let largest = crate::config::http::RATE_MAX;
         let config = RateLimitConfig {
             per_second: largest,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_has_the_budget_of_twenty_callers() {
+    async fn address_has_the_budget_of_twenty_callers() {
         let config = RateLimitConfig {
             per_second: NonZeroU32::MIN,
             burst: NonZeroU32::new(2).unwrap(),

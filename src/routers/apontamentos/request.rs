@@ -195,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_passes_validation_is_an_entry(body in arbitrary::mutated(&valid())) {
+        fn validated_body_is_an_entry(body in arbitrary::mutated(&valid())) {
             if let Ok(read) = read::<ApontamentoCreate>("body", &body) {
                 let new = NewApontamento::from(read);
                 prop_assert!(new.work_item_id > 0 && (1..=1_440).contains(&new.duracao.minutes()));
@@ -207,7 +207,7 @@ mod tests {
         }
 
         #[test]
-        fn a_change_changes_what_is_there(body in arbitrary::mutated(&valid())) {
+        fn change_holds_the_present_keys(body in arbitrary::mutated(&valid())) {
             if let Ok(read) = read::<ApontamentoUpdate>("body", &body) {
                 let changes = ApontamentoChanges::from(read);
                 let is_present = |name: &str| body.get(name).is_some();
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_body_is_an_entry() {
+    fn valid_body_is_an_entry() {
         assert!(read::<ApontamentoCreate>("body", &valid()).is_ok());
     }
 }

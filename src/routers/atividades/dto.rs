@@ -236,7 +236,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_passes_validation_is_an_activity(body in arbitrary::mutated(&serde_json::json!({
+        fn validated_body_is_an_activity(body in arbitrary::mutated(&serde_json::json!({
             "nome": "Revisão", "descricao": "x", "ativo": "on", "ids_projetos": [Uuid::from_u128(7)], "id_projeto": Uuid::from_u128(8),
         }))) {
             if let Ok(read) = read::<AtividadeCreate>("body", &body) {

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_with_its_key_in_its_place_only() {
+    fn sealed_pat_opens_only_with_its_key_and_context() {
         let pat = SecretString::from("a pat");
         let old = cipher(&[1]).seal(&pat, "contoso:1").unwrap();
         assert!(!old.bytes.windows(5).any(|window| window == b"a pat"));
@@ -164,7 +164,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back_and_no_bytes_open(
+        fn any_pat_round_trips_and_forged_bytes_fail(
             pat in arbitrary::text(), place in arbitrary::text(), bytes in prop::collection::vec(any::<u8>(), 0..80),
         ) {
             let cipher = cipher(&[7]);

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_never_falls_below_zero_and_comes_back_as_it_was() {
+    fn remaining_stays_positive_and_is_restored() {
         let mut item = task(Some(8.0), Some(3.0), None);
         assert_eq!(apply(&mut item, 300), (5.0, Some(0.0)));
         assert_eq!(apply(&mut item, 360), (6.0, Some(0.0)));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn d_28_without_an_estimate_what_is_left_is_left_alone() {
+    fn d_28_without_estimate_remaining_is_unchanged() {
         assert_eq!(apply(&mut task(None, None, Some(1.0)), 60), (2.0, None));
         let mut absolute = task(None, Some(4.0), Some(1.0));
         absolute.mode = Mode::Absolute;
@@ -179,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_tells_what_is_left_when_nobody_did() {
+    fn estimate_fills_an_empty_remaining() {
         let mut item = task(Some(4.0), None, None);
         assert_eq!(apply(&mut item, 60), (1.0, Some(3.0)));
         assert_eq!(apply(&mut item, 0), (0.0, Some(4.0)));
     }
 
     #[test]
-    fn absolute_is_what_the_fastapi_service_wrote() {
+    fn absolute_mode_writes_like_fastapi_service() {
         let mut item = task(Some(8.0), Some(8.0), Some(5.0));
         item.mode = Mode::Absolute;
         assert_eq!(apply(&mut item, 90), (1.5, Some(6.5)));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_the_type_lacks_and_figures_that_stay_are_not_sent() {
+    fn plan_omits_absent_fields_and_unchanged_figures() {
         let mut scrum = task(None, Some(5.0), None);
         scrum.has_completed = false;
         scrum.total = Total(60);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_somebody_lowered_does_not_turn_negative() {
+    fn figure_lowered_by_people_stays_positive() {
         let mut item = task(None, None, Some(0.0));
         apply(&mut item, 300);
         item.upstream.completed_work = Some(hours(2.0));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_a_type_gets_later_owes_us_nothing() {
+    fn field_added_to_a_type_later_restores_nothing() {
         let mut item = task(None, None, None);
         item.has_completed = false;
         apply(&mut item, 300);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_did_is_not_given_back_as_ours() {
+    fn hours_of_people_are_not_deducted_as_ours() {
         let mut item = task(Some(10.0), None, Some(3.5));
         assert_eq!(apply(&mut item, 60), (4.5, Some(5.5)));
         assert_eq!(apply(&mut item, 0), (3.5, Some(6.5)));
@@ -256,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_people_type_between_our_changes_it_moves_by_what_changed_here(
+        fn typed_hours_between_changes_move_by_our_delta(
             steps in prop::collection::vec((0_i64..5_000, prop::option::of(0_u32..400)), 1..40),
         ) {
             let mut item = task(None, None, Some(5.0));
@@ -278,7 +278,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_logged_what_is_left_and_done_come_back_when_it_is_deleted(
+        fn deleted_entries_restore_completed_and_remaining(
             left in 0_u32..1_000, typed in 0_u32..1_000, totals in prop::collection::vec(0_i64..10_000, 0..40),
         ) {
             let (left, typed) = (f64::from(left) / 4.0, f64::from(typed) / 4.0);

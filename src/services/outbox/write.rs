@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_up_to_a_limit_and_what_is_asked_for_is_kept() {
+    fn pauses_grow_to_a_limit_and_respect_retry_after() {
         for _ in 0..100 {
             assert!((1.0..=2.0).contains(&pause(0, None).as_secs_f64()));
             assert!((4.0..=8.0).contains(&pause(2, None).as_secs_f64()));

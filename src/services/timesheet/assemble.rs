@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_there_is_nobodys_parent_and_circles_are_cut() {
+    fn missing_parents_are_ignored_and_cycles_cut() {
         let folha = sheet(
             vec![
                 item(10, "Task", Some(999), None),
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_any_length_is_put_together() {
+    fn chain_of_any_length_is_assembled() {
         let items = (1..=20_000).map(|id| item(id, "Task", Some(id - 1).filter(|id| *id > 0), None));
         let folha = sheet(items.collect(), Vec::new());
         assert_eq!(folha.count, 20_000);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_what_cannot_be_split_is_refused() {
+    fn queries_unsplittable_condition_is_refused() {
         let long = ["x".repeat(LONGEST_QUERY)];
         assert!(queries(&long, Some(&areas(1, 1))).is_err());
         assert!(queries(&[], Some(&areas(1, LONGEST_QUERY))).is_err());

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn d_40_an_id_is_an_id_and_text_is_text() {
+    fn d_40_digits_search_ids_and_text_searches_titles() {
         assert_eq!(of(" 123 ", &[]), "[System.Title] CONTAINS '123'");
         assert_eq!(
             [exact_id(" 123 "), exact_id("#7"), exact_id("²")],
@@ -226,7 +226,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn d_09_no_text_changes_what_is_asked(
+        fn d_09_any_text_keeps_the_query_structure(
             text in arbitrary::text(), types in prop::collection::vec(arbitrary::text(), 0..4), in_project: bool,
         ) {
             let search = Search { text: text.clone(), projeto: None, types: types.clone(), limit: 10 };
@@ -240,7 +240,7 @@ mod tests {
         }
 
         #[test]
-        fn d_40_an_id_is_digits_alone(text in prop_oneof![arbitrary::text(), " ?#?[0-9]{0,12} ?"]) {
+        fn d_40_id_is_digits_alone(text in prop_oneof![arbitrary::text(), " ?#?[0-9]{0,12} ?"]) {
             let digits = text.trim().strip_prefix('#').unwrap_or(text.trim());
             let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok());
             let expected = number.flatten().filter(|id| (1..=2_147_483_647).contains(id));

@@ -156,7 +156,7 @@ async fn setting_keeps_text_on_closed_items_for_administrators() {
 }
 
 #[tokio::test]
-async fn person_who_left_can_be_corrected_by_an_administrator() {
+async fn entry_of_a_former_member_is_corrected_by_administrators() {
     let logging = Logging::new().await;
     let entry = logging.log("02:00").await;
     let me: Uuid = entry["usuario_id"].as_str().unwrap().parse().unwrap();

@@ -33,7 +33,7 @@ async fn d_02_identity_comes_from_the_token() {
 
 /// OWASP API3:2023, mass assignment: clients send back whole entries.
 #[tokio::test]
-async fn what_the_service_decides_is_not_taken_from_bodies() {
+async fn server_set_fields_in_bodies_are_ignored() {
     let logging = Logging::new().await;
     let there = logging.log("02:00").await;
     let owned = json!({
@@ -62,7 +62,7 @@ async fn what_the_service_decides_is_not_taken_from_bodies() {
 }
 
 #[tokio::test]
-async fn clients_send_what_the_caller_is_called_anywhere() {
+async fn create_accepts_any_known_name_of_the_caller() {
     let logging = Logging::new().await;
     // A person that fabrikam knows by another id and another e-mail.
     let azure = logging.azure();
@@ -146,7 +146,7 @@ async fn d_03_others_entries_are_changed_by_administrators_only() {
 }
 
 #[tokio::test]
-async fn an_administrator_logs_for_others_and_both_ids_are_kept() {
+async fn administrator_logs_for_others_and_both_ids_are_stored() {
     let logging = Logging::new().await;
     let bea = logging.azure().person("Bea Silva", &["contoso"]);
     let outsider = logging.azure().person("Eve", &["fabrikam"]);
@@ -176,7 +176,7 @@ async fn an_administrator_logs_for_others_and_both_ids_are_kept() {
 }
 
 #[tokio::test]
-async fn the_callers_own_credential_reads_and_the_services_only_where_it_cannot() {
+async fn own_credential_reads_before_service_pat() {
     let logging = Logging::new().await;
     logging.log("01:00").await;
     let read_with = |n: usize| {

@@ -8,7 +8,7 @@ use crate::support::logging::{APONTAMENTOS, PROJECT};
 use crate::support::{Logging, Request};
 
 #[tokio::test]
-async fn d_31_a_project_and_an_organisation_are_one_however_they_are_spelt() {
+async fn d_31_any_spelling_finds_project_and_organisation() {
     let logging = Logging::new().await;
     let id: Uuid = logging.tenants.projeto;
     let spellings = [
@@ -52,7 +52,7 @@ async fn d_31_a_project_and_an_organisation_are_one_however_they_are_spelt() {
 }
 
 #[tokio::test]
-async fn a_project_that_nobody_synchronised_is_fetched_and_one_that_is_nowhere_refused() {
+async fn unknown_project_is_fetched_or_refused() {
     let logging = Logging::new().await;
     let fresh = logging.azure().projects("contoso", 3).pop().unwrap();
     logging.azure().edit_projects("contoso", |projects| {
@@ -105,7 +105,7 @@ async fn a_project_that_nobody_synchronised_is_fetched_and_one_that_is_nowhere_r
 
 /// Which project a name stands for is remembered for seconds.
 #[tokio::test]
-async fn what_a_synchronisation_renames_is_found_by_its_new_name_alone() {
+async fn renamed_project_is_found_by_its_new_name_only() {
     let logging = Logging::new().await;
     logging.log("01:00").await;
     let named = |nome: &str| {

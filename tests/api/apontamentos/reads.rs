@@ -10,7 +10,7 @@ use crate::support::Logging;
 use crate::support::logging::{APONTAMENTOS, PROJECT, day};
 
 #[tokio::test]
-async fn a_work_items_page_has_the_totals_of_all_pages() {
+async fn work_items_page_has_the_totals_of_all_pages() {
     let logging = Logging::new().await;
     for (back, duracao) in [(0, "08:10"), (-1, "10:00"), (-1, "09:55"), (-2, "24:00")] {
         let body = logging.body_with(&json!({"data_apontamento": day(back), "duracao": duracao}));
@@ -49,7 +49,7 @@ async fn a_work_items_page_has_the_totals_of_all_pages() {
 }
 
 #[tokio::test]
-async fn d_32_a_summary_sums_minutes() {
+async fn d_32_summary_sums_minutes() {
     let logging = Logging::new().await;
     let review = logging
         .tenants
@@ -110,7 +110,7 @@ async fn summary_without_entries_is_zero() {
 }
 
 #[tokio::test]
-async fn d_28_hours_of_azure_devops_are_numbers_or_null_and_a_failure_is_a_failure() {
+async fn d_28_azure_info_is_numbers_or_null_or_an_error() {
     let logging = Logging::new().await;
     assert_eq!(
         logging.get(&logging.of_item("/azure-info")).await.expect(200),

@@ -8,7 +8,7 @@ use crate::support::logging::{PROJECT, day};
 use crate::support::{Logging, Request, eventually};
 
 #[tokio::test]
-async fn create_with_many_failures_tells_all_at_once() {
+async fn create_with_many_failures_lists_all() {
     let logging = Logging::new().await;
     assert_eq!(
         logging.post(&json!({})).await.failures(),
@@ -115,7 +115,7 @@ async fn update_with_nulls_is_refused() {
 }
 
 #[tokio::test]
-async fn a_day_to_come_is_refused_unless_allowed() {
+async fn future_day_is_refused_unless_allowed() {
     let logging = Logging::new().await;
     let tomorrow = logging.body_with(&json!({"data_apontamento": day(1)}));
     let refused = logging.post(&tomorrow).await.problem(422);
@@ -131,7 +131,7 @@ async fn a_day_to_come_is_refused_unless_allowed() {
 }
 
 #[tokio::test]
-async fn d_30_a_day_holds_no_more_than_its_limit() {
+async fn d_30_day_above_its_limit_is_refused() {
     let logging = Logging::with(&[("MAX_MINUTES_PER_DAY", "480")]).await;
     let first = logging.log("05:00").await;
     let second = logging.log("03:00").await;
@@ -181,7 +181,7 @@ async fn d_30_a_day_holds_no_more_than_its_limit() {
 
 /// The limit is compared with a count that a trigger keeps.
 #[tokio::test]
-async fn the_minutes_of_a_day_are_those_of_its_entries_whatever_is_done_to_them() {
+async fn day_total_matches_entries_after_any_change() {
     let logging = Logging::new().await;
     let pool = &logging.tenants.app.pool;
     for (n, duracao) in ["00:10", "00:20", "01:00"].into_iter().enumerate() {
@@ -216,7 +216,7 @@ async fn the_minutes_of_a_day_are_those_of_its_entries_whatever_is_done_to_them(
 }
 
 #[tokio::test]
-async fn of_fifty_simultaneous_hours_a_day_of_eight_takes_eight() {
+async fn fifty_simultaneous_hours_fill_a_day_of_eight() {
     let logging = Logging::with(&[("MAX_MINUTES_PER_DAY", "480")]).await;
     let body = logging.body();
     let posts = (0..50).map(|_| logging.post(&body));
@@ -232,7 +232,7 @@ async fn of_fifty_simultaneous_hours_a_day_of_eight_takes_eight() {
 }
 
 #[tokio::test]
-async fn two_entries_that_change_days_do_not_lock_each_other_out() {
+async fn two_entries_swapping_days_do_not_deadlock() {
     let logging = Logging::new().await;
     let today = logging.log("01:00").await;
     let yesterday = logging
@@ -252,7 +252,7 @@ async fn two_entries_that_change_days_do_not_lock_each_other_out() {
 }
 
 #[tokio::test]
-async fn d_36_closed_work_items_are_refused_by_category_on_every_write() {
+async fn d_36_writes_on_closed_items_are_refused_by_category() {
     let logging = Logging::new().await;
     let entry = logging.log("01:00").await;
     // Names mean nothing: here "Entregue" is open and "Quase" is closed.
@@ -310,7 +310,7 @@ async fn d_36_closed_work_items_are_refused_by_category_on_every_write() {
 }
 
 #[tokio::test]
-async fn only_allowed_types_of_work_items_of_the_named_project_take_hours() {
+async fn create_on_other_type_or_project_is_refused() {
     let logging = Logging::new().await;
     let add = |new| logging.azure().work_item("contoso", new);
     let bug = add(NewWorkItem::task(PROJECT).of_type("Bug"));
@@ -347,7 +347,7 @@ async fn only_allowed_types_of_work_items_of_the_named_project_take_hours() {
 }
 
 #[tokio::test]
-async fn d_12_a_work_item_that_cannot_be_read_takes_no_hours_unless_configured() {
+async fn d_12_unreadable_item_is_refused_unless_configured() {
     for (fault, status) in [
         (Fault::Status(503, None), 503),
         (Fault::Status(500, None), 502),
@@ -396,7 +396,7 @@ async fn d_12_a_work_item_that_cannot_be_read_takes_no_hours_unless_configured()
 }
 
 #[tokio::test]
-async fn an_activity_must_exist_be_active_and_belong_to_the_project() {
+async fn activity_must_exist_be_active_and_belong_to_the_project() {
     let logging = Logging::new().await;
     let member = &logging.tenants.member;
     let second = logging.azure().projects("contoso", 2)[1].id;

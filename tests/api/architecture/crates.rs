@@ -55,7 +55,7 @@ fn standalone_crates_import_nothing_of_the_service() {
 }
 
 #[test]
-fn rules_of_crates_see_all_packages() {
+fn crate_rules_cover_all_packages() {
     let files = files();
     for name in STANDALONE {
         let lib = Path::new(name).join("src/lib.rs");

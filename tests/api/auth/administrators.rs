@@ -140,7 +140,7 @@ async fn trail_of_a_bound_administrator_is_their_organisation() {
 }
 
 #[tokio::test]
-async fn others_entries_are_a_bound_administrators_in_their_organisation() {
+async fn bound_administrator_edits_others_in_own_organisation() {
     let logging = Logging::new().await;
     let tenants = &logging.tenants;
     let azure = logging.azure();
@@ -380,7 +380,7 @@ async fn account_name_names_an_administrator_of_an_own_server() {
 
 /// While the organisation that knows an administrator's e-mail gives no answer, "no" cannot be told.
 #[tokio::test]
-async fn administrator_of_a_silent_organisation_is_not_refused() {
+async fn administrator_of_a_hanging_organisation_gets_503() {
     for (fault, status) in [(Fault::Status(503, None), 503), (Fault::Hang, 504)] {
         let logging = Logging::with(&[
             (
@@ -421,7 +421,7 @@ async fn administrator_of_a_silent_organisation_is_not_refused() {
 
 /// Nothing is in doubt when no entry could match: a refusal stays one.
 #[tokio::test]
-async fn outage_elsewhere_is_no_excuse_where_no_entry_can_match() {
+async fn outage_without_matching_entry_still_refuses() {
     let azure = both().await;
     let bea = azure.pat(&azure.person("Bea", &["contoso"]));
     let app = over(&azure, "root@contoso.example,contoso/ada@contoso.example", &[]).await;
@@ -430,7 +430,7 @@ async fn outage_elsewhere_is_no_excuse_where_no_entry_can_match() {
 }
 
 #[tokio::test]
-async fn start_says_how_administrators_are_matched() {
+async fn start_logs_how_administrators_match() {
     let folder = tempfile::tempdir().unwrap();
     let start = |admins: &str| {
         let mut serve = aponta(folder.path(), &["serve"]);

@@ -16,7 +16,7 @@ const APP_REFUSED: &str = "App Token JWT inválido ou expirado";
 /// D-01: an app token counts only if every claim and the signature are right; it never falls through to
 /// another path.
 #[tokio::test]
-async fn d_01_forged_app_tokens_are_refused_without_asking_anybody() {
+async fn d_01_forged_app_token_is_refused_without_a_call() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let app = with_two_secrets(&azure).await;
@@ -141,7 +141,7 @@ fn changed_claims(id: Uuid) -> Value {
 /// D-07: an app token proves a person, not a membership; the organisation's identity service does, once for
 /// many.
 #[tokio::test]
-async fn d_07_an_app_token_counts_for_members_only() {
+async fn d_07_app_token_counts_for_members_only() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let service = azure.pat(&azure.person("Service", &["contoso"]));
@@ -186,7 +186,7 @@ async fn without_a_secret_app_tokens_are_refused_with_a_hint() {
 }
 
 #[tokio::test]
-async fn the_access_token_beside_must_prove_the_same_person() {
+async fn access_token_of_another_person_is_refused() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let eve = azure.person("Eve", &["contoso"]);

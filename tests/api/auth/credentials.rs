@@ -279,7 +279,7 @@ async fn fixture() -> (FakeAzure, Person, Person, Person, String) {
 
 /// Each row over a server that remembers nothing.
 #[tokio::test]
-async fn credentials_of_each_kind_answer_as_the_table_says() {
+async fn credentials_of_each_kind_match_the_table() {
     let (azure, ada, master, object, service) = fixture().await;
     let variables = app_token::VARIABLES
         .into_iter()
@@ -331,7 +331,7 @@ async fn app_token_of_another_id_is_resolved_once() {
 
 /// Whether the ids are those of one person cannot be told: that is no refusal.
 #[tokio::test]
-async fn app_token_of_another_id_in_an_outage_is_trouble() {
+async fn app_token_of_another_id_in_an_outage_is_503() {
     let (azure, _, _, object, service) = fixture().await;
     let variables = app_token::VARIABLES
         .into_iter()

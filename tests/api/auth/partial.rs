@@ -52,7 +52,7 @@ async fn list_organization_not_proved_stays_unnamed() {
 }
 
 #[tokio::test]
-async fn page_may_read_the_partial_header() {
+async fn partial_header_is_exposed_to_pages() {
     let (azure, app, token) = two().await;
     azure.fault("fabrikam", "*", Fault::Status(503, None));
     let request = Request::get(LIST)

@@ -44,7 +44,7 @@ async fn delayed_identity_opens_its_own_circuit_only() {
 }
 
 #[tokio::test]
-async fn delayed_identity_leaves_turns_to_others() {
+async fn delayed_identity_leaves_permits_to_others() {
     let azure = FakeAzure::contoso().await;
     let ada = azure.person("Ada Example", &["contoso"]);
     let (slow, other) = (azure.pat(&ada), azure.pat(&ada));
@@ -143,7 +143,7 @@ async fn hours_are_written_though_each_call_is_delayed() {
 }
 
 #[tokio::test]
-async fn known_caller_who_is_delayed_stays_signed_in() {
+async fn delayed_known_caller_stays_signed_in() {
     let mut variables = DELAYING.to_vec();
     variables.push(("AUTH_CACHE_TTL", "3"));
     let logging = Logging::with(&variables).await;

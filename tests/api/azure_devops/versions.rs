@@ -252,7 +252,7 @@ async fn calls_at_once_to_all_organisations_ask_once() {
 }
 
 #[tokio::test]
-async fn made_up_tokens_never_sign_the_question() {
+async fn made_up_tokens_never_sign_the_negotiation() {
     let (azure, ada, credential) = server(Server::V2022).await;
     let client = patient_client(&azure);
     let tenant = &client.tenants()[0];
@@ -269,7 +269,7 @@ async fn made_up_tokens_never_sign_the_question() {
 }
 
 #[tokio::test]
-async fn question_that_fails_in_any_way_fails_no_call() {
+async fn failed_negotiation_fails_no_call() {
     for fault in [
         Fault::Status(401, None),
         Fault::Status(404, None),
@@ -325,7 +325,7 @@ async fn version_out_of_range_asks_anew_and_sends_once_more() {
 }
 
 #[tokio::test]
-async fn first_question_that_fails_on_an_old_server_is_repeated() {
+async fn first_failed_negotiation_on_an_old_server_is_repeated() {
     let (azure, ada, credential) = server(Server::V2020).await;
     azure.fault_times("contoso", LIST_VERSIONS, Fault::Status(503, None), 1);
     let client = patient_client(&azure);
@@ -335,7 +335,7 @@ async fn first_question_that_fails_on_an_old_server_is_repeated() {
 }
 
 #[tokio::test]
-async fn version_refused_for_good_is_told_and_not_repeated() {
+async fn version_refused_for_good_is_an_error_without_retry() {
     let (azure, ada, credential) = server(Server::V2020).await;
     azure.fault("contoso", LIST_VERSIONS, Fault::Status(404, None));
     let client = patient_client(&azure);
@@ -355,7 +355,7 @@ async fn picture_on_a_server_without_graph_is_none() {
 }
 
 #[tokio::test]
-async fn server_2018_is_refused_with_a_sentence_and_told() {
+async fn server_2018_is_refused_and_reported() {
     let (azure, ada, _) = server(Server::V2018).await;
     let pat = azure.pat(&ada);
     let database = TestDatabase::new().await;
@@ -392,7 +392,7 @@ async fn server_2018_is_refused_with_a_sentence_and_told() {
 }
 
 #[tokio::test]
-async fn ready_tells_the_version_without_a_name() {
+async fn ready_reports_version_without_host_name() {
     let (azure, ada, _) = server(Server::V2022).await;
     let pat = azure.pat(&ada);
     let database = TestDatabase::new().await;

@@ -4,7 +4,7 @@ use super::rules::{broken, services};
 use super::{assert_noticed, dockerfiles_of_deploy, read};
 
 #[test]
-fn the_services_keep_their_promises() {
+fn compose_services_meet_the_rules() {
     let text = read("docker-compose.yml");
     assert_eq!(broken(&text), [""; 0]);
     let services = services(&text);
@@ -24,7 +24,7 @@ fn the_services_keep_their_promises() {
 }
 
 #[test]
-fn what_is_built_has_a_dockerfile() {
+fn built_services_have_a_dockerfile() {
     let known = dockerfiles_of_deploy();
     for (name, service) in services(&read("docker-compose.yml")) {
         let Some(context) = service["build"]["context"].as_str() else {
@@ -41,7 +41,7 @@ fn what_is_built_has_a_dockerfile() {
 }
 
 #[test]
-fn what_is_mounted_is_there() {
+fn mounted_files_exist() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for (name, service) in services(&read("docker-compose.yml")) {
         for volume in service["volumes"].as_array().into_iter().flatten() {
@@ -68,7 +68,7 @@ fn assert_all_noticed(changes: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn a_way_in_is_noticed() {
+fn published_port_breaks_a_rule() {
     assert_all_noticed(&[
         (
             r#"["80:80", "443:443"]"#,
@@ -107,7 +107,7 @@ fn a_way_in_is_noticed() {
 }
 
 #[test]
-fn a_secret_in_the_file_is_noticed() {
+fn secret_in_the_file_breaks_a_rule() {
     assert_all_noticed(&[
         (
             "DATABASE_PASSWORD_FILE: /run/secrets/database_password",
@@ -148,7 +148,7 @@ fn a_secret_in_the_file_is_noticed() {
 }
 
 #[test]
-fn secret_that_does_not_come_from_its_file_is_noticed() {
+fn secret_without_its_file_breaks_a_rule() {
     assert_all_noticed(&[
         (
             "    secrets: [database_password]\n",
@@ -184,7 +184,7 @@ fn secret_that_does_not_come_from_its_file_is_noticed() {
 }
 
 #[test]
-fn a_container_that_may_more_is_noticed() {
+fn privileged_container_breaks_a_rule() {
     assert_all_noticed(&[
         ("cap_drop: [ALL]", "cap_drop: [NET_RAW]", "keeps capabilities"),
         (
@@ -238,7 +238,7 @@ fn a_container_that_may_more_is_noticed() {
 }
 
 #[test]
-fn service_without_care_is_noticed() {
+fn service_without_pin_restart_or_health_breaks_a_rule() {
     assert_all_noticed(&[
         ("nginx:1.30.3-alpine", "nginx:alpine", "nginx: has an image"),
         (
@@ -269,7 +269,7 @@ fn service_without_care_is_noticed() {
 }
 
 #[test]
-fn wrong_order_of_start_and_end_is_noticed() {
+fn wrong_order_of_start_and_stop_breaks_a_rule() {
     assert_all_noticed(&[
         (
             "{condition: service_completed_successfully}",

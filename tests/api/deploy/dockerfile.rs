@@ -158,7 +158,7 @@ fn is_sent(ignore: &str, path: &str) -> bool {
 }
 
 #[test]
-fn the_images_keep_their_promises() {
+fn images_meet_the_rules() {
     assert_eq!(broken(&read("Dockerfile")), [""; 0]);
     assert_eq!(broken_when_it_runs(&read("deploy/pgbouncer/Dockerfile")), [""; 0]);
     for path in dockerfiles_of_deploy() {
@@ -228,7 +228,7 @@ const BREAKS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn a_broken_promise_of_the_image_is_noticed() {
+fn broken_dockerfile_breaks_a_rule() {
     let text = read("Dockerfile");
     for (from, to, complaint) in BREAKS {
         assert_noticed(&text, from, to, complaint, broken);
@@ -236,7 +236,7 @@ fn a_broken_promise_of_the_image_is_noticed() {
 }
 
 #[test]
-fn the_build_sees_the_sources_and_no_secret() {
+fn build_sees_the_sources_and_no_secret() {
     let ignore = read(".dockerignore");
     for path in [
         "target/release/aponta",

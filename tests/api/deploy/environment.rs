@@ -117,7 +117,7 @@ fn filled_in(folder: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_variable_of_the_service_can_be_set_and_is_known() {
+fn every_variable_can_be_set_and_is_known() {
     let environment = environment_of("api");
     let given: BTreeSet<&str> = environment
         .as_object()
@@ -142,7 +142,7 @@ fn every_variable_of_the_service_can_be_set_and_is_known() {
 }
 
 #[test]
-fn what_env_cannot_change_is_said_there() {
+fn env_example_names_fixed_variables() {
     let example = read("deploy/compose.env.example");
     let (said, _) = example.split_once("\n\n").unwrap();
     let environment = environment_of("api");
@@ -161,7 +161,7 @@ fn what_env_cannot_change_is_said_there() {
 }
 
 #[tokio::test]
-async fn the_service_takes_its_configuration() {
+async fn compose_environment_is_a_valid_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let check = async |env: &BTreeMap<String, String>| {
         let mut command = aponta(folder.path(), &["check-config"]);
@@ -196,7 +196,7 @@ async fn the_service_takes_its_configuration() {
 }
 
 #[tokio::test]
-async fn what_is_required_is_missed() {
+async fn required_variable_missing_is_a_problem() {
     let folder = tempfile::tempdir().unwrap();
     let mut env = filled_in(folder.path());
     for secret in ["database_password", "pat_encryption_keys"] {
@@ -216,7 +216,7 @@ async fn what_is_required_is_missed() {
 }
 
 #[test]
-fn values_are_put_in_as_compose_does_it() {
+fn values_are_interpolated_like_compose() {
     let env = BTreeMap::from([("A".to_owned(), "1".to_owned()), ("E".to_owned(), String::new())]);
     assert_eq!(interpolate("x${A}y${B:-2}z", &env).unwrap(), "x1y2z");
     assert_eq!(interpolate("${E:-default}", &env).unwrap(), "default");

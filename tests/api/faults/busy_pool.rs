@@ -12,7 +12,7 @@ use crate::support::{Logging, Request, RunningServer, TestDatabase, eventually, 
 const SMALL: u32 = 2;
 
 #[tokio::test]
-async fn who_finds_the_pool_busy_is_told_within_the_acquire_timeout() {
+async fn busy_pool_is_503_within_the_acquire_timeout() {
     let database = TestDatabase::new().await;
     let settings = [
         ("DATABASE_POOL_MAX", "2"),

@@ -40,7 +40,7 @@ async fn interrupt<T>(work: impl Future<Output = T>, n: usize) -> Option<T> {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_given_up_anywhere_leaves_none_open() {
+async fn cancelled_transaction_leaves_none_open() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     let chaos = Chaos::before(&database.url);
@@ -63,7 +63,7 @@ async fn a_transaction_that_is_given_up_anywhere_leaves_none_open() {
 }
 
 #[tokio::test]
-async fn who_waits_behind_a_read_that_is_given_up_anywhere_gets_the_answers_to_their_own_questions() {
+async fn request_behind_a_cancelled_read_gets_its_own_rows() {
     let database = TestDatabase::new().await;
     let chaos = Chaos::before(&database.url);
     let settings = [("DATABASE_POOL_MAX", "1"), ("DATABASE_POOL_MIN", "1")];

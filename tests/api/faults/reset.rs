@@ -74,7 +74,7 @@ impl Writer<'_> {
 }
 
 #[tokio::test]
-async fn a_reset_anywhere_in_a_write_loses_nothing_and_doubles_nothing() {
+async fn reset_anywhere_in_a_write_counts_it_once() {
     // One connection, or the byte that a request fails at would depend on which one it got.
     let logging = Logging::with(&[
         ("DATABASE_POOL_MAX", "1"),

@@ -56,7 +56,7 @@ async fn grows(counter: &AtomicUsize, by: usize) {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_before_an_immediate_shutdown_is_there_once_afterwards() {
+async fn acknowledged_write_survives_immediate_shutdown_once() {
     let folder = open_folder();
     let data = folder.path().join("d");
     let (database, url) = start_database(folder.path()).await;

@@ -123,7 +123,7 @@ async fn slowest_answer(client: &reqwest::Client, list: &str, health: &str) -> D
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_dawdle_keep_nobody_waiting_and_are_ended() {
+async fn slow_clients_delay_no_request_and_are_cut() {
     let idle_connections = idle_connections();
     let all = idle_connections + 2 * SLOW;
     if !may_open(all + 500) {
@@ -255,7 +255,7 @@ fn assert_ended(heads: &[String], bodies: &[String], silent: &[String], used: &[
 /// Connections beyond those that are served wait in the kernel's queue; beyond that, handshakes are dropped
 /// and sent again later.
 #[tokio::test]
-async fn a_burst_of_connections_is_queued_not_dropped() {
+async fn burst_of_connections_is_queued_not_dropped() {
     let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let burst: usize = most.trim().parse::<usize>().unwrap().min(1_000);
     if !may_open(burst + 500) {

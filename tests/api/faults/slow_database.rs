@@ -17,7 +17,7 @@ async fn start(settings: &[(&str, &str)]) -> (TestDatabase, Chaos, RunningServer
 }
 
 #[tokio::test]
-async fn a_slow_database_makes_right_answers_late() {
+async fn slow_database_delays_correct_answers() {
     let (database, chaos, server) = start(&[]).await;
     let client = reqwest::Client::new();
     let projeto = projeto(&database.pool().await, "P").await;
@@ -84,23 +84,23 @@ async fn useless_for_a_while(toxic: Toxic) {
 }
 
 #[tokio::test]
-async fn a_database_that_swallows_everything_lets_nobody_wait() {
+async fn silent_database_is_503_in_time() {
     useless_for_a_while(Toxic::BlackHole).await;
 }
 
 #[tokio::test]
-async fn a_database_slower_than_our_patience_lets_nobody_wait() {
+async fn database_slower_than_timeouts_is_503_in_time() {
     useless_for_a_while(Toxic::Latency(Duration::from_secs(5))).await;
 }
 
 #[tokio::test]
-async fn a_database_that_trickles_lets_nobody_wait() {
+async fn trickling_database_is_503_in_time() {
     useless_for_a_while(Toxic::Slicer(1, Duration::from_millis(200))).await;
 }
 
 /// What waits between attempts to connect must not have learnt to wait long.
 #[tokio::test]
-async fn after_a_longer_outage_the_service_is_back_as_soon() {
+async fn long_outage_recovers_as_fast_as_a_short_one() {
     let (_database, chaos, server) = start(&SETTINGS).await;
     fill(&server.db, POOL).await;
     let load = Load::start(&server.url(LIST), 8);

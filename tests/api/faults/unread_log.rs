@@ -52,7 +52,7 @@ async fn unread_log_stops_no_request_and_reports_its_gap() {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_nobody_reads_ends_when_it_is_told() {
+async fn sigterm_with_unread_log_stops_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let server = unread(&database, folder.path()).await;

@@ -5,7 +5,7 @@ use crate::support::TestDatabase;
 use crate::support::process::{aponta, run};
 
 #[tokio::test]
-async fn the_first_revision_has_the_project_in_the_activity() {
+async fn first_revision_has_the_project_in_the_activity() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, SEED).await;
@@ -53,7 +53,7 @@ async fn the_first_revision_has_the_project_in_the_activity() {
 
 /// Revision c3d4e5f6g7h8: hours and minutes in two columns, no organisation of projects, no vault.
 #[tokio::test]
-async fn a_revision_in_between_is_read_as_it_is() {
+async fn revision_in_between_is_read_as_it_is() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -92,7 +92,7 @@ async fn a_revision_in_between_is_read_as_it_is() {
 
 /// More rows than one page holds.
 #[tokio::test]
-async fn a_long_history_comes_page_by_page() {
+async fn long_history_comes_page_by_page() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -122,7 +122,7 @@ async fn a_long_history_comes_page_by_page() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_of_the_fastapi_service_is_refused_without_telling_the_password() {
+async fn wrong_source_is_refused_without_its_password() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     let (code, _, err) = import_into(&database.url, &[]).await;

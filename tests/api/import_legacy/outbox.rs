@@ -54,7 +54,7 @@ async fn later_hours_are_added_to_the_imported_ones_and_leave_no_dust() {
 }
 
 #[tokio::test]
-async fn an_imported_entry_that_is_deleted_takes_its_hours_along() {
+async fn imported_entry_that_is_deleted_takes_its_hours_along() {
     let logging = logging_with_history().await;
     let request = Request::delete(IMPORTED).bearer(&logging.tenants.admin);
     logging.tenants.app.send(request).await.expect(204);

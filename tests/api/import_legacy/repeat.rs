@@ -8,7 +8,7 @@ use crate::support::{TestApp, TestDatabase};
 use uuid::Uuid;
 
 #[tokio::test]
-async fn a_second_run_changes_nothing() {
+async fn second_run_changes_nothing() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -39,7 +39,7 @@ async fn a_second_run_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_changed_here_stays_and_what_was_deleted_here_stays_away() {
+async fn repeat_keeps_local_changes_and_deletions() {
     let app = TestApp::new().await;
     load(&app.pool, HEAD).await;
     import(app.database_url(), &[]).await;
@@ -65,7 +65,7 @@ async fn what_changed_here_stays_and_what_was_deleted_here_stays_away() {
 }
 
 #[tokio::test]
-async fn what_is_new_there_comes_along_and_its_hours_are_told_to_the_outbox() {
+async fn repeat_imports_new_rows_and_queues_their_hours() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -93,7 +93,7 @@ async fn what_is_new_there_comes_along_and_its_hours_are_told_to_the_outbox() {
 }
 
 #[tokio::test]
-async fn hours_that_are_just_being_written_make_it_wait() {
+async fn import_while_hours_are_written_is_refused() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -114,7 +114,7 @@ async fn hours_that_are_just_being_written_make_it_wait() {
 
 /// A synchronisation made the project before: everything refers to the row that is here.
 #[tokio::test]
-async fn a_project_that_is_here_under_its_guid_is_the_same_project() {
+async fn project_with_a_known_guid_is_the_same() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;

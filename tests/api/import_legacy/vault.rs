@@ -9,7 +9,7 @@ use crate::support::tenants::{KEY, NEXT_KEY};
 use crate::support::{TestApp, TestDatabase};
 
 #[tokio::test]
-async fn the_service_reads_the_pats_and_knows_which_have_expired() {
+async fn service_reads_the_pats_and_knows_which_have_expired() {
     let app = TestApp::with([("PAT_ENCRYPTION_KEYS", KEY)]).await;
     load(&app.pool, HEAD).await;
     let out = import(app.database_url(), &["--legacy-key", LEGACY_KEY]).await;
@@ -47,7 +47,7 @@ async fn the_service_reads_the_pats_and_knows_which_have_expired() {
 }
 
 #[tokio::test]
-async fn without_its_key_the_vault_stays_there_and_can_be_fetched_later() {
+async fn vault_without_its_key_is_imported_later() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     load(&pool, HEAD).await;
@@ -71,7 +71,7 @@ async fn without_its_key_the_vault_stays_there_and_can_be_fetched_later() {
 }
 
 #[tokio::test]
-async fn without_a_key_of_ours_there_is_nothing_to_encrypt_with() {
+async fn vault_without_our_key_is_not_imported() {
     let database = TestDatabase::new().await;
     load(&database.pool().await, HEAD).await;
     let folder = tempfile::tempdir().unwrap();

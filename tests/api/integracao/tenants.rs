@@ -143,7 +143,7 @@ async fn joined_syncs_leave_one_row_for_each_person() {
 }
 
 #[tokio::test]
-async fn sync_without_a_pat_of_ones_own_uses_nobody_elses() {
+async fn sync_without_own_pat_uses_no_other_pat() {
     let tenants = Tenants::with(&[("AZURE_DEVOPS_ORG_PATS", "")]).await;
     let body = json!({"organization_name": "fabrikam", "pat": tenants.service_pat});
     let create = Request::post("/api/v1/organization-pats")

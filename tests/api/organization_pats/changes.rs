@@ -88,7 +88,7 @@ async fn put_of_a_pat_deleted_meanwhile_is_404() {
 }
 
 #[tokio::test]
-async fn an_address_is_https_and_nothing_but_host_and_path() {
+async fn address_is_https_and_nothing_but_host_and_path() {
     let tenants = Tenants::new().await;
     let id = tenants.stored_pat().await;
     for url in [
@@ -121,7 +121,7 @@ async fn an_address_is_https_and_nothing_but_host_and_path() {
 }
 
 #[tokio::test]
-async fn an_address_in_production_is_https_even_on_loopback() {
+async fn address_in_production_is_https_even_on_loopback() {
     let tenants = Tenants::with(&[("ENVIRONMENT", "production")]).await;
     let id = tenants.stored_pat().await;
     let url = "http://localhost:8081/contoso";

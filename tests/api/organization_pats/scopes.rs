@@ -133,7 +133,7 @@ async fn validate_without_project_scope_names_it() {
 }
 
 #[tokio::test]
-async fn validate_takes_trouble_of_one_scope_for_no_lack() {
+async fn validate_outage_of_one_scope_is_not_missing() {
     let tenants = with_a_work_item().await;
     let table: [(&str, &[&str]); 5] = [
         ("list_teams", &[PROJECTS]),
@@ -187,7 +187,7 @@ async fn validate_of_a_refused_pat_tries_no_scope() {
 }
 
 #[tokio::test]
-async fn a_stored_pat_without_a_scope_stays_valid() {
+async fn stored_pat_without_a_scope_stays_valid() {
     let tenants = with_a_work_item().await;
     tenants
         .azure

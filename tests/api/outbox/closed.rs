@@ -8,7 +8,7 @@ use crate::support::Logging;
 const NOTICE: &str = "O Work Item foi fechado antes da gravação das horas; elas foram gravadas assim mesmo";
 
 #[tokio::test]
-async fn item_closed_before_the_write_keeps_hours_and_tells_owner() {
+async fn item_closed_before_the_write_notifies_owner() {
     let logging = Logging::new().await;
     let early = logging.log("00:30").await;
     let closes = Fault::HumanCloses;
@@ -25,7 +25,7 @@ async fn item_closed_before_the_write_keeps_hours_and_tells_owner() {
 }
 
 #[tokio::test]
-async fn item_closed_while_hours_wait_tells_owner_once_written() {
+async fn item_closed_while_hours_wait_notifies_owner() {
     let logging = Logging::new().await;
     let away = Fault::Status(503, None);
     logging
@@ -43,7 +43,7 @@ async fn item_closed_while_hours_wait_tells_owner_once_written() {
 }
 
 #[tokio::test]
-async fn lost_answer_of_a_write_to_a_closed_item_tells_owner() {
+async fn lost_answer_of_a_write_to_a_closed_item_notifies_owner() {
     let logging = Logging::new().await;
     let lost = Fault::Applied(Box::new(Fault::Reset));
     logging

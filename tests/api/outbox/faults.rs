@@ -20,7 +20,7 @@ async fn until_written(logging: &Logging, entry: &serde_json::Value) {
 }
 
 #[tokio::test]
-async fn whatever_happens_to_a_write_an_hour_counts_once() {
+async fn any_fault_of_a_write_counts_the_hour_once() {
     let applied = Fault::applied;
     // Longer than the time limit of a call.
     let late = |then: Fault| Fault::late(Duration::from_secs(1), then);
@@ -73,7 +73,7 @@ async fn whatever_happens_to_a_write_an_hour_counts_once() {
 }
 
 #[tokio::test]
-async fn somebody_who_edits_at_the_same_moment_loses_nothing() {
+async fn simultaneous_edit_of_a_person_is_kept() {
     let logging = Logging::new().await;
     logging
         .azure()
@@ -90,7 +90,7 @@ async fn somebody_who_edits_at_the_same_moment_loses_nothing() {
 }
 
 #[tokio::test]
-async fn two_who_pass_the_test_at_once_are_told_with_409_and_try_again() {
+async fn patch_conflict_409_is_retried() {
     let logging = Logging::new().await;
     logging
         .azure()
@@ -101,7 +101,7 @@ async fn two_who_pass_the_test_at_once_are_told_with_409_and_try_again() {
 }
 
 #[tokio::test]
-async fn an_unclear_outcome_is_decided_by_the_revisions_even_when_people_edit_meanwhile() {
+async fn unclear_outcome_is_resolved_by_revisions() {
     // Not applied, and the revision is over.
     let logging = Logging::new().await;
     logging
@@ -131,7 +131,7 @@ async fn an_unclear_outcome_is_decided_by_the_revisions_even_when_people_edit_me
 }
 
 #[tokio::test]
-async fn more_entries_after_an_unclear_outcome_are_added_to_what_is_found() {
+async fn entries_after_an_unclear_outcome_are_added() {
     for lost in [Fault::Hang, Fault::Applied(Box::new(Fault::Hang))] {
         let logging = Logging::new().await;
         logging
@@ -146,7 +146,7 @@ async fn more_entries_after_an_unclear_outcome_are_added_to_what_is_found() {
 }
 
 #[tokio::test]
-async fn a_throttled_organisation_is_left_alone_as_long_as_it_asks() {
+async fn throttled_organisation_is_held_for_retry_after() {
     let logging = Logging::new().await;
     logging
         .azure()
@@ -167,7 +167,7 @@ async fn a_throttled_organisation_is_left_alone_as_long_as_it_asks() {
 }
 
 #[tokio::test]
-async fn a_rule_of_the_process_ends_it_with_a_readable_reason_and_the_next_entry_tries_anew() {
+async fn process_rule_fails_with_reason_until_next_entry() {
     let logging = Logging::new().await;
     logging.azure().fault(
         "contoso",
@@ -192,7 +192,7 @@ async fn a_rule_of_the_process_ends_it_with_a_readable_reason_and_the_next_entry
 }
 
 #[tokio::test]
-async fn what_is_left_is_given_up_before_what_is_done() {
+async fn remaining_is_dropped_before_completed() {
     // A process that refuses RemainingWork.
     let logging = Logging::new().await;
     let refused = Fault::RuleViolation("Microsoft.VSTS.Scheduling.RemainingWork");
@@ -222,7 +222,7 @@ async fn what_is_left_is_given_up_before_what_is_done() {
 }
 
 #[tokio::test]
-async fn a_work_item_that_vanished_fails_for_good() {
+async fn work_item_that_vanished_fails_for_good() {
     let logging = Logging::new().await;
     logging
         .azure()
@@ -244,7 +244,7 @@ async fn a_work_item_that_vanished_fails_for_good() {
 }
 
 #[tokio::test]
-async fn an_outage_is_outlasted_and_one_without_end_is_given_up() {
+async fn outage_is_retried_and_endless_one_fails() {
     let logging = Logging::new().await;
     logging
         .azure()

@@ -75,7 +75,7 @@ async fn patch_that_is_refused_for_ever_is_not_sent_in_a_loop() {
 
 /// 3.3
 #[tokio::test]
-async fn page_of_a_gateway_is_trouble_and_not_a_missing_item() {
+async fn gateway_page_is_an_outage_not_a_missing_item() {
     for operation in [PATCH, "read_work_item"] {
         let logging = Logging::new().await;
         logging
@@ -106,7 +106,7 @@ async fn page_of_a_gateway_is_trouble_and_not_a_missing_item() {
 
 /// 3.4
 #[tokio::test]
-async fn passing_400_is_tried_again_with_both_fields() {
+async fn transient_400_is_retried_with_both_fields() {
     let logging = Logging::new().await;
     let meeting = Fault::Status(400, None);
     logging.azure().fault_times("contoso", PATCH, meeting, 1);
@@ -201,7 +201,7 @@ async fn request_without_time_left_answers_for_its_committed_entry() {
 
 /// 3.9
 #[tokio::test]
-async fn new_pat_revives_what_failed_for_the_old_one() {
+async fn new_pat_revives_hours_that_failed_for_the_old_one() {
     let logging = Logging::new().await;
     let expired = logging.log("01:00").await;
     logging.azure().revoke(&logging.tenants.service_pat);

@@ -39,7 +39,7 @@ async fn many_writers_in_several_processes_lose_and_double_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_does_not_wait_beyond_its_budget_and_the_attempt_goes_on() {
+async fn response_after_budget_leaves_the_attempt_running() {
     let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.05")]).await;
     // The answer of Azure DevOps is lost; so the attempt ends with its time limit, long after the budget.
     let lost = Fault::Applied(Box::new(Fault::Hang));
@@ -62,7 +62,7 @@ async fn an_answer_does_not_wait_beyond_its_budget_and_the_attempt_goes_on() {
 }
 
 #[tokio::test]
-async fn the_background_of_a_server_writes_what_is_due() {
+async fn background_of_a_server_writes_due_hours() {
     let logging = Logging::new().await;
     logging
         .azure()
@@ -88,7 +88,7 @@ async fn the_background_of_a_server_writes_what_is_due() {
 }
 
 #[tokio::test]
-async fn the_work_of_a_process_that_died_is_taken_over_when_its_lease_is_over() {
+async fn expired_lease_of_a_dead_process_is_taken_over() {
     let logging = Logging::new().await;
     logging
         .azure()
@@ -116,7 +116,7 @@ async fn the_work_of_a_process_that_died_is_taken_over_when_its_lease_is_over() 
 /// The dangerous moment: the change is applied, the process that sent it is as good as dead, and another one
 /// takes over.
 #[tokio::test]
-async fn a_change_that_was_applied_but_not_noted_is_recognised_by_the_next_process() {
+async fn applied_patch_of_a_dead_process_is_recognised() {
     // However slow the machine: the one that was thought dead must not give up by itself.
     let patient = ("AZURE_DEVOPS_TIMEOUT_MS", "60000");
     let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.3"), patient]).await;
@@ -145,7 +145,7 @@ async fn a_change_that_was_applied_but_not_noted_is_recognised_by_the_next_proce
 }
 
 #[tokio::test]
-async fn an_organisation_that_hangs_keeps_no_other_from_being_written() {
+async fn hanging_organisation_delays_no_other_writes() {
     let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.3"), ("AZURE_DEVOPS_TIMEOUT_MS", "5000")]).await;
     let held = logging.azure().hold_operation("contoso", "update_work_item");
     let bodies: Vec<Value> = (0..40)

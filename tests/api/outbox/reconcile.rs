@@ -14,7 +14,7 @@ async fn reconcile(app: &TestApp, token: &str, body: &Value) -> Reply {
 }
 
 #[tokio::test]
-async fn hours_that_were_overwritten_are_written_again_and_hours_that_people_added_are_left() {
+async fn reconcile_rewrites_lost_and_keeps_typed_hours() {
     let logging = Logging::new().await;
     logging.log("05:00").await;
     let (app, admin) = (&logging.tenants.app, &logging.tenants.admin);
@@ -50,7 +50,7 @@ async fn hours_that_were_overwritten_are_written_again_and_hours_that_people_add
 }
 
 #[tokio::test]
-async fn absolute_means_equal() {
+async fn reconcile_in_absolute_mode_demands_equality() {
     let logging = Logging::with(&[("WRITEBACK_MODE", "absolute")]).await;
     logging.log("05:00").await;
     logging.azure().edit_work_items("contoso", |items| {
@@ -65,7 +65,7 @@ async fn absolute_means_equal() {
 }
 
 #[tokio::test]
-async fn a_project_is_compared_as_a_whole_failures_and_hours_from_before_included() {
+async fn reconcile_of_a_project_includes_failed_and_old_hours() {
     // Entries from a time when nothing was written back.
     let logging = Logging::with(&[("WRITEBACK_MODE", "off")]).await;
     let second = logging.azure().work_item("contoso", NewWorkItem::task(PROJECT));
@@ -116,7 +116,7 @@ async fn a_project_is_compared_as_a_whole_failures_and_hours_from_before_include
 }
 
 #[tokio::test]
-async fn what_cannot_be_compared_is_said() {
+async fn reconcile_with_invalid_selection_is_refused() {
     let logging = Logging::new().await;
     logging.log("01:00").await;
     let (app, admin) = (&logging.tenants.app, &logging.tenants.admin);
@@ -163,7 +163,7 @@ async fn what_cannot_be_compared_is_said() {
 
 /// Azure DevOps is slow to tell, and meanwhile the background writes: what was read is not what stands there.
 #[tokio::test]
-async fn a_comparison_does_not_undo_what_is_written_meanwhile() {
+async fn reconcile_keeps_simultaneous_writes() {
     // Entries from a time when nothing was written back, and one that is on its way.
     for before in ["off", "delta"] {
         let logging = Logging::with(&[("WRITEBACK_MODE", before), ("AZURE_DEVOPS_TIMEOUT_MS", "5000")]).await;

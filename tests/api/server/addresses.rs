@@ -51,7 +51,7 @@ async fn connection_beyond_the_bound_of_its_address_is_reset() {
 }
 
 #[tokio::test]
-async fn refused_connections_take_no_place_from_others() {
+async fn refused_connections_take_no_slot_from_others() {
     let database = TestDatabase::new().await;
     let limits = [
         ("API_MAX_CONNECTIONS", "3"),

@@ -125,7 +125,7 @@ async fn health(server: &RunningServer) -> Duration {
 }
 
 #[tokio::test]
-async fn one_address_that_reads_nothing_leaves_room_for_others() {
+async fn address_that_reads_nothing_leaves_room_for_others() {
     let database = TestDatabase::new().await;
     let limits = [
         ("API_MAX_CONNECTIONS", "8"),
@@ -150,7 +150,7 @@ async fn one_address_that_reads_nothing_leaves_room_for_others() {
 }
 
 #[tokio::test]
-async fn clients_that_read_nothing_lose_their_places() {
+async fn idle_readers_lose_their_connections() {
     let database = TestDatabase::new().await;
     let limits = [
         ("API_MAX_CONNECTIONS", "8"),

@@ -63,7 +63,7 @@ async fn reads_other_refusal_stays_a_refusal() {
 }
 
 #[tokio::test]
-async fn reads_refused_whatever_is_asked_mark_no_field() {
+async fn reads_refused_for_any_field_mark_none() {
     let member = Member::new().await;
     let item = member.add(member.task());
     let azure = member.logging.azure();

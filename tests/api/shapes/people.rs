@@ -24,7 +24,7 @@ async fn sheet_people_as_text_shows_own_items() {
 }
 
 #[tokio::test]
-async fn process_states_xml_process_tells_those_of_the_type() {
+async fn process_states_of_an_xml_process_are_those_of_the_type() {
     for refusal in [404, 400] {
         let member = Member::new().await;
         let azure = member.logging.azure();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Member;
 
 #[tokio::test]
-async fn revisions_more_than_12000_are_bounded_and_told() {
+async fn revisions_above_12000_are_truncated_and_marked() {
     let member = Member::new().await;
     let item = member.add(member.task());
     let azure = member.logging.azure();

@@ -4,7 +4,7 @@ use super::{Member, hints, ids};
 use crate::support::logging::PROJECT;
 
 #[tokio::test]
-async fn sheet_team_without_areas_is_empty_and_says_so() {
+async fn sheet_team_without_areas_is_empty_with_a_notice() {
     let member = Member::new().await;
     member.add(member.task());
     let team = member.team("System.AreaPath", &[]);

@@ -29,7 +29,7 @@ async fn create_type_list_without_fields_writes_hours() {
 }
 
 #[tokio::test]
-async fn create_type_fields_untold_is_not_synchronised() {
+async fn create_type_without_known_fields_is_not_synchronised() {
     let member = Member::new().await;
     let item = member.add(member.task());
     leave_out(
@@ -60,7 +60,7 @@ async fn create_category_null_costs_that_state_alone() {
 }
 
 #[tokio::test]
-async fn create_states_untold_are_asked_by_type() {
+async fn create_states_missing_in_list_are_read_by_type() {
     for also_by_name in [false, true] {
         let member = Member::new().await;
         leave_out(

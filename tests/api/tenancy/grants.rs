@@ -58,7 +58,7 @@ async fn columns_of_the_service_are_closed_to_callers() {
 
 /// What an earlier release granted is taken back, and no role has a right on a table by default.
 #[tokio::test]
-async fn each_migration_leaves_the_roles_what_the_release_names() {
+async fn each_migration_keeps_the_grants_of_the_release() {
     let installation = Installation::migrated().await;
     let (app, maintenance) = (installation.app(), installation.maintenance());
     let before = format!(
@@ -81,7 +81,7 @@ async fn each_migration_leaves_the_roles_what_the_release_names() {
 
 /// An older release that restarts during a rolling update knows nothing of what the newer one needs.
 #[tokio::test]
-async fn an_older_release_takes_back_no_grant_of_a_newer_one() {
+async fn older_release_takes_back_no_grant_of_a_newer_one() {
     let installation = Installation::migrated().await;
     let newer = format!(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)

@@ -8,7 +8,7 @@ use super::installation::{BOTH, Installation, plant, run};
 use crate::support::{Request, Tenants, TestApp};
 
 #[tokio::test]
-async fn a_key_refuses_a_project_of_another_organisation() {
+async fn key_refuses_a_project_of_another_organisation() {
     let app = TestApp::new().await;
     plant(&app.pool, "contoso").await;
     let foreign = plant(&app.pool, "fabrikam").await;
@@ -34,7 +34,7 @@ async fn a_key_refuses_a_project_of_another_organisation() {
 
 /// What docs/database.md tells an operator to do, as the owner of the tables.
 #[tokio::test]
-async fn an_organisation_moves_to_another_name_with_its_rows() {
+async fn organisation_moves_to_another_name_with_its_rows() {
     let installation = Installation::migrated().await;
     plant(&installation.admin, "contoso").await;
     let document = include_str!("../../../docs/database.md");
@@ -54,7 +54,7 @@ async fn an_organisation_moves_to_another_name_with_its_rows() {
 
 /// Rows of older databases have no organisation until a synchronisation or an entry names one.
 #[tokio::test]
-async fn an_entry_gives_its_project_the_organisation() {
+async fn entry_gives_its_project_the_organisation() {
     let tenants = Tenants::new().await;
     let unassign = "UPDATE projetos SET organizacao = NULL WHERE organizacao = 'contoso'";
     run(&tenants.app.pool, unassign).await.unwrap();

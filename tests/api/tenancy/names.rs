@@ -63,7 +63,7 @@ async fn recorded(app: &TestApp) -> Vec<(String, Option<String>)> {
 }
 
 #[tokio::test]
-async fn rename_keeps_every_row_and_answers_speak_the_new_name() {
+async fn rename_keeps_every_row_under_the_new_name() {
     let logging = Logging::new().await;
     let member = &logging.tenants.member;
     logging.log("01:00").await;
@@ -137,7 +137,7 @@ async fn former_name_works_for_90_days() {
 }
 
 #[tokio::test]
-async fn strangers_under_a_known_name_see_and_write_nothing() {
+async fn replaced_organisation_sees_and_writes_nothing() {
     let logging = Logging::with(&[("WRITEBACK_BUDGET", "0.2")]).await;
     let azure = logging.azure();
     // Hours are on their way when the name changes hands.
@@ -185,7 +185,7 @@ async fn strangers_under_a_known_name_see_and_write_nothing() {
 }
 
 #[tokio::test]
-async fn adopted_strangers_get_a_key_of_their_own() {
+async fn adopted_organisation_gets_its_own_key() {
     let logging = Logging::new().await;
     logging.log("01:00").await;
     let azure = logging.azure();
@@ -234,7 +234,7 @@ async fn adopted_strangers_get_a_key_of_their_own() {
 }
 
 #[tokio::test]
-async fn name_that_comes_back_is_the_present_one_once_the_other_is_gone() {
+async fn returned_name_is_current_after_the_other_left() {
     let logging = Logging::new().await;
     logging.azure().rename("contoso", "contoso-novo");
     let novo = configured_for(&logging, "contoso-novo", &logging.tenants.service_pat);

@@ -43,7 +43,7 @@ async fn seen(pool: &PgPool, table: &str, setting: Option<&str>) -> Vec<Option<S
 }
 
 #[tokio::test]
-async fn row_level_security_is_a_second_wall_around_every_table_with_an_organisation() {
+async fn row_level_security_guards_every_tenant_table() {
     let tenants = Tenants::new().await;
     fill_every_table(&tenants).await;
     let pool = &tenants.app.pool;
@@ -198,7 +198,7 @@ async fn row_level_security_refuses_to_write_for_others() {
 }
 
 #[tokio::test]
-async fn the_roles_own_nothing_and_bypass_nothing() {
+async fn roles_own_nothing_and_bypass_nothing() {
     let app = TestApp::new().await;
     let rows = sqlx::query(
         "SELECT rolname::text, rolsuper OR rolbypassrls OR rolcreaterole OR rolcanlogin,
@@ -232,7 +232,7 @@ async fn the_roles_own_nothing_and_bypass_nothing() {
 
 /// A login that may do nothing but log in: it must find the roles prepared, and then serves as well as any.
 #[tokio::test]
-async fn a_login_that_owns_nothing_can_serve() {
+async fn login_that_owns_nothing_can_serve() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     let login = format!("aponta_login_{}", Uuid::new_v4().simple());
@@ -284,7 +284,7 @@ async fn a_login_that_owns_nothing_can_serve() {
 
 /// An ordinary owner with CREATEROLE, as hosted databases give it, can do everything by itself.
 #[tokio::test]
-async fn an_owner_with_createrole_migrates_and_serves() {
+async fn owner_with_createrole_migrates_and_serves() {
     let database = TestDatabase::new().await;
     let pool = database.pool().await;
     let name = format!("alheio_{}", &Uuid::new_v4().simple().to_string()[..12]);

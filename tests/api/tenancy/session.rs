@@ -13,7 +13,7 @@ async fn setting(conn: &mut Conn, name: &str) -> String {
 
 /// Without it, a crash of the server loses an intention whose hours are at Azure DevOps already.
 #[tokio::test]
-async fn commit_with_it_off_for_the_role_is_synchronous() {
+async fn commit_with_role_setting_off_is_synchronous() {
     let database = TestDatabase::new().await;
     let others = database.pool().await;
     let set = "DO $$ BEGIN

@@ -32,7 +32,7 @@ fn codes(sheet: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn sheet_and_search_upstream_silent_are_stale_and_say_so() {
+async fn sheet_and_search_in_an_outage_are_stale_and_marked() {
     let sheet = Sheet::new().await;
     let app = app_of(&sheet);
     let item = sheet.add(sheet.task().titled("task of Eva"));
@@ -76,7 +76,7 @@ async fn sheet_and_search_upstream_silent_are_stale_and_say_so() {
 }
 
 #[tokio::test]
-async fn create_upstream_silent_never_decides_on_stale_data() {
+async fn create_in_an_outage_never_uses_stale_data() {
     let sheet = Sheet::new().await;
     let app = app_of(&sheet);
     let item = sheet.add(sheet.task());
@@ -124,7 +124,7 @@ async fn sheet_refused_upstream_is_never_stale() {
 }
 
 #[tokio::test]
-async fn page_may_read_the_stale_header() {
+async fn stale_header_is_exposed_to_pages() {
     let sheet = Sheet::new().await;
     let app = &sheet.logging.tenants.app;
     let request = Request::get(&sheet.path(""))

@@ -9,7 +9,7 @@ use crate::support::TestApp;
 use crate::support::logging::PROJECT;
 
 #[tokio::test]
-async fn a_state_tells_what_it_allows_as_the_writes_do() {
+async fn state_permissions_agree_with_writes() {
     let sheet = Sheet::new().await;
     let azure = sheet.logging.azure();
     azure.edit_work_items("contoso", |items| {
@@ -64,7 +64,7 @@ async fn a_state_tells_what_it_allows_as_the_writes_do() {
 }
 
 #[tokio::test]
-async fn all_revisions_are_told_the_oldest_first() {
+async fn revisions_are_listed_oldest_first() {
     let sheet = Sheet::new().await;
     let azure = sheet.logging.azure();
     let item = sheet.add(sheet.task().state("To Do"));
@@ -147,7 +147,7 @@ async fn states_of_a_process_are_those_of_the_project_unless_named() {
 }
 
 #[tokio::test]
-async fn the_current_state_of_any_number_of_items_is_told_without_those_that_are_not_there() {
+async fn current_state_of_many_items_omits_missing_ones() {
     let sheet = Sheet::new().await;
     let ids: Vec<i32> = (0..450).map(|_| sheet.add(sheet.task())).collect();
     let unassigned = sheet.add(NewWorkItem::task(PROJECT));
@@ -190,7 +190,7 @@ async fn the_current_state_of_any_number_of_items_is_told_without_those_that_are
 }
 
 #[tokio::test]
-async fn without_an_organisation_to_ask_it_is_said() {
+async fn reads_without_organisation_are_503() {
     let app = TestApp::new().await;
     let projeto = crate::support::data::projeto(&app.pool, "Portal").await;
     let place = format!("organization_name=contoso&project_id={projeto}");

@@ -8,7 +8,7 @@ use crate::support::Request;
 use crate::support::logging::{PROJECT, day};
 
 #[tokio::test]
-async fn a_large_sheet_takes_few_calls_cold_and_none_warm_and_sees_what_was_just_written() {
+async fn large_sheet_takes_few_calls_cold_and_none_warm() {
     let sheet = Sheet::new().await;
     let epic = sheet.add(NewWorkItem::task(PROJECT).of_type("Epic"));
     let items: Vec<i32> = (0..449)
@@ -68,7 +68,7 @@ async fn a_large_sheet_takes_few_calls_cold_and_none_warm_and_sees_what_was_just
 }
 
 #[tokio::test]
-async fn simultaneous_requests_ask_once() {
+async fn simultaneous_sheets_read_upstream_once() {
     let sheet = Sheet::new().await;
     let azure = sheet.logging.azure();
     let mut project = None;
@@ -104,7 +104,7 @@ async fn simultaneous_requests_ask_once() {
 }
 
 #[tokio::test]
-async fn d_27_trouble_of_azure_devops_is_never_an_empty_sheet() {
+async fn d_27_outage_is_never_an_empty_sheet() {
     for operation in ["query_work_items", "list_types", "read_work_items"] {
         for (fault, status) in [
             (Fault::Status(500, None), 502),
@@ -143,7 +143,7 @@ async fn d_27_trouble_of_azure_devops_is_never_an_empty_sheet() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_gone_there_is_not_found() {
+async fn reads_of_a_deleted_project_are_404() {
     let sheet = Sheet::new().await;
     let (app, projeto) = (&sheet.logging.tenants.app, sheet.logging.tenants.projeto);
     sheet.logging.azure().edit_projects("contoso", Vec::clear);
@@ -160,7 +160,7 @@ async fn a_project_that_is_gone_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn an_unchanged_sheet_is_304() {
+async fn unchanged_sheet_is_304() {
     let sheet = Sheet::new().await;
     let item = sheet.add(sheet.task());
     let app = &sheet.logging.tenants.app;

@@ -28,7 +28,7 @@ fn organisations_of_one_address_share_their_host() {
 }
 
 #[tokio::test]
-async fn find_out_of_many_callers_asks_once() {
+async fn negotiate_of_many_callers_asks_once() {
     let host = HostVersions::new("tfs");
     let calls = AtomicUsize::new(0);
     let ask = || async {
@@ -44,7 +44,7 @@ async fn find_out_of_many_callers_asks_once() {
 }
 
 #[tokio::test]
-async fn find_out_survives_a_caller_who_goes_away() {
+async fn negotiate_survives_a_cancelled_caller() {
     let host = HostVersions::new("tfs");
     let gone = host.negotiate(false, std::future::pending());
     assert!(
@@ -58,7 +58,7 @@ async fn find_out_survives_a_caller_who_goes_away() {
 }
 
 #[tokio::test]
-async fn find_out_turned_away_decides_nothing_unless_it_was_signed() {
+async fn negotiate_unsigned_refusal_decides_nothing() {
     let host = HostVersions::new("tfs");
     host.negotiate(false, async { Negotiated::Refused }).await;
     assert!(host.wants_credential() && host.current().is_none());
@@ -95,7 +95,7 @@ async fn refresh_that_was_not_sent_ends_all_the_same() {
 }
 
 #[test]
-fn forget_spares_versions_that_are_newer() {
+fn forget_keeps_newer_versions() {
     let host = HostVersions::new("tfs");
     let (old, new) = (Arc::new(Versions::assumed()), Arc::new(Versions::assumed()));
     host.set(&new);

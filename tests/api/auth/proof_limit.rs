@@ -17,7 +17,7 @@ async fn contoso(variables: &[(&str, &str)]) -> (FakeAzure, TestApp, String) {
 }
 
 #[tokio::test]
-async fn tokens_that_upstream_fails_for_open_no_breaker() {
+async fn tokens_that_fail_upstream_open_no_breaker() {
     let (azure, app, member) = contoso(&[("AZURE_DEVOPS_BREAKER_OPEN_MS", "60000")]).await;
     for n in 0..10 {
         let token = format!("made-up-{n}");
@@ -31,7 +31,7 @@ async fn tokens_that_upstream_fails_for_open_no_breaker() {
 }
 
 #[tokio::test]
-async fn known_member_does_not_wait_behind_tokens_that_hang() {
+async fn known_member_does_not_wait_behind_hanging_tokens() {
     let variables = [("AUTH_CACHE_TTL", "1"), ("AZURE_DEVOPS_TIMEOUT_MS", "20000")];
     let (azure, app, member) = contoso(&variables).await;
     app.get_as(&member, USER).await.expect(200);
@@ -113,7 +113,7 @@ async fn address_with_too_many_unknown_tokens_gets_429() {
 }
 
 #[tokio::test]
-async fn tokens_that_hang_leave_turns_to_other_addresses() {
+async fn hanging_tokens_leave_permits_to_other_addresses() {
     let (azure, app, _) = contoso(&[("AZURE_DEVOPS_TIMEOUT_MS", "4000")]).await;
     let tokens: Vec<String> = (0..8).map(|n| format!("hangs-{n}")).collect();
     let hanging = join_all(tokens.iter().map(|token| {

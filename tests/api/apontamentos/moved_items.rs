@@ -63,7 +63,7 @@ async fn moved_item_is_found_under_its_present_project() {
 }
 
 #[tokio::test]
-async fn write_back_notes_where_the_item_is_now() {
+async fn write_back_stores_the_current_project() {
     let logging = Logging::new().await;
     let entry = logging.log("02:00").await;
     let azure = logging.azure();
@@ -82,7 +82,7 @@ async fn write_back_notes_where_the_item_is_now() {
 
 /// On a hosted organisation the item's address tells the project; on an own server Azure DevOps is asked.
 #[tokio::test]
-async fn name_that_went_to_another_project_means_that_one() {
+async fn name_taken_by_another_project_finds_that_project() {
     for own_server in [false, true] {
         let logging = Logging::new().await;
         let (old, azure) = (logging.tenants.projeto, logging.azure());

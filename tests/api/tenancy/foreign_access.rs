@@ -80,7 +80,7 @@ async fn seen(
 }
 
 #[tokio::test]
-async fn every_table_of_tenants_is_walled_from_every_side() {
+async fn tenant_tables_refuse_every_foreign_access() {
     let installation = Installation::migrated().await;
     for organizacao in BOTH {
         plant(&installation.admin, organizacao).await;
@@ -143,7 +143,7 @@ async fn every_table_of_tenants_is_walled_from_every_side() {
 
 /// The other kind of login, which migrates nothing.
 #[tokio::test]
-async fn a_login_that_owns_nothing_may_read_no_table_alone() {
+async fn login_without_tables_reads_none_without_a_role() {
     let installation = Installation::migrated().await;
     let name = format!("{}_servidor", installation.name);
     let create = format!(
@@ -168,7 +168,7 @@ async fn a_login_that_owns_nothing_may_read_no_table_alone() {
 
 /// Releases before this one let the login inherit; the next start mends it.
 #[tokio::test]
-async fn a_login_that_inherits_stops_with_the_next_migration() {
+async fn login_that_inherits_stops_with_the_next_migration() {
     let installation = Installation::migrated().await;
     let (name, app, maintenance) = (&installation.name, installation.app(), installation.maintenance());
     let inherit = format!(
@@ -195,7 +195,7 @@ async fn a_login_that_inherits_stops_with_the_next_migration() {
 
 /// An activity with no link at all is every caller's; one whose links are all hidden is not.
 #[tokio::test]
-async fn a_free_activity_is_seen_by_every_organisation_that_is_named() {
+async fn free_activity_is_seen_by_every_organisation_that_is_named() {
     let installation = Installation::migrated().await;
     let free = "INSERT INTO atividades (id, nome) VALUES (gen_random_uuid(), 'free')";
     run(&installation.admin, free).await.unwrap();
