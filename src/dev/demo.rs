@@ -82,8 +82,8 @@ impl Demo {
                 .people
                 .iter()
                 .partition(|login| login.account == ADMINISTRATOR);
-            let shown = members.iter().take(2).chain(&administrators);
-            lines.extend(shown.map(|login| {
+            let printed = members.iter().take(2).chain(&administrators);
+            lines.extend(printed.map(|login| {
                 let role = if login.account == ADMINISTRATOR {
                     ", administrator"
                 } else {
