@@ -68,6 +68,15 @@ fn build_promises(text: &str) -> Vec<(&'static str, bool)> {
         "rust is as new as Cargo.toml asks",
         minor(toolchain) >= minor(env!("CARGO_PKG_RUST_VERSION")),
     );
+    let channel = read("rust-toolchain.toml");
+    let channel = channel.lines().find_map(|line| line.strip_prefix("channel = \""));
+    let channel = channel.and_then(|rest| rest.strip_suffix('"')).unwrap();
+    expect(
+        "rust is the version of rust-toolchain.toml",
+        toolchain
+            .strip_prefix(channel)
+            .is_some_and(|rest| rest.starts_with('-')),
+    );
     expect(
         "all stages compile with one toolchain",
         plan.base == "chef" && build.base == "chef",
@@ -177,6 +186,7 @@ const BREAKS: &[(&str, &str, &str)] = &[
     ),
     ("rust:1.95.0-slim-bookworm", "rust:1.95.0-slim-trixie", "bookworm"),
     ("rust:1.95.0", "rust:1.90.0", "as new as"),
+    ("rust:1.95.0", "rust:1.95.1", "rust-toolchain.toml"),
     (
         "FROM chef AS build",
         "FROM rust:1.96.0-slim-bookworm AS build",
