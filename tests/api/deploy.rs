@@ -1,5 +1,5 @@
 //! What the files of the deployment promise, held without an engine: `dockerfile.rs` the images, `compose.rs`
-//! the services, `scripts.rs` the scripts beside them. `.ci/image` runs what the Dockerfile builds.
+//! the services, `scripts.rs` the scripts beside them, `workflows.rs` those of GitHub.
 //!
 //! Each set of rules is a function from a text to the promises that it breaks, so that the tests can break
 //! them.
@@ -10,6 +10,7 @@ mod environment;
 mod rules;
 mod scripts;
 mod stages;
+mod workflows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
