@@ -6,6 +6,7 @@ mod dependencies;
 mod imports;
 mod language;
 mod names;
+mod pages;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -20,12 +20,12 @@ const VAGUE: &[&str] = &[
 /// Maximum number of columns of a comment.
 const WIDEST_COMMENT: usize = 110;
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Returns every Rust file of the repository.
-fn rust_files() -> Vec<(PathBuf, String)> {
+pub(super) fn rust_files() -> Vec<(PathBuf, String)> {
     let folders = ["src", "crates", "tests", "benches"];
     folders
         .iter()
@@ -34,7 +34,7 @@ fn rust_files() -> Vec<(PathBuf, String)> {
 }
 
 /// Returns every page below `docs`, and those at the root.
-fn pages() -> Vec<PathBuf> {
+pub(super) fn pages() -> Vec<PathBuf> {
     fn collect(folder: &Path, below: bool, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
