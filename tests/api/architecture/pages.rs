@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::language::{pages, root};
+use super::language::{pages, root, rust_files};
 
 /// Maximum number of columns of a line, in the docs and in the source.
 const WIDEST_LINE: usize = 120;
@@ -86,4 +86,14 @@ fn faults_of_a_page_are_noticed() {
     );
     assert!(names_its_readers("# Title\n\nFor operators: how it runs.\n"));
     assert!(!names_its_readers("# Title\n\nHow it runs.\n"));
+}
+
+#[test]
+fn lines_of_the_source_stay_narrow() {
+    for (path, text) in rust_files() {
+        for (number, line) in text.lines().enumerate() {
+            let place = format!("{}:{}", path.display(), number + 1);
+            assert!(columns(line) <= WIDEST_LINE, "{place}: {} columns", columns(line));
+        }
+    }
 }
