@@ -117,7 +117,7 @@ pub struct HealthResponse {
     #[schema(example = "healthy")]
     status: &'static str,
     /// Version of the service.
-    #[schema(example = "0.1.0")]
+    #[schema(example = "0.2.0")]
     version: &'static str,
     /// `development`, `test`, `staging` or `production`.
     #[schema(example = "production")]
@@ -201,7 +201,7 @@ struct ApiInfoResponse {
     #[schema(example = "API Aponta")]
     name: &'static str,
     /// Version of the service.
-    #[schema(example = "0.1.0")]
+    #[schema(example = "0.2.0")]
     version: &'static str,
     /// Path of Swagger UI; `null` where the service has it switched off.
     #[schema(required = true, example = "/docs")]

@@ -1,7 +1,7 @@
 //! `/timesheet`: the week of a person: its shape, and which work items it selects. `upstream.rs` has what it
 //! costs Azure DevOps, `states.rs` the smaller routes, `frontend.rs` the pages that call it.
 
-mod frontend;
+pub(crate) mod frontend;
 mod stale;
 mod states;
 mod upstream;

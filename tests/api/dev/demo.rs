@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::process::{Running, aponta, open_folder};
+use crate::timesheet::frontend::replay;
 
 const PROJECT: &str = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001";
 
@@ -183,5 +184,44 @@ async fn no_demo_leaves_the_organisation_out() {
         demo.api()
     );
     assert_eq!(reqwest::get(url).await.unwrap().status(), 503);
+    demo.stop().await;
+}
+
+#[tokio::test]
+async fn recorded_frontend_calls_pass_with_a_printed_pat() {
+    let folder = open_folder();
+    let demo = Demo::start(folder.path(), &folder.path().join("d"), &["--auth"]).await;
+    let pat = demo.pat("Ana Lima").to_owned();
+    let user = demo.get("/user", Some(&pat)).await;
+    let sheet = demo.line("/timesheet?");
+    let today = part(sheet, "week_start=", "'");
+    let names = [
+        ("{project}", PROJECT),
+        ("{team}", "8d8d8d8d-8888-4b2b-9c3c-606060606060"),
+        ("{iteration}", "a4a4a4a4-9999-4c3c-8d4d-707070707070"),
+        ("{item}", "4711"),
+        ("{activity}", "01932b5c-7c00-7000-8000-000000000001"),
+        ("{today}", &today),
+        ("{process}", "adcc42ab-9882-485e-a3ed-7678f01f66bc"),
+        ("{state}", "Active"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()));
+    let client = reqwest::Client::new();
+    replay(&names, &user, async |call| {
+        let method = call.method.parse().unwrap();
+        let request = client
+            .request(method, format!("{}{}", demo.api(), call.path))
+            .bearer_auth(&pat)
+            .header("Origin", "https://contoso.gallerycdn.vsassets.io");
+        let request = match &call.body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let reply = request.send().await.unwrap();
+        assert!(reply.headers().contains_key("access-control-allow-origin"));
+        let status = reply.status().as_u16();
+        (status, reply.json().await.unwrap_or_default())
+    })
+    .await;
     demo.stop().await;
 }

@@ -67,59 +67,88 @@ async fn flow(sheet: &Sheet, token: &str) {
     let item = sheet.add(sheet.task().titled("Tela de apontamento").estimate(8.0));
     let iteration = azure.iteration("contoso", "Sprint 1", "current", &[item]);
     sheet.log(item, &day(0), "01:00").await;
-    let user = logging
-        .tenants
-        .app
-        .get_as(token, "/api/v1/user")
-        .await
-        .expect(200);
-
-    let calls: Vec<Value> = serde_json::from_str(CALLS).unwrap();
-    let mut entry = Value::Null;
-    for call in calls {
-        let fill = |text: &str| {
-            let replacements = [
-                ("{project}", logging.tenants.projeto.to_string()),
-                ("{team}", team.to_string()),
-                ("{iteration}", iteration.to_string()),
-                ("{item}", item.to_string()),
-                ("{activity}", logging.atividade.to_string()),
-                ("{today}", day(0)),
-                ("{user.id}", user["id"].as_str().unwrap().to_owned()),
-                ("{user.name}", user["displayName"].as_str().unwrap().to_owned()),
-                ("{user.email}", user["emailAddress"].as_str().unwrap().to_owned()),
-                ("{entry}", entry["id"].as_str().unwrap_or_default().to_owned()),
-            ];
-            replacements
-                .iter()
-                .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
-        };
-        let name = format!("{} {}", call["method"], call["path"]);
-        let method = call["method"].as_str().unwrap().parse().unwrap();
-        let path = format!("/api/v1{}", fill(call["path"].as_str().unwrap()));
-        let mut request = Request::new(method, &path)
+    let app = &logging.tenants.app;
+    let user = app.get_as(token, "/api/v1/user").await.expect(200);
+    let names = [
+        ("{project}", logging.tenants.projeto.to_string()),
+        ("{team}", team.to_string()),
+        ("{iteration}", iteration.to_string()),
+        ("{item}", item.to_string()),
+        ("{activity}", logging.atividade.to_string()),
+        ("{today}", day(0)),
+        ("{process}", "agile-id".to_owned()),
+        ("{state}", "Doing".to_owned()),
+    ];
+    replay(&names, &user, async |call| {
+        let method = call.method.parse().unwrap();
+        let mut request = Request::new(method, &format!("/api/v1{}", call.path))
             .bearer(token)
             .header("x-custom-header", "eyJVc2VyLU5hbWUiOiJFdmEifQ==");
-        if let Some(body) = call.get("body") {
-            // Numbers stay numbers: the frontend sends ids of work items as such.
-            let text = fill(&body.to_string()).replace(&format!("\"{item}\""), &item.to_string());
-            request = request.json(&serde_json::from_str(&text).unwrap());
+        if let Some(body) = call.body {
+            request = request.json(&body);
         }
-        let reply = logging.tenants.app.send(request).await;
-        let status = u16::try_from(call["status"].as_u64().unwrap()).unwrap();
-        assert_eq!(reply.status.as_u16(), status, "{name}: {}", reply.text());
-        let answer = if reply.bytes.is_empty() {
+        let reply = app.send(request).await;
+        let body = if reply.bytes.is_empty() {
             Value::Null
         } else {
             reply.json()
         };
+        (reply.status.as_u16(), body)
+    })
+    .await;
+}
+
+/// Holds a recorded call with its placeholders filled in.
+pub(crate) struct Call {
+    pub(crate) method: String,
+    /// Path below `/api/v1`, with its query.
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
+}
+
+/// Sends the recorded calls in their order as `user`; each must answer with its status and the fields that the
+/// pages read. `names` are placeholders and their values.
+pub(crate) async fn replay(names: &[(&str, String)], user: &Value, send: impl AsyncFn(Call) -> (u16, Value)) {
+    let calls: Vec<Value> = serde_json::from_str(CALLS).unwrap();
+    let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut entry = Value::Null;
+    for call in calls {
+        let mut all = names.to_vec();
+        all.extend([
+            ("{user.id}", text_of(&user["id"])),
+            ("{user.name}", text_of(&user["displayName"])),
+            ("{user.email}", text_of(&user["emailAddress"])),
+            ("{entry}", text_of(&entry["id"])),
+        ]);
+        let fill = |text: &str| {
+            all.iter()
+                .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+        };
+        let name = format!("{} {}", call["method"], call["path"]);
+        let item = names
+            .iter()
+            .find(|(name, _)| *name == "{item}")
+            .unwrap()
+            .1
+            .clone();
+        let (status, answer) = send(Call {
+            method: text_of(&call["method"]),
+            path: fill(&text_of(&call["path"])),
+            body: call.get("body").map(|body| {
+                // Numbers stay numbers: the frontend sends ids of work items as such.
+                let text = fill(&body.to_string()).replace(&format!("\"{item}\""), &item);
+                serde_json::from_str(&text).unwrap()
+            }),
+        })
+        .await;
+        assert_eq!(json!(status), call["status"], "{name}: {answer}");
         for field in call["reads"].as_array().unwrap() {
-            let field = field.as_str().unwrap();
-            assert!(has(&answer, field), "{name} lacks {field}: {answer}");
+            let field = fill(field.as_str().unwrap());
+            assert!(has(&answer, &field), "{name} lacks {field}: {answer}");
         }
         if call["path"] == "/apontamentos" {
             entry = answer;
         }
     }
-    assert_ne!(entry, json!(null));
+    assert_ne!(entry, Value::Null);
 }
