@@ -196,7 +196,8 @@ impl Tenants {
         let chave = match (self.record(nome, instance_id, false).await, known) {
             (Ok(chave), _) => chave,
             (Err(error), Some(known)) => {
-                tracing::warn!(organizacao = %nome, %error, "cannot re-read the organisation: using its last known key");
+                tracing::warn!(organizacao = %nome, %error,
+                    "cannot re-read the organisation: using its last known key");
                 return Ok(known.chave);
             }
             (Err(error), None) => {
@@ -212,7 +213,8 @@ impl Tenants {
             }
             self.0.replaced.insert((nome.clone(), instance_id), ()).await;
             metrics::organization_replaced();
-            tracing::error!(organizacao = %nome, %instance_id, "organisation replaced: instanceId differs from the pinned one");
+            tracing::error!(organizacao = %nome, %instance_id,
+                "organisation replaced: instanceId differs from the pinned one");
             return Err(AzureError::Replaced);
         };
         let confirmed = Confirmed {
@@ -359,7 +361,8 @@ async fn apply(
         Decision::Rename { chave, before, from } => {
             free_name(tx, from.as_ref(), nome).await?;
             repo::rename(tx, chave, nome).await?;
-            tracing::warn!(%chave, before = before.as_ref().map(tracing::field::display), nome = %nome, "organisation renamed");
+            tracing::warn!(%chave, before = before.as_ref().map(tracing::field::display), nome = %nome,
+                "organisation renamed");
             record(tx, renamed, chave, before.as_ref(), nome, instance_id).await?;
             Ok(Some(chave.clone()))
         }

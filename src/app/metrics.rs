@@ -47,7 +47,8 @@ impl MetricsListener {
                 return Err(error).with_context(|| format!("cannot listen on {address} (METRICS_ADDR)"));
             }
             Err(error) => {
-                tracing::warn!(%address, %error, "metrics listener disabled (set METRICS_ADDR to a free address, or to off)");
+                tracing::warn!(%address, %error,
+                    "metrics listener disabled (set METRICS_ADDR to a free address, or to off)");
                 return Ok(None);
             }
         };

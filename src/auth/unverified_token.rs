@@ -227,7 +227,9 @@ mod tests {
                 "[Bb][Ee][Aa][Rr][Ee][Rr] [!-~]{0,20}\\.[A-Za-z0-9_-]{0,30}\\.[!-~]{0,20}",
             ],
         ) {
-            let ParsedAuthorization::Token(parsed) = UnverifiedToken::from_authorization(&header) else { return Ok(()) };
+            let ParsedAuthorization::Token(parsed) = UnverifiedToken::from_authorization(&header) else {
+                return Ok(());
+            };
             let token = parsed.token().expose_secret();
             prop_assert!((1..=LONGEST).contains(&token.len()));
             prop_assert!(token.bytes().all(|b| b.is_ascii_graphic()));

@@ -27,7 +27,8 @@ pub(super) struct ImportArgs {
     #[arg(
         long,
         value_name = "URL",
-        help = "Address of the FastAPI service's database [default: LEGACY_DATABASE_URL, which other users of this machine cannot see in `ps`]"
+        help = "Address of the FastAPI service's database [default: LEGACY_DATABASE_URL, \
+                which other users of this machine cannot see in `ps`]"
     )]
     from: Option<SecretString>,
     /// Its schema (its `DATABASE_SCHEMA`)
@@ -36,7 +37,8 @@ pub(super) struct ImportArgs {
     #[arg(
         long,
         value_name = "KEY",
-        help = "Its PAT_ENCRYPTION_KEY or, where it had none, its SECRET_KEY; without it the stored PATs are not imported [default: LEGACY_KEY, which `ps` does not show]"
+        help = "Its PAT_ENCRYPTION_KEY or, where it had none, its SECRET_KEY; without it \
+                the stored PATs are not imported [default: LEGACY_KEY, which `ps` does not show]"
     )]
     legacy_key: Option<SecretString>,
     /// Organisation of projects that name none; without it members of the default organisation see them

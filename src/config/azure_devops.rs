@@ -416,9 +416,11 @@ mod tests {
         fn organisation_keeps_the_host_of_its_address(
             url in prop_oneof![
                 arbitrary::text().prop_map(|rest| format!("https://{rest}")),
-                ("https?", "(dev\\.azure\\.com|[a-z0-9.-]{1,9}\\.visualstudio\\.com|tfs\\.example:81|\\[::1\\])", arbitrary::text())
+                ("https?", "(dev\\.azure\\.com|[a-z0-9.-]{1,9}\\.visualstudio\\.com|tfs\\.example:81|\\[::1\\])",
+                    arbitrary::text())
                     .prop_map(|(scheme, host, rest)| format!("{scheme}://{host}/{rest}")),
-                ("https://(dev\\.azure\\.com|tfs\\.example/tfs|[a-z]{1,9}\\.visualstudio\\.com)", "/[A-Za-z0-9. -]{1,20}/?")
+                ("https://(dev\\.azure\\.com|tfs\\.example/tfs|[a-z]{1,9}\\.visualstudio\\.com)",
+                    "/[A-Za-z0-9. -]{1,20}/?")
                     .prop_map(|(base, rest)| base + &rest),
             ],
             production: bool,
@@ -431,20 +433,23 @@ mod tests {
             let legacy = host.ends_with(LEGACY_SUFFIX);
             prop_assert_eq!(api.host_str(), Some(if legacy { SERVICES_HOST } else { host }));
             prop_assert!(legacy || (api.scheme(), api.port()) == (parsed.scheme(), parsed.port()));
-            prop_assert!(api.scheme() == "https" || !production || ["[::1]", "localhost"].contains(&host) || host.starts_with("127."));
+            prop_assert!(api.scheme() == "https" || !production || ["[::1]", "localhost"].contains(&host)
+                || host.starts_with("127."));
             let above = segments(&api);
             for identity in [None, Url::parse(SERVICES_IDENTITY).ok()] {
                 let host = identity.clone().unwrap_or_else(|| api.clone());
                 let organizacao = Hosts { api: api.clone(), identity }.organizacao(nome.clone(), None);
                 let (base, people) = (organizacao.base_url, organizacao.identity_url);
                 prop_assert_eq!((base.host(), base.port(), base.scheme()), (api.host(), api.port(), api.scheme()));
-                prop_assert_eq!((people.host(), people.port(), people.scheme()), (host.host(), host.port(), host.scheme()));
+                prop_assert_eq!((people.host(), people.port(), people.scheme()),
+                    (host.host(), host.port(), host.scheme()));
                 let mut expected = above.clone();
                 expected.push(nome.to_string());
                 prop_assert_eq!(segments(&base), expected);
                 prop_assert_eq!(segments(&people).pop(), Some(nome.to_string()));
                 for url in [base, people] {
-                    prop_assert_eq!((url.username(), url.password(), url.query(), url.fragment()), ("", None, None, None));
+                    prop_assert_eq!((url.username(), url.password(), url.query(), url.fragment()),
+                        ("", None, None, None));
                 }
             }
         }
@@ -466,10 +471,12 @@ mod tests {
         fn each_pat_goes_to_the_organisation_that_it_is_written_for(
             pats in prop::collection::btree_map("[a-z0-9]{1,9}", "[!#-&(-+./-:<-{}~-]{1,20}", 1..5),
         ) {
-            let text: Vec<String> = pats.iter().map(|(nome, pat)| format!(" {} = {pat}", nome.to_uppercase())).collect();
+            let text: Vec<String> = pats.iter()
+                .map(|(nome, pat)| format!(" {} = {pat}", nome.to_uppercase())).collect();
             let found = load(&[("AZURE_DEVOPS_ORG_PATS", &text.join(","))]).unwrap();
             let expected: Vec<_> = pats.into_iter().map(|(nome, pat)| {
-                row(&nome, &format!("https://dev.azure.com/{nome}"), &format!("https://vssps.dev.azure.com/{nome}"), &pat)
+                row(&nome, &format!("https://dev.azure.com/{nome}"), &format!("https://vssps.dev.azure.com/{nome}"),
+                    &pat)
             }).collect();
             prop_assert_eq!(found, expected);
         }

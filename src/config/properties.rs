@@ -156,7 +156,11 @@ proptest! {
     }
 
     #[test]
-    fn valid_configuration_prints_no_secret(secret in "[A-Za-z0-9]{34,40}", key: [u8; 32], plain in select(&["", "production"][..])) {
+    fn valid_configuration_prints_no_secret(
+        secret in "[A-Za-z0-9]{34,40}",
+        key: [u8; 32],
+        plain in select(&["", "production"][..]),
+    ) {
         use base64::Engine;
         let key = base64::engine::general_purpose::STANDARD.encode(key);
         let url = format!("postgres://ana:{secret}@db/aponta");
@@ -207,7 +211,8 @@ proptest! {
     fn address_of_a_database_stays_one(
         text in prop_oneof![
             arbitrary::text(),
-            ("postgres(ql)?(\\+[a-z0-9]{0,8})?", arbitrary::text()).prop_map(|(scheme, rest)| format!("{scheme}://{rest}")),
+            ("postgres(ql)?(\\+[a-z0-9]{0,8})?", arbitrary::text())
+                .prop_map(|(scheme, rest)| format!("{scheme}://{rest}")),
             ("postgresql(\\+psycopg2)?://([a-z]{1,5}(:[!-~]{0,9})?@)?[a-z.]{1,9}(:[0-9]{1,6})?/[a-z]{0,5}",
                 "(\\?(sslmode|port|host|options|options\\[a\\]|user|x)=[a-z0-9/]{0,9})?")
                 .prop_map(|(base, query)| base + &query),
@@ -224,8 +229,13 @@ proptest! {
     /// Covers every notation: in the URL, percent-encoded, as a parameter, as a part.
     #[test]
     fn production_refuses_well_known_passwords(
-        password in select(&["postgres", "password", "admin", "aponta", "changeme", "123456"][..]), encoded in any::<[bool; 8]>(),
-        form in select(&["postgres://ana:{}@db/x", "postgresql+asyncpg://ana:{}@db?sslmode=require", "postgres://ana:y@db/x?password={}"][..]),
+        password in select(&["postgres", "password", "admin", "aponta", "changeme", "123456"][..]),
+        encoded in any::<[bool; 8]>(),
+        form in select(&[
+            "postgres://ana:{}@db/x",
+            "postgresql+asyncpg://ana:{}@db?sslmode=require",
+            "postgres://ana:y@db/x?password={}",
+        ][..]),
     ) {
         let written: String = password.chars().zip(encoded).map(|(c, encode)| {
             if encode { format!("%{:02X}", u32::from(c)) } else { c.to_string() }
@@ -256,7 +266,10 @@ proptest! {
 
     #[test]
     fn origin_that_matches_is_the_host_or_below_it(
-        pattern in prop_oneof![arbitrary::text().prop_map(|rest| format!("https://{rest}")), "https?://(\\*\\.)?[a-z]{1,3}\\.[a-z]{1,3}(:[0-9]{2,4})?/?"],
+        pattern in prop_oneof![
+            arbitrary::text().prop_map(|rest| format!("https://{rest}")),
+            "https?://(\\*\\.)?[a-z]{1,3}\\.[a-z]{1,3}(:[0-9]{2,4})?/?",
+        ],
         labels in prop_oneof![arbitrary::text(), "([a-z0-9-]{1,4}\\.){0,3}", "evil\\.example[/@?#]"],
         origin in arbitrary::text(),
     ) {
@@ -270,16 +283,22 @@ proptest! {
             if let (true, Some(domain)) = (matches, below) {
                 let rest = origin.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")).unwrap();
                 let labels = rest.strip_suffix(domain).and_then(|labels| labels.strip_suffix('.')).unwrap();
-                prop_assert!(!labels.is_empty() && labels.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.'));
+                prop_assert!(!labels.is_empty() && labels.chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.'));
             }
         }
     }
 
     #[test]
-    fn vault_key_is_32_bytes_in_any_spelling(key: [u8; 32], text in arbitrary::text(), other in prop::collection::vec(any::<u8>(), 0..50)) {
+    fn vault_key_is_32_bytes_in_any_spelling(
+        key: [u8; 32],
+        text in arbitrary::text(),
+        other in prop::collection::vec(any::<u8>(), 0..50),
+    ) {
         use base64::Engine;
         use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-        for spelling in [STANDARD.encode(key), STANDARD_NO_PAD.encode(key), URL_SAFE.encode(key), URL_SAFE_NO_PAD.encode(key)] {
+        for spelling in [STANDARD.encode(key), STANDARD_NO_PAD.encode(key), URL_SAFE.encode(key),
+            URL_SAFE_NO_PAD.encode(key)] {
             prop_assert_eq!(vault::decode(&spelling), Ok(key));
         }
         prop_assert!(vault::decode(&text).is_err() || text.trim_end_matches('=').len() == 43);

@@ -149,7 +149,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn untrusted_peer_has_the_connection_address(peer in address(), lines in prop::collection::vec(arbitrary::header_bytes(), 0..3)) {
+        fn untrusted_peer_has_the_connection_address(
+            peer in address(),
+            lines in prop::collection::vec(arbitrary::header_bytes(), 0..3),
+        ) {
             let mut headers = HeaderMap::new();
             for line in &lines {
                 headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());

@@ -238,7 +238,8 @@ mod tests {
         #[test]
         fn only_plain_json_is_taken_for_json(content_type in prop_oneof![
             arbitrary::header_bytes().boxed(),
-            "(application|text|APPLICATION)/([a-z.]{0,8}\\+)?(json|JSON|xml)( ?; ?charset=utf-8)?".prop_map(String::into_bytes).boxed(),
+            "(application|text|APPLICATION)/([a-z.]{0,8}\\+)?(json|JSON|xml)( ?; ?charset=utf-8)?"
+                .prop_map(String::into_bytes).boxed(),
         ]) {
             let mut request = Request::new(axum::body::Body::empty());
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_bytes(&content_type).unwrap());

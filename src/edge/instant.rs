@@ -70,7 +70,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_instant_is_read_back_to_the_microsecond(micros in -62_135_596_800_000_000_i64..253_402_300_800_000_000) {
+        fn every_instant_is_read_back_to_the_microsecond(
+            micros in -62_135_596_800_000_000_i64..253_402_300_800_000_000,
+        ) {
             let at = DateTime::from_timestamp_micros(micros).unwrap();
             let text = serde_json::to_value(Instant(at)).unwrap();
             let text = text.as_str().unwrap();

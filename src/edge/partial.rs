@@ -14,8 +14,8 @@ const DOCUMENTED_NAME: &str = "Aponta-Parcial";
 /// Parameter that restricts a request to one organisation.
 const ORGANIZATION: &str = "organization_name";
 
-const DESCRIPTION: &str = "Organisations that the answer lacks, because they cannot say at the moment whether they know \
-                           the caller; `*` stands for those that never said so. Absent from whole answers";
+const DESCRIPTION: &str = "Organisations that the answer lacks, because they cannot say at the moment whether they \
+                           know the caller; `*` stands for those that never said so. Absent from whole answers";
 
 /// Returns `true` if the query is restricted to one organisation. The response to such a request is complete
 /// or an error.

@@ -102,7 +102,8 @@ pub async fn minutes_of_day(
 pub async fn insert(tx: &mut Tx, row: &ApontamentoRow<'_>) -> Result<Apontamento, sqlx::Error> {
     select_entries!(
         "WITH a AS (
-             INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade,
+             INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos,
+                 id_atividade,
                                        comentario, usuario_id, usuario_nome, usuario_email, registrado_por_id,
                                        registrado_por_nome, versao_escrita)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, left($10, 255), left($11, 255), $12, left($13, 255), $14)

@@ -151,7 +151,8 @@ pub async fn find(tx: &mut Tx, id: AtividadeId) -> Result<Option<Atividade>, sql
                                  CROSS JOIN LATERAL (SELECT p.id, p.nome
                                                        FROM projetos p
                                                       WHERE p.id = ap.id_projeto
-                                                        AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))
+                                                        AND ($2::text[] IS NULL
+                                                             OR coalesce(p.organizacao, '') = ANY ($2))
                                                      OFFSET 0) p
                                  WHERE ap.id_atividade = a.id) p
             WHERE a.id = $1
@@ -227,7 +228,8 @@ pub async fn has_foreign_projetos(tx: &mut Tx, id: AtividadeId) -> Result<bool, 
                   (SELECT count(*)
                      FROM atividade_projeto ap
                      JOIN projetos p ON p.id = ap.id_projeto
-                    WHERE ap.id_atividade = $1 AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))) AS "foreign!""#,
+                    WHERE ap.id_atividade = $1
+                      AND ($2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2))) AS "foreign!""#,
         id as AtividadeId,
         organizacoes as Option<&[String]>,
     )

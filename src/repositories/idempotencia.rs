@@ -33,7 +33,8 @@ pub async fn acquire(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<
     // Earlier releases stored the entry as JSON text.
     let row = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(
-                      hashtextextended(concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!",
+                      hashtextextended(
+                          concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!",
                   impressao AS "impressao?",
                   coalesce(apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS "apontamento?: ApontamentoId"
              FROM (VALUES (1)) AS once

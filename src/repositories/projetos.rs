@@ -229,7 +229,8 @@ pub async fn upsert(
            )
            SELECT count(*) FILTER (WHERE created) AS "created!", count(*) FILTER (WHERE NOT created) AS "updated!",
                   (SELECT count(*) FROM unnest($1::uuid[], $6::text[]) AS upstream (id, organizacao)
-                     JOIN projetos p ON p.external_id = upstream.id AND p.organizacao <> upstream.organizacao) AS "foreign!"
+                     JOIN projetos p ON p.external_id = upstream.id
+                         AND p.organizacao <> upstream.organizacao) AS "foreign!"
              FROM written"#,
         &ids,
         &nomes as &[&str],

@@ -103,7 +103,8 @@ async fn create_apontamento(
 #[utoipa::path(get, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
     params(ApontamentoIdParam, IfNoneMatchParam),
     responses(
-        (status = 200, body = ApontamentoResponse, description = "The entry", headers(("ETag" = String, description = "Version of the entry"))),
+        (status = 200, body = ApontamentoResponse, description = "The entry",
+            headers(("ETag" = String, description = "Version of the entry"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(NotFound, InvalidInput, Protected)>
     ))]
@@ -123,7 +124,8 @@ async fn get_apontamento(
 #[utoipa::path(put, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
     params(ApontamentoIdParam, IfMatchParam), request_body = ApontamentoUpdate,
     responses(
-        (status = 200, body = ApontamentoResponse, description = "The time entry after the change", headers(("ETag" = String, description = "Version of the entry"))),
+        (status = 200, body = ApontamentoResponse, description = "The time entry after the change",
+            headers(("ETag" = String, description = "Version of the entry"))),
         Problems<(InvalidReference, NotFound, Outdated, MoreHours, ClosedWorkItem, InvalidBody, Protected)>
     ))]
 async fn update_apontamento(
@@ -145,7 +147,8 @@ async fn update_apontamento(
 #[utoipa::path(patch, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
     params(ApontamentoIdParam, IfMatchParam), request_body = ApontamentoUpdate,
     responses(
-        (status = 200, body = ApontamentoResponse, description = "The time entry after the change", headers(("ETag" = String, description = "Version of the entry"))),
+        (status = 200, body = ApontamentoResponse, description = "The time entry after the change",
+            headers(("ETag" = String, description = "Version of the entry"))),
         Problems<(InvalidReference, NotFound, Outdated, MoreHours, ClosedWorkItem, InvalidBody, Protected)>
     ))]
 async fn patch_apontamento(

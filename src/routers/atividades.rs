@@ -91,7 +91,8 @@ async fn list(
 /// its `id` or its Azure DevOps GUID.
 #[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, request_body = AtividadeCreate,
     responses(
-        (status = 201, body = AtividadeResponse, description = "The new activity", headers(("ETag" = String, description = "Version of the activity"))),
+        (status = 201, body = AtividadeResponse, description = "The new activity",
+            headers(("ETag" = String, description = "Version of the activity"))),
         Problems<(InvalidReference, InvalidBody, Protected)>
     ))]
 async fn create_atividade(
@@ -108,7 +109,8 @@ async fn create_atividade(
 /// Returns the activity with its projects, in the order in which they were given.
 #[utoipa::path(get, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam, IfNoneMatchParam),
     responses(
-        (status = 200, body = AtividadeResponse, description = "The activity", headers(("ETag" = String, description = "Version of the activity"))),
+        (status = 200, body = AtividadeResponse, description = "The activity",
+            headers(("ETag" = String, description = "Version of the activity"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(NotFound, InvalidInput, Protected)>
     ))]
@@ -128,7 +130,8 @@ async fn get_atividade(
 #[utoipa::path(put, path = "/atividades/{atividade_id}", tag = ATIVIDADES,
     params(AtividadeIdParam, IfMatchParam), request_body = AtividadeUpdate,
     responses(
-        (status = 200, body = AtividadeResponse, description = "The activity after the change", headers(("ETag" = String, description = "Version of the activity"))),
+        (status = 200, body = AtividadeResponse, description = "The activity after the change",
+            headers(("ETag" = String, description = "Version of the activity"))),
         Problems<(InvalidReference, NotFound, Outdated, InvalidBody, Protected)>
     ))]
 async fn update_atividade(
@@ -150,7 +153,8 @@ async fn update_atividade(
 #[utoipa::path(patch, path = "/atividades/{atividade_id}", tag = ATIVIDADES,
     params(AtividadeIdParam, IfMatchParam), request_body = AtividadeUpdate,
     responses(
-        (status = 200, body = AtividadeResponse, description = "The activity after the change", headers(("ETag" = String, description = "Version of the activity"))),
+        (status = 200, body = AtividadeResponse, description = "The activity after the change",
+            headers(("ETag" = String, description = "Version of the activity"))),
         Problems<(InvalidReference, NotFound, Outdated, InvalidBody, Protected)>
     ))]
 async fn patch_atividade(

@@ -84,7 +84,8 @@ pub fn alive(info: ServiceInfo) -> HealthResponse {
         (status = 200, body = ReadyResponse, description = "Send traffic"),
         (status = 503, body = ReadyResponse, description = "Do not send traffic: the database or a migration is \
             missing, or the process is stopping",
-            example = json!({"status": "unavailable", "checks": {"database": "unavailable", "migrations": "unknown", "azure_devops": "ok"}})),
+            example = json!({"status": "unavailable",
+                "checks": {"database": "unavailable", "migrations": "unknown", "azure_devops": "ok"}})),
     ))]
 async fn get_ready(State(service): State<HealthService>) -> (StatusCode, ApiJson<ReadyResponse>) {
     let readiness = service.readiness().await;

@@ -32,7 +32,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 /// old.
 #[utoipa::path(get, path = "/iterations", tag = ITERATIONS, params(ProjectParams, TeamParams, IfNoneMatchParam),
     responses(
-        (status = 200, body = IterationListResponse, description = "The iterations", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 200, body = IterationListResponse, description = "The iterations",
+            headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]
@@ -56,7 +57,8 @@ async fn list_iterations(
 #[utoipa::path(get, path = "/iterations/{iteration_id}/work-items", tag = ITERATIONS,
     params(IterationIdParam, ProjectParams, TeamParams, IfNoneMatchParam),
     responses(
-        (status = 200, body = IterationWorkItemsResponse, description = "The work items", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 200, body = IterationWorkItemsResponse, description = "The work items",
+            headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]

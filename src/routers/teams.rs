@@ -30,7 +30,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 /// five minutes old.
 #[utoipa::path(get, path = "/teams", tag = TEAMS, params(ProjectParams, IfNoneMatchParam),
     responses(
-        (status = 200, body = TeamListResponse, description = "The teams", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 200, body = TeamListResponse, description = "The teams",
+            headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, InvalidInput, Protected)>
     ))]

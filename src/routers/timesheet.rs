@@ -65,7 +65,8 @@ fields! {
 /// carries the sum of its children; the totals count each entry once.
 #[utoipa::path(get, path = "/timesheet", tag = TIMESHEET, params(ProjectParams, FolhaParams, IfNoneMatchParam),
     responses(
-        (status = 200, body = FolhaResponse, description = "The week", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 200, body = FolhaResponse, description = "The week",
+            headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, TooManyWorkItems, InvalidInput, Protected)>
     ))]

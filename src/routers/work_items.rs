@@ -53,7 +53,8 @@ fields! {
 /// of the organisation. The answer is at most 20 seconds old.
 #[utoipa::path(get, path = "/work-items/search", tag = WORK_ITEMS, params(SearchParams, IfNoneMatchParam),
     responses(
-        (status = 200, body = SearchResponse, description = "Work items that were found", headers(("ETag" = String, description = "Version of the answer"))),
+        (status = 200, body = SearchResponse, description = "Work items that were found",
+            headers(("ETag" = String, description = "Version of the answer"))),
         (status = 304, description = "The answer that `If-None-Match` names is still current"),
         Problems<(InvalidReference, NotFound, TooManyWorkItems, InvalidInput, Protected)>
     ))]

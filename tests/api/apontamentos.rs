@@ -131,7 +131,8 @@ async fn create_without_organisation_writes_nothing_back() {
         .expect(201)["id"]
         .clone();
     let body = json!({
-        "data_apontamento": day(0), "duracao": "01:00", "id_atividade": atividade, "work_item_id": 1, "project_id": "portal",
+        "data_apontamento": day(0), "duracao": "01:00", "id_atividade": atividade, "work_item_id": 1,
+        "project_id": "portal",
         "organization_name": "Contoso"
     });
     let entry = app.post(APONTAMENTOS, body).await.expect(201);

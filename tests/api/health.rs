@@ -38,7 +38,8 @@ async fn probe_with_and_without_body_answers_alike() {
 #[tokio::test]
 async fn api_info_points_at_the_docs() {
     let app = TestApp::with(AUTH_ON).await;
-    let expected = json!({"name": "API Aponta", "version": env!("CARGO_PKG_VERSION"), "docs": "/docs", "redoc": "/redoc"});
+    let expected = json!({"name": "API Aponta", "version": env!("CARGO_PKG_VERSION"), "docs": "/docs",
+        "redoc": "/redoc"});
     assert_eq!(app.get("/api/v1").await.expect(200), expected);
     assert_eq!(app.get("/api/v1/").await.expect(200), expected);
 }

@@ -206,12 +206,14 @@ async fn import_keeps_every_value_and_instant() {
             "projetos",
             // The third has no organisation there, and that of its entries here.
             "id, external_id, nome, descricao, url, estado, last_sync_at,
-             CASE WHEN nome LIKE 'Nota%' THEN coalesce(organizacao, 'contoso') ELSE lower(organizacao) END AS organizacao",
+             CASE WHEN nome LIKE 'Nota%' THEN coalesce(organizacao, 'contoso')
+                  ELSE lower(organizacao) END AS organizacao",
         ),
         ("atividade_projeto", "id, id_atividade, id_projeto"),
     ] {
         let sql = format!(
-            "SELECT (t.*)::text FROM (SELECT {columns} FROM api_aponta.{table} EXCEPT SELECT {columns} FROM legado.{table}) t"
+            "SELECT (t.*)::text FROM (SELECT {columns} FROM api_aponta.{table} 
+                               EXCEPT SELECT {columns} FROM legado.{table}) t"
         );
         let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_all(&pool)

@@ -48,7 +48,8 @@ async fn frontend_flow_stores_shows_and_changes_a_pat() {
     let one = format!("{PATH}/{}", created["id"].as_str().unwrap());
     assert_eq!(send(&tenants, Request::get(&one)).await.expect(200), expected);
 
-    let body = json!({"organization_url": "https://contoso.example", "descricao": null, "expira_em": null, "ativo": null});
+    let body = json!({"organization_url": "https://contoso.example", "descricao": null, "expira_em": null,
+        "ativo": null});
     let changed = send(&tenants, Request::put(&one).json(&body)).await.expect(200);
     assert_eq!(
         (&changed["descricao"], &changed["expira_em"]),
@@ -273,7 +274,8 @@ async fn stored_pats_take_part_and_expired_or_unused_ones_do_not() {
         .get_as(&newcomer, "/api/v1/projetos")
         .await
         .expect(200);
-    let soon = json!({"expira_em": (chrono::DateTime::from_timestamp(crate::support::app_token::now() + 86_400, 0).unwrap())});
+    let tomorrow = crate::support::app_token::now() + 86_400;
+    let soon = json!({"expira_em": (chrono::DateTime::from_timestamp(tomorrow, 0).unwrap())});
     let changed = send(&tenants, Request::put(&one).json(&soon)).await.expect(200);
     assert_eq!(changed["status_validacao"], "expira em breve");
     assert_eq!(sync().await.1, "database");
@@ -320,8 +322,10 @@ async fn d_13_unreadable_and_tampered_rows_are_marked() {
     assert_eq!(status().await, ["válido", "válido"]);
     // A flipped bit, a ciphertext of another row, an unknown key.
     for tamper in [
-        "UPDATE organization_pats SET pat_cifrado = set_byte(pat_cifrado, 20, get_byte(pat_cifrado, 20) # 1) WHERE organizacao = 'contoso'",
-        "UPDATE organization_pats SET pat_cifrado = (SELECT pat_cifrado FROM organization_pats WHERE organizacao = 'fabrikam') WHERE organizacao = 'contoso'",
+        "UPDATE organization_pats SET pat_cifrado = set_byte(pat_cifrado, 20, get_byte(pat_cifrado, 20) # 1)
+         WHERE organizacao = 'contoso'",
+        "UPDATE organization_pats SET pat_cifrado = (SELECT pat_cifrado FROM organization_pats
+         WHERE organizacao = 'fabrikam') WHERE organizacao = 'contoso'",
         "UPDATE organization_pats SET chave_id = 'ffffffffffffffff' WHERE organizacao = 'contoso'",
     ] {
         sqlx::query(tamper).execute(&tenants.app.pool).await.unwrap();
@@ -408,11 +412,13 @@ async fn rotation_leaves_no_row_under_the_old_key_and_no_pat_in_clear() {
 
 /// Panics if a table holds the PAT as text or as bytes.
 async fn assert_no_table_holds(pool: &PgPool, pat: &str) {
-    let tables: Vec<String> =
-        sqlx::query_scalar("SELECT relname::text FROM pg_class WHERE relnamespace = 'api_aponta'::regnamespace AND relkind = 'r'")
-            .fetch_all(pool)
-            .await
-            .unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'api_aponta'::regnamespace
+            AND relkind = 'r'",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
     for table in tables {
         let dump = format!("SELECT coalesce(string_agg(t::text, ' '), '') FROM {table} t");
         let text: String = sqlx::query_scalar(sqlx::AssertSqlSafe(dump))

@@ -200,7 +200,8 @@ async fn hours_of_an_unserved_organisation_fail_for_good() {
     off.app.outbox.sweep().await;
     assert_eq!(
         logging.situation(&entry).await,
-        json!({"estado": "falhou", "motivo": "A organização não é mais atendida, ou a gravação de horas está desligada"})
+        json!({"estado": "falhou",
+            "motivo": "A organização não é mais atendida, ou a gravação de horas está desligada"})
     );
     let retry = async |app: &TestApp| {
         let request = Request::post("/api/v1/integracao/sincronizacao/repetir")
@@ -258,7 +259,8 @@ async fn state_of_the_write_back_is_listed() {
     let status = "/api/v1/integracao/sincronizacao";
     assert_eq!(
         logging.get(status).await.expect(200),
-        json!({"pendentes": 0, "mais_antigo": null, "idade_segundos": null, "falhas": 0, "a_conferir": 0, "organizacoes": [],
+        json!({"pendentes": 0, "mais_antigo": null, "idade_segundos": null, "falhas": 0, "a_conferir": 0,
+            "organizacoes": [],
                "falhas_detalhes": []})
     );
     one_failed_one_pending(&logging).await;

@@ -64,7 +64,8 @@ async fn dropped_transaction_rolls_back_and_returns_connection() {
     }
     drop(held);
     let watching = database.pool().await;
-    let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()";
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'
+    AND datname = current_database()";
     eventually("no transaction is left open", async || {
         sqlx::query_scalar::<_, i64>(open)
             .fetch_one(&watching)

@@ -47,7 +47,8 @@ pub(crate) fn line<'a>(title: &str, samples: impl Iterator<Item = &'a Sample>) -
         }
     };
     println!(
-        "{title:22} {count:7} requests  p50 {p50:7.2} ms  p95 {p95:7.2} ms  p99 {p99:7.2} ms  longest {longest:7.1} ms  failed {failed}{}{}",
+        "{title:22} {count:7} requests  p50 {p50:7.2} ms  p95 {p95:7.2} ms  \
+         p99 {p99:7.2} ms  longest {longest:7.1} ms  failed {failed}{}{}",
         tell("why", &failures),
         tell("sent again", &again),
     );

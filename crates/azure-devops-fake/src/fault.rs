@@ -131,7 +131,8 @@ impl Fault {
             Self::Unauthorized => plain(
                 401,
                 "application/json; charset=utf-8; api-version=7.1",
-                r#"{"$id":"1","message":"TF400813: not authorized","typeKey":"UnauthorizedRequestException","eventId":3000}"#,
+                r#"{"$id":"1","message":"TF400813: not authorized",
+               "typeKey":"UnauthorizedRequestException","eventId":3000}"#,
             ),
             Self::ExpiredPat => plain(
                 401,

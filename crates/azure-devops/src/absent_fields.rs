@@ -99,7 +99,8 @@ impl Organizacao {
     fn leave_out(&self, field: &'static str) {
         self.known_fields().remember(field);
         let organizacao = self.nome();
-        tracing::warn!(target: target!(), %organizacao, field, "collection lacks this field: omitted from reads for an hour");
+        tracing::warn!(target: target!(), %organizacao, field,
+            "collection lacks this field: omitted from reads for an hour");
     }
 }
 

@@ -277,7 +277,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_segment_leaves_host_and_other_segments_unchanged(
-            segments in prop::collection::vec(prop_oneof![arbitrary::text(), "[.\t\n\r%2eE]{1,4}"], 1..4), base in prop::sample::select(&[
+            segments in prop::collection::vec(prop_oneof![arbitrary::text(), "[.\t\n\r%2eE]{1,4}"], 1..4),
+            base in prop::sample::select(&[
                 "https://dev.azure.com/contoso", "http://127.0.0.1:81/tfs/contoso",
             ][..]),
         ) {

@@ -154,9 +154,8 @@ static OPERATIONS: std::sync::LazyLock<Vec<(&'static str, Value)>> = std::sync::
         ("team_members", list(json!({"identity": {"id": ADA}}))),
         (
             "iterations",
-            list(
-                json!({"id": "i", "name": "Sprint", "path": "P\\S", "attributes": {"startDate": "2026-01-05T00:00:00Z"}}),
-            ),
+            list(json!({"id": "i", "name": "Sprint", "path": "P\\S",
+                    "attributes": {"startDate": "2026-01-05T00:00:00Z"}})),
         ),
         ("iteration_work_items", relations.clone()),
         (
@@ -338,7 +337,8 @@ fn any_response_never_panics() {
 fn any_refusal_never_panics_nor_is_quoted() {
     let upstream = Upstream::start();
     let right = json!({"typeKey": "RuleValidationException", "message": "c4n4ry",
-        "customProperties": {"RuleValidationErrors": [{"fieldReferenceName": "Custom.Area", "errorMessage": "c4n4ry"}]}});
+        "customProperties": {"RuleValidationErrors": [{"fieldReferenceName": "Custom.Area",
+        "errorMessage": "c4n4ry"}]}});
     let cases = (
         0..OPERATIONS.len(),
         prop::sample::select(&[400_u16, 401, 403, 404, 409, 412][..]),

@@ -246,7 +246,8 @@ mod tests {
         fn any_retry_after_is_seconds_or_a_date_or_ignored(header in prop_oneof![
             arbitrary::header_bytes().boxed(),
             "-?[0-9]{0,25}(\\.[0-9]{0,12})?(e[0-9]{1,3})?".prop_map(String::into_bytes).boxed(),
-            "(Mon|Wed), [0-9]{2} (Jan|Oct|Dec) [0-9]{1,6} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|[+-][0-9]{4})".prop_map(String::into_bytes).boxed(),
+            "(Mon|Wed), [0-9]{2} (Jan|Oct|Dec) [0-9]{1,6} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|[+-][0-9]{4})"
+                .prop_map(String::into_bytes).boxed(),
         ]) {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_bytes(&header).unwrap());
@@ -283,7 +284,8 @@ mod tests {
         #[test]
         fn error_body_keeps_names_only(body in arbitrary::body(&json!({
             "typeKey": "RuleValidationException", "ClassName": "x", "message": "c4n4ry", "customProperties": {
-                "RuleValidationErrors": [{"fieldReferenceName": "Custom.Area", "fieldStatusFlags": "required, limitedToValues"}],
+                "RuleValidationErrors": [{"fieldReferenceName": "Custom.Area",
+                "fieldStatusFlags": "required, limitedToValues"}],
             },
         }))) {
             let body = lenient::parse::<ErrorBody>(&body).unwrap_or_default();

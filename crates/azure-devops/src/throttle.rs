@@ -65,7 +65,8 @@ mod tests {
             waits in prop::collection::vec((any::<u64>(), 0_u32..1_000_000_000), 1..10),
         ) {
             let (throttle, now) = (Throttle::default(), Instant::now());
-            let waits: Vec<Duration> = waits.into_iter().map(|(seconds, nanos)| Duration::new(seconds, nanos)).collect();
+            let waits: Vec<Duration> = waits.into_iter()
+                .map(|(seconds, nanos)| Duration::new(seconds, nanos)).collect();
             for wait in &waits {
                 throttle.hold(None, *wait, now);
             }

@@ -114,7 +114,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn accepted_name_is_valid_and_canonical(text in prop_oneof![arbitrary::text(), "(?s).{0,300}", "\\PC{250,260}"]) {
+        fn accepted_name_is_valid_and_canonical(
+            text in prop_oneof![arbitrary::text(), "(?s).{0,300}", "\\PC{250,260}"],
+        ) {
             let nome = NomeAtividade::parse(&text);
             let bare = trim(&text);
             let expected = (1..=255).contains(&bare.chars().count()) && !bare.contains('\0');

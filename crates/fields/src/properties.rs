@@ -17,7 +17,8 @@ use aponta_domain::text::trim;
 fn value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         "-?[0-9]{1,4}-[0-9]{2}-[0-9]{2}",
-        "[0-9]{4}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9](:[0-6][0-9](\\.[0-9]{1,9})?)?(Z|[+-][0-2][0-9]:[0-5][0-9])?",
+        "[0-9]{4}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]\
+         (:[0-6][0-9](\\.[0-9]{1,9})?)?(Z|[+-][0-2][0-9]:[0-5][0-9])?",
         "[+-]?[0-9]{1,20}(\\.0{0,3})?(e[0-9]{1,3})?",
         "\\{?[0-9a-fA-F]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\\}?",
         "(true|FALSE|On|off|Yes|n|1\\.0|0)",
@@ -70,7 +71,10 @@ proptest! {
     }
 
     #[test]
-    fn every_number_is_read_in_all_its_spellings(number: i64, small in -9_007_199_254_740_992_i64..=9_007_199_254_740_992) {
+    fn every_number_is_read_in_all_its_spellings(
+        number: i64,
+        small in -9_007_199_254_740_992_i64..=9_007_199_254_740_992,
+    ) {
         for value in [json!(number), json!(number.to_string()), json!(format!(" {number}\n"))] {
             prop_assert_eq!(read_as::<Any>(&value)?, Some(number));
         }

@@ -84,7 +84,8 @@ mod tests {
 
     /// Example of the specification.
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
-    const TOKEN: &str = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+    const TOKEN: &str = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4\
+                         BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
 
     fn opened(key: &str, token: &str) -> Result<String, Unreadable> {
         let opened = Keys::new(&key.into()).open(token);
@@ -101,7 +102,8 @@ mod tests {
     fn key_may_be_the_hash_of_another_secret() {
         // cryptography 48:
         // Fernet(urlsafe_b64encode(sha256(b"chave-de-teste").digest())).encrypt(b"pat-de-teste")
-        let token = "gAAAAABpZJdAAAECAwQFBgcICQoLDA0OD9SGdzg2RN3vdlNLWkg9G1ZsST47DEIbuiy65pLBx2EmTgpHE10csawU1x1JO9mkMw==";
+        let token = "gAAAAABpZJdAAAECAwQFBgcICQoLDA0OD9SGdzg2RN3vdlNLWkg9\
+                     G1ZsST47DEIbuiy65pLBx2EmTgpHE10csawU1x1JO9mkMw==";
         assert_eq!(opened("chave-de-teste", token), Ok("pat-de-teste".to_owned()));
         assert_eq!(opened("outra-chave", token), Err(Unreadable));
     }
@@ -174,7 +176,8 @@ mod tests {
     proptest! {
         #[test]
         fn sealed_token_opens_and_modified_one_does_not(
-            text in arbitrary::text(), key: [u8; KEY_BYTES], seconds: u64, iv: [u8; IV_BYTES], position: Index, bit in 0_u8..8,
+            text in arbitrary::text(), key: [u8; KEY_BYTES], seconds: u64, iv: [u8; IV_BYTES], position: Index,
+                bit in 0_u8..8,
         ) {
             let key_text = BASE64.encode(key);
             let mut token = seal(&key, &text, seconds, iv);
@@ -185,7 +188,10 @@ mod tests {
         }
 
         #[test]
-        fn no_text_is_a_token(text in prop_oneof![arbitrary::text(), "gAAAA[A-Za-z0-9_-]{0,200}={0,2}"], key in arbitrary::text()) {
+        fn no_text_is_a_token(
+            text in prop_oneof![arbitrary::text(), "gAAAA[A-Za-z0-9_-]{0,200}={0,2}"],
+            key in arbitrary::text(),
+        ) {
             prop_assert_eq!(opened(&key, &text), Err(Unreadable));
         }
 
@@ -196,7 +202,8 @@ mod tests {
             let bytes = if version { [&[VERSION], &bytes[..]].concat() } else { bytes };
             let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..16]), &bytes);
             let found = opened(KEY, &BASE64.encode([&bytes, mac.as_ref()].concat()));
-            let whole_blocks = bytes.len() >= HEAD_BYTES + 2 * IV_BYTES && (bytes.len() - HEAD_BYTES).is_multiple_of(IV_BYTES);
+            let whole_blocks = bytes.len() >= HEAD_BYTES + 2 * IV_BYTES
+                && (bytes.len() - HEAD_BYTES).is_multiple_of(IV_BYTES);
             prop_assert!(found.is_err() || (bytes[0] == VERSION && whole_blocks));
         }
     }

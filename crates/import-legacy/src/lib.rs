@@ -53,7 +53,8 @@ pub enum ImportError {
     Target(#[from] sqlx::Error),
     /// Hours are being written to Azure DevOps, and could not be distinguished from imported ones.
     #[error(
-        "hours of {0} of the work items are being written to Azure DevOps at this moment; try again when nothing is pending"
+        "hours of {0} of the work items are being written to Azure DevOps at this moment; \
+         try again when nothing is pending"
     )]
     Busy(i64),
 }

@@ -206,7 +206,8 @@ mod tests {
             project in arbitrary::text(), user in arbitrary::text(),
         ) {
             let row = ApontamentoRow {
-                work_item_id, organization_name: organization.clone(), project_id: project.clone(), usuario_id: user.clone(),
+                work_item_id, organization_name: organization.clone(), project_id: project.clone(),
+                usuario_id: user.clone(),
                 ..row(duracao.as_deref(), horas, minutos)
             };
             match apontamento(&Names::default(), row) {

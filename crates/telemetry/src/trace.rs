@@ -205,7 +205,8 @@ mod tests {
         fn any_headers_lead_to_a_trace_or_to_nothing(
             traceparent in prop_oneof![
                 arbitrary::header_bytes().boxed(),
-                "[0-9a-fA-F]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}(-x)?".prop_map(String::into_bytes).boxed(),
+                "[0-9a-fA-F]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}(-x)?"
+                    .prop_map(String::into_bytes).boxed(),
             ],
             state in arbitrary::header_bytes(),
         ) {

@@ -110,7 +110,10 @@ macro_rules! tuples {
     )+};
 }
 
-tuples! { (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F) (A, B, C, D, E, F, G) (A, B, C, D, E, F, G, H) }
+tuples! {
+    (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F) (A, B, C, D, E, F, G)
+    (A, B, C, D, E, F, G, H)
+}
 
 /// Adds the responses that operations refer to, and the examples of these responses.
 pub(super) fn add_components(document: &mut OpenApi) {

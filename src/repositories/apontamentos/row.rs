@@ -114,10 +114,12 @@ macro_rules! select_entries {
                 + r#"SELECT a.id AS "id!: ApontamentoId", a.organizacao AS "organizacao!: ChaveOrganizacao",
                   coalesce(o.nome, a.organizacao) AS "organizacao_nome!",
                   coalesce(p.external_id, a.id_projeto) AS "projeto!",
-                  coalesce(present.external_id, p.external_id, a.id_projeto) AS "projeto_atual!", a.work_item_id AS "work_item_id!",
+                  coalesce(present.external_id, p.external_id, a.id_projeto) AS "projeto_atual!",
+                  a.work_item_id AS "work_item_id!",
                   a.data_apontamento AS "data_apontamento!", a.minutos AS "minutos!",
                   a.id_atividade AS "id_atividade!: AtividadeId", t.nome AS atividade_nome, a.comentario,
-                  a.usuario_id AS "usuario_id!", a.usuario_nome AS "usuario_nome!", a.usuario_email, a.registrado_por_id,
+                  a.usuario_id AS "usuario_id!", a.usuario_nome AS "usuario_nome!", a.usuario_email,
+                  a.registrado_por_id,
                   a.registrado_por_nome, a.criado_em AS "criado_em!", a.atualizado_em AS "atualizado_em!",
                   CASE WHEN a.versao_escrita IS NULL THEN NULL
                        WHEN a.versao_escrita <= w.versao_escrita THEN 'sincronizado'

@@ -41,10 +41,12 @@ pub async fn insert(tx: &mut Tx, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>,
                                  AND g.acao = 'excluir') AS deleted
                  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::date[], $6::integer[], $7::uuid[],
                              $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[])
-                      AS s (id, organizacao, id_projeto, work_item_id, data, minutos, id_atividade, comentario, usuario_id,
+                      AS s (id, organizacao, id_projeto, work_item_id, data, minutos, id_atividade, comentario,
+                          usuario_id,
                             usuario_nome, usuario_email, criado_em, atualizado_em)
            ), inserted AS (
-               INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade,
+               INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos,
+                   id_atividade,
                                          comentario, usuario_id, usuario_nome, usuario_email, versao_escrita, criado_em,
                                          atualizado_em)
                SELECT id, organizacao, id_projeto, work_item_id, data, minutos, id_atividade, comentario, usuario_id,
@@ -60,7 +62,8 @@ pub async fn insert(tx: &mut Tx, rows: &[Entry]) -> Result<Vec<(Uuid, Outcome)>,
                              own.id_atividade, own.comentario, own.usuario_id, own.usuario_nome, own.usuario_email,
                              own.atualizado_em)
                             IS NOT DISTINCT FROM
-                            (s.organizacao, s.id_projeto, s.work_item_id, s.data, s.minutos, s.id_atividade, s.comentario,
+                            (s.organizacao, s.id_projeto, s.work_item_id, s.data, s.minutos, s.id_atividade,
+                            s.comentario,
                              s.usuario_id, s.usuario_nome, s.usuario_email, s.atualizado_em)
                        THEN 'unchanged' ELSE 'differs' END AS "outcome!"
              FROM source s
@@ -98,10 +101,12 @@ pub async fn adopt_written(tx: &mut Tx, rows: &[Written]) -> Result<i64, sqlx::E
     let horas: Vec<i64> = rows.iter().map(|row| row.horas).collect();
     sqlx::query_scalar!(
         r#"WITH adopted AS (
-               INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, versao, contribuicao, considerado, descontado,
+               INSERT INTO write_back AS w (organizacao, work_item_id, id_projeto, versao, contribuicao, considerado,
+                   descontado,
                                             estado)
                SELECT organizacao, work_item_id, id_projeto, 0, horas, horas, horas, 'sincronizado'
-                 FROM unnest($1::text[], $2::integer[], $3::uuid[], $4::bigint[]) AS s (organizacao, work_item_id, id_projeto, horas)
+                 FROM unnest($1::text[], $2::integer[], $3::uuid[], $4::bigint[])
+                     AS s (organizacao, work_item_id, id_projeto, horas)
                ON CONFLICT ON CONSTRAINT write_back_pkey DO UPDATE
                   SET contribuicao = w.contribuicao + excluded.contribuicao,
                       considerado = w.considerado + excluded.considerado,

@@ -38,12 +38,14 @@ pub async fn projetos(tx: &mut Tx, rows: &[(ProjetoRow, String)]) -> Result<Vec<
     // difference, nor is an organisation that only this service knows.
     let stored = sqlx::query!(
         r#"WITH source AS (
-               SELECT id, external_id, nome, descricao, url, estado, nullif(organizacao, '') AS organizacao, seen, created, updated
+               SELECT id, external_id, nome, descricao, url, estado, nullif(organizacao, '') AS organizacao, seen,
+               created, updated
                  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                              $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
                       AS s (id, external_id, nome, descricao, url, estado, organizacao, seen, created, updated)
            ), inserted AS (
-               INSERT INTO projetos (id, external_id, nome, descricao, url, estado, organizacao, last_sync_at, created_at,
+               INSERT INTO projetos (id, external_id, nome, descricao, url, estado, organizacao, last_sync_at,
+                   created_at,
                                      updated_at)
                SELECT * FROM source ON CONFLICT DO NOTHING RETURNING id
            )
@@ -94,9 +96,11 @@ pub async fn atividades(tx: &mut Tx, rows: &[AtividadeRow]) -> Result<Vec<(Uuid,
     let updated: Vec<DateTime<Utc>> = rows.iter().map(|row| row.atualizado_em).collect();
     let stored = sqlx::query!(
         r#"WITH source AS (
-               SELECT s.*, EXISTS (SELECT FROM auditoria g WHERE g.objeto_tipo = 'atividade' AND g.objeto_id = s.id::text
+               SELECT s.*, EXISTS (SELECT FROM auditoria g WHERE g.objeto_tipo = 'atividade'
+                                            AND g.objeto_id = s.id::text
                                       AND g.acao = 'excluir') AS deleted
-                 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+                 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[],
+                     $7::timestamptz[])
                       AS s (id, nome, descricao, ativo, criado_por, criado_em, atualizado_em)
            ), inserted AS (
                INSERT INTO atividades (id, nome, descricao, ativo, criado_por, criado_em, atualizado_em)
@@ -140,7 +144,8 @@ pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, 
     // An id that is one row's key and another row's GUID denotes the key.
     let outcomes = sqlx::query_scalar!(
         r#"WITH source AS (
-               SELECT s.n, s.id, s.posicao, s.criado_em, t.id AS id_atividade, coalesce(own.id, upstream.id) AS id_projeto,
+               SELECT s.n, s.id, s.posicao, s.criado_em, t.id AS id_atividade,
+               coalesce(own.id, upstream.id) AS id_projeto,
                       t.atualizado_em IS NOT DISTINCT FROM s.changed AS as_it_was
                  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::timestamptz[], $6::timestamptz[])
                       WITH ORDINALITY AS s (id, id_atividade, id_projeto, posicao, criado_em, changed, n)
@@ -155,7 +160,8 @@ pub async fn vinculos(tx: &mut Tx, rows: &[VinculoRow]) -> Result<Vec<Outcome>, 
            )
            SELECT CASE WHEN s.id_atividade IS NULL THEN 'no_atividade'
                        WHEN s.id_projeto IS NULL THEN 'no_projeto'
-                       WHEN EXISTS (SELECT FROM inserted i WHERE i.id_atividade = s.id_atividade AND i.id_projeto = s.id_projeto)
+                       WHEN EXISTS (SELECT FROM inserted i WHERE i.id_atividade = s.id_atividade
+                           AND i.id_projeto = s.id_projeto)
                        THEN 'inserted'
                        WHEN EXISTS (SELECT FROM atividade_projeto ap
                                      WHERE ap.id_atividade = s.id_atividade AND ap.id_projeto = s.id_projeto)
@@ -205,7 +211,8 @@ pub async fn insert_pat(
     chave_id: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO organization_pats (id, organizacao, organization_url, pat_cifrado, chave_id, descricao, expira_em, ativo,
+        "INSERT INTO organization_pats (id, organizacao, organization_url, pat_cifrado, chave_id, descricao,
+         expira_em, ativo,
                                         criado_por, criado_em, atualizado_em)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         row.id,

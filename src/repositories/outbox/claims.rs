@@ -88,9 +88,11 @@ pub async fn take(tx: &mut Tx, target: &Target, lease: Duration) -> Result<Optio
               SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
             WHERE organizacao = $1 AND work_item_id = $2 AND estado = 'pendente' AND NOT conferir
               AND (lease_ate IS NULL OR lease_ate <= clock_timestamp())
-        RETURNING organizacao AS "organizacao: ChaveOrganizacao", work_item_id, lease AS "lease!", contribuicao, considerado, descontado, tentativas, rev_escrita,
+        RETURNING organizacao AS "organizacao: ChaveOrganizacao", work_item_id, lease AS "lease!", contribuicao,
+        considerado, descontado, tentativas, rev_escrita,
                   extract(epoch FROM clock_timestamp() - atras_desde)::double precision AS behind_seconds,
-                  intencao_rev, intencao_versao, intencao_contribuicao, intencao_considerado, intencao_descontado, intencao_completed,
+                  intencao_rev, intencao_versao, intencao_contribuicao, intencao_considerado, intencao_descontado,
+                  intencao_completed,
                   intencao_remaining, intencao_por,
                   extract(epoch FROM clock_timestamp() - intencao_em)::double precision AS sent_seconds_ago"#,
         target.organizacao.as_str(),
@@ -128,7 +130,8 @@ pub async fn take_due(
               SET lease = gen_random_uuid(), lease_ate = clock_timestamp() + make_interval(secs => $3)
              FROM due
             WHERE w.organizacao = due.organizacao AND w.work_item_id = due.work_item_id
-        RETURNING w.organizacao AS "organizacao: ChaveOrganizacao", w.work_item_id, w.lease AS "lease!", w.contribuicao, w.considerado, w.descontado,
+        RETURNING w.organizacao AS "organizacao: ChaveOrganizacao", w.work_item_id, w.lease AS "lease!",
+        w.contribuicao, w.considerado, w.descontado,
                   w.tentativas, w.rev_escrita,
                   extract(epoch FROM clock_timestamp() - w.atras_desde)::double precision AS behind_seconds,
                   w.intencao_rev, w.intencao_versao, w.intencao_contribuicao,
@@ -277,7 +280,8 @@ pub async fn settle(
                                      WITH ORDINALITY AS e (write, n)
                                WHERE (e.write ->> 0)::integer <= $7 AND e.n <= $13),
                   intencao_rev = NULL, intencao_versao = NULL, intencao_contribuicao = NULL,
-                  intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL, intencao_remaining = NULL, intencao_por = NULL,
+                  intencao_considerado = NULL, intencao_descontado = NULL, intencao_completed = NULL,
+                  intencao_remaining = NULL, intencao_por = NULL,
                   intencao_em = NULL
             WHERE organizacao = $1 AND work_item_id = $2 AND lease = $3
         RETURNING versao > $4 AS "more!", versao_escrita, fechado_de, fechado_ate, sem_campo"#,
@@ -311,7 +315,8 @@ pub async fn settle(
 /// Returns the last writes of a work item, the newest first, and `true` if older ones were removed.
 pub async fn writes(tx: &mut Tx, target: &Target) -> Result<(Vec<Write>, bool), sqlx::Error> {
     let stored = sqlx::query_scalar!(
-        r#"SELECT escritas AS "escritas: Json<Vec<StoredWrite>>" FROM write_back WHERE organizacao = $1 AND work_item_id = $2"#,
+        r#"SELECT escritas AS "escritas: Json<Vec<StoredWrite>>" FROM write_back
+            WHERE organizacao = $1 AND work_item_id = $2"#,
         target.organizacao.as_str(),
         target.work_item_id,
     )

@@ -85,7 +85,8 @@ pub async fn rows_of(
     work_items: &[i32],
 ) -> Result<Vec<OutboxRow>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT w.work_item_id, w.contribuicao, w.considerado, w.descontado, w.rev_escrita, w.estado, w.motivo, w.conferir,
+        r#"SELECT w.work_item_id, w.contribuicao, w.considerado, w.descontado, w.rev_escrita, w.estado, w.motivo,
+        w.conferir,
                   w.escritas -> 0 AS "last_write: Json<StoredWrite>",
                   (SELECT coalesce(sum(a.minutos), 0) FROM apontamentos a
                     WHERE a.organizacao = w.organizacao AND a.work_item_id = w.work_item_id) AS "minutos!"
@@ -220,7 +221,8 @@ pub async fn resumo(tx: &mut Tx) -> Result<Vec<Resumo>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
         Resumo,
-        r#"SELECT coalesce((SELECT o.nome FROM organizacoes o WHERE o.chave = organizacao), organizacao) AS "organizacao!",
+        r#"SELECT coalesce((SELECT o.nome FROM organizacoes o WHERE o.chave = organizacao),
+                           organizacao) AS "organizacao!",
                   count(*) FILTER (WHERE estado = 'pendente') AS "pendentes!",
                   min(pendente_desde) FILTER (WHERE estado = 'pendente') AS mais_antigo,
                   count(*) FILTER (WHERE estado = 'falhou') AS "falhas!",
@@ -256,7 +258,8 @@ pub async fn depth(tx: &mut Tx) -> Result<Depth, sqlx::Error> {
         r#"SELECT (SELECT count(*) FROM write_back WHERE estado = 'pendente') AS "pending!",
                   (SELECT count(*) FROM write_back WHERE estado = 'falhou') AS "failed!",
                   coalesce(extract(epoch FROM now() - (SELECT min(pendente_desde) FROM write_back
-                                                        WHERE estado = 'pendente')), 0)::double precision AS "oldest_seconds!""#,
+                                                        WHERE estado = 'pendente')),
+                           0)::double precision AS "oldest_seconds!""#,
     )
     .fetch_one(tx.conn())
     .await
@@ -267,7 +270,8 @@ pub async fn failures(tx: &mut Tx, limit: i64) -> Result<Vec<Falha>, sqlx::Error
     let (conn, organizacoes) = tx.parts();
     sqlx::query_as!(
         Falha,
-        r#"SELECT coalesce(o.nome, w.organizacao) AS "organizacao!", w.work_item_id, coalesce(p.external_id, w.id_projeto) AS "projeto!", w.motivo,
+        r#"SELECT coalesce(o.nome, w.organizacao) AS "organizacao!", w.work_item_id,
+        coalesce(p.external_id, w.id_projeto) AS "projeto!", w.motivo,
                   w.pendente_desde AS desde, w.tentativas
              FROM write_back w
              LEFT JOIN projetos p ON p.id = w.id_projeto

@@ -19,7 +19,8 @@ const WORK_ITEM: i32 = 4711;
 /// Returns an example body of `POST /apontamentos`.
 pub(super) fn create() -> Value {
     json!({
-        "data_apontamento": "2026-01-12", "duracao": "02:30", "id_atividade": ATIVIDADE, "comentario": "Revisão do cadastro",
+        "data_apontamento": "2026-01-12", "duracao": "02:30", "id_atividade": ATIVIDADE,
+        "comentario": "Revisão do cadastro",
         "work_item_id": WORK_ITEM, "project_id": PROJETO, "organization_name": "contoso"
     })
 }

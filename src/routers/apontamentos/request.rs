@@ -188,8 +188,10 @@ mod tests {
 
     fn valid() -> serde_json::Value {
         json!({
-            "data_apontamento": "2026-01-12", "duracao": "2:30", "id_atividade": Uuid::from_u128(7), "comentario": " x ",
-            "work_item_id": 4711, "project_id": "Portal", "organization_name": "Contoso", "usuario_id": "", "usuario_nome": "Ana"
+            "data_apontamento": "2026-01-12", "duracao": "2:30", "id_atividade": Uuid::from_u128(7),
+            "comentario": " x ",
+            "work_item_id": 4711, "project_id": "Portal", "organization_name": "Contoso", "usuario_id": "",
+            "usuario_nome": "Ana"
         })
     }
 

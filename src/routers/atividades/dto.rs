@@ -62,7 +62,8 @@ fields! {
         id_projeto: Nullable<Uuid>,
     }
     check = names_a_project;
-    example = json!({"nome": "Desenvolvimento", "descricao": "Codificação e revisão", "ativo": true, "ids_projetos": ["6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001"]});
+    example = json!({"nome": "Desenvolvimento", "descricao": "Codificação e revisão", "ativo": true,
+        "ids_projetos": ["6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001"]});
 }
 
 /// Checks that the body contains one of the two project fields; neither can be required by itself (D-20).
@@ -237,7 +238,8 @@ mod tests {
     proptest! {
         #[test]
         fn validated_body_is_an_activity(body in arbitrary::mutated(&serde_json::json!({
-            "nome": "Revisão", "descricao": "x", "ativo": "on", "ids_projetos": [Uuid::from_u128(7)], "id_projeto": Uuid::from_u128(8),
+            "nome": "Revisão", "descricao": "x", "ativo": "on", "ids_projetos": [Uuid::from_u128(7)],
+            "id_projeto": Uuid::from_u128(8),
         }))) {
             if let Ok(read) = read::<AtividadeCreate>("body", &body) {
                 prop_assert!(!read.into_new("Ada").projetos.is_empty(), "{}", body);

@@ -75,7 +75,8 @@ fields! {
         /// `true` if the service uses the PAT.
         ativo: Flag<true>,
     }
-    example = json!({"organization_name": "contoso", "pat": "the-pat-of-contoso", "descricao": "Equipe Portal", "expira_em": "2026-12-31T23:59:59Z"});
+    example = json!({"organization_name": "contoso", "pat": "the-pat-of-contoso", "descricao": "Equipe Portal",
+        "expira_em": "2026-12-31T23:59:59Z"});
 }
 
 impl From<OrganizationPatCreate> for NewOrganizationPat {
@@ -147,7 +148,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_invalid_body_never_prints_the_pat(
-            body in arbitrary::mutated(&json!({"organization_name": "contoso", "expira_em": "2026-12-31T23:59:59Z", "ativo": true})),
+            body in arbitrary::mutated(&json!({"organization_name": "contoso", "expira_em": "2026-12-31T23:59:59Z",
+                "ativo": true})),
             around in prop_oneof![arbitrary::text(), "[!-~]{0,30}", "[!-~]{990,1010}"], nested: bool,
         ) {
             let mut body = if body.is_object() { body } else { json!({}) };

@@ -191,7 +191,8 @@ impl Rules {
             Error::Upstream { source, .. }
                 if self.when_upstream_down == WhenUpstreamDown::Accept && source.is_away() =>
             {
-                tracing::warn!(%organizacao, work_item = id, cause = %source, "time entry accepted without checking its work item");
+                tracing::warn!(%organizacao, work_item = id, cause = %source,
+                    "time entry accepted without checking its work item");
                 Ok(())
             }
             error => Err(error),

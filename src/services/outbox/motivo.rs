@@ -72,8 +72,8 @@ pub(super) const UNREADABLE: &str =
 pub(super) const BEHIND: &str = "O Azure DevOps ainda não mostra a última gravação neste Work Item";
 
 /// Reason when Azure DevOps was restored and our share of the figure is not known.
-pub(super) const RESTORED: &str = "O Work Item voltou a uma revisão anterior à última gravação, e não se sabe quanto das \
-     horas é nosso; um administrador precisa reconciliar";
+pub(super) const RESTORED: &str = "O Work Item voltou a uma revisão anterior à última gravação, e não se sabe quanto \
+     das horas é nosso; um administrador precisa reconciliar";
 
 /// Reason when our database was restored.
 pub(super) const UNVERIFIED: &str =

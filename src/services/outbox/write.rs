@@ -204,7 +204,8 @@ impl Inner {
             Err(_) => "postponed",
         });
         let Err(failure) = outcome else { return };
-        tracing::info!(organizacao = %target.organizacao, work_item = target.work_item_id, %failure, "outbox: hours not written");
+        tracing::info!(organizacao = %target.organizacao, work_item = target.work_item_id, %failure,
+            "outbox: hours not written");
         if let Err(error) = self.give_back(target, claim, failure).await {
             tracing::warn!(%error, "outbox: cannot store the outcome; retried when the lease expires");
         }

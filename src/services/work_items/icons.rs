@@ -98,7 +98,8 @@ fn icon_and_color(types: Option<&Types>, tipo: &str) -> (String, String) {
 /// Returns a square in the type's colour, as a `data:` URI.
 fn drawn(color: &str) -> Arc<str> {
     let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"16\" height=\"16\"><rect x=\"1\" y=\"1\" width=\"14\" height=\"14\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"16\" height=\"16\">\
+     <rect x=\"1\" y=\"1\" width=\"14\" height=\"14\" \
          rx=\"2\" fill=\"#{color}\"/></svg>"
     );
     as_uri(svg.as_bytes())

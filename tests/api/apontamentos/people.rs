@@ -40,7 +40,8 @@ async fn server_set_fields_in_bodies_are_ignored() {
         "id": there["id"], "criado_em": "2001-01-01T00:00:00Z", "atualizado_em": "2001-01-01T00:00:00Z",
         "registrado_por_id": Uuid::new_v4(), "registrado_por_nome": "Outra", "registrado_por": {"id": Uuid::new_v4()},
         "atividade_nome": "Outra", "nome_atividade": "Outra", "minutos": 9, "duracao_minutos": 9, "versao_escrita": 7,
-        "sincronizacao": {"estado": "falhou", "motivo": "mentira"}, "organizacao": "fabrikam", "id_projeto": logging.tenants.foreign
+        "sincronizacao": {"estado": "falhou", "motivo": "mentira"}, "organizacao": "fabrikam",
+        "id_projeto": logging.tenants.foreign
     });
     let plain = logging.post(&logging.body()).await.expect(201);
     let told = logging.post(&logging.body_with(&owned)).await.expect(201);

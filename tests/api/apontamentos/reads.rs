@@ -105,7 +105,8 @@ async fn summary_without_entries_is_zero() {
     assert_eq!(
         nobody,
         json!({"work_item_id": 99, "total_horas": 0.0, "total_apontamentos": 0, "media_horas_por_apontamento": 0.0,
-               "primeira_data": null, "ultima_data": null, "por_atividade": [], "por_usuario": [], "total_formatado": "00:00"})
+               "primeira_data": null, "ultima_data": null, "por_atividade": [], "por_usuario": [],
+               "total_formatado": "00:00"})
     );
 }
 
@@ -168,7 +169,8 @@ impl Collection {
             (0, 1, other_item, logging.atividade),
         ] {
             let body = logging.body_with(&json!({
-                "data_apontamento": day(back), "duracao": format!("00:{minutes:02}"), "work_item_id": item, "id_atividade": atividade
+                "data_apontamento": day(back), "duracao": format!("00:{minutes:02}"), "work_item_id": item,
+                "id_atividade": atividade
             }));
             logging.post(&body).await.expect(201);
         }

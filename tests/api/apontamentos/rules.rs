@@ -192,7 +192,8 @@ async fn day_total_matches_entries_after_any_change() {
     for change in [
         "UPDATE apontamentos SET minutos = minutos + 7",
         "UPDATE apontamentos SET data_apontamento = data_apontamento - 1, minutos = minutos * 2 WHERE minutos < 60",
-        "UPDATE apontamentos SET organizacao = 'fabrikam', id_projeto = (SELECT id FROM projetos WHERE organizacao = 'fabrikam')
+        "UPDATE apontamentos SET organizacao = 'fabrikam',
+         id_projeto = (SELECT id FROM projetos WHERE organizacao = 'fabrikam')
           WHERE minutos > 60",
         "UPDATE apontamentos SET comentario = 'c', usuario_id = 'ana'",
         "DELETE FROM apontamentos WHERE organizacao = 'fabrikam'",
@@ -203,7 +204,8 @@ async fn day_total_matches_entries_after_any_change() {
             "SELECT count(*) FROM (
                  SELECT organizacao, usuario_id, data, minutos::bigint FROM minutos_do_dia WHERE minutos <> 0
                  EXCEPT ALL
-                 SELECT organizacao, usuario_id, data_apontamento, sum(minutos) FROM apontamentos GROUP BY 1, 2, 3) AS more",
+                 SELECT organizacao, usuario_id, data_apontamento, sum(minutos) FROM apontamentos
+                  GROUP BY 1, 2, 3) AS more",
         )
         .fetch_one(pool)
         .await

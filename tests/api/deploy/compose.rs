@@ -292,8 +292,10 @@ fn wrong_order_of_start_and_stop_breaks_a_rule() {
             "api does not wait",
         ),
         (
-            "stop_grace_period: 40s\n    ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
-            "stop_grace_period: 30s\n    ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}\n    deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
+            "stop_grace_period: 40s\n    ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}\n\
+         \x20   deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
+            "stop_grace_period: 30s\n    ulimits: {core: 0, nofile: {soft: 65536, hard: 65536}}\n\
+         \x20   deploy:\n      resources:\n        limits: {cpus: \"1.0\", memory: 512M",
             "killed while requests run",
         ),
         (

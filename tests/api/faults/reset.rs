@@ -29,7 +29,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     async fn post(&self, entry: i64) -> Reply {
         // Days are not to be full.
-        let body = json!({"duracao": "00:15", "data_apontamento": day(-(entry % 300)), "comentario": entry.to_string()});
+        let body = json!({"duracao": "00:15", "data_apontamento": day(-(entry % 300)),
+            "comentario": entry.to_string()});
         let request = Request::post(APONTAMENTOS)
             .bearer(&self.logging.tenants.member)
             .header("idempotency-key", &format!("entry-{entry}"))

@@ -22,7 +22,8 @@ async fn first_revision_has_the_project_in_the_activity() {
     );
     // By the GUID of Azure DevOps and by the project's own key.
     let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT right(ap.id_atividade::text, 1), ap.id_projeto::text, p.organizacao || ' ' || (a.criado_em AT TIME ZONE 'UTC')
+        "SELECT right(ap.id_atividade::text, 1), ap.id_projeto::text,
+         p.organizacao || ' ' || (a.criado_em AT TIME ZONE 'UTC')
            FROM atividade_projeto ap JOIN projetos p ON p.id = ap.id_projeto JOIN atividades a ON a.id = ap.id_atividade
           ORDER BY 1",
     )
@@ -61,7 +62,8 @@ async fn revision_in_between_is_read_as_it_is() {
         &pool,
         "DELETE FROM legado.apontamentos WHERE duracao !~ '^[0-9]{1,2}:[0-9]{2}$';
          ALTER TABLE legado.apontamentos ADD horas integer, ADD minutos integer;
-         UPDATE legado.apontamentos SET horas = split_part(duracao, ':', 1)::int, minutos = split_part(duracao, ':', 2)::int;
+         UPDATE legado.apontamentos SET horas = split_part(duracao, ':', 1)::int,
+         minutos = split_part(duracao, ':', 2)::int;
          ALTER TABLE legado.apontamentos DROP duracao;
          ALTER TABLE legado.projetos DROP organizacao;
          ALTER TABLE legado.atividades DROP criado_por;
@@ -99,7 +101,8 @@ async fn long_history_comes_page_by_page() {
     execute(
         &pool,
         "INSERT INTO legado.apontamentos SELECT gen_random_uuid(), 1000 + n % 700, project_id, organization_name,
-                data_apontamento - n, id_atividade, comentario, usuario_id, usuario_nome, usuario_email, criado_em, atualizado_em,
+                data_apontamento - n, id_atividade, comentario, usuario_id, usuario_nome, usuario_email, criado_em,
+                atualizado_em,
                 '00:20'
            FROM legado.apontamentos, generate_series(1, 2300) n WHERE id = 'c0000000-0000-4000-8000-000000000001'",
     )

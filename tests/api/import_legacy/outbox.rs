@@ -11,7 +11,8 @@ async fn logging_with_history() -> Logging {
     let pool = &logging.tenants.app.pool;
     load(pool, HEAD).await;
     sqlx::query(
-        "INSERT INTO legado.apontamentos (id, work_item_id, project_id, organization_name, data_apontamento, id_atividade,
+        "INSERT INTO legado.apontamentos (id, work_item_id, project_id, organization_name, data_apontamento,
+         id_atividade,
                                           usuario_id, usuario_nome, duracao)
          VALUES ('c0000000-0000-4000-8000-0000000000aa', $1, $2, 'Contoso', '2026-01-19',
                  'a0000000-0000-4000-8000-000000000001', 'x', 'X', '00:20')",

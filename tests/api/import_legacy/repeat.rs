@@ -100,7 +100,8 @@ async fn import_while_hours_are_written_is_refused() {
     import(&database.url, &[]).await;
     execute(
         &pool,
-        "DELETE FROM apontamentos; UPDATE write_back SET lease_ate = now() + interval '1 hour' WHERE work_item_id = 102",
+        "DELETE FROM apontamentos; UPDATE write_back SET lease_ate = now() + interval '1 hour'
+         WHERE work_item_id = 102",
     )
     .await;
     let (code, _, err) = super::import_into(&database.url, &[]).await;
@@ -129,7 +130,8 @@ async fn project_with_a_known_guid_is_the_same() {
     );
     assert_eq!(counts(&out, "apontamentos"), [15, 6, 0, 0, 0, 9], "{out}");
     let referring: (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM apontamentos WHERE id_projeto = $1), (SELECT count(*) FROM atividade_projeto WHERE id_projeto = $1)",
+        "SELECT (SELECT count(*) FROM apontamentos WHERE id_projeto = $1),
+         (SELECT count(*) FROM atividade_projeto WHERE id_projeto = $1)",
     )
     .bind(guid)
     .fetch_one(&pool)

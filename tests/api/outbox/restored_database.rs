@@ -27,10 +27,13 @@ impl Backup {
 
     async fn restore(&self, logging: &Logging) {
         let mut tx = logging.tenants.app.pool.begin().await.unwrap();
-        sqlx::raw_sql("SET LOCAL session_replication_role = replica; DELETE FROM apontamentos; DELETE FROM minutos_do_dia; DELETE FROM write_back")
-            .execute(&mut *tx)
-            .await
-            .unwrap();
+        sqlx::raw_sql(
+            "SET LOCAL session_replication_role = replica; DELETE FROM apontamentos;
+                       DELETE FROM minutos_do_dia; DELETE FROM write_back",
+        )
+        .execute(&mut *tx)
+        .await
+        .unwrap();
         for (table, rows) in &self.0 {
             let sql = format!(
                 "INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, $1::jsonb)"

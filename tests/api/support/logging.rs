@@ -132,7 +132,8 @@ impl Logging {
     /// answer.
     pub async fn time_passes(&self, interval: &str) {
         sqlx::query(
-            "UPDATE write_back SET atras_desde = atras_desde - $1::text::interval, intencao_em = intencao_em - $1::text::interval",
+            "UPDATE write_back SET atras_desde = atras_desde - $1::text::interval,
+             intencao_em = intencao_em - $1::text::interval",
         )
         .bind(interval)
         .execute(&self.tenants.app.pool)

@@ -85,7 +85,8 @@ pub async fn plant(pool: &PgPool, organizacao: &str) -> Uuid {
     let (projeto, atividade) = (Uuid::new_v4(), Uuid::new_v4());
     let rows = format!(
         "INSERT INTO organizacoes (chave, nome) VALUES ('{organizacao}', '{organizacao}');
-         INSERT INTO projetos (id, external_id, nome, organizacao) VALUES ('{projeto}', '{projeto}', 'P', '{organizacao}');
+         INSERT INTO projetos (id, external_id, nome, organizacao) VALUES ('{projeto}', '{projeto}', 'P',
+             '{organizacao}');
          INSERT INTO atividades (id, nome) VALUES ('{atividade}', '{organizacao}');
          INSERT INTO atividade_projeto (id_atividade, id_projeto) VALUES ('{atividade}', '{projeto}');
          INSERT INTO organization_pats (id, organizacao, organization_url, pat_cifrado, chave_id)
@@ -96,7 +97,8 @@ pub async fn plant(pool: &PgPool, organizacao: &str) -> Uuid {
          INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade,
                                    usuario_id, usuario_nome)
          VALUES (gen_random_uuid(), '{organizacao}', '{projeto}', 1, '2026-01-12', 60, '{atividade}', 'a', 'a');
-         INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta) VALUES ('{organizacao}', 'a', 'k', '', '')"
+         INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, resposta) VALUES ('{organizacao}', 'a',
+             'k', '', '')"
     );
     run(pool, &rows).await.unwrap();
     projeto

@@ -15,7 +15,8 @@ async fn key_refuses_a_project_of_another_organisation() {
     for (table, statement) in [
         (
             "apontamentos",
-            "INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade,
+            "INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos,
+             id_atividade,
                                        usuario_id, usuario_nome)
              SELECT gen_random_uuid(), 'contoso', $1, 2, '2026-01-12', 60, id, 'a', 'a' FROM atividades LIMIT 1",
         ),
@@ -83,7 +84,8 @@ async fn rows_that_break_a_key_stay_and_do_not_stop_the_migration() {
     let installation = Installation::new().await;
     let (name, app, maintenance) = (&installation.name, installation.app(), installation.maintenance());
     let prepare = format!(
-        "CREATE ROLE {app}; CREATE ROLE {maintenance}; GRANT {app}, {maintenance} TO {name}; ALTER ROLE {name} NOINHERIT"
+        "CREATE ROLE {app}; CREATE ROLE {maintenance}; GRANT {app}, {maintenance} TO {name};
+         ALTER ROLE {name} NOINHERIT"
     );
     run(&installation.admin, &prepare).await.unwrap();
     let upto = |last: i64| {
@@ -97,7 +99,8 @@ async fn rows_that_break_a_key_stay_and_do_not_stop_the_migration() {
     run(
         &installation.admin,
         "UPDATE projetos SET organizacao = NULL;
-         UPDATE projetos SET nome = 'of contoso' WHERE id IN (SELECT id_projeto FROM write_back WHERE organizacao = 'contoso');
+         UPDATE projetos SET nome = 'of contoso'
+         WHERE id IN (SELECT id_projeto FROM write_back WHERE organizacao = 'contoso');
          UPDATE apontamentos SET organizacao = 'contoso'",
     )
     .await
@@ -112,7 +115,8 @@ async fn rows_that_break_a_key_stay_and_do_not_stop_the_migration() {
     // The other one's entry and outbox name two organisations.
     assert_eq!(projetos, [of_contoso, ("P".to_owned(), None)]);
     let valid: Vec<(String, bool)> = sqlx::query_as(
-        "SELECT conname::text, convalidated FROM pg_constraint WHERE conname LIKE '%\\_organizacao\\_id\\_projeto\\_fkey'
+        "SELECT conname::text, convalidated FROM pg_constraint
+         WHERE conname LIKE '%\\_organizacao\\_id\\_projeto\\_fkey'
             AND connamespace = current_schema()::regnamespace ORDER BY 1",
     )
     .fetch_all(&installation.admin)
