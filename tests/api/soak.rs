@@ -186,7 +186,7 @@ async fn soak_with_random_faults_ends_with_exact_figures() {
     };
     let (_, (), warm) = tokio::join!(working, troubled, after_warm_up(&service, time));
     println!("trouble: {:?}", trouble.caused);
-    println!("{} answers: {}", service.answered(), service.told());
+    println!("{} answers: {}", service.answered(), service.report());
 
     end::heal(&logging, &places, &service).await;
     if let Some(of_both) = people.last_mut() {

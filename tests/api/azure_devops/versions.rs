@@ -138,7 +138,7 @@ impl Week {
     }
 
     /// The api-versions of all calls.
-    fn asked(&self) -> BTreeSet<String> {
+    fn requested_versions(&self) -> BTreeSet<String> {
         let seen = self.logging.azure().seen();
         let queries = seen.iter().map(|seen| seen.query.clone());
         queries.filter_map(|query| api_version(&query)).collect()
@@ -163,7 +163,7 @@ async fn everything_works(server: Server, expected: &[&str]) {
     week.log().await;
     week.sync().await;
     let expected: BTreeSet<String> = expected.iter().map(|&version| version.to_owned()).collect();
-    assert_eq!(week.asked(), expected, "{server:?}");
+    assert_eq!(week.requested_versions(), expected, "{server:?}");
     // One question without and one with a credential; Services have a host for identities besides.
     assert_eq!(
         azure.version_questions().len(),
@@ -216,11 +216,11 @@ async fn states_of_a_type_on_server_2020_are_a_preview() {
         .unwrap();
     assert!(types.iter().any(|tipo| tipo.nome == "Task" && tipo.states_known));
     let seen = azure.seen();
-    let asked = seen
+    let request = seen
         .iter()
         .find(|seen| seen.operation == "list_type_states")
         .unwrap();
-    assert_eq!(api_version(&asked.query).as_deref(), Some("6.0-preview.1"));
+    assert_eq!(api_version(&request.query).as_deref(), Some("6.0-preview.1"));
 }
 
 /// A server of this version, a member and their PAT.

@@ -92,7 +92,7 @@ impl Service {
     }
 
     /// How often each operation was answered with each status.
-    pub fn told(&self) -> String {
+    pub fn report(&self) -> String {
         let answers = self.answers.lock().unwrap();
         let one =
             |((operation, status), count): (&(&str, u16), &usize)| format!("{operation} {status}: {count}");
