@@ -106,8 +106,8 @@ pub(crate) struct Call {
     pub(crate) body: Option<Value>,
 }
 
-/// Sends the recorded calls in their order as `user`; each must answer with its status and the fields that the
-/// pages read. `names` are placeholders and their values.
+/// Sends the recorded calls in their order as `user`; each must answer with its status and the fields that
+/// the pages read. `names` are placeholders and their values.
 pub(crate) async fn replay(names: &[(&str, String)], user: &Value, send: impl AsyncFn(Call) -> (u16, Value)) {
     let calls: Vec<Value> = serde_json::from_str(CALLS).unwrap();
     let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
