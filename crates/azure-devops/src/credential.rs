@@ -1,4 +1,5 @@
-//! Credentials that sign calls.
+//! Credentials of calls to Azure DevOps. A signed call has one in its `Authorization` header, an unsigned one
+//! has none.
 
 use std::sync::LazyLock;
 
@@ -9,7 +10,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-/// Secret and the scheme with which it is sent.
+/// Secret and the scheme with which it is sent. Its `Debug` output does not show the secret.
 #[derive(Debug, Clone)]
 pub struct Credential {
     scheme: Scheme,
@@ -19,24 +20,26 @@ pub struct Credential {
 /// Scheme with which a secret is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// A PAT: `Basic base64(":" + pat)`.
+    /// For a PAT: `Basic base64(":" + pat)`, the PAT as the password of an empty user name.
     Pat,
-    /// An access token: `Bearer`.
+    /// For an access token: `Bearer token`.
     Bearer,
 }
 
-/// Keyed hash of a secret, valid in this process only: distinguishes secrets without storing them.
+/// Keyed hash of a secret (HMAC-SHA256), which distinguishes secrets without storing them. Equal secrets have
+/// equal hashes within one process only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
-/// Generated in each process, so that a hash is useless outside of the process.
+/// Key of the hashes, random in each process: a hash that leaks cannot be compared with guessed secrets. It
+/// is made of two random UUIDs, which contain 244 random bits.
 static KEY: LazyLock<hmac::Key> = LazyLock::new(|| {
     let halves = [Uuid::new_v4(), Uuid::new_v4()];
     hmac::Key::new(hmac::HMAC_SHA256, &halves.map(Uuid::into_bytes).concat())
 });
 
 impl Fingerprint {
-    /// Returns the hash of `secret`.
+    /// Returns the hash of `secret`, without regard to the scheme with which it is sent.
     #[must_use]
     pub fn of(secret: &str) -> Self {
         let tag = hmac::sign(&KEY, secret.as_bytes());
@@ -53,20 +56,22 @@ impl Credential {
         Self { scheme, secret }
     }
 
-    /// Creates the credential of a personal access token.
+    /// Creates the credential of a personal access token (PAT).
     #[must_use]
     pub fn pat(secret: SecretString) -> Self {
         Self::new(Scheme::Pat, secret)
     }
 
-    /// Returns the hash that stands for the identity of the caller: equal secrets count as one identity.
+    /// Returns the hash of the secret. Limits and circuit breakers take it for the identity that calls Azure
+    /// DevOps: two PATs of one person count as two identities.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.secret.expose_secret())
     }
 
-    /// Returns the header value, marked as sensitive so that no log prints it. Returns `None` if the secret
-    /// contains characters that a header must not contain.
+    /// Returns the value of the `Authorization` header, marked as sensitive so that no log prints it. Returns
+    /// `None` if an access token contains a character that a header must not contain; a PAT is sent as Base64
+    /// and may contain any.
     pub(super) fn header(&self) -> Option<HeaderValue> {
         let secret = self.secret.expose_secret();
         let text = match self.scheme {
