@@ -1,4 +1,5 @@
-//! Activities: the kinds of work that people log hours on.
+//! Activities: the kinds of work that people log hours on. An activity is usable in its projects; one without
+//! any project is usable in all.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -7,7 +8,7 @@ use super::ids::AtividadeId;
 use super::projeto::ProjetoRef;
 use super::text::trim;
 
-/// Activity with its projects, as stored.
+/// Activity as stored, with those of its projects that the reading transaction sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Atividade {
     /// Key.
@@ -18,13 +19,16 @@ pub struct Atividade {
     pub descricao: Option<String>,
     /// `true` if new time entries may use the activity.
     pub ativo: bool,
-    /// E-mail of the creator, else the display name.
+    /// E-mail of the creator, else the display name, cut to 255 characters; `None` for imported rows without
+    /// a creator.
     pub criado_por: Option<String>,
     /// Time of creation.
     pub criado_em: DateTime<Utc>,
-    /// Time of the last change of the activity or of its set of projects.
+    /// Time of the last change of the activity or of its set of projects; identifies the version that
+    /// conditional requests expect.
     pub atualizado_em: DateTime<Utc>,
-    /// Its projects, in the order in which the caller sent them.
+    /// Projects of the activity, in the order in which the last writer of the set named them. The repository
+    /// leaves them empty in lists; the service adds them.
     pub projetos: Vec<ProjetoRef>,
 }
 
@@ -36,7 +40,8 @@ impl NomeAtividade {
     /// Maximum number of characters (not bytes) of a name; the column is `varchar(255)`.
     pub const MAX: usize = 255;
 
-    /// Trims `text`. Returns `None` if the rest is not a valid name.
+    /// Removes invisible characters from both ends of `text`. Returns `None` if the rest is empty, too long
+    /// or contains NUL.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = trim(text);
@@ -60,9 +65,10 @@ pub struct NewAtividade {
     pub descricao: Option<String>,
     /// `true` if new time entries may use the activity.
     pub ativo: bool,
-    /// At least one project, by our key or by the Azure DevOps GUID.
+    /// Projects, each by our key or by the Azure DevOps GUID. The router ensures that there is at least one;
+    /// the service refuses unknown ones and drops repetitions.
     pub projetos: Vec<Uuid>,
-    /// E-mail of the creator, else the display name.
+    /// E-mail of the creator, else the display name; the repository cuts it to 255 characters.
     pub criado_por: String,
 }
 
@@ -71,16 +77,17 @@ pub struct NewAtividade {
 pub struct AtividadeChanges {
     /// New name.
     pub nome: Option<NomeAtividade>,
-    /// New text; `Some(None)` clears the text.
+    /// New description; `Some(None)` clears it.
     pub descricao: Option<Option<String>>,
-    /// New state.
+    /// `true` if new time entries may use the activity from now on.
     pub ativo: Option<bool>,
-    /// New set of projects (replaces the old one), by our key or by the Azure DevOps GUID.
+    /// New set of projects, which replaces the old one; each by our key or by the Azure DevOps GUID.
     pub projetos: Option<Vec<Uuid>>,
 }
 
 impl AtividadeChanges {
-    /// Returns `true` if a value other than the set of projects changes.
+    /// Returns `true` if the changes name a column of the activity's own row. The set of projects is in rows
+    /// of another table.
     #[must_use]
     pub fn touch_columns(&self) -> bool {
         self.nome.is_some() || self.descricao.is_some() || self.ativo.is_some()
@@ -92,7 +99,8 @@ impl AtividadeChanges {
 pub struct AtividadeFilter {
     /// `Some(true)`: only active ones; `Some(false)`: only inactive ones.
     pub ativo: Option<bool>,
-    /// Project of the activities, by our key or by the Azure DevOps GUID.
+    /// Project to which the activities are linked, by our key or by the Azure DevOps GUID; activities without
+    /// any project do not match.
     pub projeto: Option<Uuid>,
 }
 
