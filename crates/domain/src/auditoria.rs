@@ -1,22 +1,24 @@
-//! The audit trail: actions with their actor and time. JSON is stored as text and never interpreted here.
+//! The audit trail: actions with their actor and time. The states of objects are JSON in a `String`, which no
+//! type here parses; the columns of the table are `jsonb`.
 
 use chrono::{DateTime, Utc};
 
 use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 
-/// Actor of an action.
+/// Actor of an action: a caller, or the service itself.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// Id of the caller, or `sistema`.
+    /// Id of the caller in Azure DevOps, or `sistema`.
     pub id: String,
-    /// Name.
+    /// Name of the caller at the time of the action, or `Sistema`.
     pub nome: String,
-    /// Id of the request that caused the action.
+    /// Id of the request that caused the action; `None` if the service itself is the actor.
     pub request_id: Option<String>,
 }
 
 impl Actor {
-    /// Returns the service itself as the actor of work in the background.
+    /// Returns the service itself as the actor, for actions that no caller requested: syncs in the
+    /// background, renamed organisations, PATs encrypted anew, the legacy import.
     #[must_use]
     pub fn sistema() -> Self {
         Self {
@@ -32,48 +34,52 @@ impl Actor {
 pub struct NewRegistro<'a> {
     /// Actor of the action.
     pub actor: &'a Actor,
-    /// Organisation of the action; `None` if the action belongs to none.
+    /// Key of the organisation whose administrators may read the entry; `None` if the action belongs to no
+    /// single one.
     pub organizacao: Option<&'a ChaveOrganizacao>,
-    /// `criar`, `alterar`, `excluir`, ...
+    /// Action as a Portuguese infinitive: `criar`, `alterar`, `excluir`, `sincronizar`, ...
     pub acao: &'static str,
-    /// `atividade`, `organization_pat`, ...
+    /// Type of the object: `apontamento`, `atividade`, `organization_pat`, `projetos`, ...
     pub objeto_tipo: &'static str,
-    /// Key of the object; `None` if the action has no object.
+    /// Key of the object; `None` if the action concerns several objects, such as all projects of a sync.
     pub objeto_id: Option<String>,
-    /// State of the object before the action, as JSON without secrets.
+    /// State of the object before the action, as JSON without secrets; `None` for a creation, and for actions
+    /// that record no earlier state.
     pub antes: Option<String>,
-    /// State of the object after the action, as JSON without secrets.
+    /// State of the object after the action, or its result (the counts of a sync), as JSON without secrets;
+    /// `None` for a deletion and for `repetir`.
     pub depois: Option<String>,
 }
 
 /// Entry of the audit trail, as stored.
 #[derive(Debug, Clone)]
 pub struct Registro {
-    /// Key; later entries have larger ones.
+    /// Key; entries inserted later have larger ones, so the key is also the cursor of the list.
     pub id: i64,
-    /// Time of the action.
+    /// Time of the insertion, from the clock of the database.
     pub em: DateTime<Utc>,
-    /// Id of the actor.
+    /// Id of the actor, cut to 255 characters.
     pub usuario_id: String,
-    /// Name of the actor at that time.
+    /// Name of the actor at that time, cut to 255 characters.
     pub usuario_nome: String,
-    /// Current name of the organisation; `None` if the action belongs to none.
+    /// Current name of the organisation, or its key if no name is stored; `None` if the action belongs to no
+    /// single one.
     pub organizacao: Option<String>,
-    /// Action.
+    /// Action, as in [`NewRegistro::acao`].
     pub acao: String,
-    /// Type of the object.
+    /// Type of the object, as in [`NewRegistro::objeto_tipo`].
     pub objeto_tipo: String,
-    /// Key of the object.
+    /// Key of the object, as in [`NewRegistro::objeto_id`].
     pub objeto_id: Option<String>,
-    /// State of the object before the action, as JSON.
+    /// State before the action, as in [`NewRegistro::antes`].
     pub antes: Option<String>,
-    /// State of the object after the action, as JSON.
+    /// State after the action or its result, as in [`NewRegistro::depois`].
     pub depois: Option<String>,
-    /// Id of the request that caused the action.
+    /// Id of the request that caused the action; `None` if the service itself was the actor.
     pub request_id: Option<String>,
 }
 
-/// Filter of the audit trail; `None` does not restrict.
+/// Filter of the audit trail; `None` does not restrict, and texts have to be equal.
 #[derive(Debug, Clone, Default)]
 pub struct AuditoriaFilter {
     /// Earliest time, inclusive.
@@ -82,7 +88,7 @@ pub struct AuditoriaFilter {
     pub ate: Option<DateTime<Utc>>,
     /// Id of the actor.
     pub usuario_id: Option<String>,
-    /// Organisation.
+    /// Name of the organisation, present or former; the service looks up its key.
     pub organizacao: Option<NomeOrganizacao>,
     /// Action.
     pub acao: Option<String>,
@@ -90,8 +96,8 @@ pub struct AuditoriaFilter {
     pub objeto_tipo: Option<String>,
     /// Key of the object.
     pub objeto_id: Option<String>,
-    /// Key of an entry; only older entries match.
+    /// Key of the last entry on the previous page; only entries inserted before it match.
     pub before: Option<i64>,
-    /// Maximum number of entries.
+    /// Maximum number of entries to return; the router allows 1 to 1,000.
     pub limit: i64,
 }
