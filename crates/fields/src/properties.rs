@@ -1,4 +1,5 @@
-//! Property tests of all readers of request values with arbitrary input.
+//! Property tests of the field types and of request structs with arbitrary JSON: each value is read as sent
+//! or rejected with a failure, and no input causes a panic.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Timelike, Utc};
 use proptest::prelude::*;
@@ -13,7 +14,8 @@ use aponta_domain::duracao::Duracao;
 use aponta_domain::organizacao::NomeOrganizacao;
 use aponta_domain::text::trim;
 
-/// Returns a strategy for JSON, with additional texts that look like dates, numbers and UUIDs.
+/// Returns a strategy for JSON, half of it texts that look like dates, instants, numbers, UUIDs or booleans:
+/// arbitrary text is hardly ever one of these.
 fn value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         "-?[0-9]{1,4}-[0-9]{2}-[0-9]{2}",
@@ -26,7 +28,8 @@ fn value() -> impl Strategy<Value = Value> {
     prop_oneof![arbitrary::json(), text.prop_map(Value::from)]
 }
 
-/// Reads `value` as `T` and asserts that a rejection has at least one failure.
+/// Reads `value` as `T`. Returns `None` for a rejection, after asserting that it has at least one failure and
+/// that each failure has a code and a message.
 fn read_as<T: FieldType>(value: &Value) -> Result<Option<T::Value>, TestCaseError> {
     match T::read(value) {
         Ok(read) => Ok(Some(read)),
@@ -41,6 +44,7 @@ fn read_as<T: FieldType>(value: &Value) -> Result<Option<T::Value>, TestCaseErro
 }
 
 proptest! {
+    /// Checks that a value that is read stands for the same text, number, id or list as the JSON.
     #[test]
     fn scalars_are_read_as_sent(value in value()) {
         if let Some(text) = read_as::<String>(&value)? {
@@ -70,6 +74,8 @@ proptest! {
         prop_assert_eq!(read_as::<OrNull<bool>>(&value)?.flatten(), read_as::<bool>(&value)?);
     }
 
+    /// Checks that integers are read from JSON numbers and texts, and floats within 2^53 as well, beyond
+    /// which floats do not represent each integer.
     #[test]
     fn every_number_is_read_in_all_its_spellings(
         number: i64,
@@ -85,6 +91,8 @@ proptest! {
         }
     }
 
+    /// Checks that a field of a domain type accepts what the parser of the type accepts; `Duracao` has a
+    /// length of 4 or 5 characters in addition.
     #[test]
     fn domain_fields_agree_with_their_parsers(value in value()) {
         let text = value.as_str().unwrap_or_default();
@@ -101,12 +109,15 @@ proptest! {
         }
     }
 
+    /// Checks that instants and dates have a year that PostgreSQL and the wire format support, and that an
+    /// instant that is written and read again keeps its microseconds.
     #[test]
     fn instants_are_within_range_of_postgresql(value in value()) {
         if let Some(at) = read_as::<DateTime<Utc>>(&value)? {
             prop_assert!((1..=9_999).contains(&at.year()));
             let text = json!(at.to_rfc3339_opts(SecondsFormat::Micros, true));
             let again = read_as::<DateTime<Utc>>(&text)?.unwrap();
+            // During a leap second chrono counts more than 999,999,999 nanoseconds.
             let micros = at.nanosecond().min(999_999_999) / 1_000;
             prop_assert_eq!((again.timestamp(), again.nanosecond()), (at.timestamp(), micros * 1_000));
         }
@@ -116,7 +127,8 @@ proptest! {
         }
     }
 
-    /// Checks that an instant at midnight stands for the day in its own offset, and seconds for a day in UTC.
+    /// Checks that an instant at midnight stands for the day in its own offset, and seconds since 1970 for a
+    /// day in UTC. The years 1 to 9999 have 3,652,059 days.
     #[test]
     fn day_is_the_same_in_all_its_spellings(days in 0_i32..3_652_059, hours in -12_i32..=14) {
         let date = NaiveDate::from_num_days_from_ce_opt(days + 1).unwrap();
@@ -137,6 +149,7 @@ proptest! {
         prop_assert_eq!(read_as::<NaiveDate>(&json!(seconds + 1))?, None);
     }
 
+    /// Checks that a text of white space, zero-width and control characters counts as no value.
     #[test]
     fn blank_values_are_absent(value in value(), blank in "[ \t\u{200b}\u{feff}\u{1b}]{0,4}") {
         if let Some(Some(text)) = read_as::<OrBlank<AnyTrimmed>>(&value)? {
@@ -145,6 +158,7 @@ proptest! {
         prop_assert_eq!(read_as::<OrBlank<AnyTrimmed>>(&json!(blank))?, Some(None));
     }
 
+    /// Checks that neither the `Debug` output of a secret nor the failures of a rejected one contain it.
     #[test]
     fn secret_is_never_shown(secret in prop_oneof![arbitrary::text(), "[!-~]{1,30}"]) {
         let value = json!(format!("{secret}c4n4ry{secret}"));
@@ -161,6 +175,8 @@ proptest! {
         }
     }
 
+    /// Checks that a damaged body is read within all bounds of its fields, or that each failure names the
+    /// part of the request and, unless the body is no object, a field.
     #[test]
     fn any_struct_is_read_or_every_failure_has_a_location(body in arbitrary::mutated(&valid())) {
         match read::<Sample>("body", &body) {
@@ -186,7 +202,7 @@ proptest! {
     }
 }
 
-/// Any 64-bit integer.
+/// Field type of any 64-bit integer.
 type Any = Int<{ i64::MIN }, { i64::MAX }>;
 
 fields! {
@@ -205,6 +221,7 @@ fields! {
     }
 }
 
+/// Returns a valid body of [`Sample`]. Its list has more elements than a response has failures.
 fn valid() -> Value {
     let ids = vec![json!(Uuid::from_u128(7)); 120];
     json!({"nome": "ok", "n": 3, "ids": ids, "texto": "x", "pat": "secret"})
@@ -215,6 +232,7 @@ fn valid_struct_is_read() {
     assert!(read::<Sample>("body", &valid()).is_ok());
 }
 
+/// Checks that a text of invisible characters is absent, as in the parameter `team_id` of the timesheet.
 #[test]
 fn invisible_team_is_absent() {
     assert_eq!(OrBlank::<AnyTrimmed>::read(&json!("\u{200b} ")), Ok(None));
