@@ -1,5 +1,5 @@
-//! Assembles the application: one function builds the whole router, for the server, the tests and the
-//! document.
+//! Assembles the application. [`build`] makes the whole router for the server and the tests; [`openapi()`]
+//! describes the same routes, so that the OpenAPI document cannot differ from the router.
 
 mod metrics;
 
@@ -46,21 +46,25 @@ use crate::tenants::Tenants;
 
 pub use metrics::MetricsListener;
 
-/// Minimum size of a compressed response, in bytes; smaller ones are not worth compressing.
+/// Size in bytes above which a response is compressed; smaller ones are not worth the time.
 const COMPRESS_ABOVE: u64 = 4_096;
 
-/// Maximum time that the end of the process waits for write-backs in flight.
+/// Maximum time that the end of the process waits for write-backs in flight. Another process resumes the rest
+/// when their leases expire.
 const WRITE_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// All routes, and the document that describes them. The document takes megabytes and milliseconds to build,
-/// so it is built once.
+/// All routes, and the OpenAPI document that describes them. The document takes megabytes and milliseconds to
+/// build, so it is built once.
 struct Described {
+    /// Routes with a rate limit per caller.
     limited: Router<AppState>,
+    /// Probes, without a limit per caller.
     unlimited: Router<AppState>,
     document: OpenApi,
 }
 
 impl Described {
+    /// Builds the routes and the complete document.
     fn new() -> Self {
         let (limited, of_limited) = routers::limited().split_for_parts();
         let (unlimited, of_unlimited) = routers::unlimited().split_for_parts();
@@ -92,10 +96,12 @@ pub fn openapi_text() -> serde_json::Result<String> {
     openapi::to_text(&openapi())
 }
 
-/// Builds the whole application: routes, limits, CORS, error bodies.
+/// Builds the whole application: routes, limits, CORS, error bodies. Paths without a route count against the
+/// limit per caller, documents and probes against a separate limit per address. Requires a Tokio runtime, in
+/// which the removal of unused budgets runs.
 ///
 /// # Errors
-/// When the documentation pages cannot be prepared.
+/// When the documentation pages are enabled and cannot be prepared.
 pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::Result<Router> {
     let routes = Described::new();
     let mut limited = routes
@@ -118,12 +124,14 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::R
     Ok(with_edge(routes, config, draining))
 }
 
+/// Returns the response to a method that the path does not have.
 async fn method_not_allowed() -> Problem {
     Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// Adds the layers that all routes share. One stack, the outermost layer first: a router clones everything
-/// below each of its layers with every request.
+/// Adds the layers that all routes share, the outermost first. The request id comes before `observe`, which
+/// requires it; `observe` completes and logs the responses of all layers below. The layers are one stack,
+/// because a router clones everything below each of its layers with every request.
 pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Router {
     let probes = [&ALIVE[..], &[READY]].concat();
     let observer = Observer::new(config, draining.clone(), probes);
@@ -145,8 +153,9 @@ pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Ro
             config.request_timeout,
         ))
         .layer(RequestBodyLimitLayer::new(config.max_body_bytes))
+        // The limit of axum itself (2 MB) would apply in addition to the configured one.
         .layer(DefaultBodyLimit::disable());
-    // A layer of a router runs after routing; a layer that changes the path must be outside.
+    // A layer of a router runs after routing; a layer that changes the path, as this one, must be outside.
     let outside = NormalizePathLayer::trim_trailing_slash();
     Router::new().fallback_service(outside.layer(routes.layer(edge)))
 }
@@ -154,10 +163,10 @@ pub fn with_edge(routes: Router, config: &HttpConfig, draining: &Draining) -> Ro
 /// Reason why the application could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The database URL is malformed.
+    /// The URL of the database or of its read replica is malformed.
     #[error("malformed database address")]
     Database(#[from] DbError),
-    /// The client of Azure DevOps cannot be built.
+    /// The client of Azure DevOps cannot be built: the machine has no certificates to trust.
     #[error("cannot create the Azure DevOps client")]
     AzureDevOps(#[from] azure_devops::BuildError),
     /// The documentation pages cannot be prepared.
@@ -165,31 +174,32 @@ pub enum BuildError {
     Documentation(#[from] io::Error),
 }
 
-/// Parts of a running server.
+/// Parts of a server that is built and not yet running; [`run`](Self::run) starts it.
 #[derive(Debug)]
 pub struct App {
     /// Handler of requests.
     pub service: Router,
-    /// Database pool, to be closed at the end.
+    /// Connection pools of the database, closed at the end.
     pub db: Db,
-    /// Makes readiness fail.
+    /// Set when the server begins to stop; readiness fails from then on.
     pub draining: Draining,
     /// Background jobs, not yet running.
     pub jobs: Jobs,
     /// Served organisations.
     pub tenants: Tenants,
-    /// Write-back of hours to Azure DevOps.
+    /// Write-back of hours to Azure DevOps, whose attempts in flight the end waits for.
     pub outbox: OutboxService,
-    /// Time entries.
+    /// Service of time entries.
     pub apontamentos: ApontamentoService,
 }
 
 impl App {
-    /// Builds the application; the pool connects lazily.
+    /// Builds the application. The pools connect on first use, so the database may still be down. Requires a
+    /// Tokio runtime.
     ///
     /// # Errors
-    /// When the machine has no certificates to trust, or when the database URL is malformed, which a loaded
-    /// configuration excludes.
+    /// When the machine has no certificates to trust, when the documentation pages cannot be prepared, or
+    /// when a database URL is malformed, which a loaded configuration excludes.
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         let db = Db::connect_lazy(&config.database)?;
         let draining = Draining::default();
@@ -222,8 +232,9 @@ impl App {
         })
     }
 
-    /// Serves requests and runs the background jobs until `stop` is cancelled; then drains and closes the
-    /// pool. Returns the number of connections that had to be cut.
+    /// Serves requests and runs the background jobs until `stop` is cancelled; then drains, waits for the
+    /// write-backs in flight and closes the pools. Without `metrics` no gauges are measured. Returns the
+    /// number of connections that had to be cut.
     pub async fn run(
         self,
         listener: TcpListener,
@@ -244,7 +255,7 @@ impl App {
         }
         self.outbox.finish(WRITE_BACK_PATIENCE).await;
         if let Some(measuring) = measuring {
-            // Stopped last, because metrics of the end of a drain are useful.
+            // Stopped after the drain and the write-backs, because metrics of their end are useful.
             measuring.abort();
         }
         gauge_supervisor.stop();
