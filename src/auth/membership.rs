@@ -1,5 +1,9 @@
-//! Queries organisations for a person's membership and caches the answers for a short time. Simultaneous
-//! requests share one upstream call. Tokens are not stored, only keyed hashes of them.
+//! Queries organisations for the membership of a token's owner or of a person, and caches the verdicts for a
+//! short time. Simultaneous requests share one call to Azure DevOps. Tokens are not stored, only keyed hashes
+//! of them.
+//!
+//! A token that proved a member stays known for hours: its calls take no permits of unknown tokens. While it
+//! is in use, its proof is renewed in the background before it expires.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,25 +20,26 @@ use crate::azure_devops::{Credential, Error, Fingerprint, Organizacao, Scheme, T
 use crate::models::organizacao::NomeOrganizacao;
 use crate::telemetry::{metrics, request};
 
-/// Maximum number of cached answers; about 300 bytes each.
+/// Maximum number of entries of each cache; a verdict takes about 300 bytes.
 const MOST: u64 = 20_000;
 /// Lifetime of a cached refusal: short enough for a new PAT to work soon, long enough to make a flood of
-/// invalid tokens cheap.
+/// invalid tokens cheap. A shorter `AUTH_CACHE_TTL` shortens it.
 const REFUSED_TTL: Duration = Duration::from_secs(10);
-/// Time for which a token counts as known after it proved a member. Its membership is still verified as often
-/// as that of other tokens.
+/// Time for which a token counts as known after it last proved a member. A known token is proved again as
+/// often as any other one; only its calls do not wait behind those of unknown tokens.
 const PROVED_TTL: Duration = Duration::from_hours(12);
-/// Lifetime of a cached upstream error: just long enough for the requests that wait together.
+/// Lifetime of a cached upstream error: long enough for the requests that wait together, short enough for a
+/// recovery to be noticed at once.
 const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 
-/// Answer of an organisation about a person.
+/// Answer of an organisation about a token or a person.
 #[derive(Debug, Clone)]
 pub(super) enum Verdict {
     /// A member.
     Member(ProvedMember),
-    /// Not a member, with the status of the refusal.
+    /// Not a member. Contains the HTTP status of the refusal, for the text of the error response.
     Refused(u16),
-    /// Undecided because of an upstream error.
+    /// Undecided because of an upstream error, which the caller gets if no organisation accepts the caller.
     Unknown(Error),
 }
 
@@ -44,19 +49,25 @@ pub(super) struct ProvedMember {
     pub(super) identity: Arc<Identity>,
     /// Scheme in which the token was accepted; `None` for a query by person.
     pub(super) scheme: Option<Scheme>,
-    /// Id of the organisation that answered, if the answer contained it.
+    /// Id of the organisation that answered; `None` for a query by person, because the identity service does
+    /// not report it.
     pub(super) instance_id: Option<Uuid>,
-    /// Time of the answer.
+    /// Time of the answer; the proof is renewed once half of its lifetime has passed since then.
     pub(super) since: Instant,
 }
 
-/// Part of the cache key: a token (by its hash), or a person, looked up with the service's own PAT.
+/// Subject of a cached verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Subject {
+    /// Hash of a token with the schemes to try: a token that is refused when it is sent as a password only
+    /// (Basic) may still be accepted as a bearer token.
     Token(Fingerprint, &'static [Scheme]),
+    /// Id of a person who is looked up with the service's own PAT: the local id once it is learnt, else the
+    /// id in the app token.
     Person(Uuid),
 }
 
+/// Key of the caches: one subject in one organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     organizacao: NomeOrganizacao,
@@ -66,18 +77,20 @@ struct Key {
 /// Caches the verdicts of organisations about tokens and people.
 #[derive(Debug, Clone)]
 pub(super) struct Memberships {
+    /// Verdicts; [`Lifetime`] sets how long each kind is kept.
     cache: Cache<Key, Verdict>,
-    /// Lifetime of a proof of membership.
+    /// Lifetime of a proof of membership (`AUTH_CACHE_TTL`).
     ttl: Duration,
-    /// Tokens that proved a member recently; these tokens do not wait behind unknown ones.
+    /// Tokens that proved a member within `PROVED_TTL`: the known ones.
     proved: Cache<Key, ()>,
-    /// Proofs that are being renewed.
+    /// Proofs that are being renewed, so that one request renews each and the others go on.
     renewing: Cache<Key, ()>,
-    /// Local ids of people for whom app tokens contain another id.
+    /// Ids that an organisation uses for people whose app tokens contain another id.
     pub(super) local_ids: LocalIds,
 }
 
 impl Memberships {
+    /// Creates empty caches; `ttl` is the lifetime of a proof of membership.
     pub(super) fn new(ttl: Duration) -> Self {
         let cache = Cache::builder().max_capacity(MOST).expire_after(Lifetime { ttl });
         let proved = Cache::builder().max_capacity(MOST).time_to_live(PROVED_TTL);
@@ -90,8 +103,8 @@ impl Memberships {
         }
     }
 
-    /// Returns the identity that `token` proves to this organisation. A proof older than half its lifetime is
-    /// renewed in the background.
+    /// Returns the verdict of this organisation on `token`. A cached proof older than half its lifetime is
+    /// returned at once and renewed in the background, so that a member who works waits for no renewal.
     async fn of_token(&self, token: &UnverifiedToken, tenant: &Tenant) -> Verdict {
         let key = token_key(token, tenant);
         if let Some(Verdict::Member(proved)) = self.cache.get(&key).await {
@@ -115,8 +128,8 @@ impl Memberships {
         self.ask(key, ask).await
     }
 
-    /// Renews a proof in the background. A refusal takes effect at once; after an upstream error the old
-    /// proof stays valid until it expires.
+    /// Renews a proof by `ask` in the background, unless that is under way already. A refusal takes effect at
+    /// once; after an upstream error the old proof stays valid until it expires.
     async fn renew(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) {
         if !self.renewing.entry(key.clone()).or_insert(()).await.is_fresh() {
             return;
@@ -132,21 +145,22 @@ impl Memberships {
         }));
     }
 
-    /// Returns `true` if the organisation has no cached answer for the token and the token did not prove a
-    /// member recently.
+    /// Returns `true` if the organisation has no cached verdict on the token and the token did not prove a
+    /// member within `PROVED_TTL`. Such a token is queried only with a permit of the client's
+    /// address.
     pub(super) fn is_new(&self, token: &UnverifiedToken, tenant: &Tenant) -> bool {
         let key = token_key(token, tenant);
         !self.cache.contains_key(&key) && !self.proved.contains_key(&key)
     }
 
-    /// Returns `true` if the token proved a member of this organisation within the last hours
-    /// (`PROVED_TTL`).
+    /// Returns `true` if the token proved a member of this organisation within `PROVED_TTL`.
     pub(super) fn was_recently_proved(&self, token: &UnverifiedToken, tenant: &Tenant) -> bool {
         self.proved.contains_key(&token_key(token, tenant))
     }
 
-    /// Returns whether the person is a member of this organisation. Without a PAT of the service the
-    /// organisation cannot be queried, which counts as not a member.
+    /// Returns the verdict of this organisation on a person. Without a PAT of the service the organisation
+    /// cannot be queried and counts as refusing; an access token of the caller can still prove the
+    /// membership.
     async fn of_person(&self, person: Uuid, tenant: &Tenant) -> Verdict {
         let Some(pat) = tenant.pat.clone() else {
             return Verdict::Refused(403);
@@ -165,8 +179,9 @@ impl Memberships {
         self.ask(key, ask).await
     }
 
-    /// Returns the cached answer, or runs the query in a task of its own: the request may be cancelled, but
-    /// the answer is cached for other requests.
+    /// Returns the cached verdict, or runs the query `ask` and caches its verdict; simultaneous requests
+    /// share one query. The query is a task of its own, so that a cancelled request does not end it for the
+    /// others.
     async fn ask(&self, key: Key, ask: impl Future<Output = Verdict> + Send + 'static) -> Verdict {
         if let Some(verdict) = self.cache.get(&key).await {
             let refused = matches!(verdict, Verdict::Refused(_));
@@ -176,12 +191,12 @@ impl Memberships {
         metrics::auth_cache("miss");
         let cache = self.cache.clone();
         let asking = tokio::spawn(request::inherit(async move { cache.get_with(key, ask).await }));
-        // The task ends otherwise only when the process ends.
+        // The task has no result only if the query panicked or the process is ending.
         asking.await.unwrap_or(Verdict::Unknown(Error::Timeout))
     }
 
-    /// Stores "undecided" for a while, so that no further request waits for this answer; a late one still
-    /// counts.
+    /// Caches for `UNKNOWN_TTL` that an organisation is undecided, because it has not answered in time: no
+    /// further request waits for it. The query goes on, and its late answer replaces this verdict.
     pub(super) async fn mark_undecided(&self, question: &MembershipQuery<'_>, tenant: &Tenant) {
         let key = match question {
             MembershipQuery::Token(token) => token_key(token, tenant),
@@ -193,7 +208,7 @@ impl Memberships {
         self.cache.insert(key, Verdict::Unknown(Error::Timeout)).await;
     }
 
-    /// Returns the verdict of this organisation.
+    /// Returns the verdict of this organisation on the subject of the question, from the cache if possible.
     pub(super) async fn of(&self, question: &MembershipQuery<'_>, tenant: &Tenant) -> Verdict {
         match question {
             MembershipQuery::Token(token) => self.of_token(token, tenant).await,
@@ -202,15 +217,16 @@ impl Memberships {
     }
 }
 
-/// Subject of a membership check.
+/// Question to an organisation.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum MembershipQuery<'a> {
-    /// Which identity does the token prove?
+    /// Asks which member the token proves.
     Token(&'a UnverifiedToken),
-    /// Asks whether the organisation knows this person.
+    /// Asks whether the person with this id, local or that of an app token, is a member.
     Person(Uuid),
 }
 
+/// Returns the key of a token; it contains only a hash of the token.
 fn token_key(token: &UnverifiedToken, tenant: &Tenant) -> Key {
     let fingerprint = Fingerprint::of(token.token().expose_secret());
     Key {
@@ -219,6 +235,7 @@ fn token_key(token: &UnverifiedToken, tenant: &Tenant) -> Key {
     }
 }
 
+/// Returns the key of a person, whose id is the local one if that is known.
 fn person_key(person: Uuid, tenant: &Tenant) -> Key {
     Key {
         organizacao: tenant.organizacao.nome().clone(),
@@ -226,7 +243,8 @@ fn person_key(person: Uuid, tenant: &Tenant) -> Key {
     }
 }
 
-/// Records a token that proved a member, and removes one that was refused.
+/// Records a token that proved a member, and removes one that was refused. An upstream error says nothing
+/// about the token and changes nothing.
 async fn note(proved: &Cache<Key, ()>, key: &Key, verdict: &Verdict) {
     match verdict {
         Verdict::Member(_) => proved.insert(key.clone(), ()).await,
@@ -235,9 +253,9 @@ async fn note(proved: &Cache<Key, ()>, key: &Key, verdict: &Verdict) {
     }
 }
 
-/// Tries each scheme until one is accepted. An upstream error ends the loop, because it says nothing about
-/// the token. `known`: the token proved a member recently and uses permits that unknown tokens
-/// cannot take.
+/// Tries the schemes of the token until the organisation accepts one; if it accepts none, the status of the
+/// last refusal counts. An upstream error says nothing about the token, so it ends the attempts undecided.
+/// `known`: the token proved a member within `PROVED_TTL`, so its calls take no permit of unknown tokens.
 async fn ask_about_token(token: &UnverifiedToken, organizacao: &Organizacao, known: bool) -> Verdict {
     let mut refused = 401;
     for scheme in token.schemes() {
@@ -264,7 +282,8 @@ async fn ask_about_token(token: &UnverifiedToken, organizacao: &Organizacao, kno
     Verdict::Refused(refused)
 }
 
-/// Queries with the service's own PAT whether a person is a member of an organisation.
+/// Queries with the service's own PAT whether a person is a member of an organisation. The status 404 stands
+/// for a person whom the organisation does not know as active.
 async fn ask_about_person(person: Uuid, organizacao: Organizacao, pat: Credential) -> Verdict {
     match organizacao.identity(&pat, person).await {
         Ok(Some(identity)) => Verdict::Member(ProvedMember {
@@ -274,13 +293,14 @@ async fn ask_about_person(person: Uuid, organizacao: Organizacao, pat: Credentia
             since: Instant::now(),
         }),
         Ok(None) => Verdict::Refused(404),
-        // A refusal of the service's own PAT does not concern the caller.
+        // A refusal of the service's own PAT says nothing about the person.
         Err(error) => Verdict::Unknown(error),
     }
 }
 
-/// Lifetime of each kind of answer.
+/// Lifetimes of cached verdicts by their kind. A replaced verdict starts a new lifetime.
 struct Lifetime {
+    /// Lifetime of a proof of membership.
     ttl: Duration,
 }
 
