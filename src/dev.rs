@@ -25,7 +25,9 @@ use crate::schema::migrate;
 use crate::server::ServerOptions;
 use crate::state::VERSION;
 use crate::telemetry;
+use azure_devops_fake::demo::SECOND_ORGANIZATION;
 use demo::Demo;
+use seed::PlantedPat;
 
 /// Name of the development database.
 const DATABASE: &str = "aponta";
@@ -204,7 +206,13 @@ async fn serve(
             .context("cannot migrate the database")?;
         let app = App::new(config)?;
         let today = Clock::new(config.apontamentos.timezone).today();
-        if config.seed_initial_data && seed::plant(&app.db, today).await? {
+        let pat = place.demo.as_ref().map(|_| Demo::second_pat());
+        let pat = pat.as_ref().map(|pat| PlantedPat {
+            organizacao: SECOND_ORGANIZATION,
+            pat,
+            vault: &config.vault,
+        });
+        if config.seed_initial_data && seed::plant(&app.db, today, pat.as_ref()).await? {
             say(&["aponta: inserted sample data (two projects, eight activities and a week of hours)"]);
         }
         anyhow::Ok(app)

@@ -3,6 +3,7 @@
 pub mod apontamentos;
 pub mod atividades;
 pub mod auditoria;
+mod created;
 pub mod docs;
 pub mod health;
 pub mod integracao;

@@ -22,6 +22,8 @@ use crate::telemetry::{metrics, request};
 
 /// Maximum number of entries of each cache; a verdict takes about 300 bytes.
 const MOST: u64 = 20_000;
+/// Time after which a renewal that never ended, for example by a panic, is begun again.
+const RENEWAL_TTL: Duration = Duration::from_mins(2);
 /// Lifetime of a cached refusal: short enough for a new PAT to work soon, long enough to make a flood of
 /// invalid tokens cheap. A shorter `AUTH_CACHE_TTL` shortens it.
 const REFUSED_TTL: Duration = Duration::from_secs(10);
@@ -98,7 +100,10 @@ impl Memberships {
             cache: cache.build(),
             ttl,
             proved: proved.build(),
-            renewing: Cache::builder().max_capacity(MOST).build(),
+            renewing: Cache::builder()
+                .max_capacity(MOST)
+                .time_to_live(RENEWAL_TTL)
+                .build(),
             local_ids: LocalIds::new(),
         }
     }

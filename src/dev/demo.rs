@@ -6,8 +6,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use azure_devops_fake::FakeAzure;
-use azure_devops_fake::demo::{ADMINISTRATOR, Login, ORGANIZATION, SERVICE_PAT, plant};
+use azure_devops_fake::demo::{ADMINISTRATOR, Login, ORGANIZATION, SECOND_PAT, SERVICE_PAT, plant};
 use chrono::NaiveDate;
+use secrecy::SecretString;
 
 use super::seed::{FIRST_ATIVIDADE, PORTAL};
 use crate::config::Env;
@@ -57,6 +58,11 @@ impl Demo {
                 .with_context(|| format!("cannot read {}; remove it to begin anew", path.display()))?;
         }
         Ok(())
+    }
+
+    /// Returns the PAT of the service in the second organisation, for the vault.
+    pub(super) fn second_pat() -> SecretString {
+        SecretString::from(SECOND_PAT)
     }
 
     /// Returns the environment with the organisation, the service's PAT and an administrator.

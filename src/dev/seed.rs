@@ -5,18 +5,21 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Context;
 use chrono::{Days, NaiveDate};
 use import_legacy::Written;
+use secrecy::SecretString;
 use uuid::Uuid;
 
+use crate::config::VaultConfig;
 use crate::db::{Db, Tx};
 use crate::models::apontamento::{ApontamentoRow, Pessoa};
 use crate::models::atividade::{NewAtividade, NomeAtividade};
 use crate::models::duracao::Duracao;
 use crate::models::horas::Horas;
-use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
+use crate::models::ids::{ApontamentoId, AtividadeId, OrganizationPatId, ProjetoId};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::projeto::ProjetoUpstream;
 use crate::repositories::legacy::entries as legacy;
-use crate::repositories::{apontamentos, atividades, projetos};
+use crate::repositories::{apontamentos, atividades, organization_pats, projetos};
+use crate::services::organization_pats::seal;
 
 /// Ids are fixed: the examples of the OpenAPI document and of the README name them.
 pub(super) const PORTAL: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001);
@@ -25,6 +28,9 @@ const NOTA_FISCAL: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a
 pub(super) const FIRST_ATIVIDADE: u128 = 0x0193_2b5c_7c00_7000_8000_0000_0000_0001;
 /// Id of the first entry; the others follow.
 const FIRST_APONTAMENTO: u128 = 0x0193_2b5c_7c00_7000_8000_0000_0000_00a1;
+
+/// Id of the stored PAT.
+const PAT: u128 = 0x0193_2b5c_7c00_7000_8000_0000_0000_0003;
 
 /// Id, name, description: the projects of the organisation that `aponta dev` brings along.
 const PROJETOS: [(Uuid, &str, &str); 2] = [
@@ -190,7 +196,7 @@ const APONTAMENTOS: [Entry; 14] = [
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn plant(db: &Db, today: NaiveDate) -> anyhow::Result<bool> {
+pub async fn plant(db: &Db, today: NaiveDate, pat: Option<&PlantedPat<'_>>) -> anyhow::Result<bool> {
     let mut tx = db.begin(&Scope::Maintenance).await?;
     if !projetos::is_empty(&mut tx).await? {
         return Ok(false);
@@ -224,6 +230,9 @@ pub async fn plant(db: &Db, today: NaiveDate) -> anyhow::Result<bool> {
         log(&mut tx, &contoso, &by_name, today, id, entry).await?;
     }
     legacy::adopt_written(&mut tx, &written(&contoso)?).await?;
+    if let Some(pat) = pat {
+        pat.insert(&mut tx).await?;
+    }
     tx.commit().await?;
     Ok(true)
 }
@@ -245,6 +254,42 @@ fn written(organizacao: &ChaveOrganizacao) -> anyhow::Result<Vec<Written>> {
         })
     });
     written.collect()
+}
+
+/// Describes a PAT to store in the vault.
+#[derive(Debug)]
+pub struct PlantedPat<'a> {
+    /// Organisation.
+    pub organizacao: &'a str,
+    /// The PAT.
+    pub pat: &'a SecretString,
+    /// Keys of the vault.
+    pub vault: &'a VaultConfig,
+}
+
+impl PlantedPat<'_> {
+    async fn insert(&self, tx: &mut Tx) -> anyhow::Result<()> {
+        let nome = NomeOrganizacao::parse(self.organizacao).map_err(anyhow::Error::msg)?;
+        let organizacao = ChaveOrganizacao::first_of(&nome);
+        let id = OrganizationPatId(Uuid::from_u128(PAT));
+        let Some((bytes, chave_id)) = seal(self.vault, &organizacao, id, self.pat) else {
+            return Ok(());
+        };
+        let row = organization_pats::NewRow {
+            id,
+            organizacao: &organizacao,
+            organization_url: &format!("https://dev.azure.com/{nome}"),
+            pat_cifrado: &bytes,
+            chave_id: &chave_id,
+            descricao: Some("Segunda organização"),
+            expira_em: None,
+            ativo: true,
+            validated: true,
+            criado_por: "seed",
+        };
+        organization_pats::insert(tx, &row).await?;
+        Ok(())
+    }
 }
 
 async fn log(

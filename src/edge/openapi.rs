@@ -1,5 +1,6 @@
 //! Base of the OpenAPI document: properties of the whole API. Operations are described at their handlers.
 
+mod generators;
 pub mod problems;
 mod shared;
 
@@ -21,7 +22,7 @@ pub const ATIVIDADES: &str = "Atividades";
 /// Tag of projects.
 pub const PROJETOS: &str = "Projetos";
 /// Tag of the exchange with Azure DevOps.
-pub const INTEGRACAO: &str = "Integração";
+pub const INTEGRACAO: &str = "Integracao";
 /// Tag of the vault.
 pub const ORGANIZATION_PATS: &str = "Organization PATs";
 /// Tag of the audit trail.
@@ -45,6 +46,7 @@ pub const HEALTH: &str = "Health";
     info(
         title = "API Aponta",
         description = include_str!("openapi/introduction.md"),
+        contact(name = "API Aponta"),
         license(name = "MIT", identifier = "MIT")
     ),
     components(schemas(ProblemBody, FieldErrorBody)),
@@ -85,6 +87,7 @@ impl Modify for SecuritySchemes {
 /// Adds the components that operations refer to; called once all operations are added.
 pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     problems::add_components(document);
+    generators::adapt(document);
     shared::share_parameters(document);
 }
 

@@ -38,7 +38,7 @@ pub fn describe(document: &mut OpenApi) {
 
 /// Adds a header to the description of every response that depends on the caller, for paths that satisfy
 /// `wanted`.
-pub(super) fn describe_header(
+pub(in crate::edge) fn describe_header(
     document: &mut OpenApi,
     documented: &str,
     description: &str,

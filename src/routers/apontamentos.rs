@@ -5,14 +5,17 @@ mod request;
 mod response;
 
 use axum::extract::State;
-use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::request::{ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate};
+use self::request::{
+    ApontamentoCreate, ApontamentoFilterParams, ApontamentoIdParam, ApontamentoUpdate,
+    DeletedApontamentoIdParam,
+};
 use self::response::{ApontamentoListResponse, ApontamentoResponse, AzureInfoResponse, ResumoResponse};
+use super::created::created;
 use super::project_params::{ProjectParams, WorkItemIdParam};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
@@ -28,7 +31,7 @@ use crate::error::Result;
 use crate::models::apontamento::{Apontamento, DoWorkItem};
 use crate::models::ids::ApontamentoId;
 use crate::services::apontamentos::ApontamentoService;
-use crate::state::{API_PREFIX, AppState};
+use crate::state::AppState;
 
 /// Returns the routes of time entries.
 #[must_use]
@@ -86,13 +89,13 @@ async fn create_apontamento(
     IdempotencyKey(key): IdempotencyKey,
     ApiJson(body): ApiJson<ApontamentoCreate>,
 ) -> Result<Response> {
-    let created = service.create(&user, &body.into(), key.as_ref()).await?;
-    let location = format!("{API_PREFIX}/apontamentos/{}", created.apontamento.id);
-    let mut response = (StatusCode::CREATED, tagged(created.apontamento)).into_response();
-    let headers = response.headers_mut();
-    headers.extend(HeaderValue::try_from(location).ok().map(|at| (LOCATION, at)));
-    if created.replayed {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    let logged = service.create(&user, &body.into(), key.as_ref()).await?;
+    let id = logged.apontamento.id;
+    let mut response = created("/apontamentos", id, tagged(logged.apontamento));
+    if logged.replayed {
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
@@ -166,7 +169,7 @@ async fn patch_apontamento(
 /// Callers delete their own entries, administrators those of anyone in their organisations. Entries on a
 /// closed work item cannot be deleted. The hours are removed from the work item in Azure DevOps as well.
 #[utoipa::path(delete, path = "/apontamentos/{apontamento_id}", tag = APONTAMENTOS,
-    params(ApontamentoIdParam, IfMatchParam),
+    params(DeletedApontamentoIdParam, IfMatchParam),
     responses(
         (status = 204, description = "The time entry is deleted"),
         Problems<(NotFound, Outdated, ClosedWorkItem, InvalidInput, Protected)>

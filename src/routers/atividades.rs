@@ -12,7 +12,9 @@ use utoipa_axum::routes;
 pub use self::dto::AtividadeListResponse;
 use self::dto::{
     AtividadeCreate, AtividadeFilterParams, AtividadeIdParam, AtividadeResponse, AtividadeUpdate,
+    DeletedAtividadeIdParam,
 };
+use super::created::created;
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
@@ -92,16 +94,19 @@ async fn list(
 #[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, request_body = AtividadeCreate,
     responses(
         (status = 201, body = AtividadeResponse, description = "The new activity",
-            headers(("ETag" = String, description = "Version of the activity"))),
+            headers(
+                ("ETag" = String, description = "Version of the activity"),
+                ("Location" = String, description = "Where the activity is")
+            )),
         Problems<(InvalidReference, InvalidBody, Protected)>
     ))]
 async fn create_atividade(
     user: CurrentUser,
     State(service): State<AtividadeService>,
     ApiJson(body): ApiJson<AtividadeCreate>,
-) -> Result<(StatusCode, Tagged<AtividadeResponse>)> {
-    let created = service.create(&user, body.into_new(user.signature())).await?;
-    Ok((StatusCode::CREATED, tagged(created)))
+) -> Result<Response> {
+    let atividade = service.create(&user, body.into_new(user.signature())).await?;
+    Ok(created("/atividades", atividade.id, tagged(atividade)))
 }
 
 /// Get an activity
@@ -170,7 +175,8 @@ async fn patch_atividade(
 /// Delete an activity
 ///
 /// Is refused while a time entry uses the activity. Set `ativo` to false instead.
-#[utoipa::path(delete, path = "/atividades/{atividade_id}", tag = ATIVIDADES, params(AtividadeIdParam, IfMatchParam),
+#[utoipa::path(delete, path = "/atividades/{atividade_id}", tag = ATIVIDADES,
+    params(DeletedAtividadeIdParam, IfMatchParam),
     responses(
         (status = 204, description = "The activity is deleted"),
         Problems<(NotFound, InUse, Outdated, InvalidInput, Protected)>

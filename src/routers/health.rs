@@ -39,7 +39,7 @@ pub fn info_router() -> OpenApiRouter<AppState> {
 ///
 /// Asks no dependency: answers 200 as long as the process can answer.
 #[utoipa::path(get, path = "/", tag = HEALTH, security(()),
-    responses((status = 200, body = HealthResponse, description = "The process is running")))]
+    responses((status = 200, body = HealthResponse, description = "The process is running"), Problems<Limited>))]
 async fn get_root(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
@@ -48,7 +48,7 @@ async fn get_root(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
 ///
 /// Returns the same answer as `/`.
 #[utoipa::path(get, path = "/health", tag = HEALTH, security(()),
-    responses((status = 200, body = HealthResponse, description = "The process is running")))]
+    responses((status = 200, body = HealthResponse, description = "The process is running"), Problems<Limited>))]
 async fn get_health(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
@@ -57,7 +57,7 @@ async fn get_health(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> 
 ///
 /// Returns the same answer as `/`.
 #[utoipa::path(get, path = "/healthz", tag = HEALTH, security(()),
-    responses((status = 200, body = HealthResponse, description = "The process is running")))]
+    responses((status = 200, body = HealthResponse, description = "The process is running"), Problems<Limited>))]
 async fn get_healthz(State(info): State<ServiceInfo>) -> ApiJson<HealthResponse> {
     health(info)
 }
@@ -86,6 +86,7 @@ pub fn alive(info: ServiceInfo) -> HealthResponse {
             missing, or the process is stopping",
             example = json!({"status": "unavailable",
                 "checks": {"database": "unavailable", "migrations": "unknown", "azure_devops": "ok"}})),
+        Problems<Limited>
     ))]
 async fn get_ready(State(service): State<HealthService>) -> (StatusCode, ApiJson<ReadyResponse>) {
     let readiness = service.readiness().await;

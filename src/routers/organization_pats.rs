@@ -5,6 +5,7 @@ mod response;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -13,6 +14,7 @@ use self::request::{
     ValidateFirstParams, ValidateRequest, VaultPageParams,
 };
 use self::response::{OrganizationPatListResponse, OrganizationPatResponse, ValidationResponse};
+use super::created::created;
 use crate::auth::Admin;
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::edge::openapi::ORGANIZATION_PATS;
@@ -64,7 +66,8 @@ async fn list_organization_pats(
 #[utoipa::path(post, path = "/organization-pats", tag = ORGANIZATION_PATS, params(ValidateFirstParams),
     request_body = OrganizationPatCreate,
     responses(
-        (status = 201, body = OrganizationPatResponse, description = "The stored PAT, masked"),
+        (status = 201, body = OrganizationPatResponse, description = "The stored PAT, masked",
+            headers(("Location" = String, description = "Where the stored PAT is"))),
         Problems<(InvalidReference, NoVault, InvalidBody, Protected)>
     ))]
 async fn create_organization_pat(
@@ -72,9 +75,10 @@ async fn create_organization_pat(
     State(service): State<OrganizationPatService>,
     ApiQuery(params, _): ApiQuery<ValidateFirstParams>,
     ApiJson(body): ApiJson<OrganizationPatCreate>,
-) -> Result<(StatusCode, ApiJson<OrganizationPatResponse>)> {
-    let created = service.create(&admin, body.into(), params.validate_first).await?;
-    Ok((StatusCode::CREATED, ApiJson(created.into())))
+) -> Result<Response> {
+    let stored = service.create(&admin, body.into(), params.validate_first).await?;
+    let body = OrganizationPatResponse::from(stored);
+    Ok(created("/organization-pats", body.id, ApiJson(body)))
 }
 
 /// Get a PAT

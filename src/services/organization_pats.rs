@@ -283,6 +283,19 @@ fn open(cipher: &Cipher, row: &OrganizationPat) -> Result<SecretString, cipher::
     cipher.open(&sealed, &context(&row.organizacao, row.id))
 }
 
+/// Returns a PAT encrypted for the row with this id, and the id of its key. Used for rows that are inserted
+/// without a request; returns `None` without a vault.
+#[must_use]
+pub fn seal(
+    config: &VaultConfig,
+    organizacao: &ChaveOrganizacao,
+    id: OrganizationPatId,
+    pat: &SecretString,
+) -> Option<(Vec<u8>, String)> {
+    let sealed = Cipher::new(config)?.seal(pat, &context(organizacao, id)).ok()?;
+    Some((sealed.bytes, sealed.chave_id))
+}
+
 /// Returns the context that binds a ciphertext to its row: moved to another row, the ciphertext cannot be
 /// decrypted.
 pub(super) fn context(organizacao: &ChaveOrganizacao, id: OrganizationPatId) -> String {

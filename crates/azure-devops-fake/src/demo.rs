@@ -17,6 +17,10 @@ use crate::world::{Process, Project};
 pub const ORGANIZATION: &str = "contoso";
 /// PAT of the service's own account.
 pub const SERVICE_PAT: &str = "demo-pat-servico-aponta";
+/// Name of a second organisation, without projects: the vault of `aponta dev` has a PAT for it.
+pub const SECOND_ORGANIZATION: &str = "fabrikam";
+/// PAT of the service's account in the second organisation.
+pub const SECOND_PAT: &str = "demo-pat-fabrikam";
 /// Account of the administrator.
 pub const ADMINISTRATOR: &str = "carla@contoso.com";
 
@@ -31,6 +35,7 @@ const SCRUM: Process = Process {
 };
 
 /// Fixed, because databases remember it.
+const SECOND_INSTANCE_ID: Uuid = Uuid::from_u128(0x1f3d_2c4b_5a69_4788_96a5_b4c3_d2e1_f002);
 const INSTANCE_ID: Uuid = Uuid::from_u128(0x1f3d_2c4b_5a69_4788_96a5_b4c3_d2e1_f001);
 
 /// Describes a project of the organisation.
@@ -90,6 +95,8 @@ pub struct Login {
 pub fn plant(fake: &FakeAzure, today: NaiveDate) -> Vec<Login> {
     fake.organization(ORGANIZATION);
     fake.set_instance_id(ORGANIZATION, INSTANCE_ID);
+    fake.organization(SECOND_ORGANIZATION);
+    fake.set_instance_id(SECOND_ORGANIZATION, SECOND_INSTANCE_ID);
     let people = people::plant(fake);
     for demo in [&PORTAL, &NOTA_FISCAL] {
         let mut project = Project::new(demo.name);

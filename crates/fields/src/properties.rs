@@ -115,10 +115,11 @@ proptest! {
     fn instants_are_within_range_of_postgresql(value in value()) {
         if let Some(at) = read_as::<DateTime<Utc>>(&value)? {
             prop_assert!((1..=9_999).contains(&at.year()));
+            // During a leap second chrono counts more than 999,999,999 nanoseconds; the wire format has none.
+            let at = at.with_nanosecond(at.nanosecond().min(999_999_999)).unwrap();
             let text = json!(at.to_rfc3339_opts(SecondsFormat::Micros, true));
             let again = read_as::<DateTime<Utc>>(&text)?.unwrap();
-            // During a leap second chrono counts more than 999,999,999 nanoseconds.
-            let micros = at.nanosecond().min(999_999_999) / 1_000;
+            let micros = at.nanosecond() / 1_000;
             prop_assert_eq!((again.timestamp(), again.nanosecond()), (at.timestamp(), micros * 1_000));
         }
         if let Some(date) = read_as::<NaiveDate>(&value)? {

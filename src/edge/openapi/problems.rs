@@ -126,7 +126,12 @@ pub(super) fn add_components(document: &mut OpenApi) {
         }));
     }
     let components = document.components.get_or_insert_default();
-    for code in Code::ALL {
+    let is_used = |code: &&Code| {
+        names
+            .iter()
+            .any(|name| name.split(SEPARATOR).any(|part| part == code.name()))
+    };
+    for code in Code::ALL.iter().filter(is_used) {
         let example = ExampleBuilder::new()
             .summary(code.description())
             .value(Some(Problem::example(*code)));

@@ -60,7 +60,8 @@ pub(super) fn operations(document: &OpenApi) -> impl Iterator<Item = &Operation>
     })
 }
 
-fn operations_mut(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+/// Returns the operations of the document for changes, by path.
+pub(super) fn operations_mut(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
     document.paths.paths.values_mut().flat_map(|item| {
         [
             &mut item.get,

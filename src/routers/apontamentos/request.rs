@@ -110,6 +110,16 @@ pub(super) struct ApontamentoIdParam {
     apontamento_id: Uuid,
 }
 
+/// Path of an entry to delete: its example is not that of the other operations, so that both work.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the parameter that ApiPath reads")]
+pub(super) struct DeletedApontamentoIdParam {
+    /// Id of the time entry.
+    #[param(example = "01932b5c-7c00-7000-8000-0000000000a2")]
+    apontamento_id: Uuid,
+}
+
 fields! {
     /// Selects the entries to list.
     pub(super) struct ApontamentoFilterParams {

@@ -28,6 +28,16 @@ pub(super) struct AtividadeIdParam {
     atividade_id: Uuid,
 }
 
+/// Path of an activity to delete: that of the example is in no entry.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the parameter that ApiPath reads")]
+pub(super) struct DeletedAtividadeIdParam {
+    /// Id of the activity.
+    #[param(example = "01932b5c-7c00-7000-8000-000000000008")]
+    atividade_id: Uuid,
+}
+
 fields! {
     /// Selects the activities to list.
     pub(super) struct AtividadeFilterParams {

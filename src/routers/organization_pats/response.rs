@@ -13,7 +13,7 @@ use crate::services::organization_pats::listed_projects;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OrganizationPatResponse {
     /// Id of the stored PAT.
-    id: Uuid,
+    pub(super) id: Uuid,
     /// Organisation in lower case.
     #[schema(example = "contoso")]
     organization_name: String,

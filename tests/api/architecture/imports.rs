@@ -72,7 +72,7 @@ const RULES: &[(&str, &str, &str)] = &[
     ),
     (
         "dev",
-        "app config db import_legacy lifecycle models repositories schema server state telemetry",
+        "app config db import_legacy lifecycle models repositories schema server services state telemetry",
         "axum utoipa reqwest",
     ),
     (

@@ -238,3 +238,12 @@ async fn change_waits_for_no_writer_of_another_atividade() {
     other.commit().await.unwrap();
     assert_eq!(count(&app.pool, "atividades").await, 2);
 }
+
+#[tokio::test]
+async fn creation_returns_the_address_of_the_new_atividade() {
+    let app = TestApp::new().await;
+    let body = json!({"nome": "Revisão", "ids_projetos": [projeto(&app.pool, "P").await]});
+    let reply = app.post(PATH, body).await;
+    let location = reply.headers["location"].to_str().unwrap().to_owned();
+    assert_eq!(app.get(&location).await.expect(200), reply.expect(201));
+}

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Login, ORGANIZATION, SERVICE_PAT};
+use super::{Login, ORGANIZATION, SECOND_ORGANIZATION, SECOND_PAT, SERVICE_PAT};
 use crate::FakeAzure;
 use crate::picture;
 use crate::world::Person;
@@ -63,7 +63,10 @@ pub(super) fn plant(fake: &FakeAzure) -> Vec<Login> {
         fake.join(&person, ORGANIZATION);
         fake.accept_pat(entry.1.pat, &person);
     }
-    fake.accept_pat(EXAMPLE_PAT, &person(&SERVICE));
+    let service = person(&SERVICE);
+    fake.accept_pat(EXAMPLE_PAT, &service);
+    fake.join(&service, SECOND_ORGANIZATION);
+    fake.accept_pat(SECOND_PAT, &service);
     PEOPLE.iter().map(|(_, login, _)| login.clone()).collect()
 }
 

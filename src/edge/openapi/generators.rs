@@ -1,0 +1,187 @@
+//! Forms of the OpenAPI document that code generators and other tools need: plain header parameters, display
+//! names of tags, closed sets as enums, and headers that many responses have.
+
+use serde_json::{Value, json};
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{OpenApi, RefOr, Required, Schema, Server, Type};
+
+use super::INTEGRACAO;
+use super::shared::operations_mut;
+use crate::edge::partial::describe_header;
+use crate::error::Code;
+
+/// Tags whose display name is no ASCII, so that generators cannot make a name of it.
+const DISPLAY_NAMES: &[(&str, &str)] = &[(INTEGRACAO, "Integração")];
+
+/// Headers of every response to an authenticated request.
+const HEADERS: &[(&str, &str)] = &[
+    (
+        "X-Request-Id",
+        "Id of the request, which the log has as well: that of the request if it is valid, else a new one",
+    ),
+    (
+        "RateLimit",
+        "Requests left and seconds until the quota is full again",
+    ),
+    ("RateLimit-Policy", "Quota and its window in seconds"),
+];
+
+/// Fields with a closed set of values: component, field, values.
+const ENUMS: &[(&str, &str, &[&str])] = &[
+    ("AttributesResponse", "timeFrame", TIME_FRAMES),
+    ("AttributesResponse", "time_frame", TIME_FRAMES),
+    ("NoResponse", "state_category", CATEGORIES),
+    ("StateCategoryResponse", "state_category", CATEGORIES),
+    (
+        "OrganizacaoSincronizadaResponse",
+        "source",
+        &["database", "environment", "caller"],
+    ),
+    ("OrganizacaoSincronizadaResponse", "status", &["success", "error"]),
+    ("SincronizacaoResponse", "status", &["success", "partial"]),
+    (
+        "SituacaoResponse",
+        "estado",
+        &["pendente", "sincronizado", "falhou"],
+    ),
+    (
+        "OrganizationPatResponse",
+        "status_validacao",
+        &[
+            "não verificado",
+            "válido",
+            "expira em breve",
+            "expirado",
+            "ilegível",
+        ],
+    ),
+    ("ReadyResponse", "status", &["ready", "unavailable", "draining"]),
+    ("HealthResponse", "status", &["healthy"]),
+    ("UserResponse", "papel", &["admin", "membro"]),
+];
+const TIME_FRAMES: &[&str] = &["past", "current", "future"];
+const CATEGORIES: &[&str] = &["Proposed", "InProgress", "Resolved", "Completed", "Removed"];
+
+/// Completes the document; called before repeated parameters are shared.
+pub(super) fn adapt(document: &mut OpenApi) {
+    document.servers = Some(vec![Server::new("/")]);
+    for (name, description) in HEADERS {
+        describe_header(document, name, description, |_| true);
+    }
+    plain_header_parameters(document);
+    filters_without_examples(document);
+    operations_without_credentials(document);
+    display_names(document);
+    for (component, field, values) in ENUMS {
+        restrict(document, component, field, values);
+    }
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    restrict(document, "Problem", "code", &codes);
+}
+
+/// Makes the type of optional header parameters a plain string: a header is absent, never null.
+fn plain_header_parameters(document: &mut OpenApi) {
+    for operation in operations_mut(document) {
+        for parameter in operation.parameters.iter_mut().flatten() {
+            if let RefOr::T(parameter) = parameter
+                && parameter.parameter_in == ParameterIn::Header
+                && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+            {
+                schema.schema_type = SchemaType::Type(Type::String);
+            }
+        }
+    }
+}
+
+/// Removes the examples of optional filters: tools send all of them, and nothing matches them together.
+fn filters_without_examples(document: &mut OpenApi) {
+    for operation in operations_mut(document) {
+        for parameter in operation.parameters.iter_mut().flatten() {
+            if let RefOr::T(parameter) = parameter
+                && parameter.parameter_in == ParameterIn::Query
+                && parameter.required != Required::True
+            {
+                *parameter = ParameterBuilder::from(parameter.clone()).example(None).build();
+                if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
+                    schema.example = None;
+                    schema.examples.clear();
+                }
+            }
+        }
+    }
+}
+
+/// Writes `security: []` for operations without credentials: tools read `[{}]` as an unknown scheme.
+fn operations_without_credentials(document: &mut OpenApi) {
+    for operation in operations_mut(document) {
+        let open = vec![SecurityRequirement::default()];
+        if operation.security.as_ref() == Some(&open) {
+            operation.security = Some(Vec::new());
+        }
+    }
+}
+
+fn display_names(document: &mut OpenApi) {
+    for tag in document.tags.iter_mut().flatten() {
+        if let Some((_, display)) = DISPLAY_NAMES.iter().find(|(name, _)| *name == tag.name) {
+            let extensions = Extensions::builder().add("x-displayName", *display).build();
+            tag.extensions = Some(extensions);
+        }
+    }
+}
+
+/// Lists the values of a field. A nullable field has `null` among them.
+fn restrict(document: &mut OpenApi, component: &str, field: &str, values: &[&str]) {
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(component) else {
+        return;
+    };
+    let Some(RefOr::T(Schema::Object(schema))) = object.properties.get_mut(field) else {
+        return;
+    };
+    let mut all: Vec<Value> = values.iter().map(|value| json!(value)).collect();
+    if matches!(&schema.schema_type, SchemaType::Array(types) if types.contains(&Type::Null)) {
+        all.push(Value::Null);
+    }
+    schema.enum_values = Some(all);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::outbox::Estado;
+    use crate::models::papel::Papel;
+
+    #[test]
+    fn enums_restrict_fields_that_exist() {
+        let document = serde_json::to_value(crate::app::openapi()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        for (component, field, values) in ENUMS {
+            let found = schemas[component]["properties"][field]["enum"].as_array();
+            let found: Vec<&str> = found
+                .unwrap_or_else(|| panic!("{component}.{field}"))
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
+            assert_eq!(found, *values);
+        }
+        assert!(schemas["Problem"]["properties"]["code"]["enum"].is_array());
+    }
+
+    #[test]
+    fn enums_are_those_of_the_domain() {
+        let values = |component: &str, field: &str| {
+            let found = ENUMS
+                .iter()
+                .find(|(of, name, _)| (*of, *name) == (component, field));
+            found.unwrap().2
+        };
+        let papeis = [Papel::Admin, Papel::Membro].map(Papel::as_str);
+        assert_eq!(values("UserResponse", "papel"), papeis);
+        let estados = [Estado::Pendente, Estado::Sincronizado, Estado::Falhou].map(Estado::as_str);
+        assert_eq!(values("SituacaoResponse", "estado"), estados);
+    }
+}
