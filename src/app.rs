@@ -46,8 +46,8 @@ use crate::tenants::Tenants;
 
 pub use metrics::MetricsListener;
 
-/// Minimum size of a response that is compressed, in bytes; smaller ones are not worth the time. A response of
-/// unknown size is compressed, too.
+/// Minimum size of a response that is compressed, in bytes; smaller ones are not worth the time. A response
+/// of unknown size is compressed, too.
 const COMPRESS_ABOVE: u64 = 4_096;
 
 /// Maximum time that the end of the process waits for write-backs in flight. Another process resumes the rest

@@ -122,6 +122,10 @@ impl Error {
         match self {
             Self::DatabaseUnavailable(_) => Some(Duration::from_secs(1)),
             Self::TooManyProofs { retry_after } => Some(*retry_after),
+            Self::Conflict {
+                code: Code::RequisicaoEmAndamento,
+                ..
+            } => Some(Duration::from_secs(1)),
             Self::Upstream { source, .. } => source.retry_after(),
             Self::AllUpstreamsFailed { retry_after, .. } => *retry_after,
             Self::Shared(inner) => inner.retry_after(),

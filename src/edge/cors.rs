@@ -42,6 +42,8 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
             IF_MATCH,
             IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
             HeaderName::from_static("x-azure-access-token"),
             HeaderName::from_static("x-custom-header"),
             HeaderName::from_static("x-request-id"),

@@ -2,9 +2,9 @@
 #![expect(clippy::disallowed_types, reason = "this is where axum's Path is wrapped")]
 
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Request};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -47,7 +47,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(&request) {
-            return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+            return Err(unsupported(request.headers()));
         }
         let body = body::read(request.into_body(), &BodyMemory::from_ref(state)).await?;
         let value =
@@ -56,11 +56,23 @@ where
     }
 }
 
-/// Returns `true` for `application/json`, `application/*+json`, or no type. A compressed body is refused,
-/// because the service does not decompress.
+/// Returns 415 that says whether the encoding or the type of the body is wrong.
+fn unsupported(headers: &HeaderMap) -> Problem {
+    if is_encoded(headers) {
+        return Problem::encoded_body();
+    }
+    Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+}
+
+/// Returns `true` for a compressed body, which the service does not decompress.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Returns `true` for `application/json`, `application/*+json`, or no type, unless the body is compressed.
 fn is_json(request: &Request) -> bool {
-    let encoding = request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+    if is_encoded(request.headers()) {
         return false;
     }
     let Some(value) = request.headers().get(CONTENT_TYPE) else {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -47,6 +47,15 @@ impl Problem {
             retry_after: None,
             cause: None,
         }
+    }
+
+    /// Returns the problem of a compressed body.
+    #[must_use]
+    pub fn encoded_body() -> Self {
+        Self::new(
+            Code::TipoNaoSuportado,
+            "O corpo não pode ser comprimido (Content-Encoding)",
+        )
     }
 
     /// Returns the problem of a bare status, for responses of layers that do not create problems.
@@ -188,6 +197,9 @@ fn example_failure(code: Code) -> FieldError {
     }
 }
 
+/// Challenge for clients that send a PAT as password (RFC 7617).
+const BASIC: &str = r#"Basic realm="API Aponta", charset="UTF-8""#;
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::empty());
@@ -196,6 +208,11 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_PROBLEM));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC));
+        }
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // RFC 9110, 15.5.16: the encodings that would do.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));

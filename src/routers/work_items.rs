@@ -11,7 +11,7 @@ use super::project_params::parts;
 use crate::auth::{CurrentUser, membership_of, not_configured};
 use crate::edge::conditional::{IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::ApiQuery;
-use crate::edge::fields::{Blankable, Name, Number, Required, Trimmed, fields};
+use crate::edge::fields::{Blankable, Number, Required, SearchText, Trimmed, fields};
 use crate::edge::openapi::WORK_ITEMS;
 use crate::edge::openapi::problems::{
     InvalidInput, InvalidReference, NotFound, Problems, Protected, TooManyWorkItems,
@@ -33,8 +33,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 fields! {
     /// Selects the work items to find.
     struct SearchParams {
-        /// Id, `#id` or a part of the title. Every character is taken literally.
-        query: Required<Name<2, 255>> = "#4711",
+        /// Id, `#id` or a part of the title of at least two characters. Every character is taken literally.
+        query: Required<SearchText<255>> = "#4711",
         /// Searches only in this project: its name, its Azure DevOps GUID in any spelling, or its `id`.
         project_id: Blankable<ProjetoNomeado> = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
         /// Name of the organisation, in any case; without it the caller's default one.

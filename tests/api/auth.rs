@@ -38,7 +38,16 @@ async fn without_credentials_the_answer_is_401_before_any_validation() {
     let problem = reply.problem(401);
     assert_eq!(problem["detail"], ABSENT);
     assert_eq!(problem["code"], "nao_autenticado");
-    assert_eq!(reply.header("www-authenticate"), "Bearer");
+    let challenges: Vec<&str> = reply
+        .headers
+        .get_all("www-authenticate")
+        .iter()
+        .map(|value| value.to_str().unwrap())
+        .collect();
+    assert_eq!(
+        challenges,
+        ["Bearer", "Basic realm=\"API Aponta\", charset=\"UTF-8\""]
+    );
     for absent in ["Bearer", "Bearer  ", "Digest x", ""] {
         assert_eq!(
             with_header(&app, absent).await.problem(401)["detail"],

@@ -31,6 +31,8 @@ async fn extension_may_preflight_with_all_its_headers() {
         "content-type",
         "x-custom-header",
         "x-azure-access-token",
+        "traceparent",
+        "tracestate",
     ] {
         assert!(headers.contains(name), "{headers}");
     }

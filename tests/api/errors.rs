@@ -74,7 +74,14 @@ async fn body_must_be_json_or_undeclared() {
     let gzip = Request::post(PATH)
         .header("content-encoding", "gzip")
         .body(body.clone());
-    app.send(gzip).await.problem(415);
+    let reply = app.send(gzip).await;
+    assert!(
+        reply.problem(415)["detail"]
+            .as_str()
+            .unwrap()
+            .contains("comprimido")
+    );
+    assert_eq!(reply.header("accept-encoding"), "identity");
     for refused in [
         "text/plain",
         "application/x-www-form-urlencoded",

@@ -141,8 +141,9 @@ async fn request_in_flight_makes_repeats_conflict() {
                 > 0
         })
         .await;
-        let refused = post(&logging, member, "k", &body).await.problem(409);
-        assert_eq!(refused["code"], "requisicao_em_andamento");
+        let refused = post(&logging, member, "k", &body).await;
+        assert_eq!(refused.problem(409)["code"], "requisicao_em_andamento");
+        assert_eq!(refused.header("retry-after"), "1");
         blocker.rollback().await.unwrap();
     };
     let (first, ()) = tokio::join!(first, second);

@@ -46,6 +46,9 @@ async fn work_items_are_found_by_title_id_and_sign() {
     let limited = format!("{in_project}&work_item_types=Task,%20Bug&limit=1");
     assert_eq!(ids(&search(&logging, " ação ", &limited).await), [late]);
     assert_eq!(ids(&search(&logging, &format!("#{late}"), "").await), [late]);
+    assert_eq!(ids(&search(&logging, &format!("#0{late}"), "").await), [late]);
+    // One digit is an id, not a part of a title.
+    assert_eq!(ids(&search(&logging, "5", "").await), Vec::<i64>::new());
     assert_eq!(
         ids(&search(&logging, &late.to_string(), "").await),
         [late, numbered]
@@ -144,6 +147,7 @@ async fn invalid_search_is_422() {
     assert_eq!(failures("").await, ["query.query missing"]);
     assert_eq!(failures("query=a").await, ["query.query string_too_short"]);
     assert_eq!(failures("query=%20a%20").await, ["query.query string_too_short"]);
+    assert_eq!(failures("query=%23").await, ["query.query string_too_short"]);
     assert_eq!(
         failures("query=ab&limit=51&organization_name=a/b").await,
         [

@@ -18,7 +18,7 @@ use validator::ValidationError;
 pub use self::domain::WorkItemId;
 pub use self::presence::{Blankable, Flag, Nullable, Number, Optional, Presence, Required};
 pub use self::schema::{Described, object, parameters};
-pub use self::text::{AnyTrimmed, Name, Secret, Text, Trimmed};
+pub use self::text::{AnyTrimmed, Name, SearchText, Secret, Text, Trimmed};
 pub use self::values::{Int, List, OrBlank, OrNull};
 use aponta_domain::field_error::{FieldError, Segment};
 

@@ -94,6 +94,34 @@ impl<const MIN: usize, const MAX: usize> FieldType for Name<MIN, MAX> {
     }
 }
 
+/// Text of a search, which is trimmed: 2 to `MAX` characters, or a single digit, which is an id.
+#[derive(Debug)]
+pub struct SearchText<const MAX: usize>;
+
+impl<const MAX: usize> FieldType for SearchText<MAX> {
+    type Value = String;
+
+    fn read(value: &Value) -> Result<String, Vec<Failure>> {
+        let text = String::read(value)?;
+        let text = trim(&text);
+        let least = if matches!(text.as_bytes(), [b'0'..=b'9']) {
+            1
+        } else {
+            2
+        };
+        bounded(text.to_owned(), least, MAX)
+    }
+
+    fn schema() -> Schema {
+        let visible = format!(r"[^\u0000]*{VISIBLE}").repeat(2);
+        typed(Type::String, None)
+            .min_length(Some(1))
+            .max_length(Some(MAX))
+            .pattern(Some(format!(r"^([0-9]|{visible}[^\u0000]*)$")))
+            .into()
+    }
+}
+
 /// Secret of `MIN` to `MAX` visible ASCII characters. The secret is never printed, not even in failures.
 #[derive(Debug)]
 pub struct Secret<const MIN: usize, const MAX: usize>;

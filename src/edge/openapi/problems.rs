@@ -197,7 +197,11 @@ fn headers(status: u16) -> ResponseBuilder {
     };
     let response = ResponseBuilder::new();
     match status {
-        401 => response.header("WWW-Authenticate", text("Always `Bearer`")),
+        401 => response.header("WWW-Authenticate", text("`Bearer` and `Basic`")),
+        415 => response.header(
+            "Accept-Encoding",
+            text("Always `identity`: bodies are not compressed"),
+        ),
         429 => response
             .header("Retry-After", retry_after())
             .header(
@@ -205,7 +209,7 @@ fn headers(status: u16) -> ResponseBuilder {
                 text("Requests left and seconds until the quota is full again"),
             )
             .header("RateLimit-Policy", text("Quota and its window in seconds")),
-        503 => response.header("Retry-After", retry_after()),
+        409 | 503 => response.header("Retry-After", retry_after()),
         _ => response,
     }
 }

@@ -58,7 +58,9 @@ impl WorkItemService {
             None => None,
         };
         let exact = exact_id(&search.text);
-        let only_the_id = exact.is_some() && search.text.trim().starts_with('#');
+        // A single digit is in too many titles to be a part of one.
+        let text = search.text.trim();
+        let only_the_id = exact.is_some() && (text.starts_with('#') || text.len() == 1);
         let mut ids = if only_the_id {
             Vec::new()
         } else {
