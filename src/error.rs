@@ -120,12 +120,12 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::DatabaseUnavailable(_) => Some(Duration::from_secs(1)),
-            Self::TooManyProofs { retry_after } => Some(*retry_after),
-            Self::Conflict {
+            Self::DatabaseUnavailable(_)
+            | Self::Conflict {
                 code: Code::RequisicaoEmAndamento,
                 ..
             } => Some(Duration::from_secs(1)),
+            Self::TooManyProofs { retry_after } => Some(*retry_after),
             Self::Upstream { source, .. } => source.retry_after(),
             Self::AllUpstreamsFailed { retry_after, .. } => *retry_after,
             Self::Shared(inner) => inner.retry_after(),

@@ -23,18 +23,17 @@ pub mod dev;
 pub mod edge;
 pub mod error;
 pub mod jobs;
-pub mod lifecycle;
 pub mod repositories;
 pub mod routers;
 pub mod schema;
 pub mod server;
 pub mod services;
 pub mod state;
-pub mod supervisor;
 pub mod tenants;
 
 pub use ::azure_devops;
 pub use aponta_domain as models;
+pub use aponta_runtime::{lifecycle, supervisor};
 pub use aponta_telemetry as telemetry;
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! sockets indefinitely.
 
 mod addresses;
-mod write_deadline;
 
 use std::convert::Infallible;
 use std::io;
@@ -30,7 +29,7 @@ use tower::Service;
 use crate::config::HttpConfig;
 use crate::lifecycle::Draining;
 use addresses::{Addresses, ConnectionSlot};
-use write_deadline::WriteDeadline;
+use aponta_runtime::write_deadline::WriteDeadline;
 
 /// Pause after a failed accept: usually the process is out of file descriptors, which become free only with
 /// time.

@@ -29,6 +29,10 @@ const RULES: &[(&str, &str)] = &[
         "aponta-domain aws-lc-rs base64 chrono secrecy sqlx thiserror tokio tracing uuid",
     ),
     (
+        "runtime",
+        "aponta-telemetry futures-util socket2 tokio tokio-util tracing",
+    ),
+    (
         "telemetry",
         "azure-devops metrics metrics-exporter-prometheus opentelemetry opentelemetry-http opentelemetry-otlp \
          opentelemetry_sdk reqwest secrecy serde serde_json tokio tracing tracing-appender tracing-opentelemetry \

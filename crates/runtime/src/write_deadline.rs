@@ -23,7 +23,7 @@ const UNSENT_BYTES: u32 = 32 << 10;
 
 /// A connection on which each write must make progress within `patience`.
 #[derive(Debug)]
-pub(super) struct WriteDeadline {
+pub struct WriteDeadline {
     stream: TcpStream,
     patience: Duration,
     /// Timer that runs while the kernel accepts no bytes.
@@ -31,7 +31,9 @@ pub(super) struct WriteDeadline {
 }
 
 impl WriteDeadline {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+    /// Wraps a connection whose writes may stall for `patience`.
+    #[must_use]
+    pub fn new(stream: TcpStream, patience: Duration) -> Self {
         if let Err(error) = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES) {
             tracing::debug!(%error, "cannot set TCP_NOTSENT_LOWAT");
         }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::telemetry::metrics;
+use aponta_telemetry::metrics;
 
 /// Pause before a restart: initial and maximum value.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
