@@ -83,6 +83,7 @@ pub async fn run(options: DevOptions, env: &Env) -> anyhow::Result<()> {
         return run_with_own_database(&options, env, &stop).await;
     };
     let url = SecretString::from(url.as_str());
+    // Without a folder the organisation would forget hours that the database remembers.
     let (config, demo) = prepare(env, &url, &options, None).await?;
     telemetry::init(&config.log);
     let listener = listen(options.port).await?;
@@ -212,16 +213,22 @@ async fn serve(
             pat,
             vault: &config.vault,
         });
-        if config.seed_initial_data && seed::plant(&app.db, today, pat.as_ref()).await? {
+        // Sample data must not get near the work items of a real organisation.
+        let is_real = place.demo.is_none() && !config.azure_devops.client.organizacoes.is_empty();
+        if place.demo.is_none() {
+            seed::remove_pat(&app.db).await?;
+        }
+        if config.seed_initial_data && !is_real && seed::plant(&app.db, today, pat.as_ref()).await? {
             say(&["aponta: inserted sample data (two projects, eight activities and a week of hours)"]);
         }
-        anyhow::Ok(app)
+        let has_examples = seed::has_examples(&app.db).await?;
+        anyhow::Ok((app, has_examples))
     };
-    let app = tokio::select! {
+    let (app, has_examples) = tokio::select! {
         prepared = prepare => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
-    say(&greeting(config, listener.local_addr()?, place));
+    say(&greeting(config, listener.local_addr()?, place, has_examples));
     let metrics = MetricsListener::bind(&config.telemetry).await?;
     app.run(listener, metrics, ServerOptions::from(&config.http), stop.clone())
         .await;
@@ -265,7 +272,8 @@ async fn prepare(
     if let Some(folder) = folder {
         env = vault::with_key(env, folder)?;
     }
-    if !matches!(options.organization, Organization::Demo) || !Demo::is_wanted(&env) {
+    let wanted = matches!(options.organization, Organization::Demo) && folder.is_some();
+    if !wanted || !Demo::is_wanted(&env) {
         return Ok((Config::load(&env)?, None));
     }
     let mut demo = Demo::start().await?;
@@ -281,7 +289,7 @@ async fn listen(port: u16) -> anyhow::Result<TcpListener> {
 }
 
 /// Returns the lines that say where everything is.
-fn greeting(config: &Config, address: SocketAddr, place: &Place) -> Vec<String> {
+fn greeting(config: &Config, address: SocketAddr, place: &Place, has_examples: bool) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         format!("API Aponta {VERSION}, development server"),
@@ -308,7 +316,10 @@ fn greeting(config: &Config, address: SocketAddr, place: &Place) -> Vec<String> 
         AuthMode::Required => "  Auth     on: send a PAT, an access token or an app token".to_owned(),
     });
     match &place.demo {
-        Some(demo) => lines.extend(demo.greeting(address, config.auth.mode == AuthMode::Required)),
+        Some(demo) => {
+            let auth = config.auth.mode == AuthMode::Required;
+            lines.extend(demo.greeting(address, auth, has_examples));
+        }
         None if names.is_empty() => {}
         None => lines.push(format!("  Azure    {}", names.join(", "))),
     }
@@ -340,7 +351,7 @@ mod tests {
                 psql: None,
                 demo: None,
             };
-            greeting(&config, config.http.address(), &place).join("\n")
+            greeting(&config, config.http.address(), &place, true).join("\n")
         };
         assert!(announced(&env).contains("/docs"));
         let without = announced(&env.with("DOCS_ENABLED", "false"));

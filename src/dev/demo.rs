@@ -70,14 +70,15 @@ impl Demo {
         let address = self.fake.address();
         let administrators = env.get("ADMIN_USERS").unwrap_or(ADMINISTRATOR).to_owned();
         env.with("AZURE_DEVOPS_ORG_URL", format!("http://{address}/{ORGANIZATION}"))
+            .with("AZURE_DEVOPS_BASE_URL", format!("http://{address}"))
             .with("AZURE_DEVOPS_IDENTITY_URL", format!("http://{address}/vssps"))
             .with("AZURE_DEVOPS_PAT", SERVICE_PAT)
             .with("ADMIN_USERS", administrators)
     }
 
-    /// Returns the lines of the greeting: people who can sign in if callers are authenticated, then three
-    /// commands that log an hour and show it.
-    pub(super) fn greeting(&self, api: SocketAddr, auth: bool) -> Vec<String> {
+    /// Returns the lines of the greeting: people with PATs if callers are authenticated, then three commands that
+    /// log an hour and show it, or a hint if the database lacks the data of the examples.
+    pub(super) fn greeting(&self, api: SocketAddr, auth: bool, has_examples: bool) -> Vec<String> {
         let mut lines = vec![format!(
             "  Azure    {ORGANIZATION}, a stand-in on http://{} (--no-demo leaves it out)",
             self.fake.address()
@@ -102,8 +103,15 @@ impl Demo {
             }
         }
         lines.push(format!("  Try      open http://{api}/docs"));
-        lines.push(format!("           {}", self.log_an_hour(api, &credential)));
-        lines.push(format!("           {}", self.show(api, &credential)));
+        if has_examples {
+            lines.push(format!("           {}", self.log_an_hour(api, &credential)));
+            lines.push(format!("           {}", self.show(api, &credential)));
+        } else {
+            lines.push(
+                "           --data-dir with a new folder has the data of the examples; this one has not"
+                    .to_owned(),
+            );
+        }
         lines
     }
 

@@ -256,6 +256,30 @@ fn written(organizacao: &ChaveOrganizacao) -> anyhow::Result<Vec<Written>> {
     written.collect()
 }
 
+/// Removes the PAT of the sample data: with another organisation it would be sent to a real host.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove_pat(db: &Db) -> anyhow::Result<()> {
+    let mut tx = db.begin(&Scope::Maintenance).await?;
+    let id = OrganizationPatId(Uuid::from_u128(PAT));
+    if organization_pats::find(&mut tx, id).await?.is_some() {
+        organization_pats::delete(&mut tx, id).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Returns `true` if the activity of the examples is there: folders of earlier releases have other ids.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn has_examples(db: &Db) -> anyhow::Result<bool> {
+    let mut tx = db.begin_read(&Scope::Maintenance).await?;
+    let id = AtividadeId(Uuid::from_u128(FIRST_ATIVIDADE));
+    Ok(atividades::find(&mut tx, id).await?.is_some())
+}
+
 /// Describes a PAT to store in the vault.
 #[derive(Debug)]
 pub struct PlantedPat<'a> {

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
@@ -22,7 +22,8 @@ pub(super) fn with_key(env: Env, folder: &Path) -> anyhow::Result<Env> {
     }
     let path = folder.join(FILE);
     let key = match fs::read_to_string(&path) {
-        Ok(key) => key,
+        Ok(key) if !key.trim().is_empty() => key,
+        Ok(_) => bail!("{} is empty; remove it to make a new key", path.display()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let key = new_key();
             OpenOptions::new()

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::header::{CONNECTION, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -30,6 +30,13 @@ use crate::lifecycle::Draining;
 use crate::telemetry::metrics::{self, ActiveRequests};
 use crate::telemetry::request::{self, RequestContext};
 use crate::telemetry::trace;
+
+/// Header that browsers add to every request (W3C "Fetch Metadata Request Headers").
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// Challenge for clients that send a PAT as password (RFC 7617). Browsers get none: they would ask for a
+/// password, keep it, and attach it to requests that other sites make.
+const BASIC: HeaderValue = HeaderValue::from_static(r#"Basic realm="API Aponta", charset="UTF-8""#);
 
 /// Address of the client, as reported by trusted proxies.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +97,7 @@ pub async fn observe(State(Observer(state)): State<Observer>, mut request: Reque
         method: request.method().clone(),
         route: route.into(),
         is_about_one_organization: partial::is_about_one_organization(request.uri().query()),
+        is_browser: request.headers().contains_key(ORIGIN) || request.headers().contains_key(FETCH_SITE),
         client,
         started,
         context: context.clone(),
@@ -115,6 +123,8 @@ struct RequestInfo {
     route: Arc<str>,
     /// `true` if the request names one organisation.
     is_about_one_organization: bool,
+    /// `true` if a browser sent the request for a page.
+    is_browser: bool,
     client: IpAddr,
     started: Instant,
     context: RequestContext,
@@ -148,6 +158,9 @@ impl ObserverState {
         let problem = take_problem(&mut response);
         if let Some(problem) = &problem {
             write_problem(&mut response, problem, id, &info.method);
+        }
+        if response.status() == StatusCode::UNAUTHORIZED && !info.is_browser {
+            response.headers_mut().append(WWW_AUTHENTICATE, BASIC);
         }
         let status = response.status().as_u16();
         let headers = response.headers_mut();

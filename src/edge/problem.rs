@@ -27,6 +27,8 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    /// `true` if the body has an encoding that is not accepted.
+    is_encoding: bool,
     /// Cause, only for the log.
     pub cause: Option<Arc<Error>>,
 }
@@ -45,6 +47,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            is_encoding: false,
             cause: None,
         }
     }
@@ -52,10 +55,11 @@ impl Problem {
     /// Returns the problem of a compressed body.
     #[must_use]
     pub fn encoded_body() -> Self {
-        Self::new(
-            Code::TipoNaoSuportado,
-            "O corpo não pode ser comprimido (Content-Encoding)",
-        )
+        let detail = "O corpo não pode ser comprimido (Content-Encoding)";
+        Self {
+            is_encoding: true,
+            ..Self::new(Code::TipoNaoSuportado, detail)
+        }
     }
 
     /// Returns the problem of a bare status, for responses of layers that do not create problems.
@@ -197,9 +201,6 @@ fn example_failure(code: Code) -> FieldError {
     }
 }
 
-/// Challenge for clients that send a PAT as password (RFC 7617).
-const BASIC: &str = r#"Basic realm="API Aponta", charset="UTF-8""#;
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::empty());
@@ -208,10 +209,9 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_PROBLEM));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC));
         }
-        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            // RFC 9110, 15.5.16: the encodings that would do.
+        if self.is_encoding {
+            // RFC 9110, 12.5.3: the encodings that would do; a 415 for another reason must not have it.
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if let Some(wait) = self.retry_after {

@@ -48,6 +48,19 @@ async fn without_credentials_the_answer_is_401_before_any_validation() {
         challenges,
         ["Bearer", "Basic realm=\"API Aponta\", charset=\"UTF-8\""]
     );
+    // A browser would ask for a password and attach it to requests of other sites.
+    for (name, value) in [
+        ("origin", "https://dev.azure.com"),
+        ("sec-fetch-site", "same-origin"),
+    ] {
+        let request = Request::get("/api/v1/atividades").header(name, value);
+        let of_page = app.send(request).await;
+        assert_eq!(
+            of_page.headers.get_all("www-authenticate").iter().count(),
+            1,
+            "{name}"
+        );
+    }
     for absent in ["Bearer", "Bearer  ", "Digest x", ""] {
         assert_eq!(
             with_header(&app, absent).await.problem(401)["detail"],

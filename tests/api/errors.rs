@@ -82,6 +82,8 @@ async fn body_must_be_json_or_undeclared() {
             .contains("comprimido")
     );
     assert_eq!(reply.header("accept-encoding"), "identity");
+    let text = Request::post(PATH).header("content-type", "text/plain").body("x");
+    assert_eq!(app.send(text).await.header("accept-encoding"), "");
     for refused in [
         "text/plain",
         "application/x-www-form-urlencoded",

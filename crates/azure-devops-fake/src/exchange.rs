@@ -22,6 +22,9 @@ use crate::responses::{self, Call};
 use crate::versions::{self, LIST_VERSIONS};
 use crate::world::{Org, Person, Seen, World};
 
+/// Maximum number of recorded requests; the older half is forgotten then.
+const MOST_SEEN: usize = 200_000;
+
 /// Counts a request as being handled until dropped.
 struct Busy(Arc<Shared>);
 
@@ -172,6 +175,9 @@ fn record(world: &mut World, path: &RequestPath, request: &Request<Bytes>) {
         let value = request.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
+    if world.seen.len() >= MOST_SEEN {
+        world.seen.drain(..MOST_SEEN / 2);
+    }
     world.seen.push(Seen {
         org: path.org.clone(),
         operation: path.operation,

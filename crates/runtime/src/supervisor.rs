@@ -1,5 +1,5 @@
 //! Starts all background jobs, and restarts them after a panic: a defect must not end a job for the life of
-//! the process. `tests/api/architecture.rs` checks that every job is started here.
+//! the process. `tests/api/architecture.rs` checks that every job is started by it once.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

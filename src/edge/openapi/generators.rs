@@ -31,8 +31,6 @@ const HEADERS: &[(&str, &str)] = &[
 
 /// Fields with a closed set of values: component, field, values.
 const ENUMS: &[(&str, &str, &[&str])] = &[
-    ("AttributesResponse", "timeFrame", TIME_FRAMES),
-    ("AttributesResponse", "time_frame", TIME_FRAMES),
     ("NoResponse", "state_category", CATEGORIES),
     ("StateCategoryResponse", "state_category", CATEGORIES),
     (
@@ -62,7 +60,6 @@ const ENUMS: &[(&str, &str, &[&str])] = &[
     ("HealthResponse", "status", &["healthy"]),
     ("UserResponse", "papel", &["admin", "membro"]),
 ];
-const TIME_FRAMES: &[&str] = &["past", "current", "future"];
 const CATEGORIES: &[&str] = &["Proposed", "InProgress", "Resolved", "Completed", "Removed"];
 
 /// Completes the document; called before repeated parameters are shared.

@@ -150,7 +150,7 @@ fn response(name: &str) -> Response {
     let is_named = |code: &&Code| name.split(SEPARATOR).any(|part| part == code.name());
     let codes: Vec<Code> = Code::ALL.iter().filter(is_named).copied().collect();
     let status = codes.first().map_or(500, |code| code.status());
-    headers(status)
+    headers(status, codes.contains(&Code::RequisicaoEmAndamento))
         .content(CONTENT_TYPE_PROBLEM, content(&codes))
         .description(description(&codes))
         .build()
@@ -182,7 +182,7 @@ fn content(codes: &[Code]) -> Content {
 }
 
 /// Builds a response with the headers of this status.
-fn headers(status: u16) -> ResponseBuilder {
+fn headers(status: u16, is_in_flight: bool) -> ResponseBuilder {
     let text = |description: &str| {
         HeaderBuilder::new()
             .schema(Some(String::schema()))
@@ -197,11 +197,11 @@ fn headers(status: u16) -> ResponseBuilder {
     };
     let response = ResponseBuilder::new();
     match status {
-        401 => response.header("WWW-Authenticate", text("`Bearer` and `Basic`")),
-        415 => response.header(
-            "Accept-Encoding",
-            text("Always `identity`: bodies are not compressed"),
+        401 => response.header(
+            "WWW-Authenticate",
+            text("`Bearer`, and for clients that are no browser `Basic`"),
         ),
+        415 => response.header("Accept-Encoding", text("`identity` if the body was compressed")),
         429 => response
             .header("Retry-After", retry_after())
             .header(
@@ -209,7 +209,8 @@ fn headers(status: u16) -> ResponseBuilder {
                 text("Requests left and seconds until the quota is full again"),
             )
             .header("RateLimit-Policy", text("Quota and its window in seconds")),
-        409 | 503 => response.header("Retry-After", retry_after()),
+        409 if is_in_flight => response.header("Retry-After", retry_after()),
+        503 => response.header("Retry-After", retry_after()),
         _ => response,
     }
 }

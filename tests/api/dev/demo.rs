@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use azure_devops_fake::FakeAzure;
 use serde_json::{Value, json};
 
 use crate::support::process::{Running, aponta, open_folder};
@@ -185,6 +186,31 @@ async fn no_demo_leaves_the_organisation_out() {
     );
     assert_eq!(reqwest::get(url).await.unwrap().status(), 503);
     demo.stop().await;
+}
+
+#[tokio::test]
+async fn real_organisation_gets_no_sample_data_and_no_sample_pat() {
+    let folder = open_folder();
+    let data = folder.path().join("d");
+    let demo = Demo::start(folder.path(), &data, &[]).await;
+    assert_eq!(demo.get("/organization-pats", None).await["total"], 1);
+    demo.stop().await;
+
+    let azure = FakeAzure::start().await;
+    azure.organization("acme");
+    let pat = azure.pat(&azure.person("Service", &["acme"]));
+    let mut lines = vec![format!("AZURE_DEVOPS_PAT={pat}")];
+    let variables = azure.variables("acme");
+    lines.extend(variables.iter().map(|(name, value)| format!("{name}={value}")));
+    std::fs::write(folder.path().join(".env"), lines.join("\n")).unwrap();
+    let demo = Demo::start(folder.path(), &data, &[]).await;
+    assert_eq!(demo.get("/organization-pats", None).await["total"], 0);
+    demo.stop().await;
+    let other = folder.path().join("e");
+    let demo = Demo::start(folder.path(), &other, &[]).await;
+    assert_eq!(demo.get("/atividades", None).await["total"], 0);
+    demo.stop().await;
+    assert!(azure.seen().iter().all(|request| request.org == "acme"));
 }
 
 #[tokio::test]

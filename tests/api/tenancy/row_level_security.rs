@@ -63,7 +63,7 @@ async fn row_level_security_guards_every_tenant_table() {
     for table in &tables {
         assert_walled(pool, table).await;
         if table == "organization_pats" {
-            // Closed to this role: see `walls`.
+            // Closed to this role: see `foreign_access`.
             continue;
         }
         assert_eq!(
