@@ -61,8 +61,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         if tags.iter().any(|tag| tag == "*") {
             return Ok(Self(Precondition::None));
         }
-        // A proxy that compresses makes our tags weak, but the version in them stays exact. They match, although
-        // no weak tag does by RFC 9110 (13.1.1).
+        // A proxy that compresses makes our tags weak, but the version in them stays exact. They match,
+        // although no weak tag does by RFC 9110 (13.1.1).
         let version = |tag: &String| {
             let tag = tag.strip_prefix("W/").unwrap_or(tag);
             let (version, _) = tag.strip_prefix('"')?.split_once('-')?;
