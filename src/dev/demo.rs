@@ -76,8 +76,8 @@ impl Demo {
             .with("ADMIN_USERS", administrators)
     }
 
-    /// Returns the lines of the greeting: people with PATs if callers are authenticated, then three commands that
-    /// log an hour and show it, or a hint if the database lacks the data of the examples.
+    /// Returns the lines of the greeting: people with PATs if callers are authenticated, then three commands
+    /// that log an hour and show it, or a hint if the database lacks the data of the examples.
     pub(super) fn greeting(&self, api: SocketAddr, auth: bool, has_examples: bool) -> Vec<String> {
         let mut lines = vec![format!(
             "  Azure    {ORGANIZATION}, a stand-in on http://{} (--no-demo leaves it out)",
