@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context;
+use azure_devops_fake::demo;
 use chrono::{Days, NaiveDate};
 use import_legacy::Written;
 use secrecy::SecretString;
@@ -22,8 +23,8 @@ use crate::repositories::{apontamentos, atividades, organization_pats, projetos}
 use crate::services::organization_pats::seal;
 
 /// Ids are fixed: the examples of the OpenAPI document and of the README name them.
-pub(super) const PORTAL: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001);
-const NOTA_FISCAL: Uuid = Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a002);
+pub(super) const PORTAL: Uuid = demo::PORTAL.id;
+const NOTA_FISCAL: Uuid = demo::NOTA_FISCAL.id;
 /// Id of the first activity; the others follow.
 pub(super) const FIRST_ATIVIDADE: u128 = 0x0193_2b5c_7c00_7000_8000_0000_0000_0001;
 /// Id of the first entry; the others follow.
@@ -31,20 +32,6 @@ const FIRST_APONTAMENTO: u128 = 0x0193_2b5c_7c00_7000_8000_0000_0000_00a1;
 
 /// Id of the stored PAT.
 const PAT: u128 = 0x0193_2b5c_7c00_7000_8000_0000_0000_0003;
-
-/// Id, name, description: the projects of the organisation that `aponta dev` brings along.
-const PROJETOS: [(Uuid, &str, &str); 2] = [
-    (
-        PORTAL,
-        "Portal do Contribuinte",
-        "Serviços digitais ao cidadão e às empresas",
-    ),
-    (
-        NOTA_FISCAL,
-        "Nota Fiscal Eletrônica",
-        "Emissão e autorização de documentos fiscais",
-    ),
-];
 
 /// Columns: name, description, whether active, projects.
 const ATIVIDADES: [(&str, &str, bool, &[Uuid]); 8] = [
@@ -205,10 +192,8 @@ pub async fn plant(db: &Db, today: NaiveDate, pat: Option<&PlantedPat<'_>>) -> a
     let now = chrono::Utc::now();
     let contoso = NomeOrganizacao::parse("contoso").map_err(anyhow::Error::msg)?;
     let contoso = ChaveOrganizacao::first_of(&contoso);
-    let rows: Vec<ProjetoUpstream> = PROJETOS
-        .iter()
-        .map(|(id, nome, descricao)| projeto(*id, nome, descricao, contoso.clone()))
-        .collect();
+    let rows = [&demo::PORTAL, &demo::NOTA_FISCAL]
+        .map(|of| projeto(of.id, of.name, of.description, contoso.clone()));
     projetos::upsert(&mut tx, &rows, now).await?;
     let mut by_name = HashMap::new();
     for ((nome, descricao, ativo, ids), id) in ATIVIDADES.into_iter().zip(FIRST_ATIVIDADE..) {

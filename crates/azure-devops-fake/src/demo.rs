@@ -40,10 +40,13 @@ const INSTANCE_ID: Uuid = Uuid::from_u128(0x1f3d_2c4b_5a69_4788_96a5_b4c3_d2e1_f
 
 /// Describes a project of the organisation.
 #[derive(Debug)]
-pub(crate) struct DemoProject {
-    pub(crate) id: Uuid,
-    pub(crate) name: &'static str,
-    pub(crate) description: &'static str,
+pub struct DemoProject {
+    /// Id.
+    pub id: Uuid,
+    /// Name.
+    pub name: &'static str,
+    /// Description.
+    pub description: &'static str,
     process: Process,
     team: (Uuid, &'static str),
     /// Accounts of the team's members.
@@ -51,7 +54,7 @@ pub(crate) struct DemoProject {
 }
 
 /// A portal in the process Agile: tasks and bugs have `CompletedWork`.
-pub(crate) const PORTAL: DemoProject = DemoProject {
+pub const PORTAL: DemoProject = DemoProject {
     id: Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a001),
     name: "Portal do Contribuinte",
     description: "Serviços digitais ao cidadão e às empresas",
@@ -68,7 +71,7 @@ pub(crate) const PORTAL: DemoProject = DemoProject {
     ],
 };
 /// Invoices in the process Scrum: tasks have only `RemainingWork`.
-pub(crate) const NOTA_FISCAL: DemoProject = DemoProject {
+pub const NOTA_FISCAL: DemoProject = DemoProject {
     id: Uuid::from_u128(0x6b1c_1f5e_2d4c_4a9e_9d26_1f0d_9be1_a002),
     name: "Nota Fiscal Eletrônica",
     description: "Emissão e autorização de documentos fiscais",

@@ -237,7 +237,7 @@ fn apply_fault(fault: &Fault, mut response: Response<Body>) -> Outcome {
     }
 }
 
-/// Returns the active member of an organisation to whom a token belongs. Returns `None` if there is none.
+/// Returns the active member of an organisation that owns a token. Returns `None` if there is none.
 pub(crate) fn person(world: &World, org: &str, token: Option<&(bool, String)>) -> Option<Person> {
     let ids = match token? {
         (true, token) => vec![world.pats.get(token), world.aliases.get(token)],

@@ -22,7 +22,7 @@ const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 /// Parts of a request that determine its response.
 pub(crate) struct Call<'a> {
     pub(crate) server: Server,
-    /// Member to whom the token belongs.
+    /// Owner of the token.
     pub(crate) person: Option<&'a Person>,
     pub(crate) operation: &'a str,
     /// Path below the organisation.

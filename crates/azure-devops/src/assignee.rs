@@ -1,10 +1,10 @@
-//! The person to whom a work item is assigned. Most responses contain an object; old servers, and some
+//! The assignee of a work item. Most responses contain an object; old servers, and some
 //! responses of new ones, contain text: `Name <account>`.
 
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Person to whom a work item is assigned.
+/// Assignee of a work item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignee {
     /// Identity, if the response contains it.

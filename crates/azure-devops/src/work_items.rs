@@ -75,7 +75,7 @@ pub struct WorkItem {
     pub state: String,
     /// Title; empty if there is none.
     pub title: String,
-    /// Person to whom the work item is assigned.
+    /// Assignee of the work item.
     pub assigned_to: Option<Assignee>,
     /// Id of the parent work item.
     pub parent: Option<i32>,
@@ -99,7 +99,7 @@ pub struct Revision {
     pub changed_date: Option<String>,
     /// State.
     pub state: Option<String>,
-    /// Identity to whom the work item is assigned, as received.
+    /// Identity of the assignee, as received.
     pub assigned_to: Option<Value>,
     /// Identity that created the revision.
     pub changed_by: Option<Uuid>,

@@ -101,7 +101,7 @@ pub struct Item {
     pub categoria: Categoria,
     /// Icon of the type, a `data:` URI.
     pub icon: std::sync::Arc<str>,
-    /// Person to whom the work item is assigned.
+    /// Assignee of the work item.
     pub assigned_to: Option<String>,
     /// Hours of the work item itself.
     pub scheduling: Scheduling,
