@@ -73,7 +73,7 @@ activity=$(sql -c "SELECT id FROM atividades WHERE nome = 'Atividade 50'")
 entry=$(sql -c "SELECT id FROM apontamentos WHERE organizacao = 'org07' LIMIT 1")
 {
     statement 'SELECT count(*) OVER () AS "total!"' null:boolean null:uuid hundred zero null:text[]
-    statement 'SELECT ap.id_atividade AS "id_atividade' page_ids null:text[]
+    statement 'WITH links AS MATERIALIZED (' page_ids null:text[]
 } | read_as_service list
 statement 'SELECT a.id AS "id: AtividadeId"' activity scope | read_as_service activity
 statement 'SELECT a.id AS "id!: ApontamentoId"' entry scope | read_as_service entry

@@ -108,13 +108,16 @@ pub async fn projetos_of(
 ) -> Result<Vec<(AtividadeId, ProjetoRef)>, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    // MATERIALIZED prevents PostgreSQL from joining the projects first: it assumes that row-level security
+    // leaves one of them, and would compare each link with each activity of the page.
     let rows = sqlx::query!(
-        r#"SELECT ap.id_atividade AS "id_atividade: AtividadeId", p.id AS "id: ProjetoId", p.nome
-             FROM unnest($1::uuid[]) AS asked (id)
-             JOIN atividade_projeto ap ON ap.id_atividade = asked.id
-             JOIN projetos p ON p.id = ap.id_projeto
+        r#"WITH links AS MATERIALIZED (
+               SELECT id_atividade, id_projeto, posicao FROM atividade_projeto WHERE id_atividade = ANY ($1))
+           SELECT l.id_atividade AS "id_atividade: AtividadeId", p.id AS "id: ProjetoId", p.nome
+             FROM links l
+             JOIN projetos p ON p.id = l.id_projeto
             WHERE $2::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($2)
-            ORDER BY ap.posicao, p.id"#,
+            ORDER BY l.posicao, p.id"#,
         &ids,
         organizacoes as Option<&[String]>,
     )
