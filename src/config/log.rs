@@ -1,7 +1,7 @@
 //! Settings of the log: format and filter.
 
 use crate::telemetry::{LogConfig, LogFormat};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::Environment;
 use super::env::Reader;
@@ -21,7 +21,7 @@ pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> LogConf
     let debug = reader.boolean("API_DEBUG", false);
     let level = if debug { "info,aponta=debug" } else { "info" };
     let filter = reader.parse("RUST_LOG", level.to_owned(), "info,aponta=debug", |text| {
-        EnvFilter::try_new(text)
+        text.parse::<Targets>()
             .map(|_| text.to_owned())
             .map_err(|e| format!("is not a log filter: {e}"))
     });

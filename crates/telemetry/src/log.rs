@@ -4,20 +4,24 @@ use std::io::IsTerminal;
 
 use tracing::Subscriber;
 use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{JsonFields, debug_fn};
 use tracing_subscriber::fmt::{self, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, registry};
+use tracing_subscriber::{Layer, registry};
 
 use crate::json::JsonLine;
 use crate::lines::ServerLog;
 use crate::trace::{Exporter, FOR_COLLECTOR};
 use crate::{LogConfig, LogFormat};
 
-/// Directives added to `RUST_LOG`. Our spans stay enabled, because log lines take the request id from them. A
+/// Targets added to `RUST_LOG`. Our spans stay enabled, because log lines take the request id from them. A
 /// module of sqlx is disabled, because it logs unknown parameters of the database address with their values.
-const FIXED_DIRECTIVES: [&str; 2] = ["aponta::spans=info", "sqlx_postgres::options::parse=off"];
+const FIXED_TARGETS: [(&str, LevelFilter); 2] = [
+    ("aponta::spans", LevelFilter::INFO),
+    ("sqlx_postgres::options::parse", LevelFilter::OFF),
+];
 
 /// Starts logging as [`init`] does, for a server: no request waits for standard output. Spans are sent to the
 /// exporter, if there is one.
@@ -47,11 +51,9 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let fixed = FIXED_DIRECTIVES
-        .iter()
-        .filter_map(|directive| directive.parse().ok());
-    let filter = fixed.fold(filter, EnvFilter::add_directive);
+    let all = || Targets::new().with_default(LevelFilter::INFO);
+    let filter: Targets = config.filter.parse().unwrap_or_else(|_| all());
+    let filter = filter.with_targets(FIXED_TARGETS);
     let lines = fmt::layer().with_writer(writer);
     let lines = match config.format {
         LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(JsonLine).boxed(),
