@@ -7,11 +7,10 @@
 
 use aponta::edge::extract::ApiJson;
 use aponta::models::apontamento::AtividadeRef;
-use aponta::models::atividade::Atividade;
+use aponta::models::atividade::{Atividade, Atividades};
 use aponta::models::duracao::Duracao;
 use aponta::models::horas::Horas;
 use aponta::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
-use aponta::models::page::{Page, Paged};
 use aponta::models::projeto::ProjetoRef;
 use aponta::models::timesheet::{Folha, Item, Lancamento, Semana};
 use aponta::models::work_item::{Categoria, Scheduling};
@@ -29,7 +28,7 @@ fn main() {
 }
 
 /// A hundred activities of one to three projects.
-fn page() -> Paged<Atividade> {
+fn page() -> Atividades {
     let at: DateTime<Utc> = "2026-01-12T12:34:56.789012Z".parse().unwrap();
     let activity = |n: u128| Atividade {
         id: AtividadeId(Uuid::from_u128(n)),
@@ -46,9 +45,11 @@ fn page() -> Paged<Atividade> {
             })
             .collect(),
     };
-    Paged {
+    Atividades {
         items: (0..100).map(activity).collect(),
         total: 100,
+        first: 1,
+        next: None,
     }
 }
 
@@ -57,10 +58,7 @@ fn json_of_a_page_of_100_activities(bencher: Bencher) {
     bencher
         .counter(ItemsCount::new(100_usize))
         .with_inputs(page)
-        .bench_values(|page| {
-            let all = Page { skip: 0, limit: 100 };
-            ApiJson(AtividadeListResponse::new(page, all)).into_response()
-        });
+        .bench_values(|page| ApiJson(AtividadeListResponse::from(page)).into_response());
 }
 
 /// 300 work items in three levels and 500 entries on them.

@@ -315,6 +315,7 @@ async fn log(
         organizacao,
         projeto: ProjetoId(projeto),
         work_item_id,
+        work_item_titulo: None,
         data: today - Days::new(days_ago),
         duracao: Duracao::from_minutes(minutes).context("invalid duration in the sample data")?,
         atividade: *by_name

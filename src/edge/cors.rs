@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use axum::http::header::{
-    AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, RETRY_AFTER,
+    AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, ORIGIN, RETRY_AFTER,
 };
 use axum::http::{HeaderName, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::idempotency::REPLAYED;
+use super::pagination::TOTAL_COUNT;
 use super::partial::PARTIAL;
 use super::stale::STALE;
 use crate::config::http::OriginPattern;
@@ -50,6 +51,7 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
         ])
         .expose_headers([
             ETAG,
+            LINK,
             LOCATION,
             RETRY_AFTER,
             REPLAYED,
@@ -58,6 +60,7 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("x-request-id"),
+            TOTAL_COUNT,
         ])
         // A cached response was made for this origin only (RFC 9110, 12.5.5).
         .vary([ORIGIN])

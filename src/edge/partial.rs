@@ -33,26 +33,26 @@ pub(super) fn mark(headers: &mut HeaderMap, undecided: &str) {
 
 /// Adds the header to the description of every response that depends on the caller.
 pub fn describe(document: &mut OpenApi) {
-    describe_header(document, DOCUMENTED_NAME, DESCRIPTION, |_| true);
+    describe_header(document, DOCUMENTED_NAME, DESCRIPTION, |_, _| true);
 }
 
-/// Adds a header to the description of every response that depends on the caller, for paths that satisfy
-/// `wanted`.
+/// Adds a header to the description of every response that depends on the caller, for paths and operations
+/// that satisfy `wanted`.
 pub(in crate::edge) fn describe_header(
     document: &mut OpenApi,
     documented: &str,
     description: &str,
-    wanted: impl Fn(&str) -> bool,
+    wanted: impl Fn(&str, &Operation) -> bool,
 ) {
     let schema = ObjectBuilder::new().schema_type(Type::String).build();
     let mut header = Header::new(schema);
     header.description = Some(description.to_owned());
     let components = document.components.get_or_insert_default();
     components.headers.insert(documented.to_owned(), RefOr::T(header));
-    let paths = document.paths.paths.iter_mut().filter(|(path, _)| wanted(path));
-    for operation in paths.flat_map(|(_, path)| operations(path)) {
+    let paths = document.paths.paths.iter_mut();
+    for (path, operation) in paths.flat_map(|(path, item)| operations(item).map(move |found| (path, found))) {
         // Only operations without authentication declare their own security.
-        if operation.security.is_some() {
+        if operation.security.is_some() || !wanted(path, operation) {
             continue;
         }
         let responses = &mut operation.responses.responses;

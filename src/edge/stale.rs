@@ -28,5 +28,7 @@ pub(super) fn mark(headers: &mut HeaderMap, organizacoes: &str) {
 /// Adds the header to the description of the responses that can have it.
 pub fn describe(document: &mut OpenApi) {
     let can_have_it = |path: &str| CACHED_PATHS.iter().any(|part| path.contains(part));
-    describe_header(document, DOCUMENTED_NAME, DESCRIPTION, can_have_it);
+    describe_header(document, DOCUMENTED_NAME, DESCRIPTION, |path, _| {
+        can_have_it(path)
+    });
 }

@@ -105,8 +105,9 @@ pub async fn insert(tx: &mut Tx, row: &ApontamentoRow<'_>) -> Result<Apontamento
              INSERT INTO apontamentos (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos,
                  id_atividade,
                                        comentario, usuario_id, usuario_nome, usuario_email, registrado_por_id,
-                                       registrado_por_nome, versao_escrita)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, left($10, 255), left($11, 255), $12, left($13, 255), $14)
+                                       registrado_por_nome, versao_escrita, work_item_titulo, projeto_nome)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, left($10, 255), left($11, 255), $12, left($13, 255), $14,
+                     left($15, 255), (SELECT left(nome, 255) FROM projetos WHERE id = $3))
              RETURNING *) ",
         "NULL::bigint",
         "NULL::bigint",
@@ -125,7 +126,8 @@ pub async fn insert(tx: &mut Tx, row: &ApontamentoRow<'_>) -> Result<Apontamento
         row.usuario.email,
         row.registrado_por.map(|p| p.id.as_str()),
         row.registrado_por.map(|p| p.nome.as_str()),
-        row.versao_escrita
+        row.versao_escrita,
+        row.work_item_titulo
     )
     .fetch_one(tx.conn())
     .await?

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::db::Tx;
-use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
+use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, Atividades, NewAtividade};
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::page::{Page, Paged};
+use crate::models::page::{AtividadePosition, KeysetPage};
 use crate::models::projeto::ProjetoRef;
 
 /// Violated when a link names a project that does not exist.
@@ -55,35 +55,45 @@ impl From<Row> for Atividade {
 /// other scopes, links hidden by row-level security are counted only for activities without visible links.
 /// The projects are left empty: [`projetos_of`] reads those of a whole page, which PostgreSQL does an order
 /// of magnitude faster than an aggregate per row.
-pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Paged<Atividade>, sqlx::Error> {
+pub async fn list(
+    tx: &mut Tx,
+    filter: AtividadeFilter,
+    page: &KeysetPage<AtividadePosition>,
+) -> Result<Atividades, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
-    let rows = sqlx::query!(
-        r#"SELECT count(*) OVER () AS "total!",
-                  id AS "id: AtividadeId", nome, descricao, ativo, criado_por, criado_em, atualizado_em
-             FROM atividades a
-            WHERE ($1::boolean IS NULL OR a.ativo = $1)
-              AND ($2::uuid IS NULL OR a.id IN (
-                    SELECT ap.id_atividade
-                      FROM atividade_projeto ap
-                      JOIN projetos p ON p.id = ap.id_projeto
-                     WHERE p.id = $2 OR p.external_id = $2))
-              AND ($5::text[] IS NULL
-                   OR EXISTS (SELECT FROM atividade_projeto ap
-                                JOIN projetos p ON p.id = ap.id_projeto
-                               WHERE ap.id_atividade = a.id AND coalesce(p.organizacao, '') = ANY ($5))
-                   OR contar_projetos_da_atividade(a.id) = 0)
+    let after = page.after.as_ref();
+    let mut rows = sqlx::query!(
+        r#"SELECT total AS "total!", id AS "id: AtividadeId", nome, descricao, ativo, criado_por, criado_em, atualizado_em
+             FROM (SELECT count(*) OVER () AS total, a.*
+                     FROM atividades a
+                    WHERE ($1::boolean IS NULL OR a.ativo = $1)
+                      AND ($2::uuid IS NULL OR a.id IN (
+                            SELECT ap.id_atividade
+                              FROM atividade_projeto ap
+                              JOIN projetos p ON p.id = ap.id_projeto
+                             WHERE p.id = $2 OR p.external_id = $2))
+                      AND ($5::text[] IS NULL
+                           OR EXISTS (SELECT FROM atividade_projeto ap
+                                        JOIN projetos p ON p.id = ap.id_projeto
+                                       WHERE ap.id_atividade = a.id AND coalesce(p.organizacao, '') = ANY ($5))
+                           OR contar_projetos_da_atividade(a.id) = 0)) AS matching
+            WHERE $6::text IS NULL OR (nome_ordem, id) > ((SELECT sort_key($6)), $7::uuid)
             ORDER BY nome_ordem, id
             LIMIT $3 OFFSET $4"#,
         filter.ativo,
         filter.projeto,
-        page.limit,
+        page.rows(),
         page.skip,
         organizacoes as Option<&[String]>,
+        after.map(|after| after.nome.as_str()),
+        after.map(|after| after.id.0),
     )
     .fetch_all(conn)
     .await?;
+    let more = page.cut(&mut rows);
     // An empty page has no row with the total.
     let total = rows.first().map_or(0, |row| row.total);
+    let before = after.map_or(page.skip, |after| after.order);
     let items = rows.into_iter().map(|row| Atividade {
         id: row.id,
         nome: row.nome,
@@ -94,9 +104,17 @@ pub async fn list(tx: &mut Tx, filter: AtividadeFilter, page: Page) -> Result<Pa
         atualizado_em: row.atualizado_em,
         projetos: Vec::new(),
     });
-    Ok(Paged {
-        items: items.collect(),
+    let items: Vec<Atividade> = items.collect();
+    let next = items.last().filter(|_| more).map(|last| AtividadePosition {
+        order: before.saturating_add(page.limit),
+        id: last.id,
+        nome: last.nome.clone(),
+    });
+    Ok(Atividades {
+        items,
         total,
+        first: before.saturating_add(1),
+        next,
     })
 }
 

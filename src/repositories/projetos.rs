@@ -29,6 +29,18 @@ pub async fn list(tx: &mut Tx, page: Option<Page>) -> Result<Vec<Projeto>, sqlx:
     .await
 }
 
+/// Returns the number of projects in the scope.
+pub async fn count(tx: &mut Tx) -> Result<i64, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM projetos p
+            WHERE $1::text[] IS NULL OR coalesce(p.organizacao, '') = ANY ($1)"#,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Returns `true` if there are no projects.
 pub async fn is_empty(tx: &mut Tx) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT NOT EXISTS (SELECT FROM projetos) AS "empty!""#)

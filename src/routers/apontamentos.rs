@@ -26,10 +26,11 @@ use crate::edge::openapi::problems::{
     ClosedWorkItem, Idempotent, InvalidBody, InvalidInput, InvalidReference, MoreHours, NotFound, OtherType,
     Outdated, Problems, Protected,
 };
-use crate::edge::pagination::PageParams;
+use crate::edge::pagination::{CursorPageParams, NextLink, PageQuery, invalid_cursor};
 use crate::error::Result;
 use crate::models::apontamento::{Apontamento, DoWorkItem};
 use crate::models::ids::ApontamentoId;
+use crate::models::page::{ApontamentoPosition, KeysetPage};
 use crate::services::apontamentos::ApontamentoService;
 use crate::state::AppState;
 
@@ -51,9 +52,9 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// List time entries
 ///
-/// Returns the caller's own entries, or for administrators those of `usuario_id`, ordered by day and then by
-/// creation. `total` and the totals of hours count all matching entries, not only those of the page.
-#[utoipa::path(get, path = "/apontamentos", tag = APONTAMENTOS, params(PageParams, ApontamentoFilterParams),
+/// Returns the caller's own entries, or for administrators those of `usuario_id` or with `todos` those of all
+/// people, ordered by day and then by creation. `total` and the totals of hours count all matching entries, not only those of the page.
+#[utoipa::path(get, path = "/apontamentos", tag = APONTAMENTOS, params(CursorPageParams, ApontamentoFilterParams),
     responses(
         (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
         Problems<(InvalidInput, Protected)>
@@ -61,10 +62,15 @@ pub fn router() -> OpenApiRouter<AppState> {
 async fn list_apontamentos(
     user: CurrentUser,
     State(service): State<ApontamentoService>,
-    ApiQuery(page, filter): ApiQuery<PageParams, ApontamentoFilterParams>,
-) -> Result<ApiJson<ApontamentoListResponse>> {
-    let found = service.list(&user, &filter.into(), page.into()).await?;
-    Ok(ApiJson(found.into()))
+    ApiQuery(page, filter): ApiQuery<CursorPageParams, ApontamentoFilterParams>,
+    query: PageQuery,
+) -> Result<(NextLink, ApiJson<ApontamentoListResponse>)> {
+    let filter = filter.into();
+    let found = service
+        .list(&user, &filter, &entry_page(page, filter.oldest_first)?)
+        .await?;
+    let body = ApontamentoListResponse::from(found);
+    Ok((query.after(body.next_cursor()), ApiJson(body)))
 }
 
 /// Log hours
@@ -188,7 +194,7 @@ async fn delete_apontamento(
 ///
 /// Returns the entries of all people, the newest day first. The totals count all pages.
 #[utoipa::path(get, path = "/apontamentos/work-item/{work_item_id}", tag = APONTAMENTOS,
-    params(WorkItemIdParam, ProjectParams, PageParams),
+    params(WorkItemIdParam, ProjectParams, CursorPageParams),
     responses(
         (status = 200, body = ApontamentoListResponse, description = "A page of entries"),
         Problems<(InvalidInput, Protected)>
@@ -197,12 +203,13 @@ async fn list_apontamentos_of_work_item(
     user: CurrentUser,
     State(service): State<ApontamentoService>,
     ApiWorkItemPath(id): ApiWorkItemPath,
-    ApiQuery(of, page): ApiQuery<ProjectParams, PageParams>,
-) -> Result<ApiJson<ApontamentoListResponse>> {
-    let found = service
-        .list_of_work_item(&user, &project(id, of), page.into())
-        .await?;
-    Ok(ApiJson(found.into()))
+    ApiQuery(of, page): ApiQuery<ProjectParams, CursorPageParams>,
+    query: PageQuery,
+) -> Result<(NextLink, ApiJson<ApontamentoListResponse>)> {
+    let page = entry_page(page, false)?;
+    let found = service.list_of_work_item(&user, &project(id, of), &page).await?;
+    let body = ApontamentoListResponse::from(found);
+    Ok((query.after(body.next_cursor()), ApiJson(body)))
 }
 
 /// Sum up the hours of a work item
@@ -248,6 +255,17 @@ fn project(work_item_id: i32, params: ProjectParams) -> DoWorkItem {
         organizacao: params.organization_name,
         work_item_id,
         projeto: params.project_id,
+    }
+}
+
+/// Returns the page, whose cursor must be of a list in this order.
+fn entry_page(page: CursorPageParams, oldest_first: bool) -> Result<KeysetPage<ApontamentoPosition>> {
+    let page = page.keyset::<ApontamentoPosition>()?;
+    match page.after {
+        Some(after) if after.oldest_first != oldest_first => {
+            Err(invalid_cursor("é de uma lista na outra ordem"))
+        }
+        _ => Ok(page),
     }
 }
 

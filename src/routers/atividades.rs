@@ -22,7 +22,7 @@ use crate::edge::openapi::ATIVIDADES;
 use crate::edge::openapi::problems::{
     InUse, InvalidBody, InvalidInput, InvalidReference, NotFound, Outdated, Problems, Protected,
 };
-use crate::edge::pagination::PageParams;
+use crate::edge::pagination::{CursorPageParams, NextLink, PageQuery};
 use crate::error::Result;
 use crate::models::atividade::Atividade;
 use crate::models::ids::AtividadeId;
@@ -47,7 +47,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 ///
 /// Returns the activities ordered by name without regard to case and accents, then by id. `order` is the
 /// position in the whole list; `total` counts all matching activities.
-#[utoipa::path(get, path = "/atividades", tag = ATIVIDADES, params(PageParams, AtividadeFilterParams),
+#[utoipa::path(get, path = "/atividades", tag = ATIVIDADES, params(CursorPageParams, AtividadeFilterParams),
     responses(
         (status = 200, body = AtividadeListResponse, description = "A page of activities"),
         Problems<(InvalidInput, Protected)>
@@ -55,15 +55,16 @@ pub fn router() -> OpenApiRouter<AppState> {
 async fn list_atividades(
     user: CurrentUser,
     State(service): State<AtividadeService>,
-    ApiQuery(page, filter): ApiQuery<PageParams, AtividadeFilterParams>,
-) -> Result<ApiJson<AtividadeListResponse>> {
-    list(&user, &service, page, filter).await
+    ApiQuery(page, filter): ApiQuery<CursorPageParams, AtividadeFilterParams>,
+    query: PageQuery,
+) -> Result<(NextLink, ApiJson<AtividadeListResponse>)> {
+    list(&user, &service, page, filter, &query).await
 }
 
 /// List activities for management
 ///
 /// Returns the same answer as `GET /atividades`.
-#[utoipa::path(get, path = "/atividades/gestao", tag = ATIVIDADES, params(PageParams, AtividadeFilterParams),
+#[utoipa::path(get, path = "/atividades/gestao", tag = ATIVIDADES, params(CursorPageParams, AtividadeFilterParams),
     responses(
         (status = 200, body = AtividadeListResponse, description = "A page of activities"),
         Problems<(InvalidInput, Protected)>
@@ -71,20 +72,22 @@ async fn list_atividades(
 async fn list_atividades_gestao(
     user: CurrentUser,
     State(service): State<AtividadeService>,
-    ApiQuery(page, filter): ApiQuery<PageParams, AtividadeFilterParams>,
-) -> Result<ApiJson<AtividadeListResponse>> {
-    list(&user, &service, page, filter).await
+    ApiQuery(page, filter): ApiQuery<CursorPageParams, AtividadeFilterParams>,
+    query: PageQuery,
+) -> Result<(NextLink, ApiJson<AtividadeListResponse>)> {
+    list(&user, &service, page, filter, &query).await
 }
 
 async fn list(
     user: &CurrentUser,
     service: &AtividadeService,
-    page: PageParams,
+    page: CursorPageParams,
     filter: AtividadeFilterParams,
-) -> Result<ApiJson<AtividadeListResponse>> {
-    let page = page.into();
-    let found = service.list(user, filter.into(), page).await?;
-    Ok(ApiJson(AtividadeListResponse::new(found, page)))
+    query: &PageQuery,
+) -> Result<(NextLink, ApiJson<AtividadeListResponse>)> {
+    let found = service.list(user, filter.into(), &page.keyset()?).await?;
+    let body = AtividadeListResponse::from(found);
+    Ok((query.after(body.next_cursor()), ApiJson(body)))
 }
 
 /// Create an activity

@@ -14,6 +14,7 @@ use crate::edge::fields::{Int, Number, Optional, fields};
 use crate::edge::instant::Instant;
 use crate::edge::openapi::AUDITORIA;
 use crate::edge::openapi::problems::{InvalidInput, Problems, Protected};
+use crate::edge::pagination::{NextLink, PageQuery};
 use crate::error::Result;
 use crate::models::auditoria::{AuditoriaFilter, Registro};
 use crate::models::organizacao::NomeOrganizacao;
@@ -79,15 +80,18 @@ async fn list_auditoria(
     admin: Admin,
     State(service): State<AuditoriaService>,
     ApiQuery(params, _): ApiQuery<AuditoriaParams>,
-) -> Result<ApiJson<AuditoriaListResponse>> {
+    query: PageQuery,
+) -> Result<(NextLink, ApiJson<AuditoriaListResponse>)> {
     let filter = AuditoriaFilter::from(params);
     let found = service.list(&admin, &filter).await?;
     let full = usize::try_from(filter.limit).is_ok_and(|limit| found.len() >= limit);
     let next_cursor = found.last().map(|last| last.id).filter(|_| full);
-    Ok(ApiJson(AuditoriaListResponse {
+    let next = next_cursor.map(|cursor| cursor.to_string());
+    let body = AuditoriaListResponse {
         items: found.into_iter().map(RegistroResponse::from).collect(),
         next_cursor,
-    }))
+    };
+    Ok((query.after(next.as_deref()), ApiJson(body)))
 }
 
 /// A page of the audit trail.

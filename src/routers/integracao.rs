@@ -12,6 +12,7 @@ use crate::auth::CurrentUser;
 use crate::edge::extract::ApiJson;
 use crate::edge::openapi::INTEGRACAO;
 use crate::edge::openapi::problems::{InvalidInput, NotConfigured, Problems, Protected};
+use crate::edge::pagination::{TotalCount, total_count};
 use crate::error::Result;
 use crate::services::integracao::IntegracaoService;
 use crate::state::AppState;
@@ -48,15 +49,16 @@ async fn sincronizar_projetos(
 /// own credential is used where Azure DevOps accepts it, else that of the organisation.
 #[utoipa::path(get, path = "/integracao/projetos", tag = INTEGRACAO, params(OrganizacaoParams),
     responses(
-        (status = 200, body = Vec<AzureProjectResponse>, description = "The projects"),
+        (status = 200, body = Vec<AzureProjectResponse>, description = "The projects",
+            headers(("X-Total-Count" = i64, description = "Number of the projects"))),
         Problems<(NotConfigured, InvalidInput, Protected)>
     ))]
 async fn list_azure_projetos(
     Tenant(membership): Tenant,
     State(service): State<IntegracaoService>,
-) -> Result<ApiJson<Vec<AzureProjectResponse>>> {
+) -> Result<(TotalCount, ApiJson<Vec<AzureProjectResponse>>)> {
     let projects = service.list_azure(&membership).await?;
-    Ok(ApiJson(
-        projects.into_iter().map(AzureProjectResponse::from).collect(),
-    ))
+    let projects: Vec<_> = projects.into_iter().map(AzureProjectResponse::from).collect();
+    let total = i64::try_from(projects.len()).unwrap_or(i64::MAX);
+    Ok((total_count(total), ApiJson(projects)))
 }

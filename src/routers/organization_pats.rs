@@ -21,6 +21,7 @@ use crate::edge::openapi::ORGANIZATION_PATS;
 use crate::edge::openapi::problems::{
     InvalidBody, InvalidInput, InvalidReference, NoVault, NotFound, Problems, Protected,
 };
+use crate::edge::pagination::{NextLink, PageQuery};
 use crate::error::Result;
 use crate::models::ids::OrganizationPatId;
 use crate::services::organization_pats::OrganizationPatService;
@@ -54,9 +55,14 @@ async fn list_organization_pats(
     admin: Admin,
     State(service): State<OrganizationPatService>,
     ApiQuery(page, filter): ApiQuery<VaultPageParams, OnlyActiveParams>,
-) -> Result<ApiJson<OrganizationPatListResponse>> {
-    let found = service.list(&admin, filter.only_active, page.into()).await?;
-    Ok(ApiJson(found.into()))
+    query: PageQuery,
+) -> Result<(NextLink, ApiJson<OrganizationPatListResponse>)> {
+    let page = page.into();
+    let found = service.list(&admin, filter.only_active, page).await?;
+    Ok((
+        query.beyond(page, found.items.len(), found.total),
+        ApiJson(found.into()),
+    ))
 }
 
 /// Store a PAT

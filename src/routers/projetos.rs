@@ -12,7 +12,7 @@ use crate::edge::extract::{ApiJson, ApiQuery};
 use crate::edge::instant::Instant;
 use crate::edge::openapi::PROJETOS;
 use crate::edge::openapi::problems::{InvalidInput, Problems, Protected};
-use crate::edge::pagination::OptionalPageParams;
+use crate::edge::pagination::{NextLink, OptionalPageParams, PageQuery, TotalCount, total_count};
 use crate::error::Result;
 use crate::models::projeto::Projeto;
 use crate::services::projetos::ProjetoService;
@@ -30,16 +30,21 @@ pub fn router() -> OpenApiRouter<AppState> {
 /// and accents, then by id. Without `skip` and `limit` all projects are returned.
 #[utoipa::path(get, path = "/projetos", tag = PROJETOS, params(OptionalPageParams),
     responses(
-        (status = 200, body = Vec<ProjetoResponse>, description = "The projects"),
+        (status = 200, body = Vec<ProjetoResponse>, description = "The projects",
+            headers(("X-Total-Count" = i64, description = "Number of all projects"))),
         Problems<(InvalidInput, Protected)>
     ))]
 async fn list_projetos(
     user: CurrentUser,
     State(service): State<ProjetoService>,
     ApiQuery(page, _): ApiQuery<OptionalPageParams>,
-) -> Result<ApiJson<Vec<ProjetoResponse>>> {
-    let projetos = service.list(&user, page.page()).await?;
-    Ok(ApiJson(projetos.into_iter().map(ProjetoResponse::from).collect()))
+    query: PageQuery,
+) -> Result<(NextLink, TotalCount, ApiJson<Vec<ProjetoResponse>>)> {
+    let page = page.page();
+    let found = service.list(&user, page).await?;
+    let next = page.and_then(|page| query.beyond(page, found.items.len(), found.total));
+    let items = found.items.into_iter().map(ProjetoResponse::from).collect();
+    Ok((next, total_count(found.total), ApiJson(items)))
 }
 
 /// A project. Several keys have the same value, because different clients read different ones.

@@ -13,7 +13,8 @@ REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {app}, {maintenance};
 -- any one column.
 GRANT SELECT, DELETE,
     INSERT (id, organizacao, id_projeto, work_item_id, data_apontamento, minutos, id_atividade, comentario, usuario_id,
-    usuario_nome, usuario_email, registrado_por_id, registrado_por_nome, versao_escrita),
+    usuario_nome, usuario_email, registrado_por_id, registrado_por_nome, versao_escrita, projeto_nome,
+    work_item_titulo),
     UPDATE (data_apontamento, minutos, id_atividade, comentario, versao_escrita)
     ON apontamentos TO {app};
 GRANT SELECT, INSERT (id_atividade, id_projeto, posicao), DELETE ON atividade_projeto TO {app};

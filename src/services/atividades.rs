@@ -13,11 +13,11 @@ use uuid::Uuid;
 use crate::auth::CurrentUser;
 use crate::db::{Db, DbError, Tx};
 use crate::error::{Code, Error, OnConstraint, Result};
-use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade};
+use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, Atividades, NewAtividade};
 use crate::models::auditoria::NewRegistro;
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::page::{Page, Paged};
+use crate::models::page::{AtividadePosition, KeysetPage};
 use crate::models::papel::Papel;
 use crate::models::precondition::Precondition;
 use crate::models::projeto::ProjetoRef;
@@ -46,8 +46,8 @@ impl AtividadeService {
         &self,
         user: &CurrentUser,
         filter: AtividadeFilter,
-        page: Page,
-    ) -> Result<Paged<Atividade>> {
+        page: &KeysetPage<AtividadePosition>,
+    ) -> Result<Atividades> {
         let mut tx = self.db.begin_list(&user.scope()).await?;
         let (mut found, links) = read(&mut tx, filter, page).await?;
         drop(tx);
@@ -245,15 +245,14 @@ pub fn not_found(id: AtividadeId) -> Error {
 async fn read(
     tx: &mut Tx,
     filter: AtividadeFilter,
-    page: Page,
-) -> std::result::Result<(Paged<Atividade>, Links), DbError> {
+    page: &KeysetPage<AtividadePosition>,
+) -> std::result::Result<(Atividades, Links), DbError> {
     let mut found = repo::list(tx, filter, page).await?;
     if found.items.is_empty() {
         // A page beyond the last one has no row that carries the total; the first page has one, if any
         // activity matches.
-        if page.skip > 0 {
-            let first = Page { skip: 0, limit: 1 };
-            found.total = repo::list(tx, filter, first).await?.total;
+        if let Some(first) = page.for_totals(true) {
+            found.total = repo::list(tx, filter, &first).await?.total;
         }
         return Ok((found, Vec::new()));
     }

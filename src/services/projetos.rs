@@ -17,7 +17,7 @@ use crate::db::{Db, DbError, Tx};
 use crate::error::{Error, Result};
 use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
-use crate::models::page::Page;
+use crate::models::page::{Page, Paged};
 use crate::models::projeto::{Projeto, ProjetoUpstream};
 use crate::models::text::trim;
 use crate::repositories::projetos::Located;
@@ -66,9 +66,14 @@ impl ProjetoService {
     }
 
     /// Returns all projects of the caller's organisations, or a page of them, in name order.
-    pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Vec<Projeto>> {
+    pub async fn list(&self, user: &CurrentUser, page: Option<Page>) -> Result<Paged<Projeto>> {
         let mut tx = self.db.begin_list(&user.scope()).await?;
-        Ok(repo::list(&mut tx, page).await?)
+        let items = repo::list(&mut tx, page).await?;
+        let total = match page {
+            Some(_) => repo::count(&mut tx).await?,
+            None => i64::try_from(items.len()).unwrap_or(i64::MAX),
+        };
+        Ok(Paged { items, total })
     }
 
     /// Returns the project of an organisation that a caller names, if it is mirrored here.

@@ -53,7 +53,10 @@ async fn create_returns_every_key_of_the_contract() {
             "registrado_por_id",
             "registrado_por_nome",
             "sincronizacao",
-            "projeto_atual"
+            "projeto_atual",
+            "duracao_minutos",
+            "projeto_nome",
+            "work_item_titulo"
         ]
     );
     assert_eq!(entry["work_item_id"], logging.item);

@@ -36,6 +36,7 @@ mod migrations;
 mod organization_pats;
 mod outage;
 mod outbox;
+mod pagination;
 mod pool;
 mod problems;
 mod projetos;

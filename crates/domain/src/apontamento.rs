@@ -8,6 +8,7 @@ use super::duracao::{Duracao, Total};
 use super::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use super::organizacao::{ChaveOrganizacao, NomeOrganizacao};
 use super::outbox::Situacao;
+use super::page::ApontamentoPosition;
 
 /// Time entry as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +21,14 @@ pub struct Apontamento {
     pub organizacao_nome: String,
     /// Project of the work item when the hours were logged (Azure DevOps GUID).
     pub projeto: Uuid,
+    /// Name of that project when the hours were logged; its present name in entries of earlier releases.
+    pub projeto_nome: Option<String>,
     /// Project of the work item now (Azure DevOps GUID).
     pub projeto_atual: Uuid,
     /// Id of the work item, unique in the organisation.
     pub work_item_id: i32,
+    /// Title of the work item when the hours were logged; `None` if it was not read then.
+    pub work_item_titulo: Option<String>,
     /// Day.
     pub data: NaiveDate,
     /// Duration.
@@ -117,6 +122,8 @@ pub struct ApontamentoRow<'a> {
     pub projeto: ProjetoId,
     /// Work item.
     pub work_item_id: i32,
+    /// Title of the work item; cut to 255 characters when stored.
+    pub work_item_titulo: Option<&'a str>,
     /// Day.
     pub data: NaiveDate,
     /// Duration.
@@ -174,6 +181,8 @@ pub struct ApontamentoFilter {
     pub atividade: Option<AtividadeId>,
     /// Owner of the hours; the caller when absent. Only administrators may name another person.
     pub usuario: Option<String>,
+    /// `true` for the entries of all people, which only administrators may list.
+    pub todos: bool,
     /// `true` if the oldest day comes first instead of the newest.
     pub oldest_first: bool,
 }
@@ -187,6 +196,8 @@ pub struct Apontamentos {
     pub count: i64,
     /// Sum of the durations of the matching entries.
     pub total: Total,
+    /// Position of the last entry; `None` on the last page.
+    pub next: Option<ApontamentoPosition>,
 }
 
 /// Summary of the hours of one work item.
@@ -243,6 +254,7 @@ impl Apontamentos {
             items: Vec::new(),
             count: 0,
             total: Total::default(),
+            next: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::ids::AtividadeId;
+use super::page::AtividadePosition;
 use super::projeto::ProjetoRef;
 use super::text::trim;
 
@@ -30,6 +31,19 @@ pub struct Atividade {
     /// Projects of the activity, in the order in which the last writer of the set named them. The repository
     /// leaves them empty in lists; the service adds them.
     pub projetos: Vec<ProjetoRef>,
+}
+
+/// Page of activities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Atividades {
+    /// Activities of the page.
+    pub items: Vec<Atividade>,
+    /// Number of matching activities on all pages.
+    pub total: i64,
+    /// Position of the first activity in the whole list, from 1.
+    pub first: i64,
+    /// Position of the last activity; `None` on the last page.
+    pub next: Option<AtividadePosition>,
 }
 
 /// Name of an activity: trimmed, 1 to [`NomeAtividade::MAX`] characters, no NUL (PostgreSQL rejects it).

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
-use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{OpenApi, RefOr, Required, Schema, Server, Type};
@@ -28,6 +28,9 @@ const HEADERS: &[(&str, &str)] = &[
     ),
     ("RateLimit-Policy", "Quota and its window in seconds"),
 ];
+
+/// Header of lists in pages.
+const NEXT_PAGE: &str = "Reference to the next page with `rel=\"next\"` (RFC 8288); absent on the last page";
 
 /// Fields with a closed set of values: component, field, values.
 const ENUMS: &[(&str, &str, &[&str])] = &[
@@ -66,8 +69,9 @@ const CATEGORIES: &[&str] = &["Proposed", "InProgress", "Resolved", "Completed",
 pub(super) fn adapt(document: &mut OpenApi) {
     document.servers = Some(vec![Server::new("/")]);
     for (name, description) in HEADERS {
-        describe_header(document, name, description, |_| true);
+        describe_header(document, name, description, |_, _| true);
     }
+    describe_header(document, "Link", NEXT_PAGE, |_, operation| is_paged(operation));
     plain_header_parameters(document);
     filters_without_examples(document);
     operations_without_credentials(document);
@@ -77,6 +81,14 @@ pub(super) fn adapt(document: &mut OpenApi) {
     }
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     restrict(document, "Problem", "code", &codes);
+}
+
+/// Returns `true` for lists in pages.
+fn is_paged(operation: &Operation) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    parameters.any(
+        |parameter| matches!(parameter, RefOr::T(found) if found.name == "skip" || found.name == "cursor"),
+    )
 }
 
 /// Makes the type of optional header parameters a plain string: a header is absent, never null.

@@ -9,15 +9,25 @@ use crate::models::apontamento::{Apontamento, Apontamentos, AtividadeRef, Parcel
 use crate::models::duracao::Total;
 use crate::models::ids::{ApontamentoId, AtividadeId, ProjetoId};
 use crate::models::organizacao::ChaveOrganizacao;
-use crate::models::page::Page;
+use crate::models::page::{ApontamentoPosition, KeysetPage};
 use crate::models::timesheet::{Lancamento, Semana};
 
+/// Page of a list of entries.
+pub type EntryPage = KeysetPage<ApontamentoPosition>;
+
 /// Builds a page from its rows, each of which contains count and sum of all matching entries.
-fn page_of(rows: Vec<Row>) -> Result<Apontamentos, sqlx::Error> {
+fn page_of(mut rows: Vec<Row>, page: &EntryPage, oldest_first: bool) -> Result<Apontamentos, sqlx::Error> {
+    let more = page.cut(&mut rows);
     let first = rows.first();
     Ok(Apontamentos {
         count: first.and_then(|row| row.count).unwrap_or_default(),
         total: Total(first.and_then(|row| row.total).unwrap_or_default()),
+        next: rows.last().filter(|_| more).map(|last| ApontamentoPosition {
+            oldest_first,
+            data: last.data_apontamento,
+            criado_em: last.criado_em,
+            id: last.id,
+        }),
         items: rows
             .into_iter()
             .map(Apontamento::try_from)
@@ -32,7 +42,7 @@ pub async fn page_of_work_item(
     organizacao: &ChaveOrganizacao,
     work_item_id: i32,
     projeto: ProjetoId,
-    page: Page,
+    page: &EntryPage,
 ) -> Result<Apontamentos, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let rows = select_entries!(
@@ -46,20 +56,27 @@ pub async fn page_of_work_item(
                                ORDER BY p.criado_em DESC LIMIT 1)) = $3) ",
         "(SELECT count(*) FROM matching)",
         "(SELECT sum(minutos) FROM matching)",
-        "unnest(ARRAY(SELECT id FROM matching ORDER BY data_apontamento DESC, criado_em DESC, id LIMIT $4 OFFSET $5))
+        "unnest(ARRAY(SELECT id FROM matching
+                        WHERE $7::date IS NULL
+                           OR (data_apontamento, criado_em) < ($7, $8)
+                           OR (data_apontamento, criado_em) = ($7, $8) AND id > $9
+                        ORDER BY data_apontamento DESC, criado_em DESC, id LIMIT $4 OFFSET $5))
               WITH ORDINALITY AS asked (id, position)
              JOIN apontamentos a ON a.id = asked.id",
         "ORDER BY asked.position",
         organizacao.as_str(),
         work_item_id,
         projeto as ProjetoId,
-        page.limit,
+        page.rows(),
         page.skip,
-        organizacoes as Option<&[String]>
+        organizacoes as Option<&[String]>,
+        page.after.map(|after| after.data),
+        page.after.map(|after| after.criado_em),
+        page.after.map(|after| after.id.0)
     )
     .fetch_all(conn)
     .await?;
-    page_of(rows)
+    page_of(rows, page, false)
 }
 
 /// Returns `true` if a work item has entries.
@@ -84,7 +101,7 @@ pub async fn has_entries(
 #[derive(Debug, Default)]
 pub struct OfPeople<'a> {
     /// Identities of the people; one person has a separate one in each organisation.
-    pub usuarios: &'a [String],
+    pub usuarios: Option<&'a [String]>,
     /// First day.
     pub desde: Option<NaiveDate>,
     /// Last day.
@@ -105,14 +122,14 @@ pub struct OfPeople<'a> {
 pub async fn page_of_people(
     tx: &mut Tx,
     filter: &OfPeople<'_>,
-    page: Page,
+    page: &EntryPage,
 ) -> Result<Apontamentos, sqlx::Error> {
     let (conn, organizacoes) = tx.parts();
     let rows = select_entries!(
         "WITH matching AS MATERIALIZED (
              SELECT id, minutos, data_apontamento, criado_em
                FROM apontamentos
-              WHERE usuario_id = ANY ($1)
+              WHERE ($1::text[] IS NULL OR usuario_id = ANY ($1))
                 AND data_apontamento BETWEEN coalesce($2, '-infinity'::date) AND coalesce($3, 'infinity'::date)
                 AND ($4::text IS NULL OR organizacao = $4)
                 AND ($5::integer IS NULL OR work_item_id = $5)
@@ -125,12 +142,16 @@ pub async fn page_of_people(
         "(SELECT count(*) FROM matching)",
         "(SELECT sum(minutos) FROM matching)",
         "unnest(ARRAY(SELECT id FROM matching
+                        WHERE $12::date IS NULL
+                           OR CASE WHEN $8 THEN (data_apontamento, criado_em, id) > ($12, $13, $14)
+                                   ELSE (data_apontamento, criado_em) < ($12, $13)
+                                        OR (data_apontamento, criado_em) = ($12, $13) AND id > $14 END
                         ORDER BY CASE WHEN $8 THEN data_apontamento END, CASE WHEN $8 THEN criado_em END,
                                  data_apontamento DESC, criado_em DESC, id
                         LIMIT $9 OFFSET $10)) WITH ORDINALITY AS asked (id, position)
              JOIN apontamentos a ON a.id = asked.id",
         "ORDER BY asked.position",
-        filter.usuarios,
+        filter.usuarios as Option<&[String]>,
         filter.desde,
         filter.ate,
         filter.organizacao,
@@ -138,13 +159,16 @@ pub async fn page_of_people(
         filter.projetos as Option<&[Uuid]>,
         filter.atividade as Option<AtividadeId>,
         filter.oldest_first,
-        page.limit,
+        page.rows(),
         page.skip,
-        organizacoes as Option<&[String]>
+        organizacoes as Option<&[String]>,
+        page.after.map(|after| after.data),
+        page.after.map(|after| after.criado_em),
+        page.after.map(|after| after.id.0)
     )
     .fetch_all(conn)
     .await?;
-    page_of(rows)
+    page_of(rows, page, filter.oldest_first)
 }
 
 /// Returns people's entries of a week on work items that are in a project now, by day and time of creation.

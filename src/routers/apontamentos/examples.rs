@@ -32,8 +32,10 @@ fn sample() -> Apontamento {
         organizacao: ChaveOrganizacao::default(),
         organizacao_nome: "contoso".to_owned(),
         projeto: PROJETO,
+        projeto_nome: Some("Portal do Contribuinte".to_owned()),
         projeto_atual: PROJETO,
         work_item_id: WORK_ITEM,
+        work_item_titulo: Some("Validar cadastro".to_owned()),
         data: day(),
         duracao: Duracao::EXAMPLE,
         atividade: AtividadeRef {
@@ -77,6 +79,7 @@ pub(super) fn page() -> ApontamentoListResponse {
         items: vec![entry],
         count: 1,
         total,
+        next: None,
     }
     .into()
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::examples;
 use crate::edge::fields::{
-    AnyTrimmed, Blankable, Failure, FieldType, Nullable, Optional, OrNull, Required, Text, Trimmed,
+    AnyTrimmed, Blankable, Failure, FieldType, Flag, Nullable, Optional, OrNull, Required, Text, Trimmed,
     WorkItemId, fields,
 };
 use crate::models::apontamento::{
@@ -139,6 +139,9 @@ fields! {
         /// Returns the entries of this person. Only administrators may name another person; without it the
         /// caller's own entries are returned.
         usuario_id: Blankable<AnyTrimmed> = "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
+        /// `true` returns the entries of all people in the organisations that the caller administers, unless
+        /// `usuario_id` names one. Only administrators may use it.
+        todos: Flag<false> = false,
         /// `desc` puts the newest day first, `asc` the oldest.
         ordem: Optional<Ordem> = "desc",
     }
@@ -182,6 +185,7 @@ impl From<ApontamentoFilterParams> for ApontamentoFilter {
             projeto: params.project_id,
             atividade: params.id_atividade.map(AtividadeId),
             usuario: params.usuario_id,
+            todos: params.todos,
             oldest_first: params.ordem == Some(Ordem::Asc),
         }
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::examples;
 use crate::edge::instant::Instant;
+use crate::edge::pagination::encode;
 use crate::models::apontamento::{Apontamento, Apontamentos, Parcela, ResumoWorkItem};
 use crate::models::horas::Horas;
 use crate::models::outbox::{Estado, Situacao};
@@ -65,6 +66,15 @@ pub(super) struct ApontamentoResponse {
     /// Azure DevOps GUID of the project that the work item is in now. It differs from `project_id` once the
     /// work item was moved.
     projeto_atual: Uuid,
+    /// Duration in minutes, which is exact.
+    #[schema(example = 150)]
+    duracao_minutos: u16,
+    /// Name of the project `project_id` when the hours were logged.
+    #[schema(required = true, example = "Portal do Contribuinte")]
+    projeto_nome: Option<String>,
+    /// Title of the work item when the hours were logged; null if it was not known then.
+    #[schema(required = true, example = "Validar cadastro")]
+    work_item_titulo: Option<String>,
 }
 
 /// An activity in short.
@@ -108,10 +118,13 @@ impl From<Apontamento> for ApontamentoResponse {
             id: entry.id.0,
             work_item_id: entry.work_item_id,
             project_id: entry.projeto,
+            projeto_nome: entry.projeto_nome,
+            work_item_titulo: entry.work_item_titulo,
             organization_name: entry.organizacao_nome,
             data_apontamento: entry.data,
             duracao: entry.duracao.to_string(),
             duracao_horas: entry.duracao.total().hours(),
+            duracao_minutos: entry.duracao.minutes(),
             id_atividade: entry.atividade.id.0,
             atividade: AtividadeRefResponse {
                 id: entry.atividade.id.0,
@@ -146,6 +159,19 @@ pub(super) struct ApontamentoListResponse {
     /// The same sum as `HH:mm`; the hours may have more than two digits.
     #[schema(example = "02:30")]
     total_formatado: String,
+    /// The same sum in minutes.
+    #[schema(example = 150)]
+    total_minutos: i64,
+    /// Value of `cursor` for the next page; null on the last page.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
+}
+
+impl ApontamentoListResponse {
+    /// Returns the cursor of the next page.
+    pub(super) fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
 }
 
 impl From<Apontamentos> for ApontamentoListResponse {
@@ -155,6 +181,8 @@ impl From<Apontamentos> for ApontamentoListResponse {
             total: found.count,
             total_horas: found.total.hours(),
             total_formatado: found.total.to_string(),
+            total_minutos: found.total.0,
+            next_cursor: found.next.as_ref().map(encode),
         }
     }
 }
@@ -188,6 +216,9 @@ pub(super) struct ResumoResponse {
     /// The same sum as `HH:mm`.
     #[schema(example = "02:30")]
     total_formatado: String,
+    /// The same sum in minutes.
+    #[schema(example = 150)]
+    total_minutos: i64,
 }
 
 /// A part of a sum.
@@ -224,6 +255,7 @@ impl From<ResumoWorkItem> for ResumoResponse {
         Self {
             work_item_id: resumo.work_item_id,
             total_horas: hours,
+            total_minutos: resumo.total.0,
             total_apontamentos: resumo.count,
             media_horas_por_apontamento: average,
             primeira_data: resumo.primeira_data,

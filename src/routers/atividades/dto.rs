@@ -11,8 +11,10 @@ use crate::edge::fields::{
     Flag, List, MOST_ELEMENTS, Nullable, Optional, OrNull, Required, Text, fields, missing,
 };
 use crate::edge::instant::Instant;
-use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, NewAtividade, NomeAtividade};
-use crate::models::page::{Page, Paged};
+use crate::edge::pagination::encode;
+use crate::models::atividade::{
+    Atividade, AtividadeChanges, AtividadeFilter, Atividades, NewAtividade, NomeAtividade,
+};
 use crate::models::projeto::ProjetoRef;
 
 /// Maximum length of a description, in characters.
@@ -209,6 +211,16 @@ pub struct AtividadeListResponse {
     /// Number of matching activities on all pages.
     #[schema(example = 8)]
     total: i64,
+    /// Value of `cursor` for the next page; null on the last page.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
+}
+
+impl AtividadeListResponse {
+    /// Returns the cursor of the next page.
+    pub(super) fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
 }
 
 /// An activity and its position in the whole list.
@@ -221,11 +233,9 @@ pub(super) struct AtividadeListItem {
     order: i64,
 }
 
-impl AtividadeListResponse {
-    /// Builds the response; items are numbered from the start of the page.
-    #[must_use]
-    pub fn new(found: Paged<Atividade>, page: Page) -> Self {
-        let items = found.items.into_iter().zip(page.skip.saturating_add(1)..);
+impl From<Atividades> for AtividadeListResponse {
+    fn from(found: Atividades) -> Self {
+        let items = found.items.into_iter().zip(found.first..);
         let items = items.map(|(atividade, order)| AtividadeListItem {
             atividade: atividade.into(),
             order,
@@ -233,6 +243,7 @@ impl AtividadeListResponse {
         Self {
             items: items.collect(),
             total: found.total,
+            next_cursor: found.next.as_ref().map(encode),
         }
     }
 }

@@ -4,9 +4,9 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use super::dto::{AtividadeListResponse, AtividadeResponse};
-use crate::models::atividade::Atividade;
+use crate::models::atividade::{Atividade, Atividades};
 use crate::models::ids::{AtividadeId, ProjetoId};
-use crate::models::page::{Page, Paged};
+use crate::models::page::AtividadePosition;
 use crate::models::projeto::ProjetoRef;
 
 /// Id of the example.
@@ -37,11 +37,17 @@ pub(super) fn atividade() -> AtividadeResponse {
 
 /// Returns an example of a page with one activity.
 pub(super) fn page() -> AtividadeListResponse {
-    AtividadeListResponse::new(
-        Paged {
-            items: vec![sample()],
-            total: 1,
-        },
-        Page { skip: 0, limit: 100 },
-    )
+    let sample = sample();
+    let next = AtividadePosition {
+        order: 1,
+        id: sample.id,
+        nome: sample.nome.clone(),
+    };
+    Atividades {
+        items: vec![sample],
+        total: 8,
+        first: 1,
+        next: Some(next),
+    }
+    .into()
 }

@@ -187,6 +187,9 @@ pub(super) struct LancamentoResponse {
     /// Free text.
     #[schema(required = true)]
     comentario: Option<String>,
+    /// Duration in minutes.
+    #[schema(example = 150)]
+    duracao_minutos: u16,
 }
 
 /// Formats a sum as `HH:mm`, and zero as an empty text.
@@ -297,6 +300,7 @@ impl From<Lancamento> for LancamentoResponse {
             id: entry.id.0,
             duracao: entry.duracao.to_string(),
             duracao_horas: entry.duracao.total().hours(),
+            duracao_minutos: entry.duracao.minutes(),
             id_atividade: entry.atividade.id.0,
             atividade_nome: entry.atividade.nome,
             comentario: entry.comentario,

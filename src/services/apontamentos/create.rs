@@ -94,7 +94,14 @@ impl ApontamentoService {
             self.projetos.claim(organizacao, &projeto).await?;
         }
         let stored = self
-            .store(user, new, organizacao, &author, &projeto, idempotent)
+            .store(
+                user,
+                new,
+                organizacao,
+                &author,
+                (&projeto, seen.as_ref()),
+                idempotent,
+            )
             .await?;
         Ok((stored, seen))
     }
@@ -112,14 +119,14 @@ impl ApontamentoService {
         earlier.ok_or(refusal)
     }
 
-    /// Stores a new entry in one transaction, unless its key was used before.
+    /// Stores a new entry on a project and work item in one transaction, unless its key was used before.
     async fn store(
         &self,
         user: &CurrentUser,
         new: &NewApontamento,
         organizacao: &ChaveOrganizacao,
         author: &Author,
-        projeto: &Located,
+        (projeto, seen): (&Located, Option<&WorkItem>),
         idempotent: Option<&IdempotentRequest<'_>>,
     ) -> Result<Stored> {
         let mut tx = self.db.begin(&user.scope()).await?;
@@ -145,6 +152,9 @@ impl ApontamentoService {
             organizacao,
             projeto: projeto.id,
             work_item_id,
+            work_item_titulo: seen
+                .map(|item| item.title.as_str())
+                .filter(|title| !title.is_empty()),
             data: new.data,
             duracao: new.duracao,
             atividade: new.atividade,

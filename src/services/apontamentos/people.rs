@@ -5,7 +5,7 @@ use crate::auth::CurrentUser;
 use crate::azure_devops::Error as AzureError;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::models::apontamento::{Apontamento, Pessoa, UsuarioInformado};
+use crate::models::apontamento::{Apontamento, ApontamentoFilter, Pessoa, UsuarioInformado};
 use crate::models::ids::person_id;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::papel::Papel;
@@ -123,19 +123,21 @@ pub(super) fn may_change(user: &CurrentUser, entry: &Apontamento) -> Result<()> 
     Err(user.unless_administrator(Some(&entry.organizacao), Error::Forbidden(refused.to_owned())))
 }
 
-/// Returns the ids of the people whose entries a list shows, and the scope of the list: all ids and the scope
-/// of the caller, or one other person in the organisations that the caller administers.
+/// Returns the ids of the people whose entries a list shows (`None`: all people), and the scope of the list:
+/// all ids and the scope of the caller, or other people in the organisations that the caller administers.
 ///
 /// # Errors
-/// [`Error::Forbidden`] when the list is of another person and the caller does not administer `organizacao`
+/// [`Error::Forbidden`] when the list is of other people and the caller does not administer `organizacao`
 /// (`None`: any organisation).
 pub(super) fn owners_and_scope(
     user: &CurrentUser,
-    queryable_membership: Option<&String>,
+    filter: &ApontamentoFilter,
     organizacao: Option<&ChaveOrganizacao>,
-) -> Result<(Vec<String>, Scope)> {
-    let Some(id) = queryable_membership.filter(|id| !user.has_id(id)) else {
-        return Ok((user.ids(), user.scope()));
+) -> Result<(Option<Vec<String>>, Scope)> {
+    let id = match &filter.usuario {
+        Some(id) if !user.has_id(id) => Some(id),
+        None if filter.todos => None,
+        _ => return Ok((Some(user.ids()), user.scope())),
     };
     let allowed = match organizacao {
         Some(chave) => user.administers(chave),
@@ -143,8 +145,8 @@ pub(super) fn owners_and_scope(
     };
     if allowed {
         // Ids are stored in lower case, with hyphens.
-        let id = person_id(id).map_or_else(|| id.to_ascii_lowercase(), |id| id.to_string());
-        return Ok((vec![id], user.administered_scope()));
+        let stored = |id: &String| person_id(id).map_or_else(|| id.to_ascii_lowercase(), |id| id.to_string());
+        return Ok((id.map(|id| vec![stored(id)]), user.administered_scope()));
     }
     let refused = "Somente administradores podem consultar apontamentos de outras pessoas";
     Err(user.unless_administrator(organizacao, Error::Forbidden(refused.to_owned())))

@@ -10,9 +10,8 @@ use crate::models::apontamento::{
     ApontamentoFilter, Apontamentos, DoWorkItem, ProjetoNomeado, ResumoWorkItem,
 };
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
-use crate::models::page::Page;
 use crate::models::work_item::Scheduling;
-use crate::repositories::apontamentos::lists::{self, OfPeople};
+use crate::repositories::apontamentos::lists::{self, EntryPage, OfPeople};
 use crate::repositories::{outbox, projetos};
 
 impl ApontamentoService {
@@ -22,7 +21,7 @@ impl ApontamentoService {
         &self,
         user: &CurrentUser,
         of: &DoWorkItem,
-        page: Page,
+        page: &EntryPage,
     ) -> Result<Apontamentos> {
         let organizacao = &user.may_see(&of.organizacao)?;
         let projetos = &self.projetos;
@@ -33,8 +32,8 @@ impl ApontamentoService {
                 return Ok(Apontamentos::none());
             };
             let mut found = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, page).await?;
-            if let Some(first) = first_page(&found, page) {
-                let all = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, first).await?;
+            if let Some(first) = page.for_totals(found.items.is_empty()) {
+                let all = lists::page_of_work_item(&mut tx, organizacao, id, projeto.id, &first).await?;
                 (found.count, found.total) = (all.count, all.total);
             }
             Ok::<_, DbError>(found)
@@ -125,27 +124,25 @@ impl ApontamentoService {
         Ok(item.scheduling)
     }
 
-    /// Returns a page of the caller's entries, or of another person's entries for administrators, ordered by
-    /// day.
+    /// Returns a page of the caller's entries, or for administrators of the entries of another person or of
+    /// all people, ordered by day.
     pub async fn list(
         &self,
         user: &CurrentUser,
         filter: &ApontamentoFilter,
-        page: Page,
+        page: &EntryPage,
     ) -> Result<Apontamentos> {
         let nome = filter.organizacao.as_ref();
         let organizacao = nome.map(|nome| user.may_see(nome)).transpose()?;
-        let usuario = filter.usuario.as_ref();
-        let (usuarios, scope) = people::owners_and_scope(user, usuario, organizacao.as_ref())?;
+        let (usuarios, scope) = people::owners_and_scope(user, filter, organizacao.as_ref())?;
         let organizacao = organizacao.as_ref().map(ChaveOrganizacao::as_str);
-        let usuarios = &usuarios;
         let mut tx = self.db.begin_list(&scope).await?;
         let projetos = match &filter.projeto {
             Some(projeto) => Some(ids_of(&mut tx, projeto).await?),
             None => None,
         };
         let of = OfPeople {
-            usuarios,
+            usuarios: usuarios.as_deref(),
             desde: filter.desde,
             ate: filter.ate,
             organizacao,
@@ -155,8 +152,8 @@ impl ApontamentoService {
             oldest_first: filter.oldest_first,
         };
         let mut found = lists::page_of_people(&mut tx, &of, page).await?;
-        if let Some(first) = first_page(&found, page) {
-            let all = lists::page_of_people(&mut tx, &of, first).await?;
+        if let Some(first) = page.for_totals(found.items.is_empty()) {
+            let all = lists::page_of_people(&mut tx, &of, &first).await?;
             (found.count, found.total) = (all.count, all.total);
         }
         Ok(found)
@@ -173,10 +170,4 @@ async fn ids_of(tx: &mut Tx, projeto: &ProjetoNomeado) -> std::result::Result<Ve
         }
         ProjetoNomeado::Nome(nome) => projetos::ids_by_name(tx, nome).await,
     }
-}
-
-/// Returns the page to read for count and sum if the requested page lies beyond the last one and carries
-/// neither.
-fn first_page(found: &Apontamentos, page: Page) -> Option<Page> {
-    (found.items.is_empty() && page.skip > 0).then_some(Page { skip: 0, limit: 1 })
 }

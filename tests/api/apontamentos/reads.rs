@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::keys;
 use crate::assert_body;
 use crate::support::Logging;
-use crate::support::logging::{APONTAMENTOS, PROJECT, day};
+use crate::support::logging::{APONTAMENTOS, PROJECT, day, path};
 
 #[tokio::test]
 async fn work_items_page_has_the_totals_of_all_pages() {
@@ -44,7 +44,8 @@ async fn work_items_page_has_the_totals_of_all_pages() {
         .expect(200);
     assert_eq!(
         empty,
-        json!({"items": [], "total": 0, "total_horas": 0.0, "total_formatado": "00:00"})
+        json!({"items": [], "total": 0, "total_horas": 0.0, "total_formatado": "00:00", "total_minutos": 0,
+            "next_cursor": null})
     );
 }
 
@@ -83,7 +84,8 @@ async fn d_32_summary_sums_minutes() {
             "ultima_data",
             "por_atividade",
             "por_usuario",
-            "total_formatado"
+            "total_formatado",
+            "total_minutos"
         ]
     );
     assert_eq!(
@@ -106,7 +108,7 @@ async fn summary_without_entries_is_zero() {
         nobody,
         json!({"work_item_id": 99, "total_horas": 0.0, "total_apontamentos": 0, "media_horas_por_apontamento": 0.0,
                "primeira_data": null, "ultima_data": null, "por_atividade": [], "por_usuario": [],
-               "total_formatado": "00:00"})
+               "total_formatado": "00:00", "total_minutos": 0})
     );
 }
 
@@ -253,6 +255,65 @@ async fn collection_of_others_is_for_administrators() {
             .await
             .problem(403);
     }
+}
+
+#[tokio::test]
+async fn administrator_lists_the_entries_of_all_people() {
+    let collection = Collection::new().await;
+    let logging = &collection.logging;
+    let (member, admin) = (&logging.tenants.member, &logging.tenants.admin);
+    let everything = collection.minutes(admin, "todos=true&ordem=asc").await;
+    assert_eq!(everything, ("54319".to_owned(), "01:12".to_owned()));
+    let root = collection.root["usuario_id"].as_str().unwrap();
+    let one = format!("todos=true&usuario_id={root}");
+    assert_eq!(collection.minutes(admin, &one).await.0, "9");
+    assert_eq!(
+        collection
+            .minutes(admin, "todos=true&organization_name=contoso")
+            .await
+            .1,
+        "01:12"
+    );
+    assert_eq!(
+        collection.minutes(&logging.tenants.bound, "todos=true").await.1,
+        "01:12"
+    );
+    // An administrator of another organisation sees nothing of this one.
+    assert_eq!(
+        collection
+            .minutes(&logging.tenants.other_admin, "todos=true")
+            .await
+            .1,
+        "00:00"
+    );
+    for refused in [member, &logging.tenants.bound_elsewhere] {
+        let path = format!("{APONTAMENTOS}?todos=true&organization_name=contoso");
+        logging.tenants.app.get_as(refused, &path).await.problem(403);
+    }
+    logging
+        .get(&format!("{APONTAMENTOS}?todos=true"))
+        .await
+        .problem(403);
+}
+
+#[tokio::test]
+async fn entry_keeps_the_names_of_its_day() {
+    let logging = Logging::new().await;
+    let entry = logging.log("01:30").await;
+    let title = entry["work_item_titulo"].clone();
+    assert!(title.as_str().is_some_and(|title| !title.is_empty()));
+    assert_eq!(entry["duracao_minutos"], 90);
+    let nome = entry["projeto_nome"].clone();
+    sqlx::query("UPDATE projetos SET nome = 'Outro' WHERE id = $1")
+        .bind(logging.tenants.projeto)
+        .execute(&logging.tenants.app.pool)
+        .await
+        .unwrap();
+    let again = logging.get(&path(&entry)).await.expect(200);
+    assert_eq!(
+        (&again["projeto_nome"], &again["work_item_titulo"]),
+        (&nome, &title)
+    );
 }
 
 #[tokio::test]
