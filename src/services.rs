@@ -5,6 +5,7 @@ pub mod atividades;
 pub mod auditoria;
 pub mod gauges;
 pub mod health;
+pub mod idempotency;
 pub mod integracao;
 pub mod iterations;
 pub mod legacy;

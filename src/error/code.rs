@@ -69,6 +69,8 @@ catalogue! {
     ApontamentoExcluido = 409, "apontamento_excluido", "O apontamento criado com esta Idempotency-Key foi excluído";
     /// Something refers to the activity.
     AtividadeEmUso = 409, "atividade_em_uso", "A atividade está em uso";
+    /// The activity or the PAT that was made with this `Idempotency-Key` is deleted.
+    ObjetoExcluido = 409, "objeto_excluido", "O objeto criado com esta Idempotency-Key foi excluído";
     /// A request with this `Idempotency-Key` is being handled.
     RequisicaoEmAndamento = 409, "requisicao_em_andamento",
         "Uma requisição com esta Idempotency-Key está em andamento; tente novamente";

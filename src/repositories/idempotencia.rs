@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::db::Tx;
-use crate::models::idempotencia::{Chave, UsedKey};
-use crate::models::ids::ApontamentoId;
+use crate::models::idempotencia::{Chave, NewObjeto, UsedKey};
 use crate::models::organizacao::ChaveOrganizacao;
 
 /// Owner of an idempotency key, which is valid only for its sender in one organisation.
@@ -30,13 +29,13 @@ pub struct KeyUse {
 /// Locks a key until the transaction ends, and returns its use within `ttl`. A use that is stored between the
 /// two steps is not seen; [`insert`] detects it.
 pub async fn acquire(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<KeyUse, sqlx::Error> {
-    // Earlier releases stored the entry as JSON text.
+    // Earlier releases stored entries as JSON text, and knew no other objects.
     let row = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(
                       hashtextextended(
                           concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!",
                   impressao AS "impressao?",
-                  coalesce(apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS "apontamento?: ApontamentoId"
+                  coalesce(objeto_id, apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS objeto
              FROM (VALUES (1)) AS once
              LEFT JOIN idempotencia ON organizacao = $1 AND usuario_id = $2 AND chave = $3
                                    AND criado_em > now() - make_interval(secs => $4)"#,
@@ -47,12 +46,9 @@ pub async fn acquire(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<
     )
     .fetch_one(tx.conn())
     .await?;
-    let used = row.impressao.zip(row.apontamento);
+    let used = row.impressao.zip(row.objeto);
     Ok(KeyUse {
-        used: used.map(|(fingerprint, apontamento)| UsedKey {
-            fingerprint,
-            apontamento,
-        }),
+        used: used.map(|(fingerprint, objeto)| UsedKey { fingerprint, objeto }),
         locked: row.locked,
     })
 }
@@ -62,7 +58,7 @@ pub async fn find(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<Opt
     sqlx::query_as!(
         UsedKey,
         r#"SELECT impressao AS fingerprint,
-                  coalesce(apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS "apontamento!: ApontamentoId"
+                  coalesce(objeto_id, apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS "objeto!"
              FROM idempotencia
           WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3
             AND criado_em > now() - make_interval(secs => $4)"#,
@@ -75,27 +71,35 @@ pub async fn find(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<Opt
     .await
 }
 
-/// Stores the entry that a request created, and replaces a use older than `ttl`. Returns `false` if there is
+/// Stores the object that a request created, and replaces a use older than `ttl`. Returns `false` if there is
 /// a newer use, which remains.
 pub async fn insert(
     tx: &mut Tx,
     owner: KeyOwner<'_>,
-    used: &UsedKey,
+    fingerprint: &[u8],
+    objeto: NewObjeto,
     ttl: Duration,
 ) -> Result<bool, sqlx::Error> {
+    // Replicas of earlier releases find entries in their own column.
+    let (apontamento, other) = match objeto {
+        NewObjeto::Apontamento(id) => (Some(id.0), None),
+        NewObjeto::Atividade(id) => (None, Some(id.0)),
+        NewObjeto::OrganizationPat(id) => (None, Some(id.0)),
+    };
     let done = sqlx::query!(
-        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, apontamento_id)
-         VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO idempotencia (organizacao, usuario_id, chave, impressao, apontamento_id, objeto_id)
+         VALUES ($1, $2, $3, $4, $5, $7)
          ON CONFLICT ON CONSTRAINT idempotencia_pkey
-         DO UPDATE SET impressao = excluded.impressao, apontamento_id = excluded.apontamento_id, resposta = NULL,
-                       criado_em = now()
+         DO UPDATE SET impressao = excluded.impressao, apontamento_id = excluded.apontamento_id,
+                       objeto_id = excluded.objeto_id, resposta = NULL, criado_em = now()
                  WHERE idempotencia.criado_em <= now() - make_interval(secs => $6)",
         owner.organizacao.as_str(),
         owner.usuario,
         owner.chave.as_str(),
-        used.fingerprint,
-        used.apontamento as ApontamentoId,
+        fingerprint,
+        apontamento,
         ttl.as_secs_f64(),
+        other,
     )
     .execute(tx.conn())
     .await?;

@@ -41,6 +41,20 @@ pub async fn count(tx: &mut Tx) -> Result<i64, sqlx::Error> {
     .await
 }
 
+/// Returns the organisation of a project in the scope, if the project has one.
+pub async fn organizacao_of(tx: &mut Tx, id: ProjetoId) -> Result<Option<ChaveOrganizacao>, sqlx::Error> {
+    let (conn, organizacoes) = tx.parts();
+    let found = sqlx::query_scalar!(
+        r#"SELECT organizacao AS "organizacao: ChaveOrganizacao" FROM projetos
+            WHERE id = $1 AND ($2::text[] IS NULL OR coalesce(organizacao, '') = ANY ($2))"#,
+        id as ProjetoId,
+        organizacoes as Option<&[String]>,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.flatten())
+}
+
 /// Returns `true` if there are no projects.
 pub async fn is_empty(tx: &mut Tx) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT NOT EXISTS (SELECT FROM projetos) AS "empty!""#)

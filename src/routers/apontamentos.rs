@@ -5,7 +5,7 @@ mod request;
 mod response;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,7 +20,7 @@ use super::project_params::{ProjectParams, WorkItemIdParam};
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery, ApiWorkItemPath};
-use crate::edge::idempotency::{IdempotencyKey, IdempotencyKeyParam, REPLAYED};
+use crate::edge::idempotency::{IdempotencyKey, IdempotencyKeyParam};
 use crate::edge::openapi::APONTAMENTOS;
 use crate::edge::openapi::problems::{
     ClosedWorkItem, Idempotent, InvalidBody, InvalidInput, InvalidReference, MoreHours, NotFound, OtherType,
@@ -96,14 +96,13 @@ async fn create_apontamento(
     ApiJson(body): ApiJson<ApontamentoCreate>,
 ) -> Result<Response> {
     let logged = service.create(&user, &body.into(), key.as_ref()).await?;
-    let id = logged.apontamento.id;
-    let mut response = created("/apontamentos", id, tagged(logged.apontamento));
-    if logged.replayed {
-        response
-            .headers_mut()
-            .insert(REPLAYED, HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    let id = logged.objeto.id;
+    Ok(created(
+        "/apontamentos",
+        id,
+        tagged(logged.objeto),
+        logged.replayed,
+    ))
 }
 
 /// Get a time entry

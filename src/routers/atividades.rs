@@ -18,9 +18,11 @@ use super::created::created;
 use crate::auth::CurrentUser;
 use crate::edge::conditional::{IfMatch, IfMatchParam, IfNoneMatch, IfNoneMatchParam, Tagged};
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::edge::idempotency::{IdempotencyKey, IdempotencyKeyParam};
 use crate::edge::openapi::ATIVIDADES;
 use crate::edge::openapi::problems::{
-    InUse, InvalidBody, InvalidInput, InvalidReference, NotFound, Outdated, Problems, Protected,
+    IdempotentObject, InUse, InvalidBody, InvalidInput, InvalidReference, NotFound, Outdated, Problems,
+    Protected,
 };
 use crate::edge::pagination::{CursorPageParams, NextLink, PageQuery};
 use crate::error::Result;
@@ -93,23 +95,29 @@ async fn list(
 /// Create an activity
 ///
 /// Links the activity to the projects of `ids_projetos`, or to that of `id_projeto`. A project is named by
-/// its `id` or its Azure DevOps GUID.
-#[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, request_body = AtividadeCreate,
+/// its `id` or its Azure DevOps GUID. With `Idempotency-Key` the request can be sent again without making a
+/// second activity.
+#[utoipa::path(post, path = "/atividades", tag = ATIVIDADES, params(IdempotencyKeyParam),
+    request_body = AtividadeCreate,
     responses(
         (status = 201, body = AtividadeResponse, description = "The new activity",
             headers(
                 ("ETag" = String, description = "Version of the activity"),
-                ("Location" = String, description = "Where the activity is")
+                ("Location" = String, description = "Where the activity is"),
+                ("Idempotency-Replayed" = String, description = "`true` when an earlier request of the same key made it")
             )),
-        Problems<(InvalidReference, InvalidBody, Protected)>
+        Problems<(InvalidReference, IdempotentObject, InvalidBody, Protected)>
     ))]
 async fn create_atividade(
     user: CurrentUser,
     State(service): State<AtividadeService>,
+    IdempotencyKey(key): IdempotencyKey,
     ApiJson(body): ApiJson<AtividadeCreate>,
 ) -> Result<Response> {
-    let atividade = service.create(&user, body.into_new(user.signature())).await?;
-    Ok(created("/atividades", atividade.id, tagged(atividade)))
+    let new = body.into_new(user.signature());
+    let made = service.create(&user, new, key.as_ref()).await?;
+    let id = made.objeto.id;
+    Ok(created("/atividades", id, tagged(made.objeto), made.replayed))
 }
 
 /// Get an activity

@@ -17,9 +17,10 @@ use self::response::{OrganizationPatListResponse, OrganizationPatResponse, Valid
 use super::created::created;
 use crate::auth::Admin;
 use crate::edge::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::edge::idempotency::{IdempotencyKey, IdempotencyKeyParam};
 use crate::edge::openapi::ORGANIZATION_PATS;
 use crate::edge::openapi::problems::{
-    InvalidBody, InvalidInput, InvalidReference, NoVault, NotFound, Problems, Protected,
+    IdempotentObject, InvalidBody, InvalidInput, InvalidReference, NoVault, NotFound, Problems, Protected,
 };
 use crate::edge::pagination::{NextLink, PageQuery};
 use crate::error::Result;
@@ -68,23 +69,35 @@ async fn list_organization_pats(
 /// Store a PAT
 ///
 /// Encrypts and stores the PAT of an organisation. Each organisation has one PAT. With `validate_first` the
-/// PAT is stored only if Azure DevOps accepts it.
-#[utoipa::path(post, path = "/organization-pats", tag = ORGANIZATION_PATS, params(ValidateFirstParams),
-    request_body = OrganizationPatCreate,
+/// PAT is stored only if Azure DevOps accepts it. With `Idempotency-Key` the request can be sent again.
+#[utoipa::path(post, path = "/organization-pats", tag = ORGANIZATION_PATS,
+    params(ValidateFirstParams, IdempotencyKeyParam), request_body = OrganizationPatCreate,
     responses(
         (status = 201, body = OrganizationPatResponse, description = "The stored PAT, masked",
-            headers(("Location" = String, description = "Where the stored PAT is"))),
-        Problems<(InvalidReference, NoVault, InvalidBody, Protected)>
+            headers(
+                ("Location" = String, description = "Where the stored PAT is"),
+                ("Idempotency-Replayed" = String, description = "`true` when an earlier request of the same key stored it")
+            )),
+        Problems<(InvalidReference, NoVault, IdempotentObject, InvalidBody, Protected)>
     ))]
 async fn create_organization_pat(
     admin: Admin,
     State(service): State<OrganizationPatService>,
     ApiQuery(params, _): ApiQuery<ValidateFirstParams>,
+    IdempotencyKey(key): IdempotencyKey,
     ApiJson(body): ApiJson<OrganizationPatCreate>,
 ) -> Result<Response> {
-    let stored = service.create(&admin, body.into(), params.validate_first).await?;
-    let body = OrganizationPatResponse::from(stored);
-    Ok(created("/organization-pats", body.id, ApiJson(body)))
+    let validate_first = params.validate_first;
+    let stored = service
+        .create(&admin, body.into(), validate_first, key.as_ref())
+        .await?;
+    let body = OrganizationPatResponse::from(stored.objeto);
+    Ok(created(
+        "/organization-pats",
+        body.id,
+        ApiJson(body),
+        stored.replayed,
+    ))
 }
 
 /// Get a PAT

@@ -24,8 +24,8 @@ GRANT SELECT, INSERT (id, nome, descricao, ativo, criado_por), UPDATE (nome, des
 GRANT SELECT, UPDATE (versao) ON atividades_versao TO {app};
 GRANT SELECT, INSERT (usuario_id, usuario_nome, organizacao, acao, objeto_tipo, objeto_id, antes, depois, request_id)
     ON auditoria TO {app};
-GRANT SELECT, INSERT (organizacao, usuario_id, chave, impressao, resposta, provisoria_ate, apontamento_id),
-    UPDATE (impressao, resposta, provisoria_ate, criado_em, apontamento_id)
+GRANT SELECT, INSERT (organizacao, usuario_id, chave, impressao, resposta, provisoria_ate, apontamento_id,
+    objeto_id), UPDATE (impressao, resposta, provisoria_ate, criado_em, apontamento_id, objeto_id)
     ON idempotencia TO {app};
 -- Written by a trigger of apontamentos.
 GRANT SELECT, INSERT (organizacao, usuario_id, data, minutos), UPDATE (minutos)

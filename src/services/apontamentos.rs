@@ -6,7 +6,6 @@
 //! within the time that the request may wait.
 
 mod create;
-mod idempotency;
 mod people;
 mod read;
 mod rules;
@@ -27,14 +26,12 @@ use crate::models::precondition::Precondition;
 use crate::repositories::outbox::ProjectSource;
 use crate::repositories::{apontamentos as repo, auditoria, idempotencia};
 use crate::services::auditoria::actor;
+use crate::services::idempotency::TTL;
 use crate::services::outbox::OutboxService;
 use crate::services::projetos::ProjetoService;
 use crate::services::work_items::WorkItemService;
 use crate::telemetry::metrics::{self, EntryOp};
 use rules::{Change, Rules, check_atividade};
-
-pub use create::Created;
-pub use idempotency::in_flight;
 
 /// Maximum number of idempotency keys deleted in one statement.
 const DELETE_BATCH: i64 = 5_000;
@@ -235,7 +232,7 @@ impl ApontamentoService {
         let mut deleted = 0;
         loop {
             let mut tx = self.db.begin(&Scope::Maintenance).await?;
-            let batch = idempotencia::delete_older(&mut tx, idempotency::TTL, DELETE_BATCH).await?;
+            let batch = idempotencia::delete_older(&mut tx, TTL, DELETE_BATCH).await?;
             tx.commit().await?;
             deleted += batch;
             if batch == 0 {

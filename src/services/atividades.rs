@@ -15,6 +15,7 @@ use crate::db::{Db, DbError, Tx};
 use crate::error::{Code, Error, OnConstraint, Result};
 use crate::models::atividade::{Atividade, AtividadeChanges, AtividadeFilter, Atividades, NewAtividade};
 use crate::models::auditoria::NewRegistro;
+use crate::models::idempotencia::{Chave, NewObjeto};
 use crate::models::ids::{AtividadeId, ProjetoId};
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::page::{AtividadePosition, KeysetPage};
@@ -23,6 +24,7 @@ use crate::models::precondition::Precondition;
 use crate::models::projeto::ProjetoRef;
 use crate::repositories::{atividades as repo, auditoria, projetos};
 use crate::services::auditoria::actor;
+use crate::services::idempotency::{Created, IdempotentRequest, deleted, part};
 
 /// Use cases of `atividades`.
 #[derive(Debug, Clone)]
@@ -56,11 +58,31 @@ impl AtividadeService {
         Ok(found)
     }
 
-    /// Creates an activity. Returns [`Error::InvalidReference`] if a project does not exist.
-    pub async fn create(&self, user: &CurrentUser, new: NewAtividade) -> Result<Atividade> {
+    /// Creates an activity, or returns the one that an earlier request with the same key created.
+    ///
+    /// # Errors
+    /// [`Error::InvalidReference`] if a project does not exist.
+    pub async fn create(
+        &self,
+        user: &CurrentUser,
+        new: NewAtividade,
+        chave: Option<&Chave>,
+    ) -> Result<Created<Atividade>> {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
         let projetos = existing_projetos(&mut tx, user, &new.projetos).await?;
+        let organizacao = key_organizacao(&mut tx, user, &projetos).await?;
+        let usuario = user.pessoa_in(&organizacao).id;
+        let content = content(&new, &projetos);
+        let idempotent = chave.map(|chave| IdempotentRequest::new(&organizacao, &usuario, chave, &content));
+        if let Some(idempotent) = &idempotent
+            && let Some(id) = idempotent.acquire(&mut tx).await?
+        {
+            let earlier = repo::find(&mut tx, AtividadeId(id)).await?;
+            return Ok(Created::earlier(
+                earlier.ok_or_else(|| deleted(Code::ObjetoExcluido))?,
+            ));
+        }
         let id = AtividadeId::generate();
         repo::insert(&mut tx, id, &new).await?;
         link(&mut tx, id, &projetos, &new.projetos).await?;
@@ -68,8 +90,11 @@ impl AtividadeService {
         let audited = AuditedAtividade::load(&mut tx, created).await?;
         self.check_writer(user, &audited)?;
         record(&mut tx, user, "criar", id, None, Some(&audited)).await?;
+        if let Some(idempotent) = &idempotent {
+            idempotent.store(&mut tx, NewObjeto::Atividade(id)).await?;
+        }
         tx.commit().await?;
-        Ok(audited.atividade)
+        Ok(Created::now(audited.atividade))
     }
 
     /// Returns one activity.
@@ -269,6 +294,36 @@ fn attach(atividades: &mut [Atividade], links: Links) {
             atividade.projetos.push(projeto);
         }
     }
+}
+
+/// Returns the organisation in which an idempotency key is unique: that of the first project, which is the
+/// same in every repetition of the request; for a project without one, the caller's default organisation.
+async fn key_organizacao(
+    tx: &mut Tx,
+    user: &CurrentUser,
+    projetos: &[ProjetoId],
+) -> Result<ChaveOrganizacao> {
+    if let Some(first) = projetos.first()
+        && let Some(organizacao) = projetos::organizacao_of(tx, *first).await?
+    {
+        return Ok(organizacao);
+    }
+    if user.is_mock() {
+        return Ok(ChaveOrganizacao::default());
+    }
+    Ok(user.default_membership()?.chave().clone())
+}
+
+/// Returns the content of a request.
+fn content(new: &NewAtividade, projetos: &[ProjetoId]) -> [String; 5] {
+    let projetos: Vec<String> = projetos.iter().map(ToString::to_string).collect();
+    [
+        "atividade".to_owned(),
+        new.nome.as_str().to_owned(),
+        part(new.descricao.as_ref()),
+        new.ativo.to_string(),
+        projetos.join(","),
+    ]
 }
 
 /// Returns the projects that `asked` names, each once, in the order of `asked`. Fails if one of them is

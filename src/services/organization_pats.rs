@@ -23,6 +23,7 @@ use crate::config::VaultConfig;
 use crate::db::{Db, Tx};
 use crate::error::{Code, Error, FieldError, OnConstraint, Result};
 use crate::models::auditoria::{Actor, NewRegistro};
+use crate::models::idempotencia::{Chave, NewObjeto};
 use crate::models::ids::OrganizationPatId;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::models::organization_pat::{
@@ -31,6 +32,7 @@ use crate::models::organization_pat::{
 use crate::models::page::{Page, Paged};
 use crate::repositories::{auditoria, clock, organization_pats as repo};
 use crate::services::auditoria::actor;
+use crate::services::idempotency::{Created, IdempotentRequest, deleted, part};
 use crate::tenants::Tenants;
 
 /// Use cases of `organization-pats`.
@@ -84,7 +86,8 @@ impl OrganizationPatService {
         admin: &Admin,
         new: NewOrganizationPat,
         validate_first: bool,
-    ) -> Result<MaskedPat> {
+        key: Option<&Chave>,
+    ) -> Result<Created<MaskedPat>> {
         let cipher = self.cipher()?;
         self.check_url(new.organization_url.as_ref())?;
         admin.user().require_administrator_named(&new.organizacao)?;
@@ -99,10 +102,20 @@ impl OrganizationPatService {
             .seal(&new.pat, &context(organizacao, id))
             .map_err(internal)?;
         let mut tx = self.db.begin(&admin.user().vault_scope()).await?;
+        let usuario = admin.user().pessoa_in(organizacao).id;
+        let content = content(&new);
+        let idempotent = key.map(|key| IdempotentRequest::new(organizacao, &usuario, key, &content));
+        if let Some(idempotent) = &idempotent
+            && let Some(id) = idempotent.acquire(&mut tx).await?
+        {
+            let earlier = repo::find(&mut tx, OrganizationPatId(id)).await?;
+            let earlier = earlier.ok_or_else(|| deleted(Code::ObjetoExcluido))?;
+            return Ok(Created::earlier(masked(cipher, earlier)));
+        }
         let row = repo::NewRow {
             id,
             organizacao,
-            organization_url: &new.organization_url.map_or_else(
+            organization_url: &new.organization_url.as_ref().map_or_else(
                 || format!("https://dev.azure.com/{}", new.organizacao),
                 |url| url.as_str().to_owned(),
             ),
@@ -132,9 +145,12 @@ impl OrganizationPatService {
             Some(snapshot(&created, true)),
         )
         .await?;
+        if let Some(idempotent) = &idempotent {
+            idempotent.store(&mut tx, NewObjeto::OrganizationPat(id)).await?;
+        }
         tx.commit().await?;
         self.refresh_after_change().await;
-        Ok(masked(cipher, created))
+        Ok(Created::now(masked(cipher, created)))
     }
 
     /// Applies changes. With `validate_first`, a new PAT is stored only if Azure DevOps accepts it.
@@ -294,6 +310,19 @@ pub fn seal(
 ) -> Option<(Vec<u8>, String)> {
     let sealed = Cipher::new(config)?.seal(pat, &context(organizacao, id)).ok()?;
     Some((sealed.bytes, sealed.chave_id))
+}
+
+/// Returns the content of a request. Only its hash is stored, from which no PAT can be guessed.
+fn content(new: &NewOrganizationPat) -> [String; 7] {
+    [
+        "organization-pat".to_owned(),
+        new.organizacao.to_string().to_lowercase(),
+        new.pat.expose_secret().to_owned(),
+        part(new.organization_url.as_ref().map(OrganizationUrl::as_str)),
+        part(new.descricao.as_ref()),
+        part(new.expira_em),
+        new.ativo.to_string(),
+    ]
 }
 
 /// Returns the context that binds a ciphertext to its row: moved to another row, the ciphertext cannot be

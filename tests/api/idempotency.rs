@@ -315,3 +315,100 @@ async fn key_is_looked_up_by_its_index_after_a_quiet_night() {
         .unwrap();
     assert!(plan.join("\n").contains("using idempotencia_pkey"), "{plan:#?}");
 }
+
+/// A POST that creates an object, and the table in which the object is.
+struct Creation {
+    path: &'static str,
+    table: &'static str,
+    body: Value,
+    other: Value,
+}
+
+impl Creation {
+    async fn send(&self, logging: &Logging, token: &str, body: &Value) -> Reply {
+        let request = Request::post(self.path)
+            .bearer(token)
+            .header("idempotency-key", self.table)
+            .json(body);
+        logging.tenants.app.send(request).await
+    }
+}
+
+fn creations(logging: &Logging) -> [Creation; 2] {
+    let projeto = logging.tenants.projeto;
+    let pat = |descricao: &str| json!({"organization_name": "contoso", "pat": logging.tenants.service_pat, "descricao": descricao});
+    [
+        Creation {
+            path: "/api/v1/atividades",
+            table: "atividades",
+            body: json!({"nome": "Revisão", "ids_projetos": [projeto]}),
+            other: json!({"nome": "Outra", "ids_projetos": [projeto]}),
+        },
+        Creation {
+            path: "/api/v1/organization-pats",
+            table: "organization_pats",
+            body: pat("Equipe"),
+            other: pat("Outra"),
+        },
+    ]
+}
+
+#[tokio::test]
+async fn repeated_creation_gets_the_same_object() {
+    let logging = Logging::new().await;
+    let admin = &logging.tenants.admin;
+    for creation in creations(&logging) {
+        let first = creation.send(&logging, admin, &creation.body).await;
+        let id = first.expect(201)["id"].clone();
+        let stored = count(&logging.tenants.app.pool, creation.table).await;
+        let again = creation.send(&logging, admin, &creation.body).await;
+        assert_eq!(again.expect(201)["id"], id, "{}", creation.path);
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!(again.header("location"), first.header("location"));
+        let refused = creation.send(&logging, admin, &creation.other).await.problem(422);
+        assert_eq!(refused["code"], "chave_reutilizada");
+        assert_eq!(count(&logging.tenants.app.pool, creation.table).await, stored);
+        let path = format!("{}/{}", creation.path, id.as_str().unwrap());
+        logging
+            .tenants
+            .app
+            .send(Request::delete(&path).bearer(admin))
+            .await;
+        let gone = creation.send(&logging, admin, &creation.body).await.problem(409);
+        assert_eq!(gone["code"], "objeto_excluido");
+    }
+}
+
+#[tokio::test]
+async fn key_of_a_creation_is_the_callers_own() {
+    let logging = Logging::new().await;
+    let [atividade, _] = creations(&logging);
+    let of_admin = atividade
+        .send(&logging, &logging.tenants.admin, &atividade.body)
+        .await;
+    let of_member = atividade
+        .send(&logging, &logging.tenants.member, &atividade.body)
+        .await;
+    assert_ne!(of_admin.expect(201)["id"], of_member.expect(201)["id"]);
+}
+
+#[tokio::test]
+async fn simultaneous_creations_with_one_key_make_one_object() {
+    let logging = Logging::new().await;
+    let [atividade, _] = creations(&logging);
+    let before = count(&logging.tenants.app.pool, "atividades").await;
+    let member = &logging.tenants.member;
+    let replies =
+        futures_util::future::join_all((0..8).map(|_| atividade.send(&logging, member, &atividade.body)))
+            .await;
+    let ids: Vec<Value> = replies
+        .iter()
+        .filter(|reply| reply.status.as_u16() == 201)
+        .map(|reply| reply.json()["id"].clone())
+        .collect();
+    assert!(ids.iter().all(|id| *id == ids[0]) && !ids.is_empty());
+    for refused in replies.iter().filter(|reply| reply.status.as_u16() != 201) {
+        assert_eq!(refused.problem(409)["code"], "requisicao_em_andamento");
+    }
+    assert_eq!(count(&logging.tenants.app.pool, "atividades").await, before + 1);
+}

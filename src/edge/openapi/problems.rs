@@ -80,6 +80,8 @@ sets! {
     /// Codes of a change of an object with an `ETag`.
     Outdated: VersaoDesatualizada;
     /// Codes of a request that may have an `Idempotency-Key`.
+    IdempotentObject: ObjetoExcluido, RequisicaoEmAndamento, ChaveReutilizada;
+    /// A repeated request that logs hours.
     Idempotent: ApontamentoExcluido, RequisicaoEmAndamento, ChaveReutilizada;
     /// Codes of an operation that changes the hours of a work item.
     ClosedWorkItem: WorkItemCancelado, WorkItemFechado;

@@ -1,30 +1,24 @@
 //! Creation of an entry: checked against Azure DevOps while no connection is held, then stored in one
 //! transaction that also checks whether the idempotency key was used before.
 
-use super::idempotency::IdempotentRequest;
+use uuid::Uuid;
+
 use super::people::{Author, AuthorClaim};
 use super::rules::check_atividade;
 use super::{ApontamentoService, record};
 use crate::auth::CurrentUser;
 use crate::azure_devops::work_items::WorkItem;
-use crate::error::{Error, OnConstraint, Result};
-use crate::models::apontamento::{Apontamento, ApontamentoRow, NewApontamento};
-use crate::models::idempotencia::Chave;
+use crate::db::Tx;
+use crate::error::{Code, Error, OnConstraint, Result};
+use crate::models::apontamento::{Apontamento, ApontamentoRow, NewApontamento, ProjetoNomeado};
+use crate::models::idempotencia::{Chave, NewObjeto};
 use crate::models::ids::ApontamentoId;
 use crate::models::organizacao::ChaveOrganizacao;
 use crate::repositories::apontamentos as repo;
 use crate::repositories::outbox::ProjectSource;
 use crate::repositories::projetos::Located;
+use crate::services::idempotency::{Created, IdempotentRequest, deleted, part};
 use crate::telemetry::metrics::{self, EntryOp};
-
-/// An entry that was created by this request or by an earlier request with the same key.
-#[derive(Debug)]
-pub struct Created {
-    /// Current state of the entry.
-    pub apontamento: Apontamento,
-    /// `true` if this request changed nothing, because an earlier one created the entry.
-    pub replayed: bool,
-}
 
 /// A stored entry.
 enum Stored {
@@ -45,11 +39,12 @@ impl ApontamentoService {
         user: &CurrentUser,
         new: &NewApontamento,
         chave: Option<&Chave>,
-    ) -> Result<Created> {
+    ) -> Result<Created<Apontamento>> {
         let organizacao = &user.may_see(&new.organizacao)?;
         let author_claim = AuthorClaim::check(user, organizacao, &new.usuario).await?;
         let writer = author_claim.writer.id.clone();
-        let idempotent = chave.map(|chave| IdempotentRequest::new(new, organizacao, &writer, chave));
+        let content = content(new, organizacao);
+        let idempotent = chave.map(|chave| IdempotentRequest::new(organizacao, &writer, chave, &content));
         let stored = self
             .check_and_store(user, new, organizacao, author_claim, idempotent.as_ref())
             .await;
@@ -63,14 +58,11 @@ impl ApontamentoService {
             (stored, _) => stored?,
         };
         match stored {
-            Stored::Earlier(apontamento) => Ok(Created {
-                apontamento,
-                replayed: true,
-            }),
-            Stored::New(apontamento, None) => Ok(created(apontamento)),
-            Stored::New(apontamento, Some(versao)) => {
-                Ok(created(self.write_hours(user, apontamento, versao, seen).await))
-            }
+            Stored::Earlier(apontamento) => Ok(Created::earlier(apontamento)),
+            Stored::New(apontamento, None) => Ok(Created::now(apontamento)),
+            Stored::New(apontamento, Some(versao)) => Ok(Created::now(
+                self.write_hours(user, apontamento, versao, seen).await,
+            )),
         }
     }
 
@@ -114,9 +106,12 @@ impl ApontamentoService {
         refusal: Error,
     ) -> Result<Apontamento> {
         let mut tx = self.db.begin(&user.scope()).await?;
-        let earlier = idempotent.find(&mut tx).await?;
+        let Some(id) = idempotent.find(&mut tx).await? else {
+            return Err(refusal);
+        };
+        let earlier = earlier_entry(&mut tx, id).await?;
         tx.commit().await?;
-        earlier.ok_or(refusal)
+        Ok(earlier)
     }
 
     /// Stores a new entry on a project and work item in one transaction, unless its key was used before.
@@ -131,9 +126,9 @@ impl ApontamentoService {
     ) -> Result<Stored> {
         let mut tx = self.db.begin(&user.scope()).await?;
         if let Some(idempotent) = idempotent
-            && let Some(earlier) = idempotent.acquire(&mut tx).await?
+            && let Some(id) = idempotent.acquire(&mut tx).await?
         {
-            return Ok(Stored::Earlier(earlier));
+            return Ok(Stored::Earlier(earlier_entry(&mut tx, id).await?));
         }
         check_atividade(&mut tx, user, new.atividade, projeto.id).await?;
         let work_item_id = new.work_item_id;
@@ -173,7 +168,9 @@ impl ApontamentoService {
             .await?;
         record(&mut tx, user, "criar", None, Some(&apontamento)).await?;
         if let Some(idempotent) = idempotent {
-            idempotent.store(&mut tx, apontamento.id).await?;
+            idempotent
+                .store(&mut tx, NewObjeto::Apontamento(apontamento.id))
+                .await?;
         }
         tx.commit().await?;
         metrics::entry(EntryOp::Create);
@@ -181,11 +178,29 @@ impl ApontamentoService {
     }
 }
 
-fn created(apontamento: Apontamento) -> Created {
-    Created {
-        apontamento,
-        replayed: false,
-    }
+/// Returns the entry that an earlier request created. Fails if it was deleted since.
+async fn earlier_entry(tx: &mut Tx, id: Uuid) -> Result<Apontamento> {
+    let found = repo::find(tx, ApontamentoId(id)).await?;
+    found.ok_or_else(|| deleted(Code::ApontamentoExcluido))
+}
+
+/// Returns the content of a request. Different spellings of dates, durations, GUIDs and organisations are the
+/// same content; the name and the GUID of a project are not, since Azure DevOps is not called here.
+fn content(new: &NewApontamento, organizacao: &ChaveOrganizacao) -> [String; 8] {
+    let projeto = match &new.projeto {
+        ProjetoNomeado::Id(id) => id.to_string(),
+        ProjetoNomeado::Nome(nome) => nome.to_lowercase(),
+    };
+    [
+        organizacao.to_string(),
+        projeto,
+        new.work_item_id.to_string(),
+        new.data.to_string(),
+        new.duracao.to_string(),
+        new.atividade.to_string(),
+        part(new.comentario.as_ref()),
+        part(new.usuario.id.as_ref()).to_lowercase(),
+    ]
 }
 
 /// Returns `true` if the error means that the request cannot be carried out now. An earlier request with the
