@@ -104,7 +104,7 @@ async fn list(
             headers(
                 ("ETag" = String, description = "Version of the activity"),
                 ("Location" = String, description = "Where the activity is"),
-                ("Idempotency-Replayed" = String, description = "`true` when an earlier request of the same key made it")
+                ("Idempotency-Replayed" = String, description = "`true` for an object of an earlier request")
             )),
         Problems<(InvalidReference, IdempotentObject, InvalidBody, Protected)>
     ))]

@@ -76,7 +76,7 @@ async fn list_organization_pats(
         (status = 201, body = OrganizationPatResponse, description = "The stored PAT, masked",
             headers(
                 ("Location" = String, description = "Where the stored PAT is"),
-                ("Idempotency-Replayed" = String, description = "`true` when an earlier request of the same key stored it")
+                ("Idempotency-Replayed" = String, description = "`true` for an object of an earlier request")
             )),
         Problems<(InvalidReference, NoVault, IdempotentObject, InvalidBody, Protected)>
     ))]
