@@ -63,7 +63,8 @@ pub async fn list(
     let (conn, organizacoes) = tx.parts();
     let after = page.after.as_ref();
     let mut rows = sqlx::query!(
-        r#"SELECT total AS "total!", id AS "id: AtividadeId", nome, descricao, ativo, criado_por, criado_em, atualizado_em
+        r#"SELECT total AS "total!", id AS "id: AtividadeId", nome, descricao, ativo, criado_por, criado_em,
+                  atualizado_em
              FROM (SELECT count(*) OVER () AS total, a.*
                      FROM atividades a
                     WHERE ($1::boolean IS NULL OR a.ativo = $1)

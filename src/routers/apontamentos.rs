@@ -1,6 +1,5 @@
 //! `/apontamentos`: callers log their own hours and read those of their organisations' work items.
 
-mod examples;
 mod request;
 mod response;
 
@@ -53,8 +52,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 /// List time entries
 ///
 /// Returns the caller's own entries, or for administrators those of `usuario_id` or with `todos` those of all
-/// people, ordered by day and then by creation. `total` and the totals of hours count all matching entries, not
-/// only those of the page.
+/// people, ordered by day and then by creation. `total` and the totals of hours count the matching entries of
+/// all pages.
 #[utoipa::path(get, path = "/apontamentos", tag = APONTAMENTOS, params(CursorPageParams, ApontamentoFilterParams),
     responses(
         (status = 200, body = ApontamentoListResponse, description = "A page of entries"),

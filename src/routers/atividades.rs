@@ -1,7 +1,6 @@
 //! `/atividades`: all callers may read activities; the role in `ACTIVITY_WRITE_ROLE` may write them.
 
 mod dto;
-mod examples;
 
 use axum::extract::State;
 use axum::http::StatusCode;

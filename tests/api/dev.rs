@@ -1,5 +1,6 @@
 //! `aponta dev` as a newcomer runs it, crashes included.
 
+mod answers;
 mod demo;
 
 use std::path::Path;

@@ -26,8 +26,6 @@ pub enum DuracaoInvalida {
 impl Duracao {
     /// Maximum duration of an entry in minutes: a day.
     pub const MAX: u16 = 24 * HOUR;
-    /// Value for examples in the documentation: two and a half hours.
-    pub const EXAMPLE: Self = Self(150);
 
     /// Parses `H:mm` or `HH:mm`.
     ///

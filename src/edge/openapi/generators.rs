@@ -1,6 +1,8 @@
 //! Forms of the OpenAPI document that code generators and other tools need: plain header parameters, display
 //! names of tags, closed sets as enums, and headers that many responses have.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
@@ -28,6 +30,9 @@ const HEADERS: &[(&str, &str)] = &[
     ),
     ("RateLimit-Policy", "Quota and its window in seconds"),
 ];
+
+/// Answers of `aponta dev` by component, recorded by the test `examples_of_answers_are_those_of_the_service`.
+const ANSWERS: &str = include_str!("answers.json");
 
 /// Header of lists in pages.
 const NEXT_PAGE: &str = "Reference to the next page with `rel=\"next\"` (RFC 8288); absent on the last page";
@@ -79,8 +84,20 @@ pub(super) fn adapt(document: &mut OpenApi) {
     for (component, field, values) in ENUMS {
         restrict(document, component, field, values);
     }
+    answers(document);
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     restrict(document, "Problem", "code", &codes);
+}
+
+/// Adds recorded answers of the service as examples of the components that have none.
+fn answers(document: &mut OpenApi) {
+    let answers: BTreeMap<String, Value> = serde_json::from_str(ANSWERS).unwrap_or_default();
+    let components = document.components.get_or_insert_default();
+    for (name, answer) in answers {
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&name) {
+            object.example.get_or_insert(answer);
+        }
+    }
 }
 
 /// Returns `true` for lists in pages.

@@ -7,7 +7,6 @@ use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use uuid::Uuid;
 
-use super::examples;
 use crate::edge::fields::{
     AnyTrimmed, Blankable, Failure, FieldType, Flag, Nullable, Optional, OrNull, Required, Text, Trimmed,
     WorkItemId, fields,
@@ -46,7 +45,10 @@ fields! {
         /// E-mail address of that person. It is used only when Azure DevOps does not tell the address.
         usuario_email: Blankable<Trimmed<255>>,
     }
-    example = examples::create();
+    example = json!({"data_apontamento": "2026-01-12", "duracao": "02:30",
+        "id_atividade": "01932b5c-7c00-7000-8000-000000000001", "comentario": "Revisão do cadastro",
+        "work_item_id": 4711, "project_id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
+        "organization_name": "contoso"});
 }
 
 impl From<ApontamentoCreate> for NewApontamento {

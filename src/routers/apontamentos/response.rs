@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::examples;
 use crate::edge::instant::Instant;
 use crate::edge::pagination::encode;
 use crate::models::apontamento::{Apontamento, Apontamentos, Parcela, ResumoWorkItem};
@@ -15,7 +14,6 @@ use crate::models::work_item::Scheduling;
 
 /// A time entry.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(examples::apontamento()))]
 pub(super) struct ApontamentoResponse {
     /// Id of the entry.
     id: Uuid,
@@ -146,7 +144,6 @@ impl From<Apontamento> for ApontamentoResponse {
 
 /// A page of time entries. The totals count all matching entries, on every page.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(examples::page()))]
 pub(super) struct ApontamentoListResponse {
     /// Entries of the page.
     items: Vec<ApontamentoResponse>,
@@ -189,7 +186,6 @@ impl From<Apontamentos> for ApontamentoListResponse {
 
 /// Sums of the hours of a work item.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(examples::resumo()))]
 pub(super) struct ResumoResponse {
     /// Id of the work item.
     #[schema(example = 4711)]

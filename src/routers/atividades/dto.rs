@@ -6,7 +6,6 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::ValidationError;
 
-use super::examples;
 use crate::edge::fields::{
     Flag, List, MOST_ELEMENTS, Nullable, Optional, OrNull, Required, Text, fields, missing,
 };
@@ -136,7 +135,6 @@ fn projetos(list: Option<Vec<Uuid>>, single: Option<Uuid>) -> Option<Vec<Uuid>> 
 
 /// An activity.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(examples::atividade()))]
 pub(super) struct AtividadeResponse {
     /// Name of the activity.
     #[schema(example = "Desenvolvimento")]
@@ -204,7 +202,6 @@ impl From<Atividade> for AtividadeResponse {
 
 /// A page of activities.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(examples::page()))]
 pub struct AtividadeListResponse {
     /// Activities of the page.
     items: Vec<AtividadeListItem>,

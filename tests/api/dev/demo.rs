@@ -11,13 +11,13 @@ use crate::timesheet::frontend::replay;
 const PROJECT: &str = "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001";
 
 /// Holds a development server with its organisation, and the lines that it printed.
-struct Demo {
+pub struct Demo {
     server: Running,
     lines: Vec<String>,
 }
 
 impl Demo {
-    async fn start(home: &Path, data: &Path, more: &[&str]) -> Self {
+    pub async fn start(home: &Path, data: &Path, more: &[&str]) -> Self {
         let mut arguments = vec!["dev", "--port", "0", "--data-dir", data.to_str().unwrap()];
         arguments.extend(more);
         let mut server = Running::start(aponta(home, &arguments));
@@ -34,7 +34,7 @@ impl Demo {
     }
 
     /// Returns the address of the API.
-    fn api(&self) -> &str {
+    pub fn api(&self) -> &str {
         self.line("API      http").split_whitespace().nth(1).unwrap()
     }
 
@@ -81,7 +81,7 @@ impl Demo {
         request.send().await.unwrap().json().await.unwrap()
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         assert_eq!(self.server.signal("INT").await, 0);
     }
 }
