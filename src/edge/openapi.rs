@@ -24,7 +24,7 @@ pub const PROJETOS: &str = "Projetos";
 /// Tag of the exchange with Azure DevOps.
 pub const INTEGRACAO: &str = "Integracao";
 /// Tag of the vault.
-pub const ORGANIZATION_PATS: &str = "Organization PATs";
+pub const ORGANIZATION_PATS: &str = "Organization Pats";
 /// Tag of the audit trail.
 pub const AUDITORIA: &str = "Auditoria";
 /// Tag of the caller.
