@@ -1,4 +1,4 @@
-/** The frontend's way through its pages: who I am, my team's sprint, my week, half an hour, the week again. */
+/** The frontend's way through its pages: the caller, the team's sprint, the week, half an hour, the week again. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
