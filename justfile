@@ -27,6 +27,10 @@ sqlx:
 openapi:
     cargo run --locked --quiet -- openapi > docs/openapi.json
 
+# Writes the types of the TypeScript package after a change of the OpenAPI document.
+client-types:
+    cd clients/typescript && npm ci --no-audit --no-fund && npm run generate
+
 # Runs the gate, as CI does.
 gate:
     .ci/run

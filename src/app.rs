@@ -97,6 +97,15 @@ pub fn openapi_text() -> serde_json::Result<String> {
     openapi::to_text(&openapi())
 }
 
+/// Returns the OpenAPI document as one of version 3.0.3, in the same format.
+///
+/// # Errors
+/// When the document cannot be serialized, which is a defect.
+pub fn openapi_3_0_text() -> serde_json::Result<String> {
+    let document = serde_json::to_value(openapi())?;
+    openapi::to_text(&openapi_downgrade::to_3_0(&document))
+}
+
 /// Builds the whole application: routes, limits, CORS, error bodies. Paths without a route count against the
 /// limit per caller, documents and probes against a separate limit per address. Requires a Tokio runtime, in
 /// which the removal of unused budgets runs.

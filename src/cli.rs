@@ -68,7 +68,11 @@ enum Command {
     )]
     MarkRestored,
     /// Print the OpenAPI document
-    Openapi,
+    Openapi {
+        /// Version of OpenAPI; 3.0 is for tools that do not read 3.1
+        #[arg(long, default_value = "3.1", value_parser = ["3.0", "3.1"])]
+        version: String,
+    },
     /// Exit 0 if the server of this configuration answers, else 1
     Healthcheck {
         /// Ask whether the server is ready for traffic, not only alive
@@ -97,7 +101,7 @@ impl Cli {
             Command::ImportLegacy(args) => import_legacy::run(args, &env),
             Command::AdoptOrganization { nome } => run_adopt(&nome, &env),
             Command::MarkRestored => run_mark_restored(&env),
-            Command::Openapi => print_openapi(),
+            Command::Openapi { version } => print_openapi(&version),
             Command::Healthcheck { ready } => healthcheck::run(&env, ready),
             Command::CheckConfig => check_config(&env),
             #[cfg(feature = "dev")]
@@ -274,8 +278,12 @@ fn run_adopt(nome: &NomeOrganizacao, env: &Env) -> anyhow::Result<()> {
     })
 }
 
-fn print_openapi() -> anyhow::Result<()> {
-    print(app::openapi_text()?.trim_end())
+fn print_openapi(version: &str) -> anyhow::Result<()> {
+    let text = match version {
+        "3.0" => app::openapi_3_0_text(),
+        _ => app::openapi_text(),
+    };
+    print(text?.trim_end())
 }
 
 fn check_config(env: &Env) -> anyhow::Result<()> {

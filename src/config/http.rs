@@ -42,7 +42,7 @@ pub struct HttpConfig {
     pub log_requests_per_second: u32,
     /// Rate limit per caller; `None`: off.
     pub rate_limit: Option<RateLimitConfig>,
-    /// `true` if `/docs`, `/redoc` and `/openapi.json` are served.
+    /// `true` if `/docs`, `/redoc`, `/openapi.json` and `/openapi-3.0.json` are served.
     pub docs_enabled: bool,
 }
 

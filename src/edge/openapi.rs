@@ -24,7 +24,7 @@ pub const PROJETOS: &str = "Projetos";
 /// Tag of the exchange with Azure DevOps.
 pub const INTEGRACAO: &str = "Integracao";
 /// Tag of the vault.
-pub const ORGANIZATION_PATS: &str = "Organization PATs";
+pub const ORGANIZATION_PATS: &str = "Organization Pats";
 /// Tag of the audit trail.
 pub const AUDITORIA: &str = "Auditoria";
 /// Tag of the caller.
@@ -96,7 +96,7 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
 ///
 /// # Errors
 /// When the document cannot be serialized, which is a defect.
-pub fn to_text(document: &utoipa::openapi::OpenApi) -> serde_json::Result<String> {
+pub fn to_text(document: &impl Serialize) -> serde_json::Result<String> {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"");
     document.serialize(&mut serde_json::Serializer::with_formatter(&mut text, formatter))?;

@@ -299,7 +299,10 @@ pub struct ProblemBody<'a> {
     #[schema(example = "nao_encontrado")]
     code: &'static str,
     /// Equal to `detail`.
-    #[schema(example = "Atividade com ID 0190b5a0-0000-7000-8000-000000000000 não encontrada")]
+    #[schema(
+        deprecated,
+        example = "Atividade com ID 0190b5a0-0000-7000-8000-000000000000 não encontrada"
+    )]
     message: &'a str,
     /// Every failure of the input; with status 422 only.
     #[serde(skip_serializing_if = "Option::is_none")]

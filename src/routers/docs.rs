@@ -1,5 +1,5 @@
-//! `/openapi.json`, Swagger UI at `/docs`, ReDoc at `/redoc`: all files are embedded in the binary, none is
-//! loaded from a CDN.
+//! `/openapi.json`, the same as `/openapi-3.0.json`, Swagger UI at `/docs`, ReDoc at `/redoc`: all files are
+//! embedded in the binary, none is loaded from a CDN.
 
 mod stored;
 
@@ -69,7 +69,9 @@ const SWAGGER_FILES: [&str; 13] = [
 /// # Errors
 /// When the document cannot be serialized, or a file cannot be compressed.
 pub fn router(document: &OpenApi) -> io::Result<Router<AppState>> {
-    let json = serde_json::to_vec(document)?;
+    let document = serde_json::to_value(document)?;
+    let of_3_0 = serde_json::to_vec(&openapi_downgrade::to_3_0(&document))?;
+    let json = serde_json::to_vec(&document)?;
     let bundle = include_bytes!("docs/redoc.standalone.js.gz");
     let bundle = Stored::compressed(
         About {
@@ -80,6 +82,10 @@ pub fn router(document: &OpenApi) -> io::Result<Router<AppState>> {
     );
     Ok(Router::new()
         .route("/openapi.json", file(Stored::compress(DOCUMENT, json.into())?))
+        .route(
+            "/openapi-3.0.json",
+            file(Stored::compress(DOCUMENT, of_3_0.into())?),
+        )
         .route("/docs", text(PAGE, include_bytes!("docs/swagger.html"))?)
         .route(
             "/docs/init.js",

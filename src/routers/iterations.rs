@@ -128,17 +128,17 @@ struct IterationResponse {
 /// Dates of an iteration, and whether it is past, current or future, each under two names.
 #[derive(Debug, Serialize, ToSchema)]
 struct AttributesResponse {
-    /// First day, as Azure DevOps has it.
+    /// First day, as Azure DevOps has it; use `start_date`.
     #[serde(rename = "startDate")]
-    #[schema(required = true, example = "2026-01-19T00:00:00Z")]
+    #[schema(deprecated, required = true, example = "2026-01-19T00:00:00Z")]
     start_date_upstream: Option<String>,
-    /// Last day, as Azure DevOps has it.
+    /// Last day, as Azure DevOps has it; use `finish_date`.
     #[serde(rename = "finishDate")]
-    #[schema(required = true, example = "2026-01-30T00:00:00Z")]
+    #[schema(deprecated, required = true, example = "2026-01-30T00:00:00Z")]
     finish_date_upstream: Option<String>,
-    /// `past`, `current` or `future`.
+    /// Equal to `time_frame`.
     #[serde(rename = "timeFrame")]
-    #[schema(required = true, example = "current")]
+    #[schema(deprecated, required = true, example = "current")]
     time_frame_upstream: Option<String>,
     /// First day without a zone, which browsers read as a day of their own.
     #[schema(required = true, example = "2026-01-19T00:00:00")]

@@ -55,6 +55,7 @@ struct ProjetoResponse {
     /// Azure DevOps GUID of the project.
     external_id: Uuid,
     /// Equal to `external_id`.
+    #[schema(deprecated)]
     azure_project_id: Uuid,
     /// Name in Azure DevOps.
     #[schema(example = "Portal do Contribuinte")]
@@ -72,7 +73,7 @@ struct ProjetoResponse {
     #[schema(required = true, example = "wellFormed")]
     estado: Option<String>,
     /// Equal to `estado`.
-    #[schema(required = true, example = "wellFormed")]
+    #[schema(deprecated, required = true, example = "wellFormed")]
     state: Option<String>,
     /// Azure DevOps organisation.
     #[schema(required = true, example = "contoso")]
@@ -85,8 +86,10 @@ struct ProjetoResponse {
     /// Instant of the last change.
     updated_at: Instant,
     /// Equal to `created_at`.
+    #[schema(deprecated, value_type = String, format = DateTime)]
     criado_em: Instant,
     /// Equal to `updated_at`.
+    #[schema(deprecated, value_type = String, format = DateTime)]
     atualizado_em: Instant,
 }
 

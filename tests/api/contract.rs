@@ -229,3 +229,37 @@ fn inputs_have_limits_and_problems_their_status() {
         }
     }
 }
+
+/// Returns the properties of all components, as `Component.field`.
+fn properties(document: &Value) -> Vec<(String, &Value)> {
+    let schemas = document["components"]["schemas"].as_object().unwrap().iter();
+    let mut found = Vec::new();
+    for (name, schema) in schemas {
+        for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+            found.push((format!("{name}.{field}"), property));
+        }
+    }
+    found
+}
+
+#[test]
+fn twin_fields_of_old_clients_are_deprecated() {
+    let document = serde_json::to_value(aponta::app::openapi()).unwrap();
+    let mut deprecated = 0;
+    for (name, property) in properties(&document) {
+        let text = property["description"].as_str().unwrap_or_default();
+        let is_deprecated = property["deprecated"] == true;
+        assert!(is_deprecated || !text.starts_with("Equal to "), "{name}");
+        deprecated += usize::from(is_deprecated);
+    }
+    assert_eq!(deprecated, 17);
+}
+
+#[test]
+fn integers_have_formats() {
+    let document = serde_json::to_value(aponta::app::openapi()).unwrap();
+    for (name, property) in properties(&document) {
+        let is_integer = property["type"].to_string().contains("integer");
+        assert!(!is_integer || property["format"].is_string(), "{name}");
+    }
+}

@@ -1,15 +1,18 @@
 //! The documentation pages: complete, and from this binary alone.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use axum::http::{Method, StatusCode};
 use flate2::read::GzDecoder;
+use serde_json::Value;
 
 use crate::support::{AUTH_ON, Reply, Request, TestApp};
 
 /// Files of which the plain form is kept, too.
-const WRITTEN_HERE: [&str; 5] = [
+const WRITTEN_HERE: [&str; 6] = [
     "/openapi.json",
+    "/openapi-3.0.json",
     "/docs",
     "/docs/init.js",
     "/redoc",
@@ -98,6 +101,7 @@ async fn disabled_docs_answer_as_an_unknown_address() {
         "/redoc",
         "/redoc/redoc.standalone.js",
         "/openapi.json",
+        "/openapi-3.0.json",
     ] {
         let hidden = app.get(path).await.problem(404);
         let unknown = app.get("/nada").await.problem(404);
@@ -118,6 +122,73 @@ async fn document_is_that_of_the_command_line() {
     let printed = serde_json::to_value(aponta::app::openapi()).unwrap();
     assert_eq!(served, printed);
     assert_eq!(served["openapi"], "3.1.0");
+}
+
+/// Returns the operations of a document, by path, method and id.
+fn operations(document: &Value) -> BTreeSet<String> {
+    let paths = document["paths"].as_object().unwrap();
+    let of_path = |(path, item): (&String, &Value)| {
+        let methods = item.as_object().unwrap().iter();
+        let named =
+            methods.map(|(method, operation)| format!("{method} {path} {}", operation["operationId"]));
+        named.collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+/// Collects each member of the document that 3.0 does not know, outside of examples.
+fn faults_of_3_0(place: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            let is_reference = members.get("$ref").is_some_and(Value::is_string);
+            if is_reference && members.len() > 1 {
+                found.push(format!("{place}: siblings of $ref"));
+            }
+            for (name, member) in members.iter().filter(|(name, _)| !name.starts_with("example")) {
+                let place = format!("{place}/{name}");
+                let is_foreign = match name.as_str() {
+                    "type" => member.is_array() || member == "null",
+                    "exclusiveMinimum" | "exclusiveMaximum" => member.is_number(),
+                    "const" | "contentMediaType" | "propertyNames" | "identifier" => true,
+                    _ => false,
+                };
+                if is_foreign && !member.is_object() || name == "propertyNames" {
+                    found.push(place.clone());
+                }
+                faults_of_3_0(&place, member, found);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                faults_of_3_0(place, item, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn document_of_3_0_has_the_operations_and_nothing_of_3_1() {
+    let app = TestApp::new().await;
+    let document = app.get("/openapi-3.0.json").await.expect(200);
+    let printed: Value = serde_json::from_str(&aponta::app::openapi_3_0_text().unwrap()).unwrap();
+    assert_eq!(document, printed);
+    assert_eq!(document["openapi"], "3.0.3");
+    let of_3_1 = serde_json::to_value(aponta::app::openapi()).unwrap();
+    assert_eq!(operations(&document), operations(&of_3_1));
+    let mut found = Vec::new();
+    faults_of_3_0("", &of_3_1, &mut found);
+    assert!(found.len() > 50, "the check finds what 3.1 has: {found:?}");
+    found.clear();
+    faults_of_3_0("", &document, &mut found);
+    assert_eq!(found, [""; 0]);
+    let sincronizacao =
+        &document["components"]["schemas"]["ApontamentoResponse"]["properties"]["sincronizacao"];
+    assert_eq!(sincronizacao["nullable"], true);
+    assert_eq!(
+        sincronizacao["allOf"][0]["$ref"],
+        "#/components/schemas/SituacaoResponse"
+    );
 }
 
 #[tokio::test]

@@ -162,6 +162,7 @@ pub fn missing(field: &'static str) -> ValidationError {
 }
 
 /// Declares a request struct. Each field has a [`Presence`] with a [`FieldType`], and optionally an example.
+/// A field with `#[deprecated = "name"]` is deprecated in the OpenAPI document in favour of the field `name`.
 ///
 /// ```
 /// use aponta_fields::{Name, Nullable, Required, Text, fields, read};
@@ -188,6 +189,7 @@ macro_rules! fields {
         $vis:vis struct $name:ident {
             $(
                 $(#[doc = $field_doc:literal])*
+                $(#[deprecated = $replacement:literal])?
                 $field_vis:vis $field:ident: $presence:ty $(= $field_example:expr)?
             ),+ $(,)?
         }
@@ -220,6 +222,7 @@ macro_rules! fields {
                         stringify!($field), &[$($field_doc),*],
                         $crate::fields!(@example $($field_example)?),
                     )
+                    $(.replaced_by($replacement))?
                 ),+]
             }
         }

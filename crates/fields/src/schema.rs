@@ -3,7 +3,7 @@
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::{RefOr, Required};
+use utoipa::openapi::{Deprecated, RefOr, Required};
 
 use super::Presence;
 
@@ -14,6 +14,7 @@ pub struct Described {
     required: bool,
     schema: Schema,
     example: Option<Value>,
+    deprecated: bool,
 }
 
 impl Described {
@@ -26,7 +27,16 @@ impl Described {
             required: P::REQUIRED,
             schema: P::schema(),
             example,
+            deprecated: false,
         }
+    }
+
+    /// Marks the field as deprecated in favour of another one, which the description names.
+    #[must_use]
+    pub fn replaced_by(mut self, name: &str) -> Self {
+        self.description = format!("{} Use `{name}`.", self.description);
+        self.deprecated = true;
+        self
     }
 }
 
@@ -38,10 +48,11 @@ pub fn object(doc: &[&str], fields: Vec<Described>, example: Option<Value>) -> R
         if field.required {
             object = object.required(field.name);
         }
-        object = object.property(
-            field.name,
-            described(field.schema, field.description, field.example),
-        );
+        let mut schema = described(field.schema, field.description, field.example);
+        if field.deprecated {
+            deprecate(&mut schema);
+        }
+        object = object.property(field.name, schema);
     }
     RefOr::T(described(object.into(), text(doc), example))
 }
@@ -61,6 +72,7 @@ pub fn parameters(fields: Vec<Described>) -> Vec<Parameter> {
             })
             .schema(Some(without_null(field.schema)))
             .example(field.example)
+            .deprecated(field.deprecated.then_some(Deprecated::True))
             .build()
     };
     fields.into_iter().map(parameter).collect()
@@ -87,6 +99,14 @@ fn described(mut schema: Schema, text: String, value: Option<Value>) -> Schema {
         _ => {}
     }
     schema
+}
+
+fn deprecate(schema: &mut Schema) {
+    match schema {
+        Schema::Object(object) => object.deprecated = Some(Deprecated::True),
+        Schema::Array(array) => array.deprecated = Some(Deprecated::True),
+        _ => {}
+    }
 }
 
 pub(super) fn with_default(mut schema: Schema, value: Value) -> Schema {

@@ -82,3 +82,25 @@ fn old_clients_spellings_are_understood() {
     assert_eq!(sample.n, Some(7));
     assert_eq!(sample.ids, Some(vec![id; 4]));
 }
+
+fields! {
+    /// A field and the one that took its place.
+    struct Renamed {
+        /// The values.
+        values: Nullable<List<Uuid, 300>>,
+        /// The only value.
+        #[deprecated = "values"]
+        value: Nullable<Uuid>,
+    }
+}
+
+#[test]
+fn deprecated_field_names_its_replacement() {
+    let body: Renamed = read("body", &json!({"value": Uuid::nil()})).unwrap();
+    assert_eq!((body.value, body.values), (Some(Uuid::nil()), None));
+    let schema = serde_json::to_value(<Renamed as utoipa::PartialSchema>::schema()).unwrap();
+    let property = &schema["properties"]["value"];
+    assert_eq!(property["deprecated"], true);
+    assert_eq!(property["description"], "The only value. Use `values`.");
+    assert_eq!(schema["properties"]["values"]["deprecated"], Value::Null);
+}

@@ -6,17 +6,20 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, SchemaType};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{OpenApi, RefOr, Required, Schema, Server, Type};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Required, Schema, Server, Type};
 
-use super::INTEGRACAO;
 use super::shared::operations_mut;
+use super::{INTEGRACAO, ORGANIZATION_PATS};
 use crate::edge::partial::describe_header;
 use crate::error::Code;
 
-/// Tags whose display name is no ASCII, so that generators cannot make a name of it.
-const DISPLAY_NAMES: &[(&str, &str)] = &[(INTEGRACAO, "Integração")];
+/// Tags whose display name gives generators no good name of a module.
+const DISPLAY_NAMES: &[(&str, &str)] = &[
+    (INTEGRACAO, "Integração"),
+    (ORGANIZATION_PATS, "Organization PATs"),
+];
 
 /// Headers of every response to an authenticated request.
 const HEADERS: &[(&str, &str)] = &[
@@ -87,6 +90,31 @@ pub(super) fn adapt(document: &mut OpenApi) {
     answers(document);
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     restrict(document, "Problem", "code", &codes);
+    integer_formats(document);
+}
+
+/// Gives integers without a format, which come of `usize`, the widest one.
+fn integer_formats(document: &mut OpenApi) {
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    for component in schemas.values_mut() {
+        let RefOr::T(Schema::Object(object)) = component else {
+            continue;
+        };
+        for property in object.properties.values_mut() {
+            let RefOr::T(Schema::Object(schema)) = property else {
+                continue;
+            };
+            let is_integer = match &schema.schema_type {
+                SchemaType::Type(one) => *one == Type::Integer,
+                SchemaType::Array(types) => types.contains(&Type::Integer),
+                SchemaType::AnyValue => false,
+            };
+            if is_integer {
+                let widest = SchemaFormat::KnownFormat(KnownFormat::Int64);
+                schema.format.get_or_insert(widest);
+            }
+        }
+    }
 }
 
 /// Adds recorded answers of the service as examples of the components that have none.
@@ -159,24 +187,49 @@ fn display_names(document: &mut OpenApi) {
     }
 }
 
-/// Lists the values of a field. A nullable field has `null` among them.
+/// Lists the values of a field. The values of a nullable field are a component, because generators make one
+/// type of each place where `null` stands in an enum.
 fn restrict(document: &mut OpenApi, component: &str, field: &str, values: &[&str]) {
     let schemas = &mut document.components.get_or_insert_default().schemas;
     let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(component) else {
         return;
     };
-    let Some(RefOr::T(Schema::Object(schema))) = object.properties.get_mut(field) else {
+    let Some(property) = object.properties.get_mut(field) else {
         return;
     };
-    let mut all: Vec<Value> = values.iter().map(|value| json!(value)).collect();
-    if matches!(&schema.schema_type, SchemaType::Array(types) if types.contains(&Type::Null)) {
-        all.push(Value::Null);
+    let RefOr::T(Schema::Object(schema)) = property else {
+        return;
+    };
+    schema.enum_values = Some(values.iter().map(|value| json!(value)).collect());
+    if schema.schema_type == SchemaType::Array(vec![Type::String, Type::Null]) {
+        let name = enum_name(field);
+        let mut named = std::mem::take(schema);
+        named.schema_type = SchemaType::Type(Type::String);
+        let mut reference = Ref::from_schema_name(&name);
+        reference.description = named.description.take().unwrap_or_default();
+        let choice = OneOfBuilder::new().item(reference);
+        let choice = choice.item(ObjectBuilder::new().schema_type(Type::Null));
+        *property = choice.into();
+        schemas.insert(name, named.into());
     }
-    schema.enum_values = Some(all);
+}
+
+/// Returns the name of the component with the values of a field: `StatusValidacao` of `status_validacao`.
+fn enum_name(field: &str) -> String {
+    let capitalized = |word: &str| {
+        word.chars()
+            .take(1)
+            .flat_map(char::to_uppercase)
+            .chain(word.chars().skip(1))
+            .collect::<String>()
+    };
+    field.split('_').map(capitalized).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::models::outbox::Estado;
     use crate::models::papel::Papel;
@@ -186,7 +239,13 @@ mod tests {
         let document = serde_json::to_value(crate::app::openapi()).unwrap();
         let schemas = &document["components"]["schemas"];
         for (component, field, values) in ENUMS {
-            let found = schemas[component]["properties"][field]["enum"].as_array();
+            let property = &schemas[component]["properties"][field];
+            let found = if property["oneOf"].is_array() {
+                &schemas[enum_name(field)]["enum"]
+            } else {
+                &property["enum"]
+            };
+            let found = found.as_array();
             let found: Vec<&str> = found
                 .unwrap_or_else(|| panic!("{component}.{field}"))
                 .iter()

@@ -70,6 +70,7 @@ fields! {
         /// Projects that may use the activity, each by its `id` or its Azure DevOps GUID.
         ids_projetos: Nullable<List<Uuid, MOST_ELEMENTS>>,
         /// The only project that may use the activity, for clients that send no lists.
+        #[deprecated = "ids_projetos"]
         id_projeto: Nullable<Uuid>,
     }
     check = names_a_project;
@@ -112,6 +113,7 @@ fields! {
         /// New set of projects, each by its `id` or its Azure DevOps GUID. Null changes nothing.
         ids_projetos: Nullable<List<Uuid, MOST_ELEMENTS>>,
         /// The only project of the new set. Null changes nothing.
+        #[deprecated = "ids_projetos"]
         id_projeto: Nullable<Uuid>,
     }
     example = json!({"nome": "Desenvolvimento de software", "ativo": true});
@@ -155,11 +157,11 @@ pub(super) struct AtividadeResponse {
     criado_em: Instant,
     /// Instant of the last change of the activity or of its set of projects.
     atualizado_em: Instant,
-    /// Id of the first project.
-    #[schema(required = true)]
+    /// Id of the first of `projetos`.
+    #[schema(deprecated, required = true)]
     id_projeto: Option<Uuid>,
-    /// Name of the first project.
-    #[schema(required = true, example = "Portal do Contribuinte")]
+    /// Name of the first of `projetos`.
+    #[schema(deprecated, required = true, example = "Portal do Contribuinte")]
     nome_projeto: Option<String>,
 }
 

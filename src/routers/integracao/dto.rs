@@ -40,16 +40,16 @@ pub(super) struct SincronizacaoResponse {
     #[schema(example = "Sincronização concluída: 250 projetos (3 novos, 247 atualizados)")]
     message: String,
     /// Equal to `synced`.
-    #[schema(example = 250)]
+    #[schema(deprecated, example = 250)]
     projetos_sincronizados: usize,
     /// Equal to `synced`.
-    #[schema(example = 250)]
+    #[schema(deprecated, example = 250)]
     projects_synced: usize,
     /// Equal to `created`.
-    #[schema(example = 3)]
+    #[schema(deprecated, example = 3)]
     projects_created: usize,
     /// Equal to `updated`.
-    #[schema(example = 247)]
+    #[schema(deprecated, example = 247)]
     projects_updated: usize,
     /// Instant at which Azure DevOps was asked.
     timestamp: Instant,

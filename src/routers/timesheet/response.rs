@@ -37,7 +37,7 @@ pub struct FolhaResponse {
     #[schema(example = 120.0)]
     total_esforco: f64,
     /// Equal to `total_geral_horas`.
-    #[schema(example = 31.5)]
+    #[schema(deprecated, example = 31.5)]
     total_historico: f64,
     /// Warnings about data that the timesheet lacks.
     avisos: Vec<AvisoResponse>,

@@ -28,6 +28,7 @@ const RULES: &[(&str, &str)] = &[
         "import-legacy",
         "aponta-domain aws-lc-rs base64 chrono secrecy sqlx thiserror tokio tracing uuid",
     ),
+    ("openapi-downgrade", "serde_json"),
     (
         "runtime",
         "aponta-telemetry futures-util socket2 tokio tokio-util tracing",
