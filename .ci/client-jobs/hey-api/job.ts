@@ -39,13 +39,14 @@ function halfAnHour(date: string): ApontamentoCreate {
 /** Returns the ids of all entries of the caller, in pages of two. */
 async function pages(): Promise<string[]> {
   const ids: string[] = [];
-  for (;;) {
-    const { data } = await listApontamentos({ query: { skip: ids.length, limit: 2 }, throwOnError: true });
+  let cursor: string | null = null;
+  do {
+    const query: { limit: number; cursor?: string } = cursor === null ? { limit: 2 } : { limit: 2, cursor };
+    const { data } = await listApontamentos({ query, throwOnError: true });
     ids.push(...data.items.map((entry) => entry.id));
-    if (data.items.length === 0 || ids.length >= data.total) {
-      return ids;
-    }
-  }
+    cursor = data.next_cursor;
+  } while (cursor !== null);
+  return ids;
 }
 
 const before = await pages();

@@ -22,7 +22,7 @@ from aponta_client.models import (
     Problem,
     ProblemCode,
 )
-from aponta_client.types import Response
+from aponta_client.types import UNSET, Response, Unset
 
 ATIVIDADE = uuid.UUID("01932b5c-7c00-7000-8000-000000000001")
 
@@ -45,12 +45,14 @@ def new_key() -> str:
 def pages(client: AuthenticatedClient) -> list[uuid.UUID]:
     """The ids of all entries of the caller, in pages of two."""
     ids: list[uuid.UUID] = []
+    cursor: str | Unset = UNSET
     while True:
-        page = list_apontamentos.sync(client=client, skip=len(ids), limit=2)
+        page = list_apontamentos.sync(client=client, cursor=cursor, limit=2)
         assert isinstance(page, ApontamentoListResponse), page
         ids.extend(entry.id for entry in page.items)
-        if not page.items or len(ids) >= page.total:
+        if page.next_cursor is None:
             return ids
+        cursor = page.next_cursor
 
 
 def job(client: AuthenticatedClient) -> None:

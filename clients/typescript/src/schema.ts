@@ -53,8 +53,9 @@ export interface paths {
         };
         /**
          * List time entries
-         * @description Returns the caller's own entries, or for administrators those of `usuario_id`, ordered by day and then by
-         *     creation. `total` and the totals of hours count all matching entries, not only those of the page.
+         * @description Returns the caller's own entries, or for administrators those of `usuario_id` or with `todos` those of all
+         *     people, ordered by day and then by creation. `total` and the totals of hours count the matching entries of
+         *     all pages.
          */
         get: operations["list_apontamentos"];
         put?: never;
@@ -184,7 +185,8 @@ export interface paths {
         /**
          * Create an activity
          * @description Links the activity to the projects of `ids_projetos`, or to that of `id_projeto`. A project is named by
-         *     its `id` or its Azure DevOps GUID.
+         *     its `id` or its Azure DevOps GUID. With `Idempotency-Key` the request can be sent again without making a
+         *     second activity.
          */
         post: operations["create_atividade"];
         delete?: never;
@@ -434,7 +436,7 @@ export interface paths {
         /**
          * Store a PAT
          * @description Encrypts and stores the PAT of an organisation. Each organisation has one PAT. With `validate_first` the
-         *     PAT is stored only if Azure DevOps accepts it.
+         *     PAT is stored only if Azure DevOps accepts it. With `Idempotency-Key` the request can be sent again.
          */
         post: operations["create_organization_pat"];
         delete?: never;
@@ -788,7 +790,18 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description State of the write-back to Azure DevOps. */
+        /**
+         * @description State of the write-back to Azure DevOps.
+         * @example {
+         *       "a_conferir": 0,
+         *       "falhas": 0,
+         *       "falhas_detalhes": [],
+         *       "idade_segundos": null,
+         *       "mais_antigo": null,
+         *       "organizacoes": [],
+         *       "pendentes": 0
+         *     }
+         */
         AndamentoResponse: {
             /**
              * Format: int64
@@ -821,7 +834,15 @@ export interface components {
              */
             pendentes: number;
         };
-        /** @description Name, version and documentation of the API. */
+        /**
+         * @description Name, version and documentation of the API.
+         * @example {
+         *       "docs": "/docs",
+         *       "name": "API Aponta",
+         *       "redoc": "/redoc",
+         *       "version": "0.2.0"
+         *     }
+         */
         ApiInfoResponse: {
             /**
              * @description Path of Swagger UI; `null` where the service has it switched off.
@@ -908,40 +929,47 @@ export interface components {
          *       "items": [
          *         {
          *           "atividade": {
-         *             "id": "01932b5c-7c00-7000-8000-000000000001",
-         *             "nome": "Codificação"
+         *             "id": "01932b5c-7c00-7000-8000-000000000005",
+         *             "nome": "Reunião"
          *           },
-         *           "atualizado_em": "2026-01-12T16:00:00.123456Z",
-         *           "comentario": "Revisão do cadastro",
-         *           "criado_em": "2026-01-12T16:00:00.123456Z",
-         *           "data_apontamento": "2026-01-12",
-         *           "duracao": "02:30",
-         *           "duracao_horas": 2.5,
-         *           "id": "01932b5c-7c00-7000-8000-0000000000a1",
-         *           "id_atividade": "01932b5c-7c00-7000-8000-000000000001",
+         *           "atualizado_em": "2026-12-01T03:52:59.607157Z",
+         *           "comentario": null,
+         *           "criado_em": "2026-12-01T03:52:59.607157Z",
+         *           "data_apontamento": "2026-12-01",
+         *           "duracao": "00:30",
+         *           "duracao_horas": 0.5,
+         *           "duracao_minutos": 30,
+         *           "id": "01932b5c-7c00-7000-8000-0000000000a3",
+         *           "id_atividade": "01932b5c-7c00-7000-8000-000000000005",
          *           "organization_name": "contoso",
          *           "project_id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
          *           "projeto_atual": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
+         *           "projeto_nome": "Portal do Contribuinte",
          *           "registrado_por_id": null,
          *           "registrado_por_nome": null,
          *           "sincronizacao": {
          *             "estado": "sincronizado",
          *             "motivo": null
          *           },
-         *           "usuario_email": "ana@contoso.com",
-         *           "usuario_id": "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
-         *           "usuario_nome": "Ana Exemplo",
-         *           "work_item_id": 4711
+         *           "usuario_email": "dev@localhost",
+         *           "usuario_id": "dev-user-001",
+         *           "usuario_nome": "Dev User",
+         *           "work_item_id": 4719,
+         *           "work_item_titulo": null
          *         }
          *       ],
-         *       "total": 1,
-         *       "total_formatado": "02:30",
-         *       "total_horas": 2.5
+         *       "next_cursor": null,
+         *       "total": 9,
+         *       "total_formatado": "20:45",
+         *       "total_horas": 20.75,
+         *       "total_minutos": 1245
          *     }
          */
         ApontamentoListResponse: {
             /** @description Entries of the page. */
             items: components["schemas"]["ApontamentoResponse"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor: string | null;
             /**
              * Format: int64
              * @description Number of matching entries on all pages.
@@ -959,6 +987,12 @@ export interface components {
              * @example 2.5
              */
             total_horas: number;
+            /**
+             * Format: int64
+             * @description The same sum in minutes.
+             * @example 150
+             */
+            total_minutos: number;
         };
         /**
          * @description A time entry.
@@ -967,27 +1001,30 @@ export interface components {
          *         "id": "01932b5c-7c00-7000-8000-000000000001",
          *         "nome": "Codificação"
          *       },
-         *       "atualizado_em": "2026-01-12T16:00:00.123456Z",
-         *       "comentario": "Revisão do cadastro",
-         *       "criado_em": "2026-01-12T16:00:00.123456Z",
-         *       "data_apontamento": "2026-01-12",
-         *       "duracao": "02:30",
-         *       "duracao_horas": 2.5,
+         *       "atualizado_em": "2026-12-01T03:52:59.602401Z",
+         *       "comentario": "Máscara do CEP",
+         *       "criado_em": "2026-12-01T03:52:59.602401Z",
+         *       "data_apontamento": "2026-12-01",
+         *       "duracao": "01:30",
+         *       "duracao_horas": 1.5,
+         *       "duracao_minutos": 90,
          *       "id": "01932b5c-7c00-7000-8000-0000000000a1",
          *       "id_atividade": "01932b5c-7c00-7000-8000-000000000001",
          *       "organization_name": "contoso",
          *       "project_id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
          *       "projeto_atual": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
+         *       "projeto_nome": "Portal do Contribuinte",
          *       "registrado_por_id": null,
          *       "registrado_por_nome": null,
          *       "sincronizacao": {
          *         "estado": "sincronizado",
          *         "motivo": null
          *       },
-         *       "usuario_email": "ana@contoso.com",
-         *       "usuario_id": "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
-         *       "usuario_nome": "Ana Exemplo",
-         *       "work_item_id": 4711
+         *       "usuario_email": "dev@localhost",
+         *       "usuario_id": "dev-user-001",
+         *       "usuario_nome": "Dev User",
+         *       "work_item_id": 4711,
+         *       "work_item_titulo": null
          *     }
          */
         ApontamentoResponse: {
@@ -1019,6 +1056,12 @@ export interface components {
              */
             duracao_horas: number;
             /**
+             * Format: int32
+             * @description Duration in minutes, which is exact.
+             * @example 150
+             */
+            duracao_minutos: number;
+            /**
              * Format: uuid
              * @description Id of the entry.
              */
@@ -1044,6 +1087,11 @@ export interface components {
              *     work item was moved.
              */
             projeto_atual: string;
+            /**
+             * @description Name of the project `project_id` when the hours were logged.
+             * @example Portal do Contribuinte
+             */
+            projeto_nome: string | null;
             /** @description Id of the administrator who logged the hours for that person; null when the person did. */
             registrado_por_id: string | null;
             /** @description Name of that administrator. */
@@ -1067,6 +1115,11 @@ export interface components {
              * @example 4711
              */
             work_item_id: number;
+            /**
+             * @description Title of the work item when the hours were logged; null if it was not known then.
+             * @example Validar cadastro
+             */
+            work_item_titulo: string | null;
         };
         /**
          * @description Changes to a time entry. An absent key changes nothing; unknown keys are ignored.
@@ -1140,13 +1193,13 @@ export interface components {
          *       "items": [
          *         {
          *           "ativo": true,
-         *           "atualizado_em": "2026-01-12T16:00:00.123456Z",
-         *           "criado_em": "2026-01-12T16:00:00.123456Z",
-         *           "criado_por": "ana@contoso.com",
-         *           "descricao": "Codificação e revisão",
-         *           "id": "01932b5c-7c00-7000-8000-000000000001",
+         *           "atualizado_em": "2026-12-01T03:52:59.578568Z",
+         *           "criado_em": "2026-12-01T03:52:59.578568Z",
+         *           "criado_por": "seed",
+         *           "descricao": "Levantamento e refinamento com a área de negócio",
+         *           "id": "01932b5c-7c00-7000-8000-000000000002",
          *           "id_projeto": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
-         *           "nome": "Desenvolvimento",
+         *           "nome": "Análise de requisitos",
          *           "nome_projeto": "Portal do Contribuinte",
          *           "order": 1,
          *           "projetos": [
@@ -1157,12 +1210,15 @@ export interface components {
          *           ]
          *         }
          *       ],
-         *       "total": 1
+         *       "next_cursor": null,
+         *       "total": 8
          *     }
          */
         AtividadeListResponse: {
             /** @description Activities of the page. */
             items: components["schemas"]["AtividadeListItem"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor: string | null;
             /**
              * Format: int64
              * @description Number of matching activities on all pages.
@@ -1187,13 +1243,13 @@ export interface components {
          * @description An activity.
          * @example {
          *       "ativo": true,
-         *       "atualizado_em": "2026-01-12T16:00:00.123456Z",
-         *       "criado_em": "2026-01-12T16:00:00.123456Z",
-         *       "criado_por": "ana@contoso.com",
-         *       "descricao": "Codificação e revisão",
+         *       "atualizado_em": "2026-12-01T03:52:59.578568Z",
+         *       "criado_em": "2026-12-01T03:52:59.578568Z",
+         *       "criado_por": "seed",
+         *       "descricao": "Implementação de histórias e correções",
          *       "id": "01932b5c-7c00-7000-8000-000000000001",
          *       "id_projeto": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
-         *       "nome": "Desenvolvimento",
+         *       "nome": "Codificação",
          *       "nome_projeto": "Portal do Contribuinte",
          *       "projetos": [
          *         {
@@ -1304,7 +1360,31 @@ export interface components {
              */
             time_frame: string | null;
         };
-        /** @description A page of the audit trail. */
+        /**
+         * @description A page of the audit trail.
+         * @example {
+         *       "items": [
+         *         {
+         *           "acao": "sincronizar",
+         *           "antes": null,
+         *           "depois": {
+         *             "criados": 0,
+         *             "listados": 0,
+         *             "removidos": 0
+         *           },
+         *           "em": "2026-12-01T03:53:00.889509Z",
+         *           "id": 2,
+         *           "objeto_id": null,
+         *           "objeto_tipo": "projetos",
+         *           "organizacao": "fabrikam",
+         *           "request_id": "01a22fbc-04b4-72b6-ae72-bb6d53b24c9d",
+         *           "usuario_id": "dev-user-001",
+         *           "usuario_nome": "Dev User"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
         AuditoriaListResponse: {
             /** @description Entries of the page. */
             items: components["schemas"]["RegistroResponse"][];
@@ -1328,7 +1408,14 @@ export interface components {
              */
             detail: string;
         };
-        /** @description Hours of a work item as they stand in Azure DevOps now. A field that is empty there is null. */
+        /**
+         * @description Hours of a work item as they stand in Azure DevOps now. A field that is empty there is null.
+         * @example {
+         *       "completedWork": 12,
+         *       "originalEstimate": 18,
+         *       "remainingWork": 6
+         *     }
+         */
         AzureInfoResponse: {
             /**
              * Format: double
@@ -1349,7 +1436,19 @@ export interface components {
              */
             remainingWork: number | null;
         };
-        /** @description A project as Azure DevOps describes it. Other keys are passed on unchanged. */
+        /**
+         * @description A project as Azure DevOps describes it. Other keys are passed on unchanged.
+         * @example {
+         *       "description": "Serviços digitais ao cidadão e às empresas",
+         *       "id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
+         *       "lastUpdateTime": "0001-01-01T00:00:00",
+         *       "name": "Portal do Contribuinte",
+         *       "revision": 42,
+         *       "state": "wellFormed",
+         *       "url": "https://dev.azure.com/contoso/_apis/projects/6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
+         *       "visibility": "private"
+         *     }
+         */
         AzureProjectResponse: {
             /**
              * @description Description of the project; absent when empty.
@@ -1403,7 +1502,12 @@ export interface components {
              */
             type: string;
         };
-        /** @description Work items by id. */
+        /**
+         * @description Work items by id.
+         * @example {
+         *       "work_items": []
+         *     }
+         */
         CurrentStateResponse: {
             /** @description Work items that exist in the project. */
             work_items: {
@@ -1546,7 +1650,63 @@ export interface components {
              */
             type: string;
         };
-        /** @description The timesheet of a week. */
+        /**
+         * @description The timesheet of a week.
+         * @example {
+         *       "avisos": [],
+         *       "semana_fim": "2026-12-06",
+         *       "semana_inicio": "2026-11-30",
+         *       "semana_label": "30/11 - 06/12",
+         *       "totais_por_dia": [
+         *         {
+         *           "data": "2026-11-30",
+         *           "dia_numero": 30,
+         *           "dia_semana": "seg",
+         *           "eh_hoje": false,
+         *           "total_formatado": "05:15",
+         *           "total_horas": 5.25
+         *         }
+         *       ],
+         *       "total_esforco": 146,
+         *       "total_geral_formatado": "07:15",
+         *       "total_geral_horas": 7.25,
+         *       "total_historico": 7.25,
+         *       "total_work_items": 23,
+         *       "work_items": [
+         *         {
+         *           "assigned_to": null,
+         *           "children": [],
+         *           "completed_work": 54,
+         *           "dias": [
+         *             {
+         *               "apontamentos": [],
+         *               "data": "2026-11-30",
+         *               "dia_numero": 30,
+         *               "dia_semana": "seg",
+         *               "eh_fim_semana": false,
+         *               "eh_hoje": false,
+         *               "total_formatado": "05:15",
+         *               "total_horas": 5.25
+         *             }
+         *           ],
+         *           "icon_url": "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSIx",
+         *           "id": 4701,
+         *           "nivel": 0,
+         *           "original_estimate": 130.5,
+         *           "parent_id": null,
+         *           "pode_editar": false,
+         *           "pode_excluir": true,
+         *           "remaining_work": 76.5,
+         *           "state": "Active",
+         *           "state_category": "InProgress",
+         *           "title": "Atendimento digital ao contribuinte",
+         *           "total_semana_formatado": "07:15",
+         *           "total_semana_horas": 7.25,
+         *           "type": "Epic"
+         *         }
+         *       ]
+         *     }
+         */
         FolhaResponse: {
             /** @description Warnings about data that the timesheet lacks. */
             avisos: components["schemas"]["AvisoResponse"][];
@@ -1600,7 +1760,14 @@ export interface components {
             /** @description Trees of work items, ordered by level and id. */
             work_items: components["schemas"]["NoResponse"][];
         };
-        /** @description State of the process. */
+        /**
+         * @description State of the process.
+         * @example {
+         *       "environment": "development",
+         *       "status": "healthy",
+         *       "version": "0.2.0"
+         *     }
+         */
         HealthResponse: {
             /**
              * @description `development`, `test`, `staging` or `production`.
@@ -1625,7 +1792,29 @@ export interface components {
          * @example 2026-01-12T16:00:00.123456Z
          */
         Instant: string;
-        /** @description Iterations of a team. */
+        /**
+         * @description Iterations of a team.
+         * @example {
+         *       "count": 4,
+         *       "current_iteration_id": "a4a4a4a4-9999-4c3c-8d4d-707070707070",
+         *       "iterations": [
+         *         {
+         *           "attributes": {
+         *             "finishDate": "2026-11-06T00:00:00Z",
+         *             "finish_date": "2026-11-06T00:00:00",
+         *             "startDate": "2026-10-26T00:00:00Z",
+         *             "start_date": "2026-10-26T00:00:00",
+         *             "timeFrame": "past",
+         *             "time_frame": "past"
+         *           },
+         *           "id": "a4a4a4a4-9999-4c3c-8d4d-70707070706e",
+         *           "name": "Sprint 22",
+         *           "path": "Portal do Contribuinte\\Sprint 22",
+         *           "url": "u"
+         *         }
+         *       ]
+         *     }
+         */
         IterationListResponse: {
             /**
              * Format: int64
@@ -1663,7 +1852,17 @@ export interface components {
             /** @description REST address in Azure DevOps. */
             url: string | null;
         };
-        /** @description Work items of an iteration. */
+        /**
+         * @description Work items of an iteration.
+         * @example {
+         *       "count": 15,
+         *       "iteration_id": "a4a4a4a4-9999-4c3c-8d4d-707070707070",
+         *       "iteration_name": "Sprint 24",
+         *       "work_item_ids": [
+         *         4711
+         *       ]
+         *     }
+         */
         IterationWorkItemsResponse: {
             /**
              * Format: int64
@@ -1710,6 +1909,12 @@ export interface components {
              * @example 2.5
              */
             duracao_horas: number;
+            /**
+             * Format: int32
+             * @description Duration in minutes.
+             * @example 150
+             */
+            duracao_minutos: number;
             /**
              * Format: uuid
              * @description Id of the entry.
@@ -1874,7 +2079,27 @@ export interface components {
             /** @description The PAT itself. It is stored encrypted. */
             pat: string;
         };
-        /** @description A page of PATs. */
+        /**
+         * @description A page of PATs.
+         * @example {
+         *       "items": [
+         *         {
+         *           "ativo": true,
+         *           "atualizado_em": "2026-12-01T03:52:59.578568Z",
+         *           "criado_em": "2026-12-01T03:52:59.578568Z",
+         *           "criado_por": "seed",
+         *           "descricao": "Segunda organização",
+         *           "expira_em": null,
+         *           "id": "01932b5c-7c00-7000-8000-000000000003",
+         *           "organization_name": "fabrikam",
+         *           "organization_url": "https://dev.azure.com/fabrikam",
+         *           "pat_masked": "demo*********ikam",
+         *           "status_validacao": "válido"
+         *         }
+         *       ],
+         *       "total": 1
+         *     }
+         */
         OrganizationPatListResponse: {
             /** @description PATs of the page. */
             items: components["schemas"]["OrganizationPatResponse"][];
@@ -1885,7 +2110,22 @@ export interface components {
              */
             total: number;
         };
-        /** @description A stored PAT. */
+        /**
+         * @description A stored PAT.
+         * @example {
+         *       "ativo": true,
+         *       "atualizado_em": "2026-12-01T03:52:59.578568Z",
+         *       "criado_em": "2026-12-01T03:52:59.578568Z",
+         *       "criado_por": "seed",
+         *       "descricao": "Segunda organização",
+         *       "expira_em": null,
+         *       "id": "01932b5c-7c00-7000-8000-000000000003",
+         *       "organization_name": "fabrikam",
+         *       "organization_url": "https://dev.azure.com/fabrikam",
+         *       "pat_masked": "demo*********ikam",
+         *       "status_validacao": "válido"
+         *     }
+         */
         OrganizationPatResponse: {
             /** @description `true` if the service uses the PAT. */
             ativo: boolean;
@@ -1999,7 +2239,7 @@ export interface components {
              * @example nao_encontrado
              * @enum {string}
              */
-            code: "referencia_invalida" | "requisicao_invalida" | "nao_autenticado" | "acesso_negado" | "nao_encontrado" | "rota_nao_encontrada" | "metodo_nao_permitido" | "apontamento_excluido" | "atividade_em_uso" | "requisicao_em_andamento" | "sincronizacao_desligada" | "versao_desatualizada" | "corpo_grande_demais" | "tipo_nao_suportado" | "chave_reutilizada" | "consulta_grande_demais" | "dados_invalidos" | "data_futura" | "estado_desconhecido" | "limite_diario" | "tipo_de_work_item" | "work_item_cancelado" | "work_item_fechado" | "muitas_requisicoes" | "erro_interno" | "azure_devops_resposta_invalida" | "azure_devops_indisponivel" | "azure_devops_nao_configurado" | "azure_devops_nao_suportado" | "banco_indisponivel" | "cofre_nao_configurado" | "organizacao_trocada" | "servico_ocupado" | "azure_devops_tempo_esgotado" | "tempo_esgotado";
+            code: "referencia_invalida" | "requisicao_invalida" | "nao_autenticado" | "acesso_negado" | "nao_encontrado" | "rota_nao_encontrada" | "metodo_nao_permitido" | "apontamento_excluido" | "atividade_em_uso" | "objeto_excluido" | "requisicao_em_andamento" | "sincronizacao_desligada" | "versao_desatualizada" | "corpo_grande_demais" | "tipo_nao_suportado" | "chave_reutilizada" | "consulta_grande_demais" | "dados_invalidos" | "data_futura" | "estado_desconhecido" | "limite_diario" | "tipo_de_work_item" | "work_item_cancelado" | "work_item_fechado" | "muitas_requisicoes" | "erro_interno" | "azure_devops_resposta_invalida" | "azure_devops_indisponivel" | "azure_devops_nao_configurado" | "azure_devops_nao_suportado" | "banco_indisponivel" | "cofre_nao_configurado" | "organizacao_trocada" | "servico_ocupado" | "azure_devops_tempo_esgotado" | "tempo_esgotado";
             /**
              * @description What happened this time, fit to show to a person.
              * @example Atividade com ID 0190b5a0-0000-7000-8000-000000000000 não encontrada
@@ -2035,7 +2275,17 @@ export interface components {
              */
             type: string;
         };
-        /** @description States of a work item type. */
+        /**
+         * @description States of a work item type.
+         * @example {
+         *       "state_map": {
+         *         "Active": "InProgress",
+         *         "Closed": "Completed",
+         *         "New": "Proposed",
+         *         "Removed": "Removed"
+         *       }
+         *     }
+         */
         ProcessStatesResponse: {
             /**
              * @description Category of each state, by the name of the state.
@@ -2061,7 +2311,25 @@ export interface components {
              */
             nome: string;
         };
-        /** @description A project. Several keys have the same value, because different clients read different ones. */
+        /**
+         * @description A project. Several keys have the same value, because different clients read different ones.
+         * @example {
+         *       "atualizado_em": "2026-12-01T03:52:59.578568Z",
+         *       "azure_project_id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a002",
+         *       "created_at": "2026-12-01T03:52:59.578568Z",
+         *       "criado_em": "2026-12-01T03:52:59.578568Z",
+         *       "descricao": "Emissão e autorização de documentos fiscais",
+         *       "estado": "wellFormed",
+         *       "external_id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a002",
+         *       "id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a002",
+         *       "last_sync_at": "2026-12-01T03:52:59.581395Z",
+         *       "nome": "Nota Fiscal Eletrônica",
+         *       "organizacao": "contoso",
+         *       "state": "wellFormed",
+         *       "updated_at": "2026-12-01T03:52:59.578568Z",
+         *       "url": "https://dev.azure.com/contoso/_apis/projects/6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a002"
+         *     }
+         */
         ProjetoResponse: {
             /**
              * Format: date-time
@@ -2157,7 +2425,18 @@ export interface components {
              */
             versao_api?: string;
         };
-        /** @description Readiness of the service, with the state of each dependency. */
+        /**
+         * @description Readiness of the service, with the state of each dependency.
+         * @example {
+         *       "checks": {
+         *         "azure_devops": "ok",
+         *         "database": "ok",
+         *         "migrations": "ok",
+         *         "versao_api": "7.1"
+         *       },
+         *       "status": "ready"
+         *     }
+         */
         ReadyResponse: {
             /** @description State of each dependency. */
             checks: components["schemas"]["ReadyChecks"];
@@ -2168,7 +2447,14 @@ export interface components {
              */
             status: "ready" | "unavailable" | "draining";
         };
-        /** @description Result of a comparison. */
+        /**
+         * @description Result of a comparison.
+         * @example {
+         *       "diferencas": [],
+         *       "proximo": null,
+         *       "verificados": 1
+         *     }
+         */
         ReconciliacaoResponse: {
             /** @description Work items that differed. */
             diferencas: components["schemas"]["DiferencaResponse"][];
@@ -2274,7 +2560,12 @@ export interface components {
              */
             work_item_id?: number | null;
         };
-        /** @description Number of failures that are tried again. */
+        /**
+         * @description Number of failures that are tried again.
+         * @example {
+         *       "repetidos": 0
+         *     }
+         */
         RepetirResponse: {
             /**
              * Format: int64
@@ -2286,26 +2577,27 @@ export interface components {
         /**
          * @description Sums of the hours of a work item.
          * @example {
-         *       "media_horas_por_apontamento": 2.5,
+         *       "media_horas_por_apontamento": 1.8333333333333333,
          *       "por_atividade": [
          *         {
-         *           "id": "01932b5c-7c00-7000-8000-000000000001",
-         *           "nome": "Codificação",
-         *           "total_horas": 2.5
+         *           "id": "01932b5c-7c00-7000-8000-000000000002",
+         *           "nome": "Análise de requisitos",
+         *           "total_horas": 3
          *         }
          *       ],
          *       "por_usuario": [
          *         {
-         *           "id": "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
-         *           "nome": "Ana Exemplo",
-         *           "total_horas": 2.5
+         *           "id": "dev-user-001",
+         *           "nome": "Dev User",
+         *           "total_horas": 5.5
          *         }
          *       ],
-         *       "primeira_data": "2026-01-12",
-         *       "total_apontamentos": 1,
-         *       "total_formatado": "02:30",
-         *       "total_horas": 2.5,
-         *       "ultima_data": "2026-01-12",
+         *       "primeira_data": "2026-11-25",
+         *       "total_apontamentos": 3,
+         *       "total_formatado": "05:30",
+         *       "total_horas": 5.5,
+         *       "total_minutos": 330,
+         *       "ultima_data": "2026-12-01",
          *       "work_item_id": 4711
          *     }
          */
@@ -2342,6 +2634,12 @@ export interface components {
              * @example 2.5
              */
             total_horas: number;
+            /**
+             * Format: int64
+             * @description The same sum in minutes.
+             * @example 150
+             */
+            total_minutos: number;
             /**
              * Format: date
              * @description Day of the last entry; null without entries.
@@ -2380,7 +2678,35 @@ export interface components {
              */
             rev: number;
         };
-        /** @description Revisions of a work item. */
+        /**
+         * @description Revisions of a work item.
+         * @example {
+         *       "revisions": [
+         *         {
+         *           "fields": {
+         *             "System.AssignedTo": {
+         *               "_links": {
+         *                 "avatar": {
+         *                   "href": "u"
+         *                 }
+         *               },
+         *               "descriptor": "aad.3f0a5c1122224b4b8c8c5d5d5d5d5d5d",
+         *               "displayName": "Ana Lima",
+         *               "id": "3f0a5c11-2222-4b4b-8c8c-5d5d5d5d5d5d",
+         *               "imageUrl": "u",
+         *               "uniqueName": "ana@contoso.com",
+         *               "url": "u"
+         *             },
+         *             "System.ChangedDate": "2026-11-24T12:00:00Z",
+         *             "System.State": "Active"
+         *           },
+         *           "rev": 1
+         *         }
+         *       ],
+         *       "truncado": false,
+         *       "work_item_id": 4711
+         *     }
+         */
         RevisionsResponse: {
             /** @description Revisions, the oldest first. */
             revisions: components["schemas"]["RevisionResponse"][];
@@ -2413,7 +2739,28 @@ export interface components {
              */
             usado_para: string;
         };
-        /** @description Result of a search. */
+        /**
+         * @description Result of a search.
+         * @example {
+         *       "count": 1,
+         *       "project": null,
+         *       "query": "#4711",
+         *       "results": [
+         *         {
+         *           "completedWork": 12,
+         *           "iconUrl": "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIGlkPSJpY29u",
+         *           "id": 4711,
+         *           "originalEstimate": 18,
+         *           "project": "Portal do Contribuinte",
+         *           "remainingWork": 6,
+         *           "state": "Active",
+         *           "title": "Tela de alteração de endereço",
+         *           "type": "Task",
+         *           "url": "https://dev.azure.com/contoso/6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001/_apis/wit/workItems/471"
+         *         }
+         *       ]
+         *     }
+         */
         SearchResponse: {
             /**
              * Format: int64
@@ -2494,6 +2841,28 @@ export interface components {
         /**
          * @description Result of a synchronisation. Several keys have the same value, because different clients read different
          *     ones.
+         * @example {
+         *       "created": 0,
+         *       "deleted": 0,
+         *       "message": "Sincronização concluída: 2 projeto(s) (0 novo(s), 2 atualizado(s))",
+         *       "organizations": [
+         *         {
+         *           "count": 2,
+         *           "organization": "contoso",
+         *           "source": "environment",
+         *           "status": "success"
+         *         }
+         *       ],
+         *       "projects_created": 0,
+         *       "projects_synced": 2,
+         *       "projects_updated": 2,
+         *       "projetos_sincronizados": 2,
+         *       "status": "success",
+         *       "synced": 2,
+         *       "timestamp": "2026-12-01T03:53:00.859727Z",
+         *       "total_azure": 2,
+         *       "updated": 2
+         *     }
          */
         SincronizacaoResponse: {
             /**
@@ -2582,7 +2951,16 @@ export interface components {
              */
             motivo: string | null;
         };
-        /** @description Permissions that follow from the state of a work item. */
+        /**
+         * @description Permissions that follow from the state of a work item.
+         * @example {
+         *       "can_delete": true,
+         *       "can_edit": true,
+         *       "state": "Active",
+         *       "state_category": "InProgress",
+         *       "work_item_id": 4711
+         *     }
+         */
         StateCategoryResponse: {
             /** @description `true` if entries can be deleted. */
             can_delete: boolean;
@@ -2611,7 +2989,26 @@ export interface components {
          * @enum {string}
          */
         StatusValidacao: "não verificado" | "válido" | "expira em breve" | "expirado" | "ilegível";
-        /** @description Teams of a project. */
+        /**
+         * @description Teams of a project.
+         * @example {
+         *       "count": 1,
+         *       "default_team_id": "8d8d8d8d-8888-4b2b-9c3c-606060606060",
+         *       "is_admin": true,
+         *       "mine_only": false,
+         *       "teams": [
+         *         {
+         *           "description": "",
+         *           "id": "8d8d8d8d-8888-4b2b-9c3c-606060606060",
+         *           "identity_url": "i",
+         *           "name": "Time Contribuinte",
+         *           "project_id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a001",
+         *           "project_name": "Portal do Contribuinte",
+         *           "url": "u"
+         *         }
+         *       ]
+         *     }
+         */
         TeamListResponse: {
             /**
              * Format: int64
@@ -2692,7 +3089,19 @@ export interface components {
              */
             total_horas: number;
         };
-        /** @description The caller. */
+        /**
+         * @description The caller.
+         * @example {
+         *       "avatarUrl": null,
+         *       "displayName": "Dev User",
+         *       "emailAddress": "dev@localhost",
+         *       "id": "dev-user-001",
+         *       "organizacoes": [
+         *         "contoso"
+         *       ],
+         *       "papel": "admin"
+         *     }
+         */
         UserResponse: {
             /**
              * @description Picture as a `data:` URI.
@@ -2741,7 +3150,27 @@ export interface components {
             /** @description The PAT to try. */
             pat: string;
         };
-        /** @description Answer of Azure DevOps about a PAT. */
+        /**
+         * @description Answer of Azure DevOps about a PAT.
+         * @example {
+         *       "message": "PAT válido. 2 projeto(s) encontrado(s).",
+         *       "organization_name": "contoso",
+         *       "projects": [
+         *         "Nota Fiscal Eletrônica"
+         *       ],
+         *       "projects_count": 2,
+         *       "scopes": [
+         *         {
+         *           "estado": "ok",
+         *           "opcional": false,
+         *           "scope": "Project and Team (Read)",
+         *           "usado_para": "listar projetos e equipes"
+         *         }
+         *       ],
+         *       "scopes_ausentes": [],
+         *       "valid": true
+         *     }
+         */
         ValidationResponse: {
             /**
              * @description Result as a sentence to show.
@@ -2882,6 +3311,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description One of `chave_reutilizada`, `dados_invalidos` */
+        ChaveReutilizada_DadosInvalidos: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description One of `chave_reutilizada`, `dados_invalidos`, `data_futura`, `estado_desconhecido`, `limite_diario`, `tipo_de_work_item`, `work_item_cancelado`, `work_item_fechado` */
         ChaveReutilizada_DadosInvalidos_DataFutura_EstadoDesconhecido_LimiteDiario_TipoDeWorkItem_WorkItemCancelado_WorkItemFechado: {
             headers: {
@@ -2980,6 +3418,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description One of `objeto_excluido`, `requisicao_em_andamento` */
+        ObjetoExcluido_RequisicaoEmAndamento: {
+            headers: {
+                /** @description Seconds to wait before the next try */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The body or the query names a project, an activity, a person or a PAT that does not exist or cannot be used. */
         ReferenciaInvalida: {
             headers: {
@@ -3021,6 +3470,11 @@ export interface components {
     };
     parameters: {
         /**
+         * @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
+         * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
+         */
+        "Idempotency-Key": string;
+        /**
          * @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
          * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
          */
@@ -3042,6 +3496,11 @@ export interface components {
         atividade_id: string;
         /** @description Returns only active (`true`) or only inactive activities (`false`). */
         ativo: boolean;
+        /**
+         * @description `next_cursor` of the previous page. Items that are created or deleted between two pages then make
+         *     no other item appear twice or not at all. It does not go together with `skip`.
+         */
+        cursor: string;
         /** @description Returns only activities of this project: its `id` or its Azure DevOps GUID. */
         id_projeto: string;
         /** @description Maximum number of items to return. */
@@ -3081,6 +3540,8 @@ export interface components {
         "Aponta-Desatualizado": string;
         /** @description Organisations that the answer lacks, because they cannot say at the moment whether they know the caller; `*` stands for those that never said so. Absent from whole answers */
         "Aponta-Parcial": string;
+        /** @description Reference to the next page with `rel="next"` (RFC 8288); absent on the last page */
+        Link: string;
         /** @description Requests left and seconds until the quota is full again */
         RateLimit: string;
         /** @description Quota and its window in seconds */
@@ -3141,6 +3602,11 @@ export interface operations {
                 skip?: components["parameters"]["skip"];
                 /** @description Maximum number of items to return. */
                 limit?: components["parameters"]["limit"];
+                /**
+                 * @description `next_cursor` of the previous page. Items that are created or deleted between two pages then make
+                 *     no other item appear twice or not at all. It does not go together with `skip`.
+                 */
+                cursor?: components["parameters"]["cursor"];
                 /** @description First day of the entries to return. */
                 data_inicio?: string;
                 /** @description Last day of the entries to return. */
@@ -3161,6 +3627,11 @@ export interface operations {
                  *     caller's own entries are returned.
                  */
                 usuario_id?: string;
+                /**
+                 * @description `true` returns the entries of all people in the organisations that the caller administers, unless
+                 *     `usuario_id` names one. Only administrators may use it.
+                 */
+                todos?: boolean;
                 /** @description `desc` puts the newest day first, `asc` the oldest. */
                 ordem?: "asc" | "desc";
             };
@@ -3174,6 +3645,7 @@ export interface operations {
             200: {
                 headers: {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
+                    Link: components["headers"]["Link"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3201,7 +3673,7 @@ export interface operations {
                  * @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
                  * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
                  */
-                "Idempotency-Key"?: string;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
             cookie?: never;
@@ -3263,6 +3735,11 @@ export interface operations {
                 skip?: components["parameters"]["skip"];
                 /** @description Maximum number of items to return. */
                 limit?: components["parameters"]["limit"];
+                /**
+                 * @description `next_cursor` of the previous page. Items that are created or deleted between two pages then make
+                 *     no other item appear twice or not at all. It does not go together with `skip`.
+                 */
+                cursor?: components["parameters"]["cursor"];
             };
             header?: never;
             path: {
@@ -3280,6 +3757,7 @@ export interface operations {
             200: {
                 headers: {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
+                    Link: components["headers"]["Link"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3614,6 +4092,11 @@ export interface operations {
                 skip?: components["parameters"]["skip"];
                 /** @description Maximum number of items to return. */
                 limit?: components["parameters"]["limit"];
+                /**
+                 * @description `next_cursor` of the previous page. Items that are created or deleted between two pages then make
+                 *     no other item appear twice or not at all. It does not go together with `skip`.
+                 */
+                cursor?: components["parameters"]["cursor"];
                 /** @description Returns only active (`true`) or only inactive activities (`false`). */
                 ativo?: components["parameters"]["ativo"];
                 /** @description Returns only activities of this project: its `id` or its Azure DevOps GUID. */
@@ -3629,6 +4112,7 @@ export interface operations {
             200: {
                 headers: {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
+                    Link: components["headers"]["Link"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3651,7 +4135,13 @@ export interface operations {
     create_atividade: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
+                 * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
+                 */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3667,6 +4157,8 @@ export interface operations {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
                     /** @description Version of the activity */
                     ETag?: string;
+                    /** @description `true` for an object of an earlier request */
+                    "Idempotency-Replayed"?: string;
                     /** @description Where the activity is */
                     Location?: string;
                     RateLimit: components["headers"]["RateLimit"];
@@ -3681,9 +4173,10 @@ export interface operations {
             400: components["responses"]["ReferenciaInvalida"];
             401: components["responses"]["NaoAutenticado"];
             403: components["responses"]["AcessoNegado"];
+            409: components["responses"]["ObjetoExcluido_RequisicaoEmAndamento"];
             413: components["responses"]["CorpoGrandeDemais"];
             415: components["responses"]["TipoNaoSuportado"];
-            422: components["responses"]["DadosInvalidos"];
+            422: components["responses"]["ChaveReutilizada_DadosInvalidos"];
             429: components["responses"]["MuitasRequisicoes"];
             500: components["responses"]["ErroInterno"];
             502: components["responses"]["AzureDevopsRespostaInvalida"];
@@ -3698,6 +4191,11 @@ export interface operations {
                 skip?: components["parameters"]["skip"];
                 /** @description Maximum number of items to return. */
                 limit?: components["parameters"]["limit"];
+                /**
+                 * @description `next_cursor` of the previous page. Items that are created or deleted between two pages then make
+                 *     no other item appear twice or not at all. It does not go together with `skip`.
+                 */
+                cursor?: components["parameters"]["cursor"];
                 /** @description Returns only active (`true`) or only inactive activities (`false`). */
                 ativo?: components["parameters"]["ativo"];
                 /** @description Returns only activities of this project: its `id` or its Azure DevOps GUID. */
@@ -3713,6 +4211,7 @@ export interface operations {
             200: {
                 headers: {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
+                    Link: components["headers"]["Link"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3973,6 +4472,7 @@ export interface operations {
             200: {
                 headers: {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
+                    Link: components["headers"]["Link"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4011,6 +4511,8 @@ export interface operations {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    /** @description Number of the projects */
+                    "X-Total-Count"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4319,6 +4821,7 @@ export interface operations {
             200: {
                 headers: {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
+                    Link: components["headers"]["Link"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4344,7 +4847,13 @@ export interface operations {
                 /** @description Stores the PAT only if Azure DevOps accepts it. A missing scope does not prevent that. */
                 validate_first?: components["parameters"]["validate_first"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
+                 * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
+                 */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4358,6 +4867,8 @@ export interface operations {
             201: {
                 headers: {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
+                    /** @description `true` for an object of an earlier request */
+                    "Idempotency-Replayed"?: string;
                     /** @description Where the stored PAT is */
                     Location?: string;
                     RateLimit: components["headers"]["RateLimit"];
@@ -4372,9 +4883,10 @@ export interface operations {
             400: components["responses"]["ReferenciaInvalida"];
             401: components["responses"]["NaoAutenticado"];
             403: components["responses"]["AcessoNegado"];
+            409: components["responses"]["ObjetoExcluido_RequisicaoEmAndamento"];
             413: components["responses"]["CorpoGrandeDemais"];
             415: components["responses"]["TipoNaoSuportado"];
-            422: components["responses"]["DadosInvalidos"];
+            422: components["responses"]["ChaveReutilizada_DadosInvalidos"];
             429: components["responses"]["MuitasRequisicoes"];
             500: components["responses"]["ErroInterno"];
             502: components["responses"]["AzureDevopsRespostaInvalida"];
@@ -4640,9 +5152,12 @@ export interface operations {
             200: {
                 headers: {
                     "Aponta-Parcial": components["headers"]["Aponta-Parcial"];
+                    Link: components["headers"]["Link"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    /** @description Number of all projects */
+                    "X-Total-Count"?: number;
                     [name: string]: unknown;
                 };
                 content: {

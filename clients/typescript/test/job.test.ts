@@ -20,14 +20,14 @@ function halfAnHour(date: string): Schemas["ApontamentoCreate"] {
 /** Returns the ids of all entries of the caller, in pages of two. */
 async function pages(aponta: ApontaClient): Promise<string[]> {
   const ids: string[] = [];
-  for (;;) {
-    const query = { skip: ids.length, limit: 2 };
+  let cursor: string | null = null;
+  do {
+    const query: { limit: number; cursor?: string } = cursor === null ? { limit: 2 } : { limit: 2, cursor };
     const { data } = await unwrap(aponta.GET("/api/v1/apontamentos", { params: { query } }));
     ids.push(...data.items.map((entry) => entry.id));
-    if (data.items.length === 0 || ids.length >= data.total) {
-      return ids;
-    }
-  }
+    cursor = data.next_cursor;
+  } while (cursor !== null);
+  return ids;
 }
 
 test("entry is logged once, changed, refused when outdated, listed and deleted", async () => {

@@ -60,19 +60,14 @@ async fn change(
 /// Returns the ids of all entries of the caller, in pages of two.
 async fn pages(client: &Client) -> Outcome<Vec<Uuid>> {
     let mut ids = Vec::new();
+    let mut request = client.list_apontamentos().limit(2_u64);
     loop {
-        let skip = i64::try_from(ids.len())?;
-        let page = client
-            .list_apontamentos()
-            .skip(skip)
-            .limit(2_u64)
-            .send()
-            .await?
-            .into_inner();
+        let page = request.send().await?.into_inner();
         ids.extend(page.items.iter().map(|entry| entry.id));
-        if page.items.is_empty() || i64::try_from(ids.len())? >= page.total {
+        let Some(cursor) = page.next_cursor else {
             return Ok(ids);
-        }
+        };
+        request = client.list_apontamentos().limit(2_u64).cursor(cursor);
     }
 }
 
