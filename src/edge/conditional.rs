@@ -32,7 +32,7 @@ const HASH_BYTES: usize = 8;
 #[expect(dead_code, reason = "describes the header that IfMatch reads")]
 pub struct IfMatchParam {
     /// `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
-    #[param(rename = "If-Match", example = "\"63f1c0e2a5b40-1f0d9be1a0019d26\"")]
+    #[param(rename = "If-Match")]
     if_match: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct IfMatchParam {
 #[expect(dead_code, reason = "describes the header that IfNoneMatch reads")]
 pub struct IfNoneMatchParam {
     /// `ETag` of an earlier answer. The answer is 304 when it would be the same.
-    #[param(rename = "If-None-Match", example = "\"63f1c0e2a5b40-1f0d9be1a0019d26\"")]
+    #[param(rename = "If-None-Match")]
     if_none_match: Option<String>,
 }
 

@@ -23,8 +23,7 @@ pub struct IdempotencyKeyParam {
         rename = "Idempotency-Key",
         nullable = false,
         max_length = 257,
-        pattern = r#"^("[!#-\[\]-~]{1,255}"|[!#-\[\]-~]{1,255})$"#,
-        example = "\"8e03978e-40d5-43e8-bc93-6894a57f9324\""
+        pattern = r#"^("[!#-\[\]-~]{1,255}"|[!#-\[\]-~]{1,255})$"#
     )]
     idempotency_key: Option<String>,
 }

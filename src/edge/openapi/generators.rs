@@ -81,7 +81,7 @@ pub(super) fn adapt(document: &mut OpenApi) {
     }
     describe_header(document, "Link", NEXT_PAGE, |_, operation| is_paged(operation));
     plain_header_parameters(document);
-    filters_without_examples(document);
+    options_without_examples(document);
     operations_without_credentials(document);
     display_names(document);
     for (component, field, values) in ENUMS {
@@ -150,12 +150,12 @@ fn plain_header_parameters(document: &mut OpenApi) {
     }
 }
 
-/// Removes the examples of optional filters: tools send all of them, and nothing matches them together.
-fn filters_without_examples(document: &mut OpenApi) {
+/// Removes the examples of optional parameters. Tools send all of them: nothing matches all filters together,
+/// and the example of a tag or of a key is refused.
+fn options_without_examples(document: &mut OpenApi) {
     for operation in operations_mut(document) {
         for parameter in operation.parameters.iter_mut().flatten() {
             if let RefOr::T(parameter) = parameter
-                && parameter.parameter_in == ParameterIn::Query
                 && parameter.required != Required::True
             {
                 *parameter = ParameterBuilder::from(parameter.clone()).example(None).build();
