@@ -23,7 +23,8 @@ fields! {
     /// A new time entry. The author is taken from the credential; `usuario_id`, `usuario_nome` and
     /// `usuario_email` are accepted when they agree with it. Administrators may log hours for another person.
     pub(super) struct ApontamentoCreate {
-        /// Day on which the work was done, `YYYY-MM-DD`. It must not be in the future.
+        /// Day on which the work was done, `YYYY-MM-DD`. It must not be in the future, nor older than the
+        /// server allows: two years unless configured otherwise.
         data_apontamento: Required<NaiveDate> = "2026-01-12",
         /// Duration as `H:mm` or `HH:mm`, from 00:01 to 24:00.
         duracao: Required<Duracao> = "02:30",
@@ -79,7 +80,8 @@ fn not_blank(text: impl AsRef<str>) -> Option<String> {
 fields! {
     /// Changes to a time entry. An absent key changes nothing; unknown keys are ignored.
     pub(super) struct ApontamentoUpdate {
-        /// New day, `YYYY-MM-DD`. It must not be in the future.
+        /// New day, `YYYY-MM-DD`. It must not be in the future, nor older than the server allows. An entry on
+        /// an older day may keep its day.
         data_apontamento: Optional<NaiveDate> = "2026-01-12",
         /// New duration as `H:mm` or `HH:mm`, from 00:01 to 24:00.
         duracao: Optional<Duracao> = "02:30",
