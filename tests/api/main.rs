@@ -38,6 +38,7 @@ mod outage;
 mod outbox;
 mod pagination;
 mod pool;
+mod preferences;
 mod problems;
 mod projetos;
 mod rate_limit;
