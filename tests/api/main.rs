@@ -49,6 +49,7 @@ mod soak;
 mod support;
 mod teams;
 mod tenancy;
+mod texts;
 mod timesheet;
 mod traces;
 mod user;

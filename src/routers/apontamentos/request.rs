@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::edge::fields::{
-    AnyTrimmed, Blankable, Failure, FieldType, Flag, Nullable, Optional, OrNull, Required, Text, Trimmed,
+    AnyTrimmed, Blankable, Failure, FieldType, Flag, Nullable, Optional, OrNull, Required, Trimmed,
     WorkItemId, fields,
 };
 use crate::models::apontamento::{
@@ -17,7 +17,6 @@ use crate::models::apontamento::{
 use crate::models::duracao::Duracao;
 use crate::models::ids::AtividadeId;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::text::trim;
 
 fields! {
     /// A new time entry. The author is taken from the credential; `usuario_id`, `usuario_nome` and
@@ -31,7 +30,7 @@ fields! {
         /// Activity. It must be active and usable in the project.
         id_atividade: Required<Uuid>,
         /// Free text. A blank text counts as none.
-        comentario: Nullable<Text<500>>,
+        comentario: Nullable<Trimmed<500>>,
         /// Id of the work item in Azure DevOps.
         work_item_id: Required<WorkItemId> = 4711,
         /// Project of the work item: its name, its Azure DevOps GUID in any spelling, or its `id`.
@@ -61,7 +60,7 @@ impl From<ApontamentoCreate> for NewApontamento {
             data: body.data_apontamento,
             duracao: body.duracao,
             atividade: AtividadeId(body.id_atividade),
-            comentario: body.comentario.and_then(not_blank),
+            comentario: body.comentario.filter(|text| !text.is_empty()),
             usuario: UsuarioInformado {
                 id: body.usuario_id,
                 nome: body.usuario_nome,
@@ -69,12 +68,6 @@ impl From<ApontamentoCreate> for NewApontamento {
             },
         }
     }
-}
-
-/// Trims the text, including invisible characters at its ends. Returns `None` if the result is empty.
-fn not_blank(text: impl AsRef<str>) -> Option<String> {
-    let text = trim(text.as_ref());
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fields! {
@@ -88,7 +81,7 @@ fields! {
         /// New activity. The current activity may stay even if it is inactive.
         id_atividade: Optional<Uuid>,
         /// New text. Null clears it.
-        comentario: Optional<OrNull<Text<500>>>,
+        comentario: Optional<OrNull<Trimmed<500>>>,
     }
     example = json!({"duracao": "03:00", "comentario": "Com a equipe"});
 }
@@ -99,7 +92,7 @@ impl From<ApontamentoUpdate> for ApontamentoChanges {
             data: body.data_apontamento,
             duracao: body.duracao,
             atividade: body.id_atividade.map(AtividadeId),
-            comentario: body.comentario.map(|text| text.and_then(not_blank)),
+            comentario: body.comentario.map(|text| text.filter(|text| !text.is_empty())),
         }
     }
 }
@@ -203,6 +196,7 @@ mod tests {
     use super::*;
     use crate::arbitrary;
     use crate::edge::fields::read;
+    use crate::models::text::trim;
 
     fn valid() -> serde_json::Value {
         json!({
