@@ -57,8 +57,8 @@ class Service:
             "DATABASE_ACQUIRE_TIMEOUT_MS": "20000", "RATE_LIMIT_ENABLED": "false", "SHUTDOWN_DELAY_SECONDS": "0",
             "AZURE_DEVOPS_ORG_URL": org_url, "AZURE_DEVOPS_PAT": self.azure.azure.admin.pat,
             "ADMIN_USERS": self.azure.azure.admin.email, "PAT_ENCRYPTION_KEYS": base64.b64encode(os.urandom(32)).decode(),
-            # A day to come is refused; a schema cannot say which days those are.
-            "ALLOW_FUTURE_ENTRIES": "true",
+            # Old days and days to come are refused; a schema cannot say which days those are.
+            "ENTRY_MAX_AGE_DAYS": "3652059", "ALLOW_FUTURE_ENTRIES": "true",
             # Probes that succeed, too: the log says which operations did.
             "RUST_LOG": "info,aponta::edge::observe=debug"}
         subprocess.run([APONTA, "migrate"], env={**os.environ, **environment, "RUST_LOG": "warn"}, cwd=folder, check=True, timeout=60)

@@ -27,6 +27,7 @@ use crate::config::{Config, HttpConfig};
 use crate::db::{Db, DbError};
 use crate::edge::observe::{Observer, observe, panic_response};
 use crate::edge::openapi::{self, BaseDocument};
+use crate::edge::preference::{self, KnownParameters};
 use crate::edge::problem::Problem;
 use crate::edge::rate_limit::{self, AddressBudgets};
 use crate::edge::{cors, framing, headers, partial, request_id, stale};
@@ -61,6 +62,7 @@ struct Described {
     limited: Router<AppState>,
     /// Probes, without a limit per caller.
     unlimited: Router<AppState>,
+    known: KnownParameters,
     document: OpenApi,
 }
 
@@ -74,10 +76,12 @@ impl Described {
             .fold(BaseDocument::openapi(), OpenApi::merge_from);
         partial::describe(&mut document);
         stale::describe(&mut document);
+        let known = KnownParameters::of(&document);
         openapi::complete(&mut document);
         Self {
             limited,
             unlimited,
+            known,
             document,
         }
     }
@@ -121,6 +125,7 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::R
     if let Some(rate) = config.rate_limit {
         limited = rate_limit::apply(limited, rate);
     }
+    let limited = limited.layer(middleware::from_fn_with_state(routes.known, preference::honour));
     let mut unlimited = routes.unlimited;
     if config.docs_enabled {
         unlimited = unlimited.merge(routers::docs::router(&routes.document)?);

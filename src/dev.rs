@@ -247,10 +247,12 @@ async fn wait_with_database(postgres: &EmbeddedPostgres, stop: &CancellationToke
 /// loopback only, quick shutdown.
 #[must_use]
 pub fn overlay(env: &Env, auth: bool) -> Env {
-    let metrics = env.get("METRICS_ADDR").unwrap_or("off").to_owned();
+    let or = |name, default| env.get(name).unwrap_or(default).to_owned();
     env.clone()
         .without_prefix("DATABASE_")
-        .with("METRICS_ADDR", metrics)
+        .with("METRICS_ADDR", or("METRICS_ADDR", "off"))
+        // The dates in the examples of the OpenAPI document grow old.
+        .with("ENTRY_MAX_AGE_DAYS", or("ENTRY_MAX_AGE_DAYS", "3652059"))
         .with("ENVIRONMENT", "development")
         .with("AUTH_ENABLED", if auth { "true" } else { "false" })
         .with("API_HOST", "127.0.0.1")

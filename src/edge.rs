@@ -16,6 +16,7 @@ pub mod observe;
 pub mod openapi;
 pub mod pagination;
 pub mod partial;
+pub mod preference;
 pub mod problem;
 pub mod rate_limit;
 pub mod request_id;

@@ -244,6 +244,9 @@ impl<S: AppService> Acceptor<S> {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // A client that closes its writing side after the request waits for the answer. A client that is
+            // gone looks the same, so that its request runs to the end as well.
+            .half_close(true)
             .max_buf_size(READ_AHEAD)
             .header_read_timeout(self.header_read_timeout)
             .serve_connection(TokioIo::new(stream), service);

@@ -54,7 +54,7 @@ serve() { # port, variables; its process id is the last of $pids
     local port=$1
     shift
     env DATABASE_URL="$url" ENVIRONMENT=development API_HOST=127.0.0.1 API_PORT="$port" RATE_LIMIT_ENABLED=false AUTH_CACHE_TTL=300 \
-        DATABASE_POOL_MIN=8 DATABASE_POOL_MAX=8 LOG_FORMAT=json SHUTDOWN_DELAY_SECONDS=0 "$@" "$aponta" serve >"$work/serve-$port.log" 2>&1 &
+        DATABASE_POOL_MIN=8 DATABASE_POOL_MAX=8 LOG_FORMAT=json SHUTDOWN_DELAY_SECONDS=0 ENTRY_MAX_AGE_DAYS=3652059 "$@" "$aponta" serve >"$work/serve-$port.log" 2>&1 &
     pids+=($!)
     until curl -sf "http://127.0.0.1:$port/ready" >/dev/null; do sleep 0.1; done
 }

@@ -242,7 +242,7 @@ def an_ipv6_network_is_one_client(w):
 
 
 def requests_at_once_of_an_address_are_bounded(w):
-    path = w.nginx.folder / "nginx.conf"
+    path = w.nginx.snippet("client-limits.conf")
     configured = path.read_text()
     path.write_text(replace_once(configured, "limit_conn connections 256;", "limit_conn connections 8;"))
     w.echo_instead()

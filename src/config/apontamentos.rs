@@ -13,6 +13,10 @@ use crate::models::outbox::Mode;
 const MODES_EXAMPLE: &str = "fabrikam=absolute,tailspin=off";
 /// Maximum length of the name of a work item type, in bytes; Azure DevOps allows 128 characters.
 const LONGEST_TYPE: usize = 512;
+/// Default age of the oldest day: two years, one of them a leap year.
+const USUAL_AGE: u32 = 731;
+/// Maximum of that age: the days of the years 1 to 9999, which is no bound.
+const LONGEST_AGE: u32 = 3_652_059;
 /// Default time that a request waits for Azure DevOps after its entry is stored, unless half of the request
 /// timeout is shorter.
 const USUAL_BUDGET: Duration = Duration::from_millis(1_500);
@@ -26,6 +30,8 @@ pub struct ApontamentosConfig {
     pub timezone: Tz,
     /// Maximum number of minutes per person and day in an organisation.
     pub max_minutes_per_day: u16,
+    /// Age in days of the oldest day on which hours may be logged.
+    pub max_age_days: u32,
     /// `true` if hours may be logged on future days.
     pub allow_future: bool,
     /// `true` if members may edit text and activity of their entries on closed work items.
@@ -89,6 +95,7 @@ impl ApontamentosConfig {
                 },
             ),
             max_minutes_per_day: reader.number("MAX_MINUTES_PER_DAY", Duracao::MAX, 1, Duracao::MAX),
+            max_age_days: reader.number("ENTRY_MAX_AGE_DAYS", USUAL_AGE, 1, LONGEST_AGE),
             allow_future: reader.boolean("ALLOW_FUTURE_ENTRIES", false),
             text_on_closed: reader.boolean("EDIT_TEXT_ON_CLOSED", true),
             work_item_types: reader.list(
@@ -171,6 +178,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.timezone, Tz::America__Fortaleza);
         assert_eq!(config.max_minutes_per_day, 1_440);
+        assert_eq!(config.max_age_days, 731);
         assert!(!config.allow_future);
         assert_eq!(config.work_item_types, ["Task", "Bug"]);
         assert_eq!(config.when_upstream_down, WhenUpstreamDown::Refuse);
@@ -194,6 +202,7 @@ mod tests {
         let problems = read(&[
             ("APP_TIMEZONE", "Ceará"),
             ("MAX_MINUTES_PER_DAY", "1441"),
+            ("ENTRY_MAX_AGE_DAYS", "0"),
             ("ENTRY_WHEN_UPSTREAM_DOWN", "maybe"),
             ("WRITEBACK_ORG_MODES", "contoso"),
             ("WRITEBACK_MODE", "both"),
@@ -206,6 +215,7 @@ mod tests {
             [
                 "APP_TIMEZONE",
                 "MAX_MINUTES_PER_DAY",
+                "ENTRY_MAX_AGE_DAYS",
                 "ENTRY_WHEN_UPSTREAM_DOWN",
                 "WRITEBACK_ORG_MODES",
                 "WRITEBACK_MODE",

@@ -38,7 +38,7 @@ const SECRETS: [(&str, &str); 14] = [
 ];
 
 /// Variables without secrets.
-const PLAIN: [&str; 44] = [
+const PLAIN: [&str; 45] = [
     "ENVIRONMENT",
     "API_HOST",
     "API_PORT",
@@ -74,6 +74,7 @@ const PLAIN: [&str; 44] = [
     "ADMIN_USERS",
     "ACTIVITY_WRITE_ROLE",
     "APP_TIMEZONE",
+    "ENTRY_MAX_AGE_DAYS",
     "WORK_ITEM_TYPES",
     "WRITEBACK_MODE",
     "WRITEBACK_ORG_MODES",

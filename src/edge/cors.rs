@@ -11,6 +11,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::idempotency::REPLAYED;
 use super::pagination::TOTAL_COUNT;
 use super::partial::PARTIAL;
+use super::preference::{APPLIED, PREFER};
 use super::stale::STALE;
 use crate::config::http::OriginPattern;
 
@@ -42,6 +43,7 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
             CONTENT_TYPE,
             IF_MATCH,
             IF_NONE_MATCH,
+            PREFER,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("traceparent"),
             HeaderName::from_static("tracestate"),
@@ -54,6 +56,7 @@ pub fn layer(origins: &[OriginPattern]) -> CorsLayer {
             LINK,
             LOCATION,
             RETRY_AFTER,
+            APPLIED,
             REPLAYED,
             PARTIAL,
             STALE,

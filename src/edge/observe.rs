@@ -104,14 +104,14 @@ pub async fn observe(State(Observer(state)): State<Observer>, mut request: Reque
     };
     let work = async move {
         let _active = state.active.enter(&info.method);
-        let disconnect_guard = DisconnectGuard {
+        let abort_guard = AbortGuard {
             lines: &state.lines,
             network: info.context.network,
             client,
             started,
         };
         let response = next.run(request).await;
-        std::mem::forget(disconnect_guard);
+        std::mem::forget(abort_guard);
         state.complete(response, &info)
     };
     request::scope(context, work.instrument(span)).await
@@ -195,22 +195,22 @@ impl ObserverState {
     }
 }
 
-/// Logs a request whose client disconnected: hyper then drops the future without a response.
-struct DisconnectGuard<'a> {
+/// Logs a request whose connection ends before its response, as at the end of a shutdown's patience.
+struct AbortGuard<'a> {
     lines: &'a LineBudget,
     network: IpAddr,
     client: IpAddr,
     started: Instant,
 }
 
-impl Drop for DisconnectGuard<'_> {
+impl Drop for AbortGuard<'_> {
     fn drop(&mut self) {
         let Some(omitted) = self.lines.admit(self.network, Instant::now()) else {
             return;
         };
         let omitted = (omitted > 0).then_some(omitted);
         let (client, elapsed_ms) = (self.client, elapsed_ms(self.started));
-        tracing::info!(elapsed_ms, %client, omitted, "client disconnected before the response");
+        tracing::info!(elapsed_ms, %client, omitted, "connection ended before the response");
     }
 }
 

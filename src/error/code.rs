@@ -90,6 +90,8 @@ catalogue! {
     ConsultaGrandeDemais = 422, "consulta_grande_demais", "A consulta é grande demais para o Azure DevOps";
     /// The input breaks rules; `errors` lists every failure.
     DadosInvalidos = 422, "dados_invalidos", "Dados inválidos: limit: deve ser menor ou igual a 1000";
+    /// The hours are on a day that is more than `ENTRY_MAX_AGE_DAYS` days ago.
+    DataAntiga = 422, "data_antiga", "Não é possível apontar horas em uma data tão antiga";
     /// The hours are on a day to come.
     DataFutura = 422, "data_futura", "Não é possível apontar horas em uma data futura";
     /// The process does not have the state of the work item; entries can still be shortened and deleted.

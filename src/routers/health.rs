@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::edge::extract::ApiJson;
 use crate::edge::openapi::HEALTH;
-use crate::edge::openapi::problems::{Limited, Problems};
+use crate::edge::openapi::problems::{InvalidInput, Limited, Problems};
 use crate::services::health::{Check, HealthService, Readiness};
 use crate::state::{AppState, ServiceInfo};
 
@@ -102,7 +102,8 @@ async fn get_ready(State(service): State<HealthService>) -> (StatusCode, ApiJson
 ///
 /// Returns the paths of the documentation as well.
 #[utoipa::path(get, path = "/api/v1", tag = HEALTH, security(()),
-    responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation"), Problems<Limited>))]
+    responses((status = 200, body = ApiInfoResponse, description = "Name, version, documentation"),
+        Problems<(InvalidInput, Limited)>))]
 async fn get_api_info(State(info): State<ServiceInfo>) -> ApiJson<ApiInfoResponse> {
     ApiJson(ApiInfoResponse {
         name: "API Aponta",

@@ -34,7 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/integracao/sincronizar", tag = INTEGRACAO,
     responses(
         (status = 200, body = SincronizacaoResponse, description = "Result of the synchronisation"),
-        Problems<Protected>
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn sincronizar_projetos(
     user: CurrentUser,

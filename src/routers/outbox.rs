@@ -12,7 +12,9 @@ use self::dto::{
 use crate::auth::{Admin, CurrentUser};
 use crate::edge::extract::ApiJson;
 use crate::edge::openapi::INTEGRACAO;
-use crate::edge::openapi::problems::{InvalidBody, InvalidReference, Problems, Protected, SwitchedOff};
+use crate::edge::openapi::problems::{
+    InvalidBody, InvalidInput, InvalidReference, Problems, Protected, SwitchedOff,
+};
 use crate::error::Result;
 use crate::services::outbox::OutboxService;
 use crate::state::AppState;
@@ -33,7 +35,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/integracao/sincronizacao", tag = INTEGRACAO,
     responses(
         (status = 200, body = AndamentoResponse, description = "The state"),
-        Problems<Protected>
+        Problems<(InvalidInput, Protected)>
     ))]
 async fn get_sincronizacao(
     user: CurrentUser,

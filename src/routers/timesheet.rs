@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::NaiveDate;
 use serde_json::Value;
 use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -27,6 +26,7 @@ use crate::edge::openapi::problems::{
     InvalidInput, InvalidReference, NotFound, Problems, Protected, TooManyWorkItems,
 };
 use crate::error::{Error, Result};
+use crate::models::timesheet::Semana;
 use crate::services::timesheet::{FolhaPedida, TimesheetService};
 use crate::state::AppState;
 
@@ -48,7 +48,7 @@ fields! {
     /// Selects the week and the work items.
     struct FolhaParams {
         /// Any day of the week to return; without it the current week.
-        week_start: Blankable<NaiveDate> = "2026-01-12",
+        week_start: Blankable<Semana> = "2026-01-12",
         /// Returns only work items of this iteration.
         iteration_id: Blankable<Uuid> = "a4a4a4a4-9999-4c3c-8d4d-707070707070",
         /// Returns only work items of this team, by id or name.
@@ -79,7 +79,7 @@ async fn get_timesheet(
     let pedida = FolhaPedida {
         organizacao: project.organization_name,
         projeto: project.project_id,
-        day: params.week_start,
+        semana: params.week_start,
         iteration: params.iteration_id,
         team: params.team_id,
         only_mine: params.only_my_items,

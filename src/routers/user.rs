@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::auth::CurrentUser;
 use crate::edge::extract::ApiJson;
 use crate::edge::openapi::USER;
-use crate::edge::openapi::problems::{Problems, Protected};
+use crate::edge::openapi::problems::{InvalidInput, Problems, Protected};
 use crate::error::Result;
 use crate::services::user::UserService;
 use crate::state::AppState;
@@ -34,7 +34,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/user", tag = USER,
     params(("x-custom-header" = Option<String>, Header, description = "Fills gaps of the answer, for display only",
         example = "eyJVc2VyLU5hbWUiOiJBZGEgRXhhbXBsZSJ9")),
-    responses((status = 200, body = UserResponse, description = "The caller"), Problems<Protected>))]
+    responses((status = 200, body = UserResponse, description = "The caller"),
+        Problems<(InvalidInput, Protected)>))]
 async fn get_user(
     user: CurrentUser,
     State(service): State<UserService>,

@@ -19,10 +19,9 @@ use crate::models::auditoria::{Actor, NewRegistro};
 use crate::models::organizacao::{ChaveOrganizacao, NomeOrganizacao, Scope};
 use crate::models::projeto::ProjetoUpstream;
 use crate::models::sincronizacao::{OrganizacaoSincronizada, Origem, Sincronizacao};
-use crate::models::text::trim;
 use crate::repositories::{auditoria, clock, projetos as repo};
 use crate::services::auditoria::actor;
-use crate::services::projetos::ProjetoService;
+use crate::services::projetos::{ProjetoService, row};
 use crate::telemetry::request;
 use crate::tenants::Tenants;
 
@@ -353,21 +352,6 @@ async fn record(
         depois: Some(depois.to_string()),
     };
     Ok(auditoria::insert(tx, &new).await?)
-}
-
-fn row(project: &AzureProject, organizacao: &ChaveOrganizacao) -> Option<ProjetoUpstream> {
-    // PostgreSQL cannot store U+0000 in a text.
-    let clean = |text: &str| trim(&text.replace('\0', "")).to_owned();
-    let optional = |text: &Option<String>| text.as_deref().map(clean);
-    let nome = clean(&project.name);
-    (!nome.is_empty()).then(|| ProjetoUpstream {
-        external_id: project.id,
-        nome,
-        descricao: optional(&project.description),
-        url: optional(&project.url),
-        estado: optional(&project.state),
-        organizacao: organizacao.clone(),
-    })
 }
 
 /// Logs the details of a failed or incomplete listing for the operator. The response holds only a short

@@ -19,7 +19,6 @@ use crate::models::apontamento::ProjetoNomeado;
 use crate::models::organizacao::{ChaveOrganizacao, Scope};
 use crate::models::page::{Page, Paged};
 use crate::models::projeto::{Projeto, ProjetoUpstream};
-use crate::models::text::trim;
 use crate::repositories::projetos::Located;
 use crate::repositories::{clock, projetos as repo};
 use crate::tenants::Tenants;
@@ -232,7 +231,7 @@ impl ProjetoService {
             return Ok(());
         };
         let chave = membership.chave();
-        let nome = trim(&found.name).to_owned();
+        let nome = found.name.clone();
         self.mirror(chave, found).await?;
         let mut tx = self.db.begin_read(&Scope::Maintenance).await?;
         let namesakes = repo::namesakes(&mut tx, chave, &nome, guid).await?;
@@ -246,13 +245,8 @@ impl ProjetoService {
     }
 
     async fn mirror(&self, organizacao: &ChaveOrganizacao, found: AzureProject) -> Result<()> {
-        let upstream = ProjetoUpstream {
-            external_id: found.id,
-            nome: trim(&found.name).to_owned(),
-            descricao: found.description,
-            url: found.url,
-            estado: found.state,
-            organizacao: organizacao.clone(),
+        let Some(upstream) = row(&found, organizacao) else {
+            return Ok(());
         };
         let mut tx = self.db.begin(&Scope::Maintenance).await?;
         let now = clock::now(&mut tx).await?;
@@ -267,6 +261,18 @@ impl ProjetoService {
         self.located.invalidate_all();
         self.guids.invalidate_all();
     }
+}
+
+/// Returns the row of a project. Returns `None` if its name is blank.
+pub(super) fn row(found: &AzureProject, organizacao: &ChaveOrganizacao) -> Option<ProjetoUpstream> {
+    (!found.name.is_empty()).then(|| ProjetoUpstream {
+        external_id: found.id,
+        nome: found.name.clone(),
+        descricao: found.description.clone(),
+        url: found.url.clone(),
+        estado: found.state.clone(),
+        organizacao: organizacao.clone(),
+    })
 }
 
 fn cache_key(user: &CurrentUser, organizacao: &ChaveOrganizacao, projeto: &ProjetoNomeado) -> CacheKey {

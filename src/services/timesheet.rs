@@ -51,8 +51,8 @@ pub struct FolhaPedida {
     pub organizacao: NomeOrganizacao,
     /// Project.
     pub projeto: ProjetoNomeado,
-    /// Any day of the week; today if absent.
-    pub day: Option<chrono::NaiveDate>,
+    /// The week; the current one if absent.
+    pub semana: Option<Semana>,
     /// Only work items of this iteration.
     pub iteration: Option<Uuid>,
     /// Only work items of this team.
@@ -101,7 +101,7 @@ impl TimesheetService {
     pub async fn folha(&self, user: &CurrentUser, pedida: &FolhaPedida) -> Result<Folha> {
         let organizacao = &user.may_see(&pedida.organizacao)?;
         let hoje = self.clock.today();
-        let semana = Semana::of(pedida.day.unwrap_or(hoje));
+        let semana = pedida.semana.unwrap_or_else(|| Semana::of(hoje));
         let projeto = self
             .projetos
             .find_or_fetch(user, organizacao, &pedida.projeto)

@@ -1,6 +1,7 @@
 //! Time entries: shapes of the contract, rules, and permissions. How hours get into Azure DevOps is in
 //! `outbox.rs`.
 
+mod dates;
 mod gone;
 mod moved_items;
 mod people;

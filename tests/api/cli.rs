@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::data::{PATIENT, a_query_waits, block_projetos};
-use crate::support::process::{Running, aponta, run};
+use crate::support::process::{Running, aponta, run, send_signal};
 use crate::support::{Logging, TestDatabase};
 
 /// An address without a server.
@@ -322,8 +322,9 @@ async fn password_that_is_wrong_ends_serve_at_once() {
     );
 }
 
+/// A client that is gone looks like one that closed its writing side and waits.
 #[tokio::test]
-async fn client_disconnect_before_the_response_is_logged() {
+async fn abandoned_request_runs_until_the_shutdown_cuts_it() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new().await;
     let mut serve = aponta(folder.path(), &["serve"]);
@@ -335,24 +336,34 @@ async fn client_disconnect_before_the_response_is_logged() {
         .env("AUTH_ENABLED", "false")
         .env("LOG_FORMAT", "json")
         .env("SHUTDOWN_DELAY_SECONDS", "0")
+        .env("SHUTDOWN_TIMEOUT_SECONDS", "1")
         .envs(PATIENT);
     let mut server = Running::start(serve);
     let started: serde_json::Value = serde_json::from_str(&server.line_with("\"serving\"").await).unwrap();
     let pool = database.pool().await;
-    let blocker = block_projetos(&pool).await;
-    let mut client = TcpStream::connect(started["address"].as_str().unwrap())
-        .await
-        .unwrap();
-    let request = b"GET /api/v1/projetos HTTP/1.1\r\nHost: x\r\nX-Request-Id: impatient\r\n\r\n";
-    client.write_all(request).await.unwrap();
-    a_query_waits(&pool).await;
-    drop(client);
-    // A slow machine says before that the statement took long.
-    let line = server.line_with("client disconnected before the response").await;
+    let abandon = async |request_id: &str| {
+        let blocker = block_projetos(&pool).await;
+        let mut client = TcpStream::connect(started["address"].as_str().unwrap())
+            .await
+            .unwrap();
+        let request =
+            format!("GET /api/v1/projetos HTTP/1.1\r\nHost: x\r\nX-Request-Id: {request_id}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        a_query_waits(&pool).await;
+        drop(client);
+        blocker
+    };
+    abandon("answered").await.rollback().await.unwrap();
+    let line = server.line_with("\"status\":200").await;
     let logged: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(logged["request_id"], "impatient");
+    assert_eq!(logged["request_id"], "answered");
+
+    let blocker = abandon("cut").await;
+    send_signal(server.pid(), "TERM").await;
+    let line = server.line_with("connection ended before the response").await;
+    let logged: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(logged["request_id"], "cut");
     blocker.rollback().await.unwrap();
-    assert_eq!(server.signal("TERM").await, 0);
 }
 
 #[tokio::test]

@@ -90,6 +90,23 @@ async fn every_file_that_the_pages_need_is_served_from_here() {
 }
 
 #[tokio::test]
+async fn pages_load_nothing_from_other_hosts() {
+    let app = TestApp::new().await;
+    let text = |reply: &Reply| String::from_utf8(unpacked(reply)).unwrap();
+    let redoc = text(&gzipped(&app, "/redoc/redoc.standalone.js").await);
+    assert!(redoc.contains("disableTelemetry") && redoc.contains("data:image/svg+xml"));
+    assert!(
+        !redoc.contains("cdn.redoc.ly"),
+        "the logo is loaded from elsewhere"
+    );
+    let init = text(&gzipped(&app, "/redoc/init.js").await);
+    assert!(init.contains("disableTelemetry: true"), "{init}");
+    let init = text(&gzipped(&app, "/docs/init.js").await);
+    assert!(init.contains("persistAuthorization: true"), "{init}");
+    assert!(!init.contains("http"), "{init}");
+}
+
+#[tokio::test]
 async fn disabled_docs_answer_as_an_unknown_address() {
     let off = [("DOCS_ENABLED", "false")];
     let app = TestApp::with(AUTH_ON.into_iter().chain(off)).await;

@@ -1,6 +1,7 @@
 //! The listener: slow clients, many clients, and a shutdown that drops no request.
 
 mod addresses;
+mod http1;
 mod readers;
 
 use std::sync::Arc;

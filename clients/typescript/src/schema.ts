@@ -883,7 +883,8 @@ export interface components {
             comentario?: string | null;
             /**
              * Format: date
-             * @description Day on which the work was done, `YYYY-MM-DD`. It must not be in the future.
+             * @description Day on which the work was done, `YYYY-MM-DD`. It must not be in the future, nor older than the
+             *     server allows: two years unless configured otherwise.
              * @example 2026-01-12
              */
             data_apontamento: string;
@@ -1133,7 +1134,8 @@ export interface components {
             comentario?: string | null;
             /**
              * Format: date
-             * @description New day, `YYYY-MM-DD`. It must not be in the future.
+             * @description New day, `YYYY-MM-DD`. It must not be in the future, nor older than the server allows. An entry on
+             *     an older day may keep its day.
              * @example 2026-01-12
              */
             data_apontamento?: string;
@@ -2239,7 +2241,7 @@ export interface components {
              * @example nao_encontrado
              * @enum {string}
              */
-            code: "referencia_invalida" | "requisicao_invalida" | "nao_autenticado" | "acesso_negado" | "nao_encontrado" | "rota_nao_encontrada" | "metodo_nao_permitido" | "apontamento_excluido" | "atividade_em_uso" | "objeto_excluido" | "requisicao_em_andamento" | "sincronizacao_desligada" | "versao_desatualizada" | "corpo_grande_demais" | "tipo_nao_suportado" | "chave_reutilizada" | "consulta_grande_demais" | "dados_invalidos" | "data_futura" | "estado_desconhecido" | "limite_diario" | "tipo_de_work_item" | "work_item_cancelado" | "work_item_fechado" | "muitas_requisicoes" | "erro_interno" | "azure_devops_resposta_invalida" | "azure_devops_indisponivel" | "azure_devops_nao_configurado" | "azure_devops_nao_suportado" | "banco_indisponivel" | "cofre_nao_configurado" | "organizacao_trocada" | "servico_ocupado" | "azure_devops_tempo_esgotado" | "tempo_esgotado";
+            code: "referencia_invalida" | "requisicao_invalida" | "nao_autenticado" | "acesso_negado" | "nao_encontrado" | "rota_nao_encontrada" | "metodo_nao_permitido" | "apontamento_excluido" | "atividade_em_uso" | "objeto_excluido" | "requisicao_em_andamento" | "sincronizacao_desligada" | "versao_desatualizada" | "corpo_grande_demais" | "tipo_nao_suportado" | "chave_reutilizada" | "consulta_grande_demais" | "dados_invalidos" | "data_antiga" | "data_futura" | "estado_desconhecido" | "limite_diario" | "tipo_de_work_item" | "work_item_cancelado" | "work_item_fechado" | "muitas_requisicoes" | "erro_interno" | "azure_devops_resposta_invalida" | "azure_devops_indisponivel" | "azure_devops_nao_configurado" | "azure_devops_nao_suportado" | "banco_indisponivel" | "cofre_nao_configurado" | "organizacao_trocada" | "servico_ocupado" | "azure_devops_tempo_esgotado" | "tempo_esgotado";
             /**
              * @description What happened this time, fit to show to a person.
              * @example Atividade com ID 0190b5a0-0000-7000-8000-000000000000 não encontrada
@@ -3320,8 +3322,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description One of `chave_reutilizada`, `dados_invalidos`, `data_futura`, `estado_desconhecido`, `limite_diario`, `tipo_de_work_item`, `work_item_cancelado`, `work_item_fechado` */
-        ChaveReutilizada_DadosInvalidos_DataFutura_EstadoDesconhecido_LimiteDiario_TipoDeWorkItem_WorkItemCancelado_WorkItemFechado: {
+        /** @description One of `chave_reutilizada`, `dados_invalidos`, `data_antiga`, `data_futura`, `estado_desconhecido`, `limite_diario`, `tipo_de_work_item`, `work_item_cancelado`, `work_item_fechado` */
+        ChaveReutilizada_DadosInvalidos_DataAntiga_DataFutura_EstadoDesconhecido_LimiteDiario_TipoDeWorkItem_WorkItemCancelado_WorkItemFechado: {
             headers: {
                 [name: string]: unknown;
             };
@@ -3356,8 +3358,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description One of `dados_invalidos`, `data_futura`, `estado_desconhecido`, `limite_diario`, `work_item_cancelado`, `work_item_fechado` */
-        DadosInvalidos_DataFutura_EstadoDesconhecido_LimiteDiario_WorkItemCancelado_WorkItemFechado: {
+        /** @description One of `dados_invalidos`, `data_antiga`, `data_futura`, `estado_desconhecido`, `limite_diario`, `work_item_cancelado`, `work_item_fechado` */
+        DadosInvalidos_DataAntiga_DataFutura_EstadoDesconhecido_LimiteDiario_WorkItemCancelado_WorkItemFechado: {
             headers: {
                 [name: string]: unknown;
             };
@@ -3469,20 +3471,11 @@ export interface components {
         };
     };
     parameters: {
-        /**
-         * @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
-         * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
-         */
+        /** @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours. */
         "Idempotency-Key": string;
-        /**
-         * @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
-         * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-         */
+        /** @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since. */
         "If-Match": string;
-        /**
-         * @description `ETag` of an earlier answer. The answer is 304 when it would be the same.
-         * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-         */
+        /** @description `ETag` of an earlier answer. The answer is 304 when it would be the same. */
         "If-None-Match": string;
         /**
          * @description Id of the time entry.
@@ -3592,6 +3585,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiInfoResponse"];
                 };
             };
+            422: components["responses"]["DadosInvalidos"];
             429: components["responses"]["MuitasRequisicoes"];
         };
     };
@@ -3669,10 +3663,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
-                 * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
-                 */
+                /** @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
@@ -3710,7 +3701,7 @@ export interface operations {
             409: components["responses"]["ApontamentoExcluido_RequisicaoEmAndamento"];
             413: components["responses"]["CorpoGrandeDemais"];
             415: components["responses"]["TipoNaoSuportado"];
-            422: components["responses"]["ChaveReutilizada_DadosInvalidos_DataFutura_EstadoDesconhecido_LimiteDiario_TipoDeWorkItem_WorkItemCancelado_WorkItemFechado"];
+            422: components["responses"]["ChaveReutilizada_DadosInvalidos_DataAntiga_DataFutura_EstadoDesconhecido_LimiteDiario_TipoDeWorkItem_WorkItemCancelado_WorkItemFechado"];
             429: components["responses"]["MuitasRequisicoes"];
             500: components["responses"]["ErroInterno"];
             502: components["responses"]["AzureDevopsRespostaInvalida"];
@@ -3881,10 +3872,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description `ETag` of an earlier answer. The answer is 304 when it would be the same.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of an earlier answer. The answer is 304 when it would be the same. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -3935,10 +3923,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -3978,7 +3963,7 @@ export interface operations {
             412: components["responses"]["VersaoDesatualizada"];
             413: components["responses"]["CorpoGrandeDemais"];
             415: components["responses"]["TipoNaoSuportado"];
-            422: components["responses"]["DadosInvalidos_DataFutura_EstadoDesconhecido_LimiteDiario_WorkItemCancelado_WorkItemFechado"];
+            422: components["responses"]["DadosInvalidos_DataAntiga_DataFutura_EstadoDesconhecido_LimiteDiario_WorkItemCancelado_WorkItemFechado"];
             429: components["responses"]["MuitasRequisicoes"];
             500: components["responses"]["ErroInterno"];
             502: components["responses"]["AzureDevopsRespostaInvalida"];
@@ -3990,10 +3975,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -4034,10 +4016,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -4077,7 +4056,7 @@ export interface operations {
             412: components["responses"]["VersaoDesatualizada"];
             413: components["responses"]["CorpoGrandeDemais"];
             415: components["responses"]["TipoNaoSuportado"];
-            422: components["responses"]["DadosInvalidos_DataFutura_EstadoDesconhecido_LimiteDiario_WorkItemCancelado_WorkItemFechado"];
+            422: components["responses"]["DadosInvalidos_DataAntiga_DataFutura_EstadoDesconhecido_LimiteDiario_WorkItemCancelado_WorkItemFechado"];
             429: components["responses"]["MuitasRequisicoes"];
             500: components["responses"]["ErroInterno"];
             502: components["responses"]["AzureDevopsRespostaInvalida"];
@@ -4136,10 +4115,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
-                 * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
-                 */
+                /** @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
@@ -4235,10 +4211,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description `ETag` of an earlier answer. The answer is 304 when it would be the same.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of an earlier answer. The answer is 304 when it would be the same. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -4289,10 +4262,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -4344,10 +4314,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -4389,10 +4356,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of the object as it was last read. The answer is 412 when the object was changed since. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -4593,6 +4557,7 @@ export interface operations {
             };
             401: components["responses"]["NaoAutenticado"];
             403: components["responses"]["AcessoNegado"];
+            422: components["responses"]["DadosInvalidos"];
             429: components["responses"]["MuitasRequisicoes"];
             500: components["responses"]["ErroInterno"];
             502: components["responses"]["AzureDevopsRespostaInvalida"];
@@ -4662,6 +4627,7 @@ export interface operations {
             };
             401: components["responses"]["NaoAutenticado"];
             403: components["responses"]["AcessoNegado"];
+            422: components["responses"]["DadosInvalidos"];
             429: components["responses"]["MuitasRequisicoes"];
             500: components["responses"]["ErroInterno"];
             502: components["responses"]["AzureDevopsRespostaInvalida"];
@@ -4686,10 +4652,7 @@ export interface operations {
                 team_id?: components["parameters"]["team_id"];
             };
             header?: {
-                /**
-                 * @description `ETag` of an earlier answer. The answer is 304 when it would be the same.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of an earlier answer. The answer is 304 when it would be the same. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -4749,10 +4712,7 @@ export interface operations {
                 team_id?: components["parameters"]["team_id"];
             };
             header?: {
-                /**
-                 * @description `ETag` of an earlier answer. The answer is 304 when it would be the same.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of an earlier answer. The answer is 304 when it would be the same. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -4848,10 +4808,7 @@ export interface operations {
                 validate_first?: components["parameters"]["validate_first"];
             };
             header?: {
-                /**
-                 * @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours.
-                 * @example "8e03978e-40d5-43e8-bc93-6894a57f9324"
-                 */
+                /** @description Makes it safe to send the request again: the same key and content get the same answer for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
@@ -5189,10 +5146,7 @@ export interface operations {
                 project_id: components["parameters"]["project_id"];
             };
             header?: {
-                /**
-                 * @description `ETag` of an earlier answer. The answer is 304 when it would be the same.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of an earlier answer. The answer is 304 when it would be the same. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -5257,10 +5211,7 @@ export interface operations {
                 only_my_items?: boolean;
             };
             header?: {
-                /**
-                 * @description `ETag` of an earlier answer. The answer is 304 when it would be the same.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of an earlier answer. The answer is 304 when it would be the same. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -5515,10 +5466,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Fills gaps of the answer, for display only
-                 * @example eyJVc2VyLU5hbWUiOiJBZGEgRXhhbXBsZSJ9
-                 */
+                /** @description Fills gaps of the answer, for display only */
                 "x-custom-header"?: string;
             };
             path?: never;
@@ -5541,6 +5489,7 @@ export interface operations {
             };
             401: components["responses"]["NaoAutenticado"];
             403: components["responses"]["AcessoNegado"];
+            422: components["responses"]["DadosInvalidos"];
             429: components["responses"]["MuitasRequisicoes"];
             500: components["responses"]["ErroInterno"];
             502: components["responses"]["AzureDevopsRespostaInvalida"];
@@ -5566,10 +5515,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /**
-                 * @description `ETag` of an earlier answer. The answer is 304 when it would be the same.
-                 * @example "63f1c0e2a5b40-1f0d9be1a0019d26"
-                 */
+                /** @description `ETag` of an earlier answer. The answer is 304 when it would be the same. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;

@@ -1,6 +1,7 @@
 //! The assignee of a work item. Most responses contain an object; old servers, and some
 //! responses of new ones, contain text: `Name <account>`.
 
+use aponta_domain::text::{NAME_MAX, from_upstream};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ impl Assignee {
             Value::String(text) => Self::from_text(text.trim()),
             Value::Object(_) => Some(Self {
                 id: text("id").and_then(|id| Uuid::parse_str(&id).ok()),
-                nome: text("displayName").or_else(|| text("uniqueName"))?,
+                nome: from_upstream(&text("displayName").or_else(|| text("uniqueName"))?, NAME_MAX),
                 unique_name: text("uniqueName"),
             }),
             _ => None,
@@ -40,7 +41,7 @@ impl Assignee {
         let nome = Some(nome).filter(|nome| !nome.is_empty()).or(account)?;
         Some(Self {
             id: None,
-            nome: nome.to_owned(),
+            nome: from_upstream(nome, NAME_MAX),
             unique_name: account.map(str::to_owned),
         })
     }

@@ -11,6 +11,7 @@ use super::lenient::List;
 use super::operation::{Host, READ_AVATAR, READ_IDENTITY};
 use super::organizacao::{Organizacao, text_at};
 use aponta_domain::ids::person_id;
+use aponta_domain::text::{NAME_MAX, from_upstream};
 
 /// Maximum length of a picture in base64 characters; larger ones are too large for every response.
 const LARGEST_AVATAR: usize = 256 << 10;
@@ -25,6 +26,12 @@ const ANONYMOUS: Uuid = Uuid::from_u128(0xaaaa_aaaa_aaaa_aaaa_aaaa_aaaa_aaaa_aaa
 #[must_use]
 pub fn is_placeholder_id(id: Uuid) -> bool {
     id.is_nil() || id == ANONYMOUS
+}
+
+/// Returns `true` for an e-mail address that can be stored. Others are ignored: an address stands for rights,
+/// so that it is never cut or cleaned.
+fn is_address(text: &str) -> bool {
+    text.contains('@') && text.chars().count() <= NAME_MAX && !text.contains(char::is_control)
 }
 
 /// Member of an organisation.
@@ -58,7 +65,7 @@ impl Identity {
         let account = property("Account");
         let mut emails: Vec<String> = Vec::new();
         for address in [account.clone(), property("Mail")].into_iter().flatten() {
-            if address.contains('@') && !emails.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
+            if is_address(&address) && !emails.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
                 emails.push(address);
             }
         }
@@ -70,11 +77,13 @@ impl Identity {
         let qualified = bare.zip(property("Domain"));
         let qualified = qualified.map(|(account, domain)| format!("{domain}\\{account}"));
         accounts.extend(qualified);
+        let nome = text_at(user, "/customDisplayName").or_else(|| text_at(user, "/providerDisplayName"));
+        let nome = nome.map(|nome| from_upstream(&nome, NAME_MAX));
         Self {
             id,
             master_id: id_of(text_at(user, "/masterId")).filter(|master| *master != id),
             object_id: id_of(property(OBJECT_ID)),
-            nome: text_at(user, "/customDisplayName").or_else(|| text_at(user, "/providerDisplayName")),
+            nome: nome.filter(|nome| !nome.is_empty()),
             email: emails.first().cloned(),
             emails,
             accounts,

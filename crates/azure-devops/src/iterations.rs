@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::credential::Credential;
 use super::error::Error;
-use super::lenient::List;
+use super::lenient::{List, name, optional_text};
 use super::operation::{Host, LIST_ITERATION_WORK_ITEMS, LIST_ITERATIONS, READ_TEAM_AREAS};
 use super::organizacao::{Organizacao, text_at};
 use super::queries::{Relation, distinct, ids_of};
@@ -16,9 +16,10 @@ pub struct Iteration {
     /// Id.
     pub id: String,
     /// Name.
+    #[serde(deserialize_with = "name")]
     pub name: String,
     /// Path.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_text")]
     pub path: Option<String>,
     /// Dates.
     #[serde(default)]

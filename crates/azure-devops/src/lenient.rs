@@ -2,6 +2,7 @@
 //! single broken elements. Dates and enumerations stay text, because `0001-01-01T00:00:00` without a zone and
 //! unknown words are both legal.
 
+use aponta_domain::text::{NAME_MAX, from_upstream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -9,6 +10,27 @@ use serde_json::Value;
 /// Parses the body as `T` and skips a byte order mark.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
+}
+
+/// Maximum number of characters of a description, a path or an address.
+const TEXT_MAX: usize = 10_000;
+
+/// Deserializes a name in the form in which it is stored and shown.
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(from_upstream(&text, NAME_MAX))
+}
+
+/// Deserializes a name that may be absent.
+pub(super) fn optional_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| from_upstream(&text, NAME_MAX)))
+}
+
+/// Deserializes a longer text that may be absent.
+pub(super) fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| from_upstream(&text, TEXT_MAX)))
 }
 
 /// `{"count": n, "value": [...]}`; a broken element does not invalidate the page.

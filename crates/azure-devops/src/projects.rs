@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::credential::Credential;
 use super::error::Error;
-use super::lenient::List;
+use super::lenient::{List, name, optional_name, optional_text};
 use super::operation::{Host, LIST_PROJECTS, READ_PROJECT};
 use super::organizacao::Organizacao;
 
@@ -16,21 +16,34 @@ const PAGE: &str = "200";
 /// Maximum number of pages, more than any organisation has: Microsoft recommends at most 1,000 projects.
 const MOST_PAGES: usize = 200;
 
-/// Project as Azure DevOps describes it. Unused values are passed on unchanged.
+/// Project as Azure DevOps describes it, with clean texts. Unused values are passed on unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AzureProject {
     /// GUID.
     pub id: Uuid,
     /// Name.
+    #[serde(deserialize_with = "name")]
     pub name: String,
     /// Description; absent if empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "optional_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub description: Option<String>,
     /// REST address, for display only: no request is ever sent to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "optional_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub url: Option<String>,
     /// `wellFormed`, `createPending`, ... or an unknown word.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "optional_name",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub state: Option<String>,
     /// All other values.
     #[serde(flatten)]

@@ -50,10 +50,13 @@ impl fmt::Display for Literals<'_> {
     }
 }
 
-/// Returns `date` as a WIQL literal, including the quotes.
+/// First day of a WIQL literal. SQL Server's `datetime` begins with 1753, and no work item is older.
+const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap();
+
+/// Returns `date` as a WIQL literal, including the quotes; an earlier day than 1900-01-01 becomes that day.
 #[must_use]
 pub fn wiql_date(date: NaiveDate) -> String {
-    date.format("'%Y-%m-%d'").to_string()
+    date.max(FIRST_DAY).format("'%Y-%m-%d'").to_string()
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,6 +143,14 @@ mod tests {
             Literals(&["A".to_owned(), "B'C".to_owned()]).to_string(),
             "('A', 'B''C')"
         );
+    }
+
+    #[test]
+    fn wiql_date_before_1900_is_the_first_of_1900() {
+        let literal = |text: &str| wiql_date(text.parse().unwrap());
+        assert_eq!(literal("0001-01-01"), "'1900-01-01'");
+        assert_eq!(literal("2026-01-12"), "'2026-01-12'");
+        assert_eq!(literal("9999-12-31"), "'9999-12-31'");
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::credential::Credential;
 use super::error::Error;
+use super::lenient::{name, optional_name, optional_text};
 use super::operation::{Host, LIST_TEAM_MEMBERS, LIST_TEAMS, READ_PROJECT};
 use super::organizacao::{Organizacao, text_at};
 use aponta_domain::ids::person_id;
@@ -21,9 +22,10 @@ pub struct Team {
     /// Id.
     pub id: String,
     /// Name.
+    #[serde(deserialize_with = "name")]
     pub name: String,
     /// Description.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_text")]
     pub description: Option<String>,
     /// REST address, for display only.
     #[serde(default)]
@@ -35,7 +37,7 @@ pub struct Team {
     #[serde(default)]
     pub project_id: Option<String>,
     /// Name of the project.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_name")]
     pub project_name: Option<String>,
 }
 

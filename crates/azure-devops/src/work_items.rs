@@ -17,6 +17,7 @@ use super::organizacao::Organizacao;
 use super::response::ApiResponse;
 use super::transport::Body;
 use aponta_domain::horas::Horas;
+use aponta_domain::text::{NAME_MAX, from_upstream};
 use aponta_domain::work_item::Scheduling;
 
 /// Maximum number of ids in a batch; larger batches are rejected (VS403474).
@@ -161,6 +162,7 @@ impl Raw {
     /// Converts the work item. Returns `None` without project, type or state, which every decision needs.
     fn read(self) -> Option<WorkItem> {
         let text = |name: &str| Some(self.fields.get(name)?.as_str()?.to_owned());
+        let display = |name: &str| Some(from_upstream(self.fields.get(name)?.as_str()?, NAME_MAX));
         let hours = |name: &str| hours(&self.fields, name);
         let is_reported = self
             .fields
@@ -169,11 +171,11 @@ impl Raw {
         Some(WorkItem {
             id: self.id,
             rev: self.rev,
-            project: text(PROJECT)?,
+            project: display(PROJECT)?,
             project_id: project_in(&self.url),
             tipo: text(TYPE)?,
             state: text(STATE)?,
-            title: text(TITLE).unwrap_or_default(),
+            title: display(TITLE).unwrap_or_default(),
             assigned_to: self.fields.get(ASSIGNED_TO).and_then(Assignee::read),
             parent: self
                 .fields

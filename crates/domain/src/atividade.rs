@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::ids::AtividadeId;
 use super::page::AtividadePosition;
 use super::projeto::ProjetoRef;
-use super::text::trim;
+use super::text::{NAME_MAX, normalized};
 
 /// Activity as stored, with those of its projects that the reading transaction sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +52,15 @@ pub struct NomeAtividade(String);
 
 impl NomeAtividade {
     /// Maximum number of characters (not bytes) of a name; the column is `varchar(255)`.
-    pub const MAX: usize = 255;
+    pub const MAX: usize = NAME_MAX;
 
-    /// Removes invisible characters from both ends of `text`. Returns `None` if the rest is empty, too long
-    /// or contains NUL.
+    /// Composes `text` and removes invisible characters from both ends. Returns `None` if the rest is empty,
+    /// too long or contains NUL.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = trim(text);
+        let text = normalized(text);
         let fits = (1..=Self::MAX).contains(&text.chars().count());
-        (fits && !text.contains('\0')).then(|| Self(text.to_owned()))
+        (fits && !text.contains('\0')).then_some(Self(text))
     }
 
     /// Returns the name as stored.
@@ -124,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::arbitrary;
+    use crate::text::composed;
 
     #[test]
     fn name_is_trimmed_and_bounded_in_characters() {
@@ -140,11 +141,11 @@ mod tests {
             text in prop_oneof![arbitrary::text(), "(?s).{0,300}", "\\PC{250,260}"],
         ) {
             let nome = NomeAtividade::parse(&text);
-            let bare = trim(&text);
+            let bare = normalized(&text);
             let expected = (1..=255).contains(&bare.chars().count()) && !bare.contains('\0');
             prop_assert_eq!(nome.is_some(), expected);
             if let Some(nome) = nome {
-                prop_assert!(text.contains(nome.as_str()));
+                prop_assert!(composed(&text).contains(nome.as_str()));
                 prop_assert_eq!(NomeAtividade::parse(nome.as_str()), Some(nome));
             }
         }

@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod page;
 pub mod papel;
 pub mod precondition;
+pub mod preference;
 pub mod projeto;
 pub mod sincronizacao;
 pub mod text;

@@ -37,7 +37,8 @@ impl FieldType for DateTime<Utc> {
     }
 }
 
-/// Accepts `YYYY-MM-DD`, an instant at midnight, or seconds since 1970 that make whole days, as pydantic did.
+/// Accepts `YYYY-MM-DD` or an instant at midnight. Seconds since 1970, which pydantic took for days, are
+/// refused.
 impl FieldType for NaiveDate {
     type Value = Self;
 
@@ -52,11 +53,9 @@ impl FieldType for NaiveDate {
         if let Some(date) = plain().filter(|date| (1..=9_999).contains(&date.year())) {
             return Ok(date);
         }
-        // An instant at midnight of its own offset stands for that day; seconds stand for a day in UTC.
+        // An instant at midnight of its own offset stands for that day.
         let local = DateTime::parse_from_rfc3339(text).map(|at| at.naive_local()).ok();
-        let counted = || DateTime::from_timestamp(value.as_i64()?, 0).map(|at| at.naive_utc());
         let local = local
-            .or_else(counted)
             .filter(|at| (1..=9_999).contains(&at.year()))
             .map_or_else(|| DateTime::<Utc>::read(value).map(|at| at.naive_utc()), Ok);
         match local {

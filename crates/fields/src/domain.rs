@@ -1,5 +1,6 @@
 //! Domain types as fields of requests.
 
+use chrono::{Datelike, NaiveDate};
 use serde_json::Value;
 use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{KnownFormat, Type};
@@ -15,6 +16,7 @@ use aponta_domain::duracao::{Duracao, DuracaoInvalida};
 use aponta_domain::organizacao::NomeOrganizacao;
 use aponta_domain::organization_pat::OrganizationUrl;
 use aponta_domain::text::trim;
+use aponta_domain::timesheet::Semana;
 
 /// Regular expression for names of organisations.
 const ORGANISATION: &str =
@@ -71,6 +73,24 @@ impl FieldType for Duracao {
             .max_length(Some(5))
             .pattern(Some(DURATION))
             .into()
+    }
+}
+
+/// Accepts any day of a week that ends in the year 9999 or before.
+impl FieldType for Semana {
+    type Value = Self;
+
+    fn read(value: &Value) -> Result<Self, Vec<Failure>> {
+        let semana = Self::of(NaiveDate::read(value)?);
+        if semana.last().year() > 9_999 {
+            let message = "deve ser uma data até 9999-12-26";
+            return Err(vec![Failure::new("less_than_equal", message)]);
+        }
+        Ok(semana)
+    }
+
+    fn schema() -> Schema {
+        NaiveDate::schema()
     }
 }
 

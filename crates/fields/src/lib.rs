@@ -153,6 +153,26 @@ pub fn read<T: Fields>(part: &'static str, value: &Value) -> Result<T, Vec<Field
     }
 }
 
+/// Returns a failure for each name of a query that is not in `known`, each once.
+pub fn unknown<N: AsRef<str>>(names: impl IntoIterator<Item = N>, known: &[String]) -> Vec<FieldError> {
+    let mut failures: Vec<FieldError> = Vec::new();
+    for name in names {
+        let name = name.as_ref();
+        let failure = FieldError {
+            loc: vec!["query".into(), name.into()],
+            kind: "extra_forbidden",
+            message: "não é um parâmetro desta operação".to_owned(),
+        };
+        if failures.len() == MOST_FAILURES {
+            break;
+        }
+        if !known.iter().any(|known| known == name) && !failures.contains(&failure) {
+            failures.push(failure);
+        }
+    }
+    failures
+}
+
 /// Returns the failure of a rule over several fields that requires `field`.
 #[must_use]
 pub fn missing(field: &'static str) -> ValidationError {

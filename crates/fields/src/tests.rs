@@ -67,6 +67,16 @@ fn each_kind_of_failure_has_its_code() {
 }
 
 #[test]
+fn unknown_names_fail_once_each_and_not_without_end() {
+    let known = ["skip".to_owned()];
+    let found = unknown(["skip", "Skip", "x", "x"], &known);
+    let names: Vec<String> = found.iter().map(|failure| failure.loc[1].to_string()).collect();
+    assert_eq!(names, ["Skip", "x"]);
+    let many = (0..1_000).map(|n| n.to_string());
+    assert_eq!(unknown(many, &known).len(), MOST_FAILURES);
+}
+
+#[test]
 fn old_clients_spellings_are_understood() {
     let id = Uuid::from_u128(7);
     let spellings = [

@@ -8,7 +8,7 @@ use validator::ValidateLength;
 
 use super::schema::typed;
 use super::{Failure, FieldType};
-use aponta_domain::text::trim;
+use aponta_domain::text::{composed, trim};
 
 /// Regular expression for texts without U+0000, which PostgreSQL cannot store.
 const TEXT: &str = r"^[^\u0000]*$";
@@ -16,6 +16,7 @@ const TEXT: &str = r"^[^\u0000]*$";
 /// Regular expression for a visible character.
 const VISIBLE: &str = r"[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff]";
 
+/// Text with composed characters, as it is stored.
 impl FieldType for String {
     type Value = Self;
 
@@ -25,7 +26,7 @@ impl FieldType for String {
                 "value_error",
                 "não pode conter o caractere nulo (U+0000)",
             )]),
-            Value::String(text) => Ok(text.clone()),
+            Value::String(text) => Ok(composed(text).into_owned()),
             _ => Err(vec![Failure::new("string_type", "deve ser um texto")]),
         }
     }

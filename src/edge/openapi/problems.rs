@@ -86,7 +86,7 @@ sets! {
     /// Codes of an operation that changes the hours of a work item.
     ClosedWorkItem: WorkItemCancelado, WorkItemFechado;
     /// Codes of an operation that adds hours to a work item and a day.
-    MoreHours: DataFutura, EstadoDesconhecido, LimiteDiario;
+    MoreHours: DataAntiga, DataFutura, EstadoDesconhecido, LimiteDiario;
     /// Codes of an operation that names the work item of new hours.
     OtherType: TipoDeWorkItem;
     /// Codes of a query of work items.

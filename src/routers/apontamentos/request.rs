@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::edge::fields::{
-    AnyTrimmed, Blankable, Failure, FieldType, Flag, Nullable, Optional, OrNull, Required, Text, Trimmed,
+    AnyTrimmed, Blankable, Failure, FieldType, Flag, Nullable, Optional, OrNull, Required, Trimmed,
     WorkItemId, fields,
 };
 use crate::models::apontamento::{
@@ -17,20 +17,20 @@ use crate::models::apontamento::{
 use crate::models::duracao::Duracao;
 use crate::models::ids::AtividadeId;
 use crate::models::organizacao::NomeOrganizacao;
-use crate::models::text::trim;
 
 fields! {
     /// A new time entry. The author is taken from the credential; `usuario_id`, `usuario_nome` and
     /// `usuario_email` are accepted when they agree with it. Administrators may log hours for another person.
     pub(super) struct ApontamentoCreate {
-        /// Day on which the work was done, `YYYY-MM-DD`. It must not be in the future.
+        /// Day on which the work was done, `YYYY-MM-DD`. It must not be in the future, nor older than the
+        /// server allows: two years unless configured otherwise.
         data_apontamento: Required<NaiveDate> = "2026-01-12",
         /// Duration as `H:mm` or `HH:mm`, from 00:01 to 24:00.
         duracao: Required<Duracao> = "02:30",
         /// Activity. It must be active and usable in the project.
         id_atividade: Required<Uuid>,
         /// Free text. A blank text counts as none.
-        comentario: Nullable<Text<500>>,
+        comentario: Nullable<Trimmed<500>>,
         /// Id of the work item in Azure DevOps.
         work_item_id: Required<WorkItemId> = 4711,
         /// Project of the work item: its name, its Azure DevOps GUID in any spelling, or its `id`.
@@ -60,7 +60,7 @@ impl From<ApontamentoCreate> for NewApontamento {
             data: body.data_apontamento,
             duracao: body.duracao,
             atividade: AtividadeId(body.id_atividade),
-            comentario: body.comentario.and_then(not_blank),
+            comentario: body.comentario.filter(|text| !text.is_empty()),
             usuario: UsuarioInformado {
                 id: body.usuario_id,
                 nome: body.usuario_nome,
@@ -70,23 +70,18 @@ impl From<ApontamentoCreate> for NewApontamento {
     }
 }
 
-/// Trims the text, including invisible characters at its ends. Returns `None` if the result is empty.
-fn not_blank(text: impl AsRef<str>) -> Option<String> {
-    let text = trim(text.as_ref());
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
 fields! {
     /// Changes to a time entry. An absent key changes nothing; unknown keys are ignored.
     pub(super) struct ApontamentoUpdate {
-        /// New day, `YYYY-MM-DD`. It must not be in the future.
+        /// New day, `YYYY-MM-DD`. It must not be in the future, nor older than the server allows. An entry on
+        /// an older day may keep its day.
         data_apontamento: Optional<NaiveDate> = "2026-01-12",
         /// New duration as `H:mm` or `HH:mm`, from 00:01 to 24:00.
         duracao: Optional<Duracao> = "02:30",
         /// New activity. The current activity may stay even if it is inactive.
         id_atividade: Optional<Uuid>,
         /// New text. Null clears it.
-        comentario: Optional<OrNull<Text<500>>>,
+        comentario: Optional<OrNull<Trimmed<500>>>,
     }
     example = json!({"duracao": "03:00", "comentario": "Com a equipe"});
 }
@@ -97,7 +92,7 @@ impl From<ApontamentoUpdate> for ApontamentoChanges {
             data: body.data_apontamento,
             duracao: body.duracao,
             atividade: body.id_atividade.map(AtividadeId),
-            comentario: body.comentario.map(|text| text.and_then(not_blank)),
+            comentario: body.comentario.map(|text| text.filter(|text| !text.is_empty())),
         }
     }
 }
@@ -201,6 +196,7 @@ mod tests {
     use super::*;
     use crate::arbitrary;
     use crate::edge::fields::read;
+    use crate::models::text::trim;
 
     fn valid() -> serde_json::Value {
         json!({

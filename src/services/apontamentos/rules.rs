@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use crate::auth::{CurrentUser, Membership};
 use crate::azure_devops::work_items::WorkItem;
@@ -26,6 +26,8 @@ use crate::services::work_items::{self, WorkItemService};
 pub(super) struct Rules {
     clock: Clock,
     max_minutes_per_day: u16,
+    /// Age of the oldest day on which hours may be logged.
+    max_age: Days,
     allow_future: bool,
     /// `true` if members may correct text and activity of their entries on closed work items.
     text_on_closed: bool,
@@ -74,6 +76,7 @@ impl Rules {
         Self {
             clock: Clock::new(config.timezone),
             max_minutes_per_day: config.max_minutes_per_day,
+            max_age: Days::new(config.max_age_days.into()),
             allow_future: config.allow_future,
             text_on_closed: config.text_on_closed,
             types: LoggableTypes::new(&config.work_item_types),
@@ -83,16 +86,21 @@ impl Rules {
         }
     }
 
-    /// Checks that the day is not in the future, unless future days are allowed.
+    /// Checks that the day is not too old, and not in the future, unless future days are allowed.
     pub(super) fn check_date(&self, data: NaiveDate) -> Result<()> {
-        if self.allow_future || data <= self.clock.today() {
+        let today = self.clock.today();
+        let oldest = today.checked_sub_days(self.max_age).unwrap_or(NaiveDate::MIN);
+        let (code, detail) = if data < oldest {
+            let oldest = oldest.format("%d/%m/%Y");
+            let detail = format!("Não é possível apontar horas em uma data anterior a {oldest}");
+            (Code::DataAntiga, detail)
+        } else if data > today && !self.allow_future {
+            (Code::DataFutura, Code::DataFutura.sentence().to_owned())
+        } else {
             return Ok(());
-        }
-        Err(Error::Rule {
-            code: Code::DataFutura,
-            detail: Code::DataFutura.sentence().to_owned(),
-            loc: vec!["body".into(), "data_apontamento".into()],
-        })
+        };
+        let loc = vec!["body".into(), "data_apontamento".into()];
+        Err(Error::Rule { code, detail, loc })
     }
 
     /// Checks the daily limit after an entry is stored. Other writers of that day wait for this transaction.

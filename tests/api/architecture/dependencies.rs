@@ -17,7 +17,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "domain",
-        "base64 chrono chrono-tz form_urlencoded secrecy serde sqlx url uuid",
+        "base64 chrono chrono-tz form_urlencoded secrecy serde sqlx unicode-normalization url uuid",
     ),
     ("env", "dotenvy"),
     (

@@ -1,5 +1,6 @@
 //! The form of the docs and of the source: lines, cells of tables, and the first paragraph of a page.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -95,5 +96,24 @@ fn lines_of_the_source_stay_narrow() {
             let place = format!("{}:{}", path.display(), number + 1);
             assert!(columns(line) <= WIDEST_LINE, "{place}: {} columns", columns(line));
         }
+    }
+}
+
+/// Numbers of the RFCs that a text names.
+fn rfcs(text: &str) -> BTreeSet<String> {
+    let number = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+    let numbers = text.split("RFC ").skip(1).map(number);
+    numbers.filter(|number| !number.is_empty()).collect()
+}
+
+#[test]
+fn conventions_list_each_rfc_that_the_code_names() {
+    let page = fs::read_to_string(root().join("docs/api-conventions.md")).unwrap();
+    let (_, table) = page.split_once("\n## Standards\n").unwrap();
+    let listed = rfcs(table);
+    assert!(listed.len() > 15, "{listed:?}");
+    for (path, text) in rust_files() {
+        let lacking: Vec<String> = rfcs(&text).difference(&listed).cloned().collect();
+        assert_eq!(lacking, Vec::<String>::new(), "{}", name(&path));
     }
 }

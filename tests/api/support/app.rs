@@ -161,6 +161,8 @@ fn environment<'a>(url: &str, variables: impl IntoIterator<Item = (&'a str, &'a 
         ("RATE_LIMIT_ENABLED", "false"),
         ("DATABASE_POOL_MAX", "4"),
         ("SHUTDOWN_DELAY_SECONDS", "0"),
+        // Days in tests are dates that grow old.
+        ("ENTRY_MAX_AGE_DAYS", "36500"),
     ])
     .with("DATABASE_URL", url);
     for (name, value) in variables {

@@ -15,6 +15,7 @@ impl Request {
         let request = axum::http::Request::builder()
             .method(method)
             .uri(path)
+            .header("host", "api.example.com")
             .body(Body::empty());
         Self(request.unwrap())
     }
