@@ -108,8 +108,8 @@ fn check_walks(runtime: &Runtime, list: &impl List) {
         let (seen, lasting) = runtime.block_on(walk(list, &before, limit, &script));
         let distinct: HashSet<String> = seen.iter().cloned().collect();
         prop_assert_eq!(distinct.len(), seen.len(), "a row came twice");
-        let lost: Vec<_> = lasting.difference(&distinct).collect();
-        prop_assert!(lost.is_empty(), "lost: {:?}", lost);
+        let missed: Vec<_> = lasting.difference(&distinct).collect();
+        prop_assert!(missed.is_empty(), "missed: {:?}", missed);
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));

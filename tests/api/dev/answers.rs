@@ -166,6 +166,7 @@ async fn answers() -> BTreeMap<String, Value> {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "asked for on the command line")]
 async fn examples_of_answers_are_those_of_the_service() {
     let answers = answers().await;
     if std::env::var_os("RECORD_ANSWERS").is_some() {
