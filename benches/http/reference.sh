@@ -72,7 +72,7 @@ page_ids=$(sql -c "SELECT array_agg(id) FROM atividades WHERE nome LIKE 'Ativida
 activity=$(sql -c "SELECT id FROM atividades WHERE nome = 'Atividade 50'")
 entry=$(sql -c "SELECT id FROM apontamentos WHERE organizacao = 'org07' LIMIT 1")
 {
-    statement 'SELECT count(*) OVER () AS "total!"' null:boolean null:uuid hundred zero null:text[]
+    statement 'SELECT total AS "total!", id AS' null:boolean null:uuid hundred zero null:text[] null:text null:uuid
     statement 'WITH links AS MATERIALIZED (' page_ids null:text[]
 } | read_as_service list
 statement 'SELECT a.id AS "id: AtividadeId"' activity scope | read_as_service activity

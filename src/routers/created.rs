@@ -1,4 +1,5 @@
-//! 201 with `Location` (RFC 9110, 15.3.2), marked when an earlier request with the same key created the object.
+//! 201 with `Location` (RFC 9110, 15.3.2), marked when an earlier request with the same key created the
+//! object.
 
 use std::fmt::Display;
 

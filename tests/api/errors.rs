@@ -44,7 +44,7 @@ async fn trailing_slash_changes_nothing() {
     // D-42: this was a redirect, which lost the scheme behind a proxy.
     assert_eq!(
         app.get("/api/v1/atividades/?limit=5").await.expect(200),
-        json!({"items": [], "total": 0})
+        json!({"items": [], "total": 0, "next_cursor": null})
     );
     let p = projeto(&app.pool, "P").await;
     app.post("/api/v1/atividades/", json!({"nome": "a", "id_projeto": p}))

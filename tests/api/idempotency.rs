@@ -336,7 +336,8 @@ impl Creation {
 
 fn creations(logging: &Logging) -> [Creation; 2] {
     let projeto = logging.tenants.projeto;
-    let pat = |descricao: &str| json!({"organization_name": "contoso", "pat": logging.tenants.service_pat, "descricao": descricao});
+    let stored = &logging.tenants.service_pat;
+    let pat = |text: &str| json!({"organization_name": "contoso", "pat": stored, "descricao": text});
     [
         Creation {
             path: "/api/v1/atividades",

@@ -39,7 +39,8 @@ fn operations(document: &Value) -> Vec<Operation> {
             });
         }
     }
-    // Reads come first, so that they show the data of the beginning; the audit trail last, when it has entries.
+    // Reads come first, so that they show the data of the beginning. The audit trail comes last: it has entries
+    // then.
     found.sort_by_key(|operation| {
         (
             operation.component.starts_with("Auditoria"),
