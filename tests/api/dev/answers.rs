@@ -39,8 +39,8 @@ fn operations(document: &Value) -> Vec<Operation> {
             });
         }
     }
-    // Reads come first, so that they show the data of the beginning. The audit trail comes last: it has entries
-    // then.
+    // Reads come first, so that they show the data of the beginning. The audit trail comes last, when it has
+    // entries.
     found.sort_by_key(|operation| {
         (
             operation.component.starts_with("Auditoria"),
