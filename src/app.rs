@@ -122,10 +122,11 @@ pub fn build(config: &HttpConfig, state: AppState, draining: &Draining) -> io::R
         .limited
         .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(method_not_allowed);
+    // Refused parameters count against the budget of the caller.
+    limited = limited.layer(middleware::from_fn_with_state(routes.known, preference::honour));
     if let Some(rate) = config.rate_limit {
         limited = rate_limit::apply(limited, rate);
     }
-    let limited = limited.layer(middleware::from_fn_with_state(routes.known, preference::honour));
     let mut unlimited = routes.unlimited;
     if config.docs_enabled {
         unlimited = unlimited.merge(routers::docs::router(&routes.document)?);

@@ -49,7 +49,8 @@ fn is_host(value: &[u8]) -> bool {
         return value.is_empty();
     };
     let port = authority.as_str().strip_prefix(authority.host());
-    let is_port = |port: &str| port.bytes().skip(1).all(|b| b.is_ascii_digit());
+    let is_digits = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let is_port = |port: &str| port.is_empty() || port.strip_prefix(':').is_some_and(is_digits);
     // Without the user, which `host` leaves out.
     port.is_some_and(is_port)
 }

@@ -17,6 +17,8 @@ use crate::models::page::{KeysetPage, Page, Position};
 pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// Maximum length of a cursor, in characters: that of an activity contains its name.
 const CURSOR_MAX: usize = 2_000;
+/// Maximum length of a link, in bytes: proxies refuse responses with larger headers (nginx: 8 kB in total).
+const LINK_MAX: usize = 4_000;
 
 fields! {
     /// Selects a part of a list.
@@ -138,13 +140,16 @@ impl PageQuery {
     }
 
     /// Returns a reference relative to the request (RFC 3986, 4.2), so that it holds behind proxies that
-    /// change the path.
+    /// change the path. Returns `None` for a query that is too long for a header.
     fn next(&self, name: &str, value: &str) -> NextLink {
         let pairs = form_urlencoded::parse(self.0.as_bytes());
         let others = pairs.filter(|(name, _)| name != "skip" && name != "cursor");
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(others).append_pair(name, value);
         let link = format!("<?{}>; rel=\"next\"", query.finish());
+        if link.len() > LINK_MAX {
+            return None;
+        }
         Some([(LINK, HeaderValue::try_from(link).ok()?)])
     }
 }
@@ -175,6 +180,13 @@ mod tests {
         assert_eq!(link("", page(5), 0, 5), None);
         assert_eq!(link("", page(i64::MAX), 5, i64::MAX), None);
         assert!(PageQuery(String::new()).after(None).is_none());
+    }
+
+    #[test]
+    fn link_that_no_proxy_would_pass_is_left_out() {
+        let query = |length| PageQuery(format!("x={}", "!".repeat(length)));
+        assert!(query(1_000).after(Some("cursor")).is_some());
+        assert!(query(2_000).after(Some("cursor")).is_none());
     }
 
     #[test]

@@ -29,13 +29,13 @@ pub struct KeyUse {
 /// Locks a key until the transaction ends, and returns its use within `ttl`. A use that is stored between the
 /// two steps is not seen; [`insert`] detects it.
 pub async fn acquire(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<KeyUse, sqlx::Error> {
-    // Earlier releases stored entries as JSON text, and knew no other objects.
+    // Earlier releases stored entries as JSON text, and leave the column of other objects as it is.
     let row = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(
                       hashtextextended(
                           concat_ws(chr(31), current_schema(), $1::text, $2::text, $3::text), 0)) AS "locked!",
                   impressao AS "impressao?",
-                  coalesce(objeto_id, apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS objeto
+                  coalesce(apontamento_id, objeto_id, (resposta::jsonb ->> 'id')::uuid) AS objeto
              FROM (VALUES (1)) AS once
              LEFT JOIN idempotencia ON organizacao = $1 AND usuario_id = $2 AND chave = $3
                                    AND criado_em > now() - make_interval(secs => $4)"#,
@@ -58,7 +58,7 @@ pub async fn find(tx: &mut Tx, owner: KeyOwner<'_>, ttl: Duration) -> Result<Opt
     sqlx::query_as!(
         UsedKey,
         r#"SELECT impressao AS fingerprint,
-                  coalesce(objeto_id, apontamento_id, (resposta::jsonb ->> 'id')::uuid) AS "objeto!"
+                  coalesce(apontamento_id, objeto_id, (resposta::jsonb ->> 'id')::uuid) AS "objeto!"
              FROM idempotencia
           WHERE organizacao = $1 AND usuario_id = $2 AND chave = $3
             AND criado_em > now() - make_interval(secs => $4)"#,

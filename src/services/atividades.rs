@@ -71,10 +71,16 @@ impl AtividadeService {
         user.require(self.write_role)?;
         let mut tx = self.db.begin(&user.scope()).await?;
         let projetos = existing_projetos(&mut tx, user, &new.projetos).await?;
-        let organizacao = key_organizacao(&mut tx, user, &projetos).await?;
-        let usuario = user.pessoa_in(&organizacao).id;
-        let content = content(&new, &projetos);
-        let idempotent = chave.map(|chave| IdempotentRequest::new(&organizacao, &usuario, chave, &content));
+        let owner = match chave {
+            Some(chave) => {
+                let organizacao = key_organizacao(&mut tx, user, &projetos).await?;
+                Some((user.pessoa_in(&organizacao).id, organizacao, chave))
+            }
+            None => None,
+        };
+        let idempotent = owner.as_ref().map(|(usuario, organizacao, chave)| {
+            IdempotentRequest::new(organizacao, usuario, chave, &content(&new, &projetos))
+        });
         if let Some(idempotent) = &idempotent
             && let Some(id) = idempotent.acquire(&mut tx).await?
         {

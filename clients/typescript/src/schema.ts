@@ -933,9 +933,9 @@ export interface components {
          *             "id": "01932b5c-7c00-7000-8000-000000000005",
          *             "nome": "Reunião"
          *           },
-         *           "atualizado_em": "2026-12-01T03:52:59.607157Z",
+         *           "atualizado_em": "2026-12-01T05:15:37.010749Z",
          *           "comentario": null,
-         *           "criado_em": "2026-12-01T03:52:59.607157Z",
+         *           "criado_em": "2026-12-01T05:15:37.010749Z",
          *           "data_apontamento": "2026-12-01",
          *           "duracao": "00:30",
          *           "duracao_horas": 0.5,
@@ -1002,9 +1002,9 @@ export interface components {
          *         "id": "01932b5c-7c00-7000-8000-000000000001",
          *         "nome": "Codificação"
          *       },
-         *       "atualizado_em": "2026-12-01T03:52:59.602401Z",
+         *       "atualizado_em": "2026-12-01T05:15:37.005593Z",
          *       "comentario": "Máscara do CEP",
-         *       "criado_em": "2026-12-01T03:52:59.602401Z",
+         *       "criado_em": "2026-12-01T05:15:37.005593Z",
          *       "data_apontamento": "2026-12-01",
          *       "duracao": "01:30",
          *       "duracao_horas": 1.5,
@@ -1195,8 +1195,8 @@ export interface components {
          *       "items": [
          *         {
          *           "ativo": true,
-         *           "atualizado_em": "2026-12-01T03:52:59.578568Z",
-         *           "criado_em": "2026-12-01T03:52:59.578568Z",
+         *           "atualizado_em": "2026-12-01T05:15:36.983960Z",
+         *           "criado_em": "2026-12-01T05:15:36.983960Z",
          *           "criado_por": "seed",
          *           "descricao": "Levantamento e refinamento com a área de negócio",
          *           "id": "01932b5c-7c00-7000-8000-000000000002",
@@ -1245,8 +1245,8 @@ export interface components {
          * @description An activity.
          * @example {
          *       "ativo": true,
-         *       "atualizado_em": "2026-12-01T03:52:59.578568Z",
-         *       "criado_em": "2026-12-01T03:52:59.578568Z",
+         *       "atualizado_em": "2026-12-01T05:15:36.983960Z",
+         *       "criado_em": "2026-12-01T05:15:36.983960Z",
          *       "criado_por": "seed",
          *       "descricao": "Implementação de histórias e correções",
          *       "id": "01932b5c-7c00-7000-8000-000000000001",
@@ -1371,15 +1371,15 @@ export interface components {
          *           "antes": null,
          *           "depois": {
          *             "criados": 0,
-         *             "listados": 0,
+         *             "listados": 2,
          *             "removidos": 0
          *           },
-         *           "em": "2026-12-01T03:53:00.889509Z",
+         *           "em": "2026-12-01T05:15:38.213997Z",
          *           "id": 2,
          *           "objeto_id": null,
          *           "objeto_tipo": "projetos",
-         *           "organizacao": "fabrikam",
-         *           "request_id": "01a22fbc-04b4-72b6-ae72-bb6d53b24c9d",
+         *           "organizacao": "contoso",
+         *           "request_id": "01a23007-a950-77a9-8139-40a4437a1f1d",
          *           "usuario_id": "dev-user-001",
          *           "usuario_nome": "Dev User"
          *         }
@@ -1507,7 +1507,20 @@ export interface components {
         /**
          * @description Work items by id.
          * @example {
-         *       "work_items": []
+         *       "work_items": {
+         *         "4711": {
+         *           "assigned_to": "Ana Lima",
+         *           "id": 4711,
+         *           "state": "Active",
+         *           "type": "Task"
+         *         },
+         *         "4712": {
+         *           "assigned_to": "Bruno Souza",
+         *           "id": 4712,
+         *           "state": "Active",
+         *           "type": "Task"
+         *         }
+         *       }
          *     }
          */
         CurrentStateResponse: {
@@ -2087,8 +2100,8 @@ export interface components {
          *       "items": [
          *         {
          *           "ativo": true,
-         *           "atualizado_em": "2026-12-01T03:52:59.578568Z",
-         *           "criado_em": "2026-12-01T03:52:59.578568Z",
+         *           "atualizado_em": "2026-12-01T05:15:36.983960Z",
+         *           "criado_em": "2026-12-01T05:15:36.983960Z",
          *           "criado_por": "seed",
          *           "descricao": "Segunda organização",
          *           "expira_em": null,
@@ -2116,8 +2129,8 @@ export interface components {
          * @description A stored PAT.
          * @example {
          *       "ativo": true,
-         *       "atualizado_em": "2026-12-01T03:52:59.578568Z",
-         *       "criado_em": "2026-12-01T03:52:59.578568Z",
+         *       "atualizado_em": "2026-12-01T05:15:36.983960Z",
+         *       "criado_em": "2026-12-01T05:15:36.983960Z",
          *       "criado_por": "seed",
          *       "descricao": "Segunda organização",
          *       "expira_em": null,
@@ -2316,19 +2329,19 @@ export interface components {
         /**
          * @description A project. Several keys have the same value, because different clients read different ones.
          * @example {
-         *       "atualizado_em": "2026-12-01T03:52:59.578568Z",
+         *       "atualizado_em": "2026-12-01T05:15:36.983960Z",
          *       "azure_project_id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a002",
-         *       "created_at": "2026-12-01T03:52:59.578568Z",
-         *       "criado_em": "2026-12-01T03:52:59.578568Z",
+         *       "created_at": "2026-12-01T05:15:36.983960Z",
+         *       "criado_em": "2026-12-01T05:15:36.983960Z",
          *       "descricao": "Emissão e autorização de documentos fiscais",
          *       "estado": "wellFormed",
          *       "external_id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a002",
          *       "id": "6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a002",
-         *       "last_sync_at": "2026-12-01T03:52:59.581395Z",
+         *       "last_sync_at": "2026-12-01T05:15:36.987049Z",
          *       "nome": "Nota Fiscal Eletrônica",
          *       "organizacao": "contoso",
          *       "state": "wellFormed",
-         *       "updated_at": "2026-12-01T03:52:59.578568Z",
+         *       "updated_at": "2026-12-01T05:15:36.983960Z",
          *       "url": "https://dev.azure.com/contoso/_apis/projects/6b1c1f5e-2d4c-4a9e-9d26-1f0d9be1a002"
          *     }
          */
@@ -2861,7 +2874,7 @@ export interface components {
          *       "projetos_sincronizados": 2,
          *       "status": "success",
          *       "synced": 2,
-         *       "timestamp": "2026-12-01T03:53:00.859727Z",
+         *       "timestamp": "2026-12-01T05:15:38.194662Z",
          *       "total_azure": 2,
          *       "updated": 2
          *     }

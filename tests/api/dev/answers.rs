@@ -104,7 +104,7 @@ fn shortened(value: &Value) -> Value {
                 // The tree of a week is as deep as the work items are; one of them is enough.
                 "children" => (key.clone(), Value::Array(Vec::new())),
                 // Work items and days with entries say more than those without.
-                "work_items" | "dias" => {
+                "work_items" | "dias" if value.is_array() => {
                     let items = value.as_array().into_iter().flatten();
                     let longest = items.max_by_key(|item| item.to_string().len());
                     (key.clone(), longest.map(shortened).into_iter().collect())
