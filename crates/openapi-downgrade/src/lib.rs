@@ -148,6 +148,16 @@ impl Downgrade<'_> {
         }
     }
 
+    /// Returns the format of a text that a reference of this document names, if the schema has no other rule.
+    fn text_of(&self, reference: &Value) -> Option<Value> {
+        let pointer = reference.as_str()?.strip_prefix('#')?;
+        let schema = self.original.pointer(pointer)?.as_object()?;
+        let rules = ["type", "format", "description", "example"];
+        let is_plain =
+            schema.get("type")? == "string" && schema.keys().all(|name| rules.contains(&name.as_str()));
+        schema.get("format").filter(|_| is_plain).cloned()
+    }
+
     /// Returns the type of a schema that a reference of this document names, if it is one type.
     fn type_of(&self, reference: &Value) -> Option<Value> {
         let pointer = reference.as_str()?.strip_prefix('#')?;

@@ -61,6 +61,7 @@ impl Downgrade<'_> {
                     without_null(object, name);
                 }
                 lone_reference(object);
+                self.inline_nullable_text(object);
                 self.typed_nullable(object);
                 open_patterns(object);
                 object.retain(|name, _| KEYWORDS.contains(&name.as_str()) || is_kept_beside(name));
@@ -87,6 +88,21 @@ impl Downgrade<'_> {
         if let Some(found @ Value::Object(_)) = object.get_mut("additionalProperties") {
             self.schema(found);
         }
+    }
+
+    /// Replaces a nullable reference to a text, such as an instant, by the type and the format of the text: a
+    /// strict reader allows no null beside `allOf`.
+    fn inline_nullable_text(&self, object: &mut Object) {
+        let Some([only]) = object.get("allOf").and_then(Value::as_array).map(Vec::as_slice) else {
+            return;
+        };
+        let text = only.get("$ref").and_then(|reference| self.text_of(reference));
+        let (Some(format), true) = (text, object.contains_key("nullable")) else {
+            return;
+        };
+        object.remove("allOf");
+        object.insert("type".to_owned(), json!("string"));
+        object.insert("format".to_owned(), format);
     }
 
     /// Repeats the type of the only schema in `allOf` beside `nullable`, which 3.0 demands there.
@@ -294,6 +310,25 @@ mod tests {
         assert_adapted(
             json!({"type": "null"}),
             &json!({"nullable": true, "enum": [null]}),
+        );
+    }
+
+    #[test]
+    fn nullable_reference_to_a_text_becomes_the_text() {
+        let original = json!({"at": {"type": "string", "format": "date-time", "description": "d"},
+            "code": {"type": "string", "format": "code", "enum": ["a"]}});
+        let adapted = |name: &str| {
+            let mut value = json!({"oneOf": [{"type": "null"}, {"$ref": name}]});
+            Downgrade { original: &original }.schema(&mut value);
+            value
+        };
+        assert_eq!(
+            adapted("#/at"),
+            json!({"type": "string", "format": "date-time", "nullable": true})
+        );
+        assert_eq!(
+            adapted("#/code"),
+            json!({"type": "string", "nullable": true, "allOf": [{"$ref": "#/code"}]})
         );
     }
 
